@@ -1,0 +1,100 @@
+//! What redb says, in this crate's words.
+
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "redb's errors are open enums, and what has no word of its own here is Io"
+)]
+
+use std::io;
+use std::sync::Arc;
+
+use redb::{CommitError, DatabaseError, StorageError, TableError, TransactionError};
+
+use crate::StoreError;
+
+/// Makes the errors of one database, which name it.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    /// What people know the database by: its path.
+    name: Arc<str>,
+}
+
+impl Failure {
+    pub(super) fn new(name: &str) -> Self {
+        Self { name: name.into() }
+    }
+
+    pub(super) fn corrupt(&self, reason: &str) -> StoreError {
+        StoreError::Corrupt {
+            record: format!("database {}", self.name),
+            reason: reason.to_owned(),
+        }
+    }
+
+    pub(super) fn closed(&self, reason: &str) -> StoreError {
+        StoreError::Closed(format!("{}: {reason}", self.name))
+    }
+
+    fn other(&self, error: &dyn std::error::Error) -> StoreError {
+        StoreError::Io(format!("{}: {error}", self.name))
+    }
+
+    pub(super) fn io(&self, error: &io::Error) -> StoreError {
+        use io::ErrorKind as Kind;
+
+        let kind = error.kind();
+        if matches!(
+            kind,
+            Kind::StorageFull | Kind::QuotaExceeded | Kind::FileTooLarge
+        ) {
+            StoreError::Full(format!("{}: {error}", self.name))
+        } else if matches!(kind, Kind::InvalidData | Kind::UnexpectedEof) {
+            // redb's words for a file that is no database, and for one that ends too early.
+            self.corrupt(&error.to_string())
+        } else {
+            self.other(error)
+        }
+    }
+
+    pub(super) fn storage(&self, error: StorageError) -> StoreError {
+        match error {
+            StorageError::Io(error) => self.io(&error),
+            StorageError::Corrupted(reason) => self.corrupt(&reason),
+            StorageError::PreviousIo => self.closed("it failed before; open it again"),
+            StorageError::DatabaseClosed => self.closed("open it again"),
+            error => self.other(&error),
+        }
+    }
+
+    pub(super) fn open(&self, error: DatabaseError) -> StoreError {
+        match error {
+            DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+                StoreError::Locked(self.name.to_string())
+            }
+            DatabaseError::Storage(error) => self.storage(error),
+            error => self.other(&error),
+        }
+    }
+
+    pub(super) fn transaction(&self, error: TransactionError) -> StoreError {
+        match error {
+            TransactionError::Storage(error) => self.storage(error),
+            error => self.other(&error),
+        }
+    }
+
+    pub(super) fn table(&self, error: TableError) -> StoreError {
+        match error {
+            TableError::Storage(error) => self.storage(error),
+            // The table is there under another shape: some other program's database.
+            error => self.corrupt(&error.to_string()),
+        }
+    }
+
+    pub(super) fn commit(&self, error: CommitError) -> StoreError {
+        match error {
+            CommitError::Storage(error) => self.storage(error),
+            error => self.other(&error),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Group commit: one thread writes for all handles.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
+
+use futures::channel::oneshot;
+use redb::{Database, Table};
+
+use super::RECORDS;
+use super::errors::Failure;
+use crate::{Batch, Durability, StoreError, Write};
+
+/// How many batches one transaction takes at most, so that the first of them does not wait for an
+/// endless queue.
+const GROUP_BATCHES: usize = 256;
+
+/// How many bytes of keys and values one transaction takes before it takes no further batch.
+const GROUP_BYTES: usize = 8 << 20;
+
+/// A batch, and who waits for it.
+struct Waiting {
+    batch: Batch,
+    durability: Durability,
+    answer: oneshot::Sender<Result<(), StoreError>>,
+}
+
+/// The handle of the writing thread, which ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Writer {
+    /// `None` only while it is dropped.
+    queue: Option<Sender<Waiting>>,
+    /// `None` only while it is dropped.
+    thread: Option<JoinHandle<()>>,
+    failure: Failure,
+}
+
+impl Writer {
+    pub(super) fn spawn(database: Arc<Database>, failure: Failure) -> Result<Self, StoreError> {
+        let (queue, waiting) = channel();
+        let of_thread = failure.clone();
+        let thread = thread::Builder::new()
+            .name("hustings-redb".to_owned())
+            .spawn(move || run(&database, &waiting, &of_thread))
+            .map_err(|error| failure.io(&error))?;
+        Ok(Self {
+            queue: Some(queue),
+            thread: Some(thread),
+            failure,
+        })
+    }
+
+    /// Queues a batch when it is first polled, and is ready when the batch is durable. Each caller
+    /// waits for its own, so the queue is as long as there are callers.
+    pub(super) async fn commit(
+        &self,
+        batch: Batch,
+        durability: Durability,
+    ) -> Result<(), StoreError> {
+        let closed = || self.failure.closed("its writing thread has ended");
+        let (answer, answered) = oneshot::channel();
+        self.queue
+            .as_ref()
+            .ok_or_else(closed)?
+            .send(Waiting {
+                batch,
+                durability,
+                answer,
+            })
+            .map_err(|_| closed())?;
+        // The answer is dropped unsent if the thread panics.
+        answered.await.map_err(|_| closed())?
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // The thread ends when the queue is empty and has no sender.
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != thread::current().id()
+        {
+            // A panic of the thread has been reported as an error to whom it concerned.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(database: &Database, waiting: &Receiver<Waiting>, failure: &Failure) {
+    while let Ok(first) = waiting.recv() {
+        let mut bytes = size(&first.batch);
+        let mut group = vec![first];
+        while group.len() < GROUP_BATCHES && bytes < GROUP_BYTES {
+            let Ok(next) = waiting.try_recv() else { break };
+            bytes = bytes.saturating_add(size(&next.batch));
+            group.push(next);
+        }
+        let result = commit(database, &group, failure);
+        for member in group {
+            // Who dropped the future does not want to know.
+            let _ = member.answer.send(result.clone());
+        }
+    }
+}
+
+fn size(batch: &Batch) -> usize {
+    let of = |write: &Write| match write {
+        Write::Put { key, value } => key.len() + value.len(),
+        Write::Delete { key } => key.len(),
+        Write::DeleteRange { range } => range.start.len() + range.end.len(),
+    };
+    batch.writes().iter().map(of).sum()
+}
+
+fn commit(database: &Database, group: &[Waiting], failure: &Failure) -> Result<(), StoreError> {
+    let durability = group
+        .iter()
+        .map(|member| member.durability)
+        .max()
+        .expect("a group has its first member");
+    let mut transaction = database
+        .begin_write()
+        .map_err(|error| failure.transaction(error))?;
+    transaction
+        .set_durability(match durability {
+            // redb's `None` stays in the process until a later `Immediate`, and what is between
+            // the two, written but not synced, redb has no word for.
+            Durability::Relaxed | Durability::Strict => redb::Durability::Immediate,
+        })
+        .expect("there is no savepoint and no second process");
+    {
+        let mut table = transaction
+            .open_table(RECORDS)
+            .map_err(|error| failure.table(error))?;
+        for write in group.iter().flat_map(|member| member.batch.writes()) {
+            apply(&mut table, write).map_err(|error| failure.storage(error))?;
+        }
+    }
+    transaction.commit().map_err(|error| failure.commit(error))
+}
+
+fn apply(table: &mut Table<'_, &[u8], &[u8]>, write: &Write) -> Result<(), redb::StorageError> {
+    match write {
+        Write::Put { key, value } => drop(table.insert(&**key, &**value)?),
+        Write::Delete { key } => drop(table.remove(&**key)?),
+        Write::DeleteRange { range } if range.start < range.end => {
+            table.retain_in::<&[u8], _>(&*range.start..&*range.end, |_, _| false)?;
+        }
+        Write::DeleteRange { .. } => {}
+    }
+    Ok(())
+}

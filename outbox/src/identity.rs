@@ -1,0 +1,198 @@
+//! Who the user of a store is.
+
+use std::fmt;
+
+use bytes::Bytes;
+use ed25519_dalek::{Signer, SigningKey};
+use hustings_protocol::{DeviceId, PeerId};
+
+use crate::keys::{self, Fields, Key, corrupt, unknown_key};
+use crate::{Batch, Durability, Store, StoreError};
+
+/// How many characters a token has: 130 bits.
+const TOKEN_LEN: usize = 26;
+
+/// What a token is written in. A PeerServer gets it unescaped in a URL, so letters and digits only.
+const TOKEN_ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+/// What [`Identity::from_seed`] signs to get a token that only the holder of the key can know.
+const TOKEN_CONTEXT: &[u8] = b"hustings/outbox/token-from-seed";
+
+/// A person's key, and the device that acts for them.
+///
+/// The key and the token are one per store, the device is one per slot (a browser's tabs each have
+/// a slot; natively there is slot 0). The secret leaves this type only through
+/// [`signing_key`](Identity::signing_key); `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity {
+    signing_key: SigningKey,
+    device: DeviceId,
+    token: String,
+}
+
+impl Identity {
+    /// Reads the identity of a slot; what is not there yet is made, and committed
+    /// [`Strict`](Durability::Strict)ly before this returns.
+    ///
+    /// A store cannot compare and swap, so whoever may run this twice at the same time on a new
+    /// store (two tabs of a browser that opens them together) holds a lock around it, or one of
+    /// the two goes on with an identity that is lost.
+    ///
+    /// # Errors
+    ///
+    /// What the store says, [`StoreError::Corrupt`] for a record that is no identity, and
+    /// [`StoreError::Io`] where the platform gives no random bytes.
+    pub async fn load_or_create(store: &impl Store, slot: u32) -> Result<Self, StoreError> {
+        let stored = Stored::read(store, slot).await?;
+        let mut batch = Batch::new();
+        let (signing_key, token) = match stored.key {
+            Some(key) => key,
+            None => {
+                let signing_key = SigningKey::from_bytes(&random()?);
+                let token = token_from(&random()?);
+                let mut value = signing_key.to_bytes().to_vec();
+                value.extend_from_slice(token.as_bytes());
+                batch.put(Key::new(keys::IDENTITY).bytes(), value);
+                (signing_key, token)
+            }
+        };
+        let device = match stored.device {
+            Some(device) => device,
+            None => {
+                let device = DeviceId::from_bytes(random()?);
+                let key = Key::new(keys::IDENTITY).slot(slot);
+                batch.put(key.bytes(), device.as_bytes().to_vec());
+                device
+            }
+        };
+        if !batch.is_empty() {
+            store.commit(batch, Durability::Strict).await?;
+        }
+        Ok(Self {
+            signing_key,
+            device,
+            token,
+        })
+    }
+
+    /// The identity of this seed, for tests and demos: the same seed gives the same key and token.
+    #[must_use]
+    pub fn from_seed(seed: [u8; 32], device: DeviceId) -> Self {
+        let signing_key = SigningKey::from_bytes(&seed);
+        let signature = signing_key.sign(TOKEN_CONTEXT).to_bytes();
+        let (bytes, _) = signature
+            .split_first_chunk()
+            .expect("a signature is longer than a token");
+        Self {
+            token: token_from(bytes),
+            signing_key,
+            device,
+        }
+    }
+
+    /// Who this is.
+    #[must_use]
+    pub fn peer_id(&self) -> PeerId {
+        PeerId::from_bytes(self.signing_key.verifying_key().to_bytes())
+    }
+
+    /// Which device acts.
+    #[must_use]
+    pub const fn device(&self) -> DeviceId {
+        self.device
+    }
+
+    /// The key that proves it. Whoever has it is this person.
+    #[must_use]
+    pub const fn signing_key(&self) -> &SigningKey {
+        &self.signing_key
+    }
+
+    /// What reclaims this identity's address from a signalling server after a reload: 26 lower-case
+    /// letters and digits, which need no escaping in a URL. The server sees it; nobody else should.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity")
+            .field("peer_id", &self.peer_id())
+            .field("device", &self.device)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a store has of an identity.
+struct Stored {
+    key: Option<(SigningKey, String)>,
+    device: Option<DeviceId>,
+}
+
+impl Stored {
+    async fn read(store: &impl Store, slot: u32) -> Result<Self, StoreError> {
+        let mut stored = Self {
+            key: None,
+            device: None,
+        };
+        // The identity's key begins the slots' keys, so it comes first.
+        let range = Key::new(keys::IDENTITY).prefix_range();
+        for (key, value) in store.scan(range).await? {
+            let mut fields = Fields::after(&key, 1);
+            if fields.is_empty() {
+                stored.key = Some(read_key(&value)?);
+                continue;
+            }
+            let (Some(of), true) = (fields.slot(), fields.is_empty()) else {
+                return Err(unknown_key("the identity", &key));
+            };
+            // A new key for old devices would be a new person in the middle of old commands.
+            if stored.key.is_none() {
+                return Err(corrupt("the identity", "the key is missing"));
+            }
+            if of == slot {
+                stored.device = Some(read_device(slot, &value)?);
+            }
+        }
+        Ok(stored)
+    }
+}
+
+fn read_key(value: &Bytes) -> Result<(SigningKey, String), StoreError> {
+    let (seed, token) = value
+        .split_first_chunk::<32>()
+        .ok_or_else(|| corrupt("the identity", "the key is too short"))?;
+    match std::str::from_utf8(token) {
+        Ok(text) if text.len() == TOKEN_LEN && token.iter().all(|c| TOKEN_ALPHABET.contains(c)) => {
+            Ok((SigningKey::from_bytes(seed), text.to_owned()))
+        }
+        Ok(_) | Err(_) => Err(corrupt("the identity", "the token is not one")),
+    }
+}
+
+fn read_device(slot: u32, value: &Bytes) -> Result<DeviceId, StoreError> {
+    <[u8; 5]>::try_from(value.as_ref())
+        .map(DeviceId::from_bytes)
+        .map_err(|_| {
+            corrupt(
+                format_args!("the device of slot {slot}"),
+                "a device id has 5 bytes",
+            )
+        })
+}
+
+fn random<const N: usize>() -> Result<[u8; N], StoreError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| StoreError::Io(format!("no random bytes: {error}")))?;
+    Ok(bytes)
+}
+
+fn token_from(bytes: &[u8; TOKEN_LEN]) -> String {
+    bytes
+        .iter()
+        .map(|byte| char::from(TOKEN_ALPHABET[usize::from(byte & 31)]))
+        .collect()
+}

@@ -1,0 +1,188 @@
+//! What an owner keeps of a poll that it hosts.
+
+use bytes::Bytes;
+use hustings_protocol::{DeviceId, PeerId, Receipt, Revision, RoomLink};
+
+use crate::keys::{self, Fields, Key, corrupt, unknown_key};
+use crate::log::{Log, LogContents};
+use crate::{Batch, Store, StoreError};
+
+/// How many receipts a journal keeps of each device of each author.
+///
+/// They lie in a ring, so storage grows with devices and never with history. A participant has at
+/// most as many commands on their way, so none that it may send again is forgotten.
+pub const RECEIPTS_PER_DEVICE: u64 = 64;
+
+/// Names the journal of one poll: a log of snapshots and updates, and the receipts that make each
+/// command take effect once.
+///
+/// It holds no state: the changing methods add to a [`Batch`], which the caller commits
+/// [`Strict`](crate::Durability::Strict)ly, the update and its receipt in one, and
+/// [`load`](Journal::load) reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Journal {
+    log: Log,
+}
+
+/// What [`Journal::load`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalContents {
+    /// The poll and its updates.
+    pub log: LogContents,
+    /// Who was told what: all of an author's device together, in the order of the numbers. Of one
+    /// device there are at most [`RECEIPTS_PER_DEVICE`].
+    pub receipts: Vec<(PeerId, DeviceId, Receipt)>,
+}
+
+impl Journal {
+    /// The journal of this room.
+    #[must_use]
+    pub const fn new(room: RoomLink) -> Self {
+        Self {
+            log: Log::new(keys::JOURNAL, "journal", room),
+        }
+    }
+
+    /// Which poll's journal this is.
+    #[must_use]
+    pub const fn room(&self) -> RoomLink {
+        self.log.room
+    }
+
+    /// Begins a history: forgets what there was, receipts included, and starts with this snapshot.
+    ///
+    /// Frames of an earlier history, even with higher revisions, never follow the new snapshot.
+    pub fn begin(&self, batch: &mut Batch, revision: Revision, frame: &[u8]) {
+        self.remove(batch);
+        self.put_snapshot(batch, revision, frame, revision);
+    }
+
+    /// Replaces the snapshot and removes the updates up to and including `keep_after`.
+    ///
+    /// An owner keeps some older updates to serve who is a little behind, so `keep_after` is at
+    /// most `revision`; a later one counts as `revision`. Where it is earlier, the update of
+    /// `revision` itself has been appended, before or in this batch.
+    pub fn put_snapshot(
+        &self,
+        batch: &mut Batch,
+        revision: Revision,
+        frame: &[u8],
+        keep_after: Revision,
+    ) {
+        batch.put(
+            Key::new(keys::JOURNAL_INDEX).room(self.room()).bytes(),
+            Bytes::new(),
+        );
+        self.log.put_snapshot(batch, revision, frame, keep_after);
+    }
+
+    /// Adds the update of this revision, which is the last one's + 1.
+    pub fn append(&self, batch: &mut Batch, revision: Revision, frame: Bytes) {
+        self.log.append(batch, revision, frame);
+    }
+
+    /// Records what a command of this device came to, in place of the command
+    /// [`RECEIPTS_PER_DEVICE`] before it.
+    pub fn receipt(&self, batch: &mut Batch, author: PeerId, device: DeviceId, receipt: &Receipt) {
+        let key = self
+            .log
+            .part(keys::RECEIPT)
+            .peer(author)
+            .device(device)
+            .byte(ring_slot(receipt));
+        let value = serde_json::to_vec(receipt)
+            .expect("a receipt is numbers, words and text, all of which JSON has");
+        batch.put(key.bytes(), value);
+    }
+
+    /// Removes all of the poll: log and receipts.
+    pub fn remove(&self, batch: &mut Batch) {
+        batch.delete(Key::new(keys::JOURNAL_INDEX).room(self.room()).bytes());
+        self.log.remove(batch);
+    }
+
+    /// Reads the journal; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// What the store says, and [`StoreError::Corrupt`], naming the record, where an update is
+    /// missing, there is no snapshot, or a record does not read as what was written.
+    pub async fn load(&self, store: &impl Store) -> Result<Option<JournalContents>, StoreError> {
+        let scanned = self.log.scan(store).await?;
+        let mut receipts = Vec::with_capacity(scanned.others.len());
+        for (part, key, value) in scanned.others {
+            if part != keys::RECEIPT {
+                return Err(unknown_key(self.log.name(), &key));
+            }
+            receipts.push(self.read_receipt(&key, &value)?);
+        }
+        let Some(log) = scanned.log else {
+            return match receipts.first() {
+                Some((author, device, _)) => Err(corrupt(
+                    self.receipt_name(*author, *device),
+                    "there is no snapshot",
+                )),
+                None => Ok(None),
+            };
+        };
+        // The ring has them by slot.
+        receipts.sort_by_key(|(author, device, receipt)| (*author, *device, receipt.seq));
+        Ok(Some(JournalContents { log, receipts }))
+    }
+
+    /// Every poll that the store has a journal of, in the order of the room links.
+    ///
+    /// # Errors
+    ///
+    /// What the store says, and [`StoreError::Corrupt`] for a key that no journal has.
+    pub async fn list(store: &impl Store) -> Result<Vec<RoomLink>, StoreError> {
+        let range = Key::new(keys::JOURNAL_INDEX).prefix_range();
+        let index = store.scan(range).await?;
+        index
+            .iter()
+            .map(|(key, _)| {
+                let mut fields = Fields::after(key, 1);
+                match fields.room() {
+                    Some(room) if fields.is_empty() => Ok(room),
+                    Some(_) | None => Err(unknown_key("the list of journals", key)),
+                }
+            })
+            .collect()
+    }
+
+    fn read_receipt(
+        &self,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<(PeerId, DeviceId, Receipt), StoreError> {
+        const PREFIX: usize = 1 + 32 + 16 + 1;
+        let mut fields = Fields::after(key, PREFIX);
+        let (Some(author), Some(device), Some(slot), true) = (
+            fields.peer(),
+            fields.device(),
+            fields.byte(),
+            fields.is_empty(),
+        ) else {
+            return Err(unknown_key(self.log.name(), key));
+        };
+        let record = || format!("{}, slot {slot}", self.receipt_name(author, device));
+        let receipt: Receipt =
+            serde_json::from_slice(value).map_err(|error| corrupt(record(), error))?;
+        if ring_slot(&receipt) != slot {
+            return Err(corrupt(
+                record(),
+                format_args!("seq {} is not in its slot", receipt.seq),
+            ));
+        }
+        Ok((author, device, receipt))
+    }
+
+    fn receipt_name(&self, author: PeerId, device: DeviceId) -> String {
+        format!("{}, receipt of {author}, device {device}", self.log.name())
+    }
+}
+
+fn ring_slot(receipt: &Receipt) -> u8 {
+    u8::try_from(receipt.seq.get() % RECEIPTS_PER_DEVICE)
+        .expect("the ring has fewer than 256 slots")
+}

@@ -1,0 +1,172 @@
+//! A snapshot and the frames around it: the common part of a journal and a cache.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use hustings_protocol::{Revision, RoomLink};
+
+use crate::keys::{self, Fields, Key, corrupt, unknown_key};
+use crate::{Batch, Store, StoreError};
+
+/// How long the key of a log's scope is: the tag and the room.
+const SCOPE: usize = 1 + 32 + 16;
+
+/// A poll as it was stored: a snapshot, and the frames of updates before and after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogContents {
+    /// The latest snapshot: at which revision it was taken, and its frame.
+    pub snapshot: (Revision, Bytes),
+    /// The frames of updates by revision, +1 each without a gap. The first is at most the
+    /// snapshot's revision + 1 and the last is at least the snapshot's, so the tail both goes on
+    /// where the snapshot ends and, where older ones were kept, serves who is a little behind.
+    pub tail: Vec<(Revision, Bytes)>,
+}
+
+impl LogContents {
+    /// The revision of the newest update: that of the tail's last frame or, without a tail, of the
+    /// snapshot.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.tail
+            .last()
+            .map_or(self.snapshot.0, |(revision, _)| *revision)
+    }
+}
+
+/// Names the log of one room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Log {
+    tag: u8,
+    kind: &'static str,
+    pub(crate) room: RoomLink,
+}
+
+/// What a scan of a log's scope found.
+#[derive(Debug)]
+pub(crate) struct Scanned {
+    pub(crate) log: Option<LogContents>,
+    /// Every other record of the scope: its part, its key and its value.
+    pub(crate) others: Vec<(u8, Bytes, Bytes)>,
+}
+
+impl Log {
+    pub(crate) const fn new(tag: u8, kind: &'static str, room: RoomLink) -> Self {
+        Self { tag, kind, room }
+    }
+
+    pub(crate) fn name(&self) -> String {
+        format!("{} of {}", self.kind, self.room)
+    }
+
+    pub(crate) fn part(&self, part: u8) -> Key {
+        self.scope().byte(part)
+    }
+
+    pub(crate) fn put_snapshot(
+        &self,
+        batch: &mut Batch,
+        revision: Revision,
+        frame: &[u8],
+        keep_after: Revision,
+    ) {
+        let mut value = BytesMut::with_capacity(8 + frame.len());
+        value.put_u64(revision.get());
+        value.put_slice(frame);
+        batch.put(self.part(keys::SNAPSHOT).bytes(), value.freeze());
+        // What the snapshot does not cover is never deleted, whatever the caller asks for.
+        let keep_from = keep_after.min(revision).get() + 1;
+        let start = self.part(keys::TAIL).bytes();
+        let end = self.part(keys::TAIL).number(keep_from).bytes();
+        batch.delete_range(start..end);
+    }
+
+    pub(crate) fn append(&self, batch: &mut Batch, revision: Revision, frame: Bytes) {
+        let key = self.part(keys::TAIL).number(revision.get());
+        batch.put(key.bytes(), frame);
+    }
+
+    pub(crate) fn remove(&self, batch: &mut Batch) {
+        batch.delete_range(self.scope().prefix_range());
+    }
+
+    /// Reads every record of the scope in one scan, so at one moment, and validates the log.
+    pub(crate) async fn scan(&self, store: &impl Store) -> Result<Scanned, StoreError> {
+        let mut snapshot = None;
+        let mut tail: Vec<(Revision, Bytes)> = Vec::new();
+        let mut others = Vec::new();
+        for (key, value) in store.scan(self.scope().prefix_range()).await? {
+            let mut fields = Fields::after(&key, SCOPE);
+            match fields.byte() {
+                Some(keys::SNAPSHOT) if fields.is_empty() => {
+                    snapshot = Some(self.read_snapshot(value)?);
+                }
+                Some(keys::TAIL) => match fields.number().and_then(Revision::new) {
+                    Some(revision) if fields.is_empty() => tail.push((revision, value)),
+                    Some(_) | None => return Err(unknown_key(self.name(), &key)),
+                },
+                Some(part) if part != keys::SNAPSHOT => others.push((part, key, value)),
+                Some(_) | None => return Err(unknown_key(self.name(), &key)),
+            }
+        }
+        let log = match snapshot {
+            Some(snapshot) => {
+                self.validate(snapshot.0, &tail)?;
+                Some(LogContents { snapshot, tail })
+            }
+            None => match tail.first() {
+                Some((revision, _)) => {
+                    return Err(self.corrupt_frame(*revision, "there is no snapshot"));
+                }
+                None => None,
+            },
+        };
+        Ok(Scanned { log, others })
+    }
+
+    fn scope(&self) -> Key {
+        Key::new(self.tag).room(self.room)
+    }
+
+    fn read_snapshot(&self, mut value: Bytes) -> Result<(Revision, Bytes), StoreError> {
+        let revision = value
+            .first_chunk()
+            .and_then(|bytes| Revision::new(u64::from_be_bytes(*bytes)));
+        match revision {
+            Some(revision) => Ok((revision, value.split_off(8))),
+            None => Err(corrupt(
+                format_args!("{}, snapshot", self.name()),
+                "it does not begin with a revision",
+            )),
+        }
+    }
+
+    fn validate(&self, snapshot: Revision, tail: &[(Revision, Bytes)]) -> Result<(), StoreError> {
+        let (Some((first, _)), Some((last, _))) = (tail.first(), tail.last()) else {
+            return Ok(());
+        };
+        for pair in tail.windows(2) {
+            let (before, after) = (pair[0].0, pair[1].0);
+            if after != before.next() {
+                return Err(self.corrupt_frame(
+                    before.next(),
+                    format_args!("it is missing: {after} follows {before}"),
+                ));
+            }
+        }
+        if *first > snapshot.next() {
+            return Err(self.corrupt_frame(
+                snapshot.next(),
+                format_args!("it is missing: {first} follows the snapshot at {snapshot}"),
+            ));
+        }
+        if *last < snapshot {
+            return Err(self.corrupt_frame(
+                last.next(),
+                format_args!("it is missing: the snapshot at {snapshot} follows {last}"),
+            ));
+        }
+        Ok(())
+    }
+
+    fn corrupt_frame(&self, revision: Revision, reason: impl std::fmt::Display) -> StoreError {
+        corrupt(format_args!("{}, revision {revision}", self.name()), reason)
+    }
+}

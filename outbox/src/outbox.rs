@@ -1,0 +1,170 @@
+//! What a device has submitted and not yet heard the outcome of.
+
+use bytes::Bytes;
+use hustings_protocol::{DeviceId, RoomLink, Seq};
+
+use crate::keys::{self, Fields, Key, corrupt, unknown_key};
+use crate::{Batch, Store, StoreError};
+
+/// Names the outbox of one device for one room.
+///
+/// It holds no state: the changing methods add to a [`Batch`], which the caller commits
+/// [`Strict`](crate::Durability::Strict)ly, and [`load`](Outbox::load) reads.
+///
+/// An outbox belongs to a device because a browser's tab slots share one store, and each of them
+/// numbers its own commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outbox {
+    device: DeviceId,
+    room: RoomLink,
+}
+
+/// What [`Outbox::load`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxContents {
+    /// The number of the next command. It never goes back, even when no entry is left.
+    pub next_seq: Seq,
+    /// Every pending command's frame, in the order of the numbers, all below `next_seq`.
+    pub entries: Vec<(Seq, Bytes)>,
+}
+
+impl Outbox {
+    /// The outbox of this device for this room.
+    #[must_use]
+    pub const fn new(device: DeviceId, room: RoomLink) -> Self {
+        Self { device, room }
+    }
+
+    /// Whose outbox this is.
+    #[must_use]
+    pub const fn device(&self) -> DeviceId {
+        self.device
+    }
+
+    /// Where its commands go.
+    #[must_use]
+    pub const fn room(&self) -> RoomLink {
+        self.room
+    }
+
+    /// Adds a command's frame, and, in the same batch, that the next number is `seq` + 1.
+    ///
+    /// The numbers of successive calls rise: putting an old number again would take the counter
+    /// back, and the next [`load`](Outbox::load) would find the later entries corrupt.
+    pub fn put(&self, batch: &mut Batch, seq: Seq, frame: Bytes) {
+        batch.put(self.entry(seq), frame);
+        batch.put(
+            self.key().bytes(),
+            seq.next().get().to_be_bytes().as_slice().to_vec(),
+        );
+    }
+
+    /// Removes a command, if it is there: its outcome is known.
+    pub fn remove(&self, batch: &mut Batch, seq: Seq) {
+        batch.delete(self.entry(seq));
+    }
+
+    /// Reads the outbox. One that was never written is empty, and its next number is
+    /// [`Seq::FIRST`].
+    ///
+    /// # Errors
+    ///
+    /// What the store says, and [`StoreError::Corrupt`] for an entry that cannot be: one whose
+    /// number is not below the counter, for instance.
+    pub async fn load(&self, store: &impl Store) -> Result<OutboxContents, StoreError> {
+        let mut counter = None;
+        let mut entries = Vec::new();
+        // The counter's key begins every entry's key, so one scan reads both at one moment, and
+        // the counter first.
+        for (key, value) in store.scan(self.key().prefix_range()).await? {
+            match Parsed::of(&key, self)? {
+                Parsed::Counter => counter = Some(self.read_counter(&value)?),
+                Parsed::Entry(seq) if counter.is_some_and(|next| seq < next) => {
+                    entries.push((seq, value));
+                }
+                Parsed::Entry(seq) => {
+                    let reason = match counter {
+                        Some(next) => format!("the next number is {next}"),
+                        None => "the next number is not there".to_owned(),
+                    };
+                    return Err(corrupt(format_args!("{}, seq {seq}", self.name()), reason));
+                }
+            }
+        }
+        Ok(OutboxContents {
+            next_seq: counter.unwrap_or(Seq::FIRST),
+            entries,
+        })
+    }
+
+    /// Every outbox of the store that has pending commands, and how many those are: what a tab may
+    /// adopt when nobody holds the device's slot.
+    ///
+    /// It reads the frames along the way; their number is what is pending, not history.
+    ///
+    /// # Errors
+    ///
+    /// What the store says, and [`StoreError::Corrupt`] for a key that no outbox has. The frames
+    /// and counters are left to [`load`](Outbox::load).
+    pub async fn list(store: &impl Store) -> Result<Vec<(DeviceId, RoomLink, usize)>, StoreError> {
+        let mut pending: Vec<(DeviceId, RoomLink, usize)> = Vec::new();
+        for (key, _) in store.scan(Key::new(keys::OUTBOX).prefix_range()).await? {
+            let mut fields = Fields::after(&key, 1);
+            let (Some(room), Some(device)) = (fields.room(), fields.device()) else {
+                return Err(unknown_key("the outboxes", &key));
+            };
+            match Parsed::of(&key, &Self::new(device, room))? {
+                Parsed::Counter => {}
+                Parsed::Entry(_) => match pending.last_mut() {
+                    Some((d, r, count)) if (*d, *r) == (device, room) => *count += 1,
+                    Some(_) | None => pending.push((device, room, 1)),
+                },
+            }
+        }
+        Ok(pending)
+    }
+
+    fn key(&self) -> Key {
+        Key::new(keys::OUTBOX).room(self.room).device(self.device)
+    }
+
+    fn entry(&self, seq: Seq) -> Bytes {
+        self.key().number(seq.get()).bytes()
+    }
+
+    fn name(&self) -> String {
+        format!("outbox of device {} for {}", self.device, self.room)
+    }
+
+    fn read_counter(&self, value: &[u8]) -> Result<Seq, StoreError> {
+        <[u8; 8]>::try_from(value)
+            .ok()
+            .and_then(|bytes| Seq::new(u64::from_be_bytes(bytes)))
+            .ok_or_else(|| {
+                corrupt(
+                    format_args!("{}, next number", self.name()),
+                    "it is not a number that a command can have",
+                )
+            })
+    }
+}
+
+/// What a key of one outbox stands for.
+enum Parsed {
+    Counter,
+    Entry(Seq),
+}
+
+impl Parsed {
+    fn of(key: &[u8], outbox: &Outbox) -> Result<Self, StoreError> {
+        const PREFIX: usize = 1 + 32 + 16 + 5;
+        let mut fields = Fields::after(key, PREFIX);
+        if fields.is_empty() {
+            return Ok(Self::Counter);
+        }
+        match fields.number().and_then(Seq::new) {
+            Some(seq) if fields.is_empty() => Ok(Self::Entry(seq)),
+            Some(_) | None => Err(unknown_key(outbox.name(), key)),
+        }
+    }
+}

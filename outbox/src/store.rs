@@ -1,0 +1,202 @@
+//! The store that everything durable goes through.
+
+use std::ops::Range;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+/// Native tasks move between threads, browser tasks do not: `Send` and `Sync` where that means
+/// something.
+#[cfg(not(target_family = "wasm"))]
+pub trait MaybeSend: Send + Sync {}
+#[cfg(not(target_family = "wasm"))]
+impl<T: Send + Sync> MaybeSend for T {}
+/// Native tasks move between threads, browser tasks do not: `Send` and `Sync` where that means
+/// something.
+#[cfg(target_family = "wasm")]
+pub trait MaybeSend {}
+#[cfg(target_family = "wasm")]
+impl<T> MaybeSend for T {}
+
+/// What a successful commit has survived.
+///
+/// The order says which is stronger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Durability {
+    /// A crash of the process: the bytes are with the operating system or the browser.
+    Relaxed,
+    /// A loss of power: the bytes are on the disk, as far as the platform can promise it.
+    Strict,
+}
+
+/// One change of a [`Batch`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Write {
+    /// Sets a key, whether it is there or not.
+    Put {
+        /// The key.
+        key: Bytes,
+        /// Its new value.
+        value: Bytes,
+    },
+    /// Removes a key, if it is there.
+    Delete {
+        /// The key.
+        key: Bytes,
+    },
+    /// Removes every key from `range.start` up to, but not including, `range.end`.
+    DeleteRange {
+        /// Which keys.
+        range: Range<Bytes>,
+    },
+}
+
+/// Changes that take effect together or not at all, in their order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    writes: Vec<Write>,
+}
+
+impl Batch {
+    /// A batch without changes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets a key.
+    pub fn put(&mut self, key: impl Into<Bytes>, value: impl Into<Bytes>) {
+        self.writes.push(Write::Put {
+            key: key.into(),
+            value: value.into(),
+        });
+    }
+
+    /// Removes a key, if it is there.
+    pub fn delete(&mut self, key: impl Into<Bytes>) {
+        self.writes.push(Write::Delete { key: key.into() });
+    }
+
+    /// Removes every key from `range.start` up to, but not including, `range.end`.
+    pub fn delete_range(&mut self, range: Range<Bytes>) {
+        self.writes.push(Write::DeleteRange { range });
+    }
+
+    /// Whether there is nothing to commit.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
+    /// How many changes there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.writes.len()
+    }
+
+    /// The changes in their order.
+    #[must_use]
+    pub fn writes(&self) -> &[Write] {
+        &self.writes
+    }
+
+    /// The changes in their order.
+    #[must_use]
+    pub fn into_writes(self) -> Vec<Write> {
+        self.writes
+    }
+}
+
+/// An ordered map from bytes to bytes with atomic batches.
+///
+/// The smallest trait that memory, redb and IndexedDB all implement well. Keys are ordered as byte
+/// strings. A store is shared by reference: whoever needs several handles clones one that is
+/// cheap to clone, and commits of all of them take effect one after the other.
+///
+/// # Contract
+///
+/// - [`commit`](Store::commit) is atomic: after a failure or a crash either every change of the
+///   batch is there or none is.
+/// - A commit that succeeded is seen by every read that begins after it.
+/// - Commits are durable in their order: when one survived, so did every one that had succeeded
+///   before it.
+/// - A [`Strict`](Durability::Strict) commit makes every earlier relaxed one strict, too.
+/// - No record is ever skipped in silence: what cannot be read is an error.
+///
+/// The suite of the feature `contract` holds a backend to this.
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
+pub trait Store: MaybeSend {
+    /// The value of a key.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError>;
+
+    /// Every record from `range.start` up to, but not including, `range.end`, in the order of the
+    /// keys. An empty or inverted range has none.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn scan(&self, range: Range<Bytes>) -> Result<Vec<(Bytes, Bytes)>, StoreError>;
+
+    /// Makes every change of a batch, or none.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`]. After an error nothing of the batch is there, except after
+    /// [`StoreError::Io`] and [`StoreError::Full`], which may strike when the last sync of the
+    /// batch is under way: there a crash-only caller drops its state and loads again what is
+    /// durable.
+    async fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError>;
+}
+
+/// What can be wrong with a store.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The disk, or the browser's share of it, is full.
+    #[error("storage is full: {0}")]
+    Full(String),
+    /// Another process (or tab) has the store.
+    #[error("{0} is in use by another process")]
+    Locked(String),
+    /// The store was closed under its user: the backend's thread ended, the browser closed the
+    /// database. Opening it again may help.
+    #[error("the store was closed: {0}")]
+    Closed(String),
+    /// Another tab keeps an old version of the database open and does not let go.
+    #[error("another tab blocks the upgrade of the database: {0}")]
+    Blocked(String),
+    /// The browser forgot the database, or keeps none (private mode, storage switched off).
+    #[error("the browser keeps no storage for this page: {0}")]
+    Unavailable(String),
+    /// A record does not read as what was written.
+    #[error("the record {record} is corrupt: {reason}")]
+    Corrupt {
+        /// Which record.
+        record: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Anything else that the platform says.
+    #[error("storage failed: {0}")]
+    Io(String),
+}
+
+#[cfg_attr(target_family = "wasm", async_trait(?Send))]
+#[cfg_attr(not(target_family = "wasm"), async_trait)]
+impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
+    async fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        (**self).get(key).await
+    }
+
+    async fn scan(&self, range: Range<Bytes>) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
+        (**self).scan(range).await
+    }
+
+    async fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+        (**self).commit(batch, durability).await
+    }
+}

@@ -1,0 +1,228 @@
+//! The redb store in real files.
+#![cfg(all(feature = "redb", not(target_family = "wasm")))]
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::thread;
+
+use bytes::Bytes;
+use futures::executor::block_on;
+use hustings_outbox::contract::Harness;
+use hustings_outbox::{Batch, Durability, RedbStore, Store, StoreError, store_contract};
+use tempfile::TempDir;
+
+struct InFile {
+    directory: TempDir,
+    path: PathBuf,
+    store: RedbStore,
+}
+
+impl InFile {
+    fn open(directory: TempDir, path: PathBuf) -> Self {
+        Self {
+            store: RedbStore::open(&path).unwrap(),
+            directory,
+            path,
+        }
+    }
+}
+
+impl Harness for InFile {
+    type Store = RedbStore;
+
+    async fn fresh() -> Self {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("0.redb");
+        Self::open(directory, path)
+    }
+
+    fn store(&self) -> RedbStore {
+        self.store.clone()
+    }
+
+    async fn reopen(self) -> Self {
+        drop(self.store);
+        Self::open(self.directory, self.path)
+    }
+
+    async fn crash(self) -> Result<Self, Self> {
+        // The file as it is while the store is open is what a crash leaves.
+        let number = fs::read_dir(self.directory.path()).unwrap().count();
+        let image = self.directory.path().join(format!("{number}.redb"));
+        fs::copy(&self.path, &image).unwrap();
+        drop(self.store);
+        Ok(Self::open(self.directory, image))
+    }
+
+    async fn lose_power(self, _seed: u64) -> Result<Self, Self> {
+        // A file on a disk that a test can take the power from is in the crate's own tests.
+        Err(self)
+    }
+}
+
+store_contract!(InFile, #[test], block_on);
+
+fn everything(store: &RedbStore) -> Vec<(Bytes, Bytes)> {
+    block_on(store.scan(Bytes::new()..Bytes::from_static(&[0xff; 4]))).unwrap()
+}
+
+fn put(store: &RedbStore, key: &'static str, value: impl Into<Bytes>) {
+    let mut batch = Batch::new();
+    batch.put(key, value);
+    block_on(store.commit(batch, Durability::Strict)).unwrap();
+}
+
+#[test]
+fn a_store_is_a_new_file_or_the_one_that_is_there() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store.redb");
+    put(&RedbStore::open(&path).unwrap(), "key", "value");
+    // The handle was dropped: the file can be opened at once, again and again.
+    for _ in 0..5 {
+        assert_eq!(everything(&RedbStore::open(&path).unwrap()).len(), 1);
+    }
+    let nowhere = RedbStore::open(directory.path().join("none").join("store.redb"));
+    let Err(StoreError::Io(sentence)) = nowhere else {
+        panic!("{nowhere:?}");
+    };
+    assert!(sentence.contains("none"), "{sentence}");
+}
+
+#[test]
+fn a_second_store_on_the_same_file_is_refused_until_the_last_handle_is_gone() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store.redb");
+    let first = RedbStore::open(&path).unwrap();
+    let handle = first.clone();
+    drop(first);
+    let second = RedbStore::open(&path);
+    let Err(error @ StoreError::Locked(_)) = second else {
+        panic!("{second:?}");
+    };
+    let expected = format!("{} is in use by another process", path.display());
+    assert_eq!(error.to_string(), expected);
+    put(&handle, "key", "the refused one did no harm");
+    drop(handle);
+    assert_eq!(everything(&RedbStore::open(&path).unwrap()).len(), 1);
+}
+
+#[test]
+fn threads_commit_and_read_through_one_store() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store.redb");
+    let store = RedbStore::open(&path).unwrap();
+    thread::scope(|scope| {
+        for thread in 0..8_u8 {
+            let store = store.clone();
+            scope.spawn(move || {
+                for number in 0..20_u8 {
+                    let mut batch = Batch::new();
+                    batch.put(vec![thread, number], vec![number]);
+                    batch.put(vec![thread], vec![number]);
+                    block_on(store.commit(batch, Durability::Strict)).unwrap();
+                    let last = block_on(store.get(&[thread])).unwrap().unwrap();
+                    assert_eq!(last[..], [number]);
+                }
+            });
+        }
+    });
+    drop(store);
+    assert_eq!(everything(&RedbStore::open(&path).unwrap()).len(), 8 * 21);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_file_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store.redb");
+    let mode = || fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+    let chmod = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    put(&RedbStore::open(&path).unwrap(), "key", "value");
+    assert_eq!(mode(), 0o600);
+    for wide in [0o644, 0o640, 0o602] {
+        chmod(wide);
+        let refused = RedbStore::open(&path);
+        let Err(StoreError::Io(sentence)) = refused else {
+            panic!("{refused:?}");
+        };
+        assert!(sentence.contains("chmod 600"), "{sentence}");
+        assert_eq!(mode(), wide, "it is left as it is");
+    }
+    chmod(0o600);
+    assert_eq!(everything(&RedbStore::open(&path).unwrap()).len(), 1);
+}
+
+#[test]
+fn a_file_that_is_no_store_is_named_and_left_alone() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store.redb");
+    for content in [
+        &b"x"[..],
+        &[0; 5000],
+        &b"a letter to somebody\n".repeat(400),
+    ] {
+        let _ = fs::remove_file(&path);
+        drop(RedbStore::open(&path).unwrap());
+        fs::write(&path, content).unwrap();
+        let refused = RedbStore::open(&path);
+        let Err(StoreError::Corrupt { record, .. }) = refused else {
+            panic!("{refused:?}");
+        };
+        assert!(record.contains("store.redb"), "{record}");
+        assert_eq!(fs::read(&path).unwrap(), content);
+    }
+}
+
+#[test]
+fn damage_is_an_error_and_never_another_content() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store.redb");
+    let store = RedbStore::open(&path).unwrap();
+    for key in ["a", "b", "c", "d"] {
+        put(&store, key, key.repeat(3000));
+    }
+    let before = everything(&store);
+    drop(store);
+    let image = fs::read(&path).unwrap();
+
+    let mut refused = 0;
+    let mut check = |damaged: &[u8], what: &str| {
+        fs::write(&path, damaged).unwrap();
+        match RedbStore::open(&path) {
+            // What was hit is not in use.
+            Ok(store) => assert_eq!(everything(&store), before, "{what}"),
+            Err(error) => {
+                refused += 1;
+                let named = error.to_string().contains("store.redb");
+                assert!(named, "{what}: {error}");
+            }
+        }
+    };
+    // Bits of the header and of every page, at a different place in each.
+    let pages = (0..image.len()).step_by(4096);
+    for (index, start) in pages.enumerate().take(60) {
+        for place in [index * 7 % 64, (index * 977 + 64) % 4096] {
+            let mut damaged = image.clone();
+            damaged[start + place] ^= 1 << (index % 8);
+            check(&damaged, &format!("byte {}", start + place));
+        }
+    }
+    for place in 0..64 {
+        let mut damaged = image.clone();
+        damaged[place * 5] ^= 0x10;
+        check(&damaged, &format!("byte {}", place * 5));
+    }
+    for len in [
+        10,
+        4096,
+        image.len() / 2,
+        image.len() - 4096,
+        image.len() - 1,
+    ] {
+        check(&image[..len], &format!("the first {len} bytes"));
+    }
+    assert!(refused > 10, "only {refused} damages were found");
+}

@@ -1,0 +1,443 @@
+//! A frame taken apart as far as its routing needs: one pass, borrowed, the payload left as it is.
+
+use std::borrow::Cow;
+use std::fmt::{self, Write};
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+
+use crate::limits::is_shallow;
+use crate::strict::{Object, Word};
+use crate::{CommandId, DeviceId, Epoch, ErrorCode, Limits, PeerId, Rejection, Revision, Seq};
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $variant:ident = $word:literal,)*) => {
+        /// The `type` of a message.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Kind {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Kind {
+            /// Every type there is.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The word on the wire.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)*
+                }
+            }
+
+            /// The type with this word.
+            #[must_use]
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word {
+                    $($word => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The whole poll.
+    PollState = "poll:state",
+    /// A vote.
+    Vote = "poll:vote",
+    /// A new option.
+    OptionAdd = "poll:option:add",
+    /// A new role.
+    RoleUpdate = "poll:role:update",
+    /// New settings.
+    SettingsUpdate = "poll:settings",
+    /// Who somebody is.
+    UserProfile = "user:profile",
+    /// Who is here.
+    PeerDiscovery = "peer:discovery",
+    /// A command was applied.
+    Ack = "ack",
+    /// A command, or anything else, was refused.
+    Error = "error",
+    /// A participant is behind.
+    SyncRequest = "sync:request",
+    /// Handshake: the participant's greeting.
+    AuthHello = "auth:hello",
+    /// Handshake: the owner's proof and challenge.
+    AuthChallenge = "auth:challenge",
+    /// Handshake: the participant's proof.
+    AuthProof = "auth:proof",
+    /// Are you there?
+    Ping = "ping",
+    /// I am.
+    Pong = "pong",
+}
+
+impl Kind {
+    /// Whether messages of this type carry a command.
+    #[must_use]
+    pub const fn is_command(self) -> bool {
+        matches!(
+            self,
+            Self::Vote
+                | Self::OptionAdd
+                | Self::RoleUpdate
+                | Self::SettingsUpdate
+                | Self::UserProfile
+        )
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a frame was refused, and which command it spoke of, where that could be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{rejection}")]
+pub struct DecodeError {
+    /// The code and the sentence.
+    pub rejection: Rejection,
+    /// The command that the frame named.
+    pub command_id: Option<CommandId>,
+}
+
+impl DecodeError {
+    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            rejection: Rejection::new(code, message),
+            command_id: None,
+        }
+    }
+}
+
+/// The fields beside the payload. Absent and `null` are the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Fields {
+    pub(crate) command_id: Option<CommandId>,
+    pub(crate) seq: Option<Seq>,
+    pub(crate) author: Option<PeerId>,
+    pub(crate) device: Option<DeviceId>,
+    pub(crate) revision: Option<Revision>,
+    pub(crate) epoch: Option<Epoch>,
+}
+
+/// A frame whose envelope has been read and whose payload has not.
+///
+/// An owner needs no more than this to recognise a command that it has answered before, and the
+/// payload's exact bytes are what it journals and relays.
+#[derive(Debug, Clone)]
+pub struct Envelope<'a> {
+    word: Cow<'a, str>,
+    kind: Option<Kind>,
+    pub(crate) fields: Fields,
+    payload: &'a RawValue,
+}
+
+impl<'a> Envelope<'a> {
+    /// Reads a frame of at most `max_bytes` bytes.
+    ///
+    /// # Errors
+    ///
+    /// `too-large`, `malformed` (no UTF-8, no JSON object, no `type`), `too-deep` or `bad-field` (an
+    /// envelope field of the wrong form, or no payload).
+    pub fn parse(frame: &'a [u8], max_bytes: usize, limits: &Limits) -> Result<Self, DecodeError> {
+        // Flat rather than `#[serde(flatten)]`, which would buffer the payload as a tree.
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Wire<'a> {
+            #[serde(borrow, rename = "type")]
+            kind: Option<Word<'a>>,
+            command_id: Option<CommandId>,
+            seq: Option<Seq>,
+            author: Option<PeerId>,
+            device: Option<DeviceId>,
+            revision: Option<Revision>,
+            epoch: Option<Epoch>,
+            #[serde(borrow)]
+            payload: Option<&'a RawValue>,
+        }
+
+        if frame.len() > max_bytes {
+            return Err(DecodeError::new(
+                ErrorCode::TooLarge,
+                format!(
+                    "a frame of {} bytes, at most {max_bytes} are accepted",
+                    frame.len()
+                ),
+            ));
+        }
+        let text = std::str::from_utf8(frame).map_err(|error| {
+            DecodeError::new(ErrorCode::Malformed, format!("not UTF-8 text: {error}"))
+        })?;
+        if !text.trim_ascii_start().starts_with('{') {
+            return Err(DecodeError::new(ErrorCode::Malformed, "not a JSON object"));
+        }
+        if !is_shallow(text, limits.max_depth) {
+            return Err(DecodeError::new(
+                ErrorCode::TooDeep,
+                format!("nested deeper than {} levels", limits.max_depth),
+            ));
+        }
+        let wire: Wire<'a> = serde_json::from_str(text).map_err(|error| {
+            let code = if error.is_data() {
+                ErrorCode::BadField
+            } else {
+                ErrorCode::Malformed
+            };
+            DecodeError::new(code, said(&error))
+        })?;
+        let refuse = |code, message| DecodeError {
+            rejection: Rejection::new(code, message),
+            command_id: wire.command_id,
+        };
+        let Some(Word(word)) = wire.kind else {
+            return Err(refuse(
+                ErrorCode::Malformed,
+                "the message has no type".to_owned(),
+            ));
+        };
+        let Some(payload) = wire.payload else {
+            return Err(refuse(
+                ErrorCode::BadField,
+                format!("{} has no payload", shown(&word)),
+            ));
+        };
+        let fields = Fields {
+            command_id: wire.command_id,
+            seq: wire.seq,
+            author: wire.author,
+            device: wire.device,
+            revision: wire.revision,
+            epoch: wire.epoch,
+        };
+        Ok(Self {
+            kind: Kind::from_word(&word),
+            word,
+            fields,
+            payload,
+        })
+    }
+
+    /// What type the message has.
+    ///
+    /// # Errors
+    ///
+    /// `unknown-type`: a later version may have more.
+    pub fn kind(&self) -> Result<Kind, DecodeError> {
+        self.kind.ok_or_else(|| {
+            let message = format!("unknown message type {:?}", shown(&self.word));
+            self.refuse(ErrorCode::UnknownType, message)
+        })
+    }
+
+    /// The payload as it was sent, byte for byte.
+    #[must_use]
+    pub fn payload(&self) -> &'a str {
+        self.payload.get()
+    }
+
+    /// The command that the envelope names.
+    #[must_use]
+    pub const fn command_id(&self) -> Option<CommandId> {
+        self.fields.command_id
+    }
+
+    /// The name and number of the command that this message carries.
+    ///
+    /// # Errors
+    ///
+    /// `bad-field` when one of the two is missing.
+    pub fn numbering(&self) -> Result<(CommandId, Seq), DecodeError> {
+        let command_id = self.require(self.fields.command_id, "commandId")?;
+        Ok((command_id, self.require(self.fields.seq, "seq")?))
+    }
+
+    /// The author that the envelope names.
+    #[must_use]
+    pub const fn author(&self) -> Option<PeerId> {
+        self.fields.author
+    }
+
+    /// A digest of what the message asks for, to tell the same command from another one under the
+    /// same id. Not cryptographic: see [`Receipt::digest`](crate::Receipt::digest).
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        xxh3_64_with_seed(self.payload.get().as_bytes(), xxh3_64(self.word.as_bytes()))
+    }
+
+    /// The message as an owner relays and journals it: this payload, byte for byte, with who sent
+    /// it and the revision that it made.
+    ///
+    /// # Errors
+    ///
+    /// `bad-field` when it has no name or number, `unknown-type`.
+    pub fn relayed(
+        &self,
+        author: PeerId,
+        device: DeviceId,
+        revision: Revision,
+    ) -> Result<Bytes, DecodeError> {
+        let (command_id, seq) = self.numbering()?;
+        let fields = Fields {
+            command_id: Some(command_id),
+            seq: Some(seq),
+            author: Some(author),
+            device: Some(device),
+            revision: Some(revision),
+            epoch: None,
+        };
+        Ok(wrap(self.kind()?, fields, self.payload()))
+    }
+
+    /// The payload, which is an object.
+    pub(crate) fn object<T: Deserialize<'a>>(&self) -> Result<T, DecodeError> {
+        self.decode().map(|Object(value)| value)
+    }
+
+    /// The payload, which is a list of objects.
+    pub(crate) fn objects<T: Deserialize<'a>>(&self) -> Result<Vec<T>, DecodeError> {
+        let objects: Vec<Object<T>> = self.decode()?;
+        Ok(objects.into_iter().map(|Object(value)| value).collect())
+    }
+
+    fn decode<T: Deserialize<'a>>(&self) -> Result<T, DecodeError> {
+        serde_json::from_str(self.payload.get()).map_err(|error| {
+            self.refuse(
+                ErrorCode::BadField,
+                format!("{}: {}", shown(&self.word), said(&error)),
+            )
+        })
+    }
+
+    pub(crate) fn require<T>(&self, field: Option<T>, name: &str) -> Result<T, DecodeError> {
+        field.ok_or_else(|| {
+            self.refuse(
+                ErrorCode::BadField,
+                format!("{} has no {name}", shown(&self.word)),
+            )
+        })
+    }
+
+    pub(crate) fn refuse(&self, code: ErrorCode, message: impl Into<String>) -> DecodeError {
+        DecodeError {
+            rejection: Rejection::new(code, message),
+            command_id: self.fields.command_id,
+        }
+    }
+}
+
+/// As much of a type's word as an error repeats.
+fn shown(word: &str) -> &str {
+    let end = word.char_indices().nth(64).map_or(word.len(), |(at, _)| at);
+    &word[..end]
+}
+
+/// As much of what an error says as is repeated. serde quotes the value that it did not expect,
+/// which may be the whole frame.
+fn said(error: &serde_json::Error) -> String {
+    const MOST: usize = 200;
+
+    struct Said(String);
+    impl Write for Said {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            let fitting = text
+                .char_indices()
+                .take_while(|(at, character)| self.0.len() + at + character.len_utf8() <= MOST);
+            let end = fitting.last().map_or(0, |(at, it)| at + it.len_utf8());
+            self.0.push_str(&text[..end]);
+            if end < text.len() {
+                return Err(fmt::Error);
+            }
+            Ok(())
+        }
+    }
+
+    let mut said = Said(String::with_capacity(MOST));
+    // An error here is the end of the room, which is what this is for.
+    let _ = write!(said, "{error}");
+    said.0
+}
+
+/// Writes a message: the type, the fields beside the payload, the payload.
+pub(crate) fn encode<P: Serialize + ?Sized>(kind: Kind, fields: Fields, payload: &P) -> Bytes {
+    let mut frame = begin(kind, fields, 256);
+    serde_json::to_writer(&mut frame, payload)
+        .expect("payloads are structs with text keys, which always serialise");
+    frame.push(b'}');
+    frame.into()
+}
+
+/// Writes a message around a payload that is JSON already.
+fn wrap(kind: Kind, fields: Fields, payload: &str) -> Bytes {
+    let mut frame = begin(kind, fields, payload.len() + 1);
+    frame.extend_from_slice(payload.as_bytes());
+    frame.push(b'}');
+    frame.into()
+}
+
+/// Writes what comes before the payload.
+///
+/// By hand, because an owner does it for every command: types and ids have no characters that JSON
+/// escapes, and looking for some in 150 characters would cost more than all the rest.
+fn begin(kind: Kind, fields: Fields, payload: usize) -> Vec<u8> {
+    /// As long as the longest envelope: type, names and all six fields.
+    const ENVELOPE: usize = 288;
+
+    let Fields {
+        command_id,
+        seq,
+        author,
+        device,
+        revision,
+        epoch,
+    } = fields;
+    let mut frame = Vec::with_capacity(ENVELOPE + payload);
+    frame.extend_from_slice(b"{\"type\":\"");
+    frame.extend_from_slice(kind.as_str().as_bytes());
+    frame.push(b'"');
+    if let Some(command_id) = command_id {
+        command_id.with_text(|text| text_field(&mut frame, "commandId", text));
+    }
+    if let Some(seq) = seq {
+        number_field(&mut frame, "seq", seq.get());
+    }
+    if let Some(author) = author {
+        author.with_text(|text| text_field(&mut frame, "author", text));
+    }
+    if let Some(device) = device {
+        device.with_text(|text| text_field(&mut frame, "device", text));
+    }
+    if let Some(revision) = revision {
+        number_field(&mut frame, "revision", revision.get());
+    }
+    if let Some(epoch) = epoch {
+        epoch.with_text(|text| text_field(&mut frame, "epoch", text));
+    }
+    frame.extend_from_slice(b",\"payload\":");
+    frame
+}
+
+fn name(frame: &mut Vec<u8>, name: &str) {
+    frame.extend_from_slice(b",\"");
+    frame.extend_from_slice(name.as_bytes());
+    frame.extend_from_slice(b"\":");
+}
+
+fn text_field(frame: &mut Vec<u8>, field: &str, text: &str) {
+    name(frame, field);
+    frame.push(b'"');
+    frame.extend_from_slice(text.as_bytes());
+    frame.push(b'"');
+}
+
+fn number_field(frame: &mut Vec<u8>, field: &str, number: u64) {
+    name(frame, field);
+    serde_json::to_writer(frame, &number).expect("a number always serialises");
+}

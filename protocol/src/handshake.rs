@@ -1,0 +1,181 @@
+//! Who is who: the three frames that open every link, and the bytes that they sign.
+//!
+//! The signalling server lets anybody claim any free address and sees every session description,
+//! so neither an address nor DTLS proves anything until the keys have spoken:
+//!
+//! ```text
+//! participant -> owner   auth:hello      who I say I am, which poll, what I have, a nonce
+//! owner -> participant   auth:challenge  a nonce, and a signature over all of it
+//! participant -> owner   auth:proof      a signature over all of it
+//! ```
+//!
+//! Both sign the same [`Transcript`], each under its own role. It names both people, the poll and
+//! the device, both nonces, and what each end presents on this very channel, so a signature
+//! cannot be replayed, reflected, moved to another poll or relayed over another channel.
+
+use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
+use serde::{Deserialize, Serialize};
+
+use crate::ids::base32_id;
+use crate::{DeviceId, Epoch, PeerId, PollId, Revision, Seq};
+
+/// The version of the wire that this crate speaks.
+pub const VERSION: u32 = 1;
+
+base32_id! {
+    /// 32 random bytes, used once.
+    Nonce, 32, 52, "a nonce"
+}
+
+base32_id! {
+    /// An Ed25519 signature, 103 characters of lower-case base32.
+    Signature, 64, 103, "a signature"
+}
+
+/// Payload of `auth:hello`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hello {
+    /// The version that the participant speaks, [`VERSION`].
+    pub v: u32,
+    /// Which poll it wants to join.
+    pub poll_id: PollId,
+    /// Who it says it is.
+    pub peer_id: PeerId,
+    /// On which of their devices.
+    pub device: DeviceId,
+    /// Its nonce.
+    pub nonce: Nonce,
+    /// The journal of which it has a copy, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Epoch>,
+    /// How old that copy is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<Revision>,
+    /// The oldest command that it may still send: every earlier one has had its outcome.
+    pub oldest_seq: Seq,
+}
+
+/// Payload of `auth:challenge`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Challenge {
+    /// The version that the owner speaks, [`VERSION`].
+    pub v: u32,
+    /// Who the owner says it is.
+    pub peer_id: PeerId,
+    /// Its nonce.
+    pub nonce: Nonce,
+    /// Its signature over the transcript, as [`Side::Owner`].
+    pub signature: Signature,
+}
+
+/// Payload of `auth:proof`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Proof {
+    /// The participant's signature over the transcript, as [`Side::Participant`].
+    pub signature: Signature,
+}
+
+/// Which end of a link signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The one who hosts the poll.
+    Owner,
+    /// The one who joins it.
+    Participant,
+}
+
+/// Everything that a handshake speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transcript<'a> {
+    /// The owner's key.
+    pub owner: PeerId,
+    /// The participant's key.
+    pub participant: PeerId,
+    /// The poll.
+    pub poll_id: PollId,
+    /// The participant's device.
+    pub device: DeviceId,
+    /// From `auth:hello`.
+    pub participant_nonce: Nonce,
+    /// From `auth:challenge`.
+    pub owner_nonce: Nonce,
+    /// What the owner's end of the channel presents: its DTLS certificate's fingerprint, or the
+    /// channel's id where the transport has no certificates.
+    pub owner_binding: &'a [u8],
+    /// What the participant's end presents.
+    pub participant_binding: &'a [u8],
+}
+
+/// A signature does not prove what it should. Nothing says why: there is nothing to do about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the signature does not prove that this is {0} on this channel")]
+pub struct BadSignature(
+    /// Who it should have been.
+    pub PeerId,
+);
+
+impl Transcript<'_> {
+    /// The signed bytes: each field with its length before it (32 bits, big-endian), ids and
+    /// nonces in their text form, in the order of the fields of [`Transcript`], and first of all
+    /// `hustings/1/owner` or `hustings/1/participant`.
+    #[must_use]
+    pub fn bytes(&self, side: Side) -> Vec<u8> {
+        let domain = match side {
+            Side::Owner => "hustings/1/owner",
+            Side::Participant => "hustings/1/participant",
+        };
+        let mut bytes = Vec::with_capacity(512);
+        let mut field = |field: &[u8]| {
+            let length = u32::try_from(field.len()).unwrap_or(u32::MAX);
+            bytes.extend_from_slice(&length.to_be_bytes());
+            bytes.extend_from_slice(field);
+        };
+        field(domain.as_bytes());
+        field(self.owner.to_string().as_bytes());
+        field(self.participant.to_string().as_bytes());
+        field(self.poll_id.to_string().as_bytes());
+        field(self.device.to_string().as_bytes());
+        field(self.participant_nonce.to_string().as_bytes());
+        field(self.owner_nonce.to_string().as_bytes());
+        field(self.owner_binding);
+        field(self.participant_binding);
+        bytes
+    }
+
+    /// Signs as this side.
+    #[must_use]
+    pub fn sign(&self, side: Side, key: &SigningKey) -> Signature {
+        Signature::from_bytes(key.sign(&self.bytes(side)).to_bytes())
+    }
+
+    /// Whether `signature` is this side's.
+    ///
+    /// # Errors
+    ///
+    /// [`BadSignature`] when it is not, or when the peer id is no usable key.
+    pub fn verify(&self, side: Side, signature: &Signature) -> Result<(), BadSignature> {
+        let peer = match side {
+            Side::Owner => self.owner,
+            Side::Participant => self.participant,
+        };
+        // `verify_strict` also refuses keys and signatures of small order, with which one
+        // signature would fit many messages.
+        VerifyingKey::from_bytes(peer.as_bytes())
+            .and_then(|key| {
+                let signature = ed25519_dalek::Signature::from_bytes(signature.as_bytes());
+                key.verify_strict(&self.bytes(side), &signature)
+            })
+            .map_err(|_| BadSignature(peer))
+    }
+}
+
+impl PeerId {
+    /// The id of whoever holds this key.
+    #[must_use]
+    pub fn of(key: &SigningKey) -> Self {
+        Self::from_bytes(key.verifying_key().to_bytes())
+    }
+}

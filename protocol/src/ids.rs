@@ -1,0 +1,320 @@
+//! The names of things, with their one text form each.
+//!
+//! Every id has exactly one spelling: what does not round-trip to the same characters is refused.
+//! An id that could be spelled in two ways would make two map keys, two addresses or two
+//! signatures of one thing.
+
+use std::fmt;
+use std::str::FromStr;
+
+use data_encoding::{Encoding, Specification};
+use std::sync::LazyLock;
+use uuid::Uuid;
+
+/// RFC 4648 base32 in lower case and without padding; data-encoding refuses set trailing bits, so
+/// a value has one spelling.
+pub(crate) static BASE32: LazyLock<Encoding> = LazyLock::new(|| {
+    let mut spec = Specification::new();
+    spec.symbols.push_str("abcdefghijklmnopqrstuvwxyz234567");
+    spec.encoding()
+        .expect("the alphabet has 32 distinct symbols")
+});
+
+/// Why a text is not an id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// The text has another length than every id of this kind.
+    #[error("{kind} has {expected} characters, this has {actual}")]
+    Length {
+        /// Which kind of id was expected.
+        kind: &'static str,
+        /// How many characters it always has.
+        expected: usize,
+        /// How many were there.
+        actual: usize,
+    },
+    /// A character is outside the alphabet, or the text is not the canonical spelling.
+    #[error("{kind} is {alphabet}, this is not")]
+    Alphabet {
+        /// Which kind of id was expected.
+        kind: &'static str,
+        /// What it is written in.
+        alphabet: &'static str,
+    },
+    /// A separator between the parts is missing.
+    #[error("{kind} is written {form}")]
+    Form {
+        /// Which kind of id was expected.
+        kind: &'static str,
+        /// How it is written.
+        form: &'static str,
+    },
+}
+
+/// Serde, `Display`, `Debug` and `FromStr` of an id that is text outside and bytes inside.
+macro_rules! text_id {
+    ($name:ident, $kind:literal) => {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.with_text(|text| f.write_str(text))
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.with_text(|text| serializer.serialize_str(text))
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Visitor;
+                impl serde::de::Visitor<'_> for Visitor {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        f.write_str($kind)
+                    }
+
+                    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<$name, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                }
+                deserializer.deserialize_str(Visitor)
+            }
+        }
+    };
+}
+
+/// An id of `N` bytes, written as `$chars` characters of base32.
+macro_rules! base32_id {
+    ($(#[$doc:meta])* $name:ident, $bytes:literal, $chars:literal, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; $bytes]);
+
+        impl $name {
+            /// How many characters the text form has.
+            pub const TEXT_LEN: usize = $chars;
+
+            /// The id with these bytes.
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; $bytes]) -> Self {
+                Self(bytes)
+            }
+
+            /// The bytes of the id.
+            #[must_use]
+            pub const fn as_bytes(&self) -> &[u8; $bytes] {
+                &self.0
+            }
+
+            /// Runs `then` on the text form, which needs no allocation.
+            pub(crate) fn with_text<R>(&self, then: impl FnOnce(&str) -> R) -> R {
+                let mut text = [0; $chars];
+                $crate::ids::BASE32.encode_mut(&self.0, &mut text);
+                then(std::str::from_utf8(&text).expect("base32 is ASCII"))
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::IdError;
+
+            fn from_str(text: &str) -> Result<Self, $crate::IdError> {
+                if text.len() != $chars {
+                    return Err($crate::IdError::Length {
+                        kind: $kind,
+                        expected: $chars,
+                        actual: text.len(),
+                    });
+                }
+                let mut bytes = [0; $bytes];
+                match $crate::ids::BASE32.decode_mut(text.as_bytes(), &mut bytes) {
+                    Ok($bytes) => Ok(Self(bytes)),
+                    Ok(_) | Err(_) => Err($crate::IdError::Alphabet {
+                        kind: $kind,
+                        alphabet: "lower-case base32",
+                    }),
+                }
+            }
+        }
+
+        $crate::ids::text_id!($name, $kind);
+    };
+}
+
+pub(crate) use {base32_id, text_id};
+
+base32_id! {
+    /// Who somebody is: an Ed25519 public key, written as 52 characters of lower-case base32.
+    ///
+    /// It is the durable identity of a person and, for an owner, the PeerJS id that participants
+    /// dial. It is a *claim* until the handshake has shown that the other side holds the key:
+    /// any 32 bytes make a `PeerId`, only [`handshake::verify`](crate::handshake) proves one.
+    PeerId, 32, 52, "a peer id"
+}
+
+base32_id! {
+    /// One installation, or one browser tab slot, of an identity: 8 characters of base32.
+    DeviceId, 5, 8, "a device id"
+}
+
+/// A UUID, written in the hyphenated lower-case form and no other.
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident, $kind:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// How many characters the text form has.
+            pub const TEXT_LEN: usize = 36;
+
+            /// The id of this UUID.
+            #[must_use]
+            pub const fn from_uuid(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+
+            /// The UUID of this id.
+            #[must_use]
+            pub const fn as_uuid(&self) -> &Uuid {
+                &self.0
+            }
+
+            /// Runs `then` on the text form, which needs no allocation.
+            pub(crate) fn with_text<R>(&self, then: impl FnOnce(&str) -> R) -> R {
+                then(self.0.hyphenated().encode_lower(&mut Uuid::encode_buffer()))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                if text.len() != Self::TEXT_LEN {
+                    return Err(IdError::Length {
+                        kind: $kind,
+                        expected: Self::TEXT_LEN,
+                        actual: text.len(),
+                    });
+                }
+                // Uuid's own parser also takes upper case; one id has one spelling here.
+                match Uuid::try_parse(text) {
+                    Ok(uuid) if !text.bytes().any(|byte| byte.is_ascii_uppercase()) => {
+                        Ok(Self(uuid))
+                    }
+                    Ok(_) | Err(_) => Err(IdError::Alphabet {
+                        kind: $kind,
+                        alphabet: "a lower-case hyphenated UUID",
+                    }),
+                }
+            }
+        }
+
+        text_id!($name, $kind);
+    };
+}
+
+uuid_id! {
+    /// A poll, which is a room.
+    PollId, "a poll id"
+}
+
+uuid_id! {
+    /// One option of a poll. Whoever adds the option makes the id, so that two people who add one
+    /// at the same moment never make the same.
+    OptionId, "an option id"
+}
+
+uuid_id! {
+    /// One command, named by its sender (UUID v7).
+    CommandId, "a command id"
+}
+
+impl CommandId {
+    /// A command id (UUID v7) of a time and ten random bytes, both of which the caller supplies.
+    #[must_use]
+    pub fn new(unix_millis: u64, random: [u8; 10]) -> Self {
+        Self(uuid::Builder::from_unix_timestamp_millis(unix_millis, &random).into_uuid())
+    }
+}
+
+/// Where a room is: `<owner PeerId>/<PollId>`, the text that people share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RoomLink {
+    /// Who hosts the poll, and whose address a participant dials.
+    pub owner: PeerId,
+    /// Which of the owner's polls.
+    pub poll: PollId,
+}
+
+impl fmt::Display for RoomLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.owner, self.poll)
+    }
+}
+
+impl FromStr for RoomLink {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let (owner, poll) = text.split_once('/').ok_or(IdError::Form {
+            kind: "a room link",
+            form: "<owner's peer id>/<poll id>",
+        })?;
+        Ok(Self {
+            owner: owner.parse()?,
+            poll: poll.parse()?,
+        })
+    }
+}
+
+/// What a transport dials.
+///
+/// An owner's address is exactly its [`PeerId`]; a participant's is `<PeerId>-<DeviceId>`, so that
+/// two devices or tabs of one person never fight for one address. Both fit PeerJS's rule for ids,
+/// `^[A-Za-z0-9]+(?:[ _-][A-Za-z0-9]+)*$`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Address {
+    /// Where an owner hosts all of its polls.
+    Owner(PeerId),
+    /// Where one device of a participant is.
+    Participant(PeerId, DeviceId),
+}
+
+impl Address {
+    /// Who claims to be at this address. The transport proves nothing; the handshake does.
+    #[must_use]
+    pub const fn peer(&self) -> PeerId {
+        match self {
+            Self::Owner(peer) | Self::Participant(peer, _) => *peer,
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Owner(peer) => peer.fmt(f),
+            Self::Participant(peer, device) => write!(f, "{peer}-{device}"),
+        }
+    }
+}
+
+impl FromStr for Address {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        match text.split_once('-') {
+            None => text.parse().map(Self::Owner),
+            Some((peer, device)) => Ok(Self::Participant(peer.parse()?, device.parse()?)),
+        }
+    }
+}

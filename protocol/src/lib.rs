@@ -1,0 +1,69 @@
+//! The pure values of hustings, the networking layer of a peer-to-peer polling app.
+//!
+//! A **poll** is a room. Its **owner** is the authority: every mutation is a [`Command`] that goes
+//! to the owner, is applied there by the poll's rules ([`Poll::apply`]), makes a [`Revision`], and
+//! comes back to everybody as an [`Update`]. This crate says what those things are, how they are
+//! written on a wire ([`Message`]), how large they may be ([`Limits`]), and how two peers prove
+//! to each other who they are ([`handshake`]).
+//!
+//! It never does I/O, reads a clock, makes randomness or waits: time and randomness are arguments.
+//! It never trusts its input: decoding is total, and whatever is refused is refused with a stable
+//! [`ErrorCode`] and a sentence.
+//!
+//! # The wire
+//!
+//! One JSON object is one message: `{"type": …, "payload": …}` with the fields of the envelope
+//! beside them, all names in camelCase.
+//!
+//! ```
+//! use hustings_protocol::{Command, CommandId, Limits, Message, Numbered, Seq, Vote};
+//!
+//! let command_id = CommandId::new(1_790_000_000_000, [7; 10]);
+//! let message = Message::Command(Numbered {
+//!     command_id,
+//!     seq: Seq::FIRST,
+//!     command: Command::Vote(Vote {
+//!         poll_id: "5f0c9f60-3f3c-4b3e-9d2f-0a1b2c3d4e5f".parse()?,
+//!         option_ids: vec!["00000000-0000-4000-8000-000000000001".parse()?],
+//!     }),
+//! });
+//!
+//! let frame = message.encode();
+//! assert!(frame.starts_with(br#"{"type":"poll:vote","commandId":"01"#));
+//! assert_eq!(Message::decode(&frame, &Limits::default()).as_ref(), Ok(&message));
+//!
+//! let error = Message::decode(br#"{"type":"poll:vote"}"#, &Limits::default()).unwrap_err();
+//! assert_eq!(error.to_string(), "poll:vote has no payload (bad-field)");
+//! # Ok::<(), hustings_protocol::IdError>(())
+//! ```
+//!
+//! An owner reads a frame in two steps: [`Envelope::parse`] takes it apart without touching the
+//! payload, which is enough to recognise a command that was answered before, and
+//! [`Message::from_envelope`] reads the rest. The payload's exact bytes are what it journals and
+//! relays.
+
+mod command;
+mod envelope;
+mod error;
+pub mod handshake;
+mod ids;
+mod limits;
+mod message;
+mod outcome;
+mod poll;
+mod revision;
+mod rules;
+mod strict;
+
+pub use command::{
+    Command, Numbered, OptionAdd, RoleUpdate, SettingsUpdate, Update, UserProfile, Vote,
+};
+pub use envelope::{DecodeError, Envelope, Kind};
+pub use error::ErrorCode;
+pub use handshake::{Challenge, Hello, Proof};
+pub use ids::{Address, CommandId, DeviceId, IdError, OptionId, PeerId, PollId, RoomLink};
+pub use limits::Limits;
+pub use message::{Ack, Message, PeerInfo, PollState, Refusal, SyncRequest};
+pub use outcome::{Outcome, Receipt, Rejection};
+pub use poll::{Member, OptionTally, Poll, PollDraft, PollOption, Role, Tally};
+pub use revision::{Epoch, MAX_SAFE_INTEGER, Revision, Seq};

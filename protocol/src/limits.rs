@@ -1,0 +1,118 @@
+//! How large things may be.
+
+/// Bounds on what is accepted from a peer, and on how large a poll may grow.
+///
+/// Both ends of a room should have the same: a participant with tighter limits than its owner
+/// refuses what the owner lets everybody else have. Texts are counted in characters (Unicode
+/// scalar values), because that is what a person who hits the limit can count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest frame that an owner accepts, in bytes. Default 16 KiB: the largest vote of
+    /// [`max_choices`](Self::max_choices) is 4 KiB, and 16 KiB is what one WebRTC message carries
+    /// everywhere.
+    pub max_command_bytes: usize,
+    /// Largest frame that a participant accepts, in bytes. Default 64 MiB; it bounds a snapshot.
+    pub max_frame_bytes: usize,
+    /// Deepest nesting of objects and arrays in a frame. Default 16; a snapshot needs 6.
+    pub max_depth: usize,
+    /// Longest title of a poll, in characters. Default 300.
+    pub max_title_chars: usize,
+    /// Longest label of an option, in characters. Default 200.
+    pub max_label_chars: usize,
+    /// Longest name in a profile, in characters. Default 64.
+    pub max_name_chars: usize,
+    /// Longest sentence of an `error`, in characters. Default 500.
+    pub max_message_chars: usize,
+    /// Most options in one vote. Default 100.
+    pub max_choices: usize,
+    /// Most options in a poll. Default 1,000.
+    pub max_options: usize,
+    /// Most members in a poll: everybody who voted, has a name or was given a role. Default
+    /// 100,000.
+    pub max_members: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_command_bytes: 16 * 1024,
+            max_frame_bytes: 64 * 1024 * 1024,
+            max_depth: 16,
+            max_title_chars: 300,
+            max_label_chars: 200,
+            max_name_chars: 64,
+            max_message_chars: 500,
+            max_choices: 100,
+            max_options: 1_000,
+            max_members: 100_000,
+        }
+    }
+}
+
+/// Whether a text has at most `max` characters. Looks at the bytes first, which settles nearly
+/// every text without counting.
+pub(crate) fn fits(text: &str, max: usize) -> bool {
+    text.len() <= max || text.chars().count() <= max
+}
+
+/// Whether no object or array of this JSON text lies deeper than `max`.
+///
+/// It runs before the parser, which would skip an unknown field of any depth.
+pub(crate) fn is_shallow(json: &str, max: usize) -> bool {
+    // A command has fewer brackets altogether than it may have levels. Counting them costs a tenth
+    // of telling which are open.
+    if memchr::memchr2_iter(b'{', b'[', json.as_bytes())
+        .nth(max)
+        .is_none()
+    {
+        return true;
+    }
+    let mut depth = 0_usize;
+    let mut bytes = json.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => loop {
+                match bytes.next() {
+                    Some(b'\\') => {
+                        bytes.next();
+                    }
+                    Some(b'"') | None => break,
+                    Some(_) => {}
+                }
+            },
+            b'{' | b'[' => {
+                depth += 1;
+                if depth > max {
+                    return false;
+                }
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_counts_brackets_outside_of_texts() {
+        assert!(is_shallow(r#"{"a":[{}]}"#, 3));
+        assert!(!is_shallow(r#"{"a":[{}]}"#, 2));
+        assert!(is_shallow(r#"{"a":"[[[[\"[[[["}"#, 1));
+        assert!(is_shallow("[][][][]", 1), "siblings do not nest");
+        assert!(
+            is_shallow("}}}}[", 1),
+            "stray closings are the parser's business"
+        );
+        assert!(is_shallow("\"\\", 1), "an unfinished text ends the scan");
+    }
+
+    #[test]
+    fn characters_are_counted_not_bytes() {
+        assert!(fits("ééé", 3));
+        assert!(!fits("éééé", 3));
+    }
+}

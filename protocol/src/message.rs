@@ -1,0 +1,348 @@
+//! Every message that crosses a link.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::envelope::{Fields, encode};
+use crate::limits::fits;
+use crate::{
+    Challenge, Command, CommandId, DecodeError, DeviceId, Envelope, Epoch, ErrorCode, Hello, Kind,
+    Limits, Numbered, PeerId, Poll, PollId, Proof, Rejection, Revision, Update,
+};
+
+/// A message, whole and checked against the [`Limits`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// `poll:state`, from the owner: the whole poll.
+    PollState(PollState),
+    /// One of the mutations on its way to the owner.
+    Command(Numbered),
+    /// One of the mutations as the owner relays it, applied.
+    Update(Update),
+    /// `peer:discovery`, from the owner: everybody at join, then only who changed.
+    Discovery(Vec<PeerInfo>),
+    /// `ack`, from the owner: the command took effect.
+    Ack(Ack),
+    /// `error`, from the owner: the command, or what it sent on this link, was refused.
+    Error(Refusal),
+    /// `sync:request`, from a participant that is behind.
+    SyncRequest(SyncRequest),
+    /// `auth:hello`, the first frame of a link.
+    Hello(Hello),
+    /// `auth:challenge`, the owner's answer to it.
+    Challenge(Challenge),
+    /// `auth:proof`, the participant's answer to that.
+    Proof(Proof),
+    /// `ping`: are you there?
+    Ping,
+    /// `pong`: I am.
+    Pong,
+}
+
+/// The whole poll at a revision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PollState {
+    /// After how many commands.
+    pub revision: Revision,
+    /// In which life of the owner's journal.
+    pub epoch: Epoch,
+    /// The poll.
+    pub poll: Poll,
+}
+
+/// One entry of `peer:discovery`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerInfo {
+    /// Who.
+    pub peer_id: PeerId,
+    /// On which of their devices.
+    pub device: DeviceId,
+    /// Whether that device is connected to the owner.
+    pub online: bool,
+}
+
+/// Payload of `ack`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ack {
+    /// The command that took effect.
+    pub command_id: CommandId,
+    /// The revision that it made.
+    pub revision: Revision,
+}
+
+/// Payload of `error`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", from = "RefusalPayload")]
+pub struct Refusal {
+    /// The refused command; `null` where something else was wrong.
+    pub command_id: Option<CommandId>,
+    /// Why.
+    #[serde(flatten)]
+    pub rejection: Rejection,
+}
+
+/// [`Refusal`] as it is read. Flattened, it would keep every unknown field as a tree, which takes
+/// forty times the memory of its text.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RefusalPayload {
+    command_id: Option<CommandId>,
+    code: ErrorCode,
+    message: String,
+}
+
+impl From<RefusalPayload> for Refusal {
+    fn from(payload: RefusalPayload) -> Self {
+        Self {
+            command_id: payload.command_id,
+            rejection: Rejection {
+                code: payload.code,
+                message: payload.message,
+            },
+        }
+    }
+}
+
+/// Payload of `sync:request`, with what the participant has from the envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SyncRequest {
+    /// Which poll.
+    pub poll_id: PollId,
+    /// What it has, where it has anything: only what is missing need be sent.
+    pub known: Option<(Epoch, Revision)>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SyncPayload {
+    poll_id: PollId,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Nothing {}
+
+impl Message {
+    /// The message as one frame of JSON. Equal messages make equal bytes.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let none = Fields::default();
+        match self {
+            Self::PollState(PollState {
+                revision,
+                epoch,
+                poll,
+            }) => poll.encode_state(*revision, *epoch),
+            Self::Command(numbered) => encode_command(
+                &numbered.command,
+                Fields {
+                    command_id: Some(numbered.command_id),
+                    seq: Some(numbered.seq),
+                    ..none
+                },
+            ),
+            Self::Update(Update {
+                author,
+                device,
+                revision,
+                numbered,
+            }) => encode_command(
+                &numbered.command,
+                Fields {
+                    command_id: Some(numbered.command_id),
+                    seq: Some(numbered.seq),
+                    author: Some(*author),
+                    device: Some(*device),
+                    revision: Some(*revision),
+                    epoch: None,
+                },
+            ),
+            Self::Discovery(peers) => encode(Kind::PeerDiscovery, none, peers),
+            Self::Ack(ack) => encode(Kind::Ack, none, ack),
+            Self::Error(refusal) => encode(Kind::Error, none, refusal),
+            Self::SyncRequest(SyncRequest { poll_id, known }) => encode(
+                Kind::SyncRequest,
+                Fields {
+                    epoch: known.map(|(epoch, _)| epoch),
+                    revision: known.map(|(_, revision)| revision),
+                    ..none
+                },
+                &SyncPayload { poll_id: *poll_id },
+            ),
+            Self::Hello(hello) => encode(Kind::AuthHello, none, hello),
+            Self::Challenge(challenge) => encode(Kind::AuthChallenge, none, challenge),
+            Self::Proof(proof) => encode(Kind::AuthProof, none, proof),
+            Self::Ping => encode(Kind::Ping, none, &Nothing {}),
+            Self::Pong => encode(Kind::Pong, none, &Nothing {}),
+        }
+    }
+
+    /// Reads a frame of at most [`Limits::max_frame_bytes`] bytes.
+    ///
+    /// # Errors
+    ///
+    /// See [`Envelope::parse`] and [`Message::from_envelope`].
+    pub fn decode(frame: &[u8], limits: &Limits) -> Result<Self, DecodeError> {
+        Self::from_envelope(
+            &Envelope::parse(frame, limits.max_frame_bytes, limits)?,
+            limits,
+        )
+    }
+
+    /// Reads the payload of a frame whose envelope has been read.
+    ///
+    /// # Errors
+    ///
+    /// `bad-field` for a field that is missing or of the wrong form, `too-long` for a text or a
+    /// list over the limits; in a `poll:state` also what [`Poll::check`] finds.
+    pub fn from_envelope(envelope: &Envelope<'_>, limits: &Limits) -> Result<Self, DecodeError> {
+        let fields = &envelope.fields;
+        match envelope.kind()? {
+            Kind::PollState => {
+                let revision = envelope.require(fields.revision, "revision")?;
+                let epoch = envelope.require(fields.epoch, "epoch")?;
+                let poll: Poll = envelope.object()?;
+                poll.check(limits).map_err(|rejection| DecodeError {
+                    rejection,
+                    command_id: None,
+                })?;
+                Ok(Self::PollState(PollState {
+                    revision,
+                    epoch,
+                    poll,
+                }))
+            }
+            Kind::Vote
+            | Kind::OptionAdd
+            | Kind::RoleUpdate
+            | Kind::SettingsUpdate
+            | Kind::UserProfile => {
+                let (command_id, seq) = envelope.numbering()?;
+                let numbered = Numbered {
+                    command_id,
+                    seq,
+                    command: Command::from_envelope(envelope, limits)?,
+                };
+                let Some(revision) = fields.revision else {
+                    return Ok(Self::Command(numbered));
+                };
+                let author = envelope.require(fields.author, "author")?;
+                let device = envelope.require(fields.device, "device")?;
+                Ok(Self::Update(Update {
+                    author,
+                    device,
+                    revision,
+                    numbered,
+                }))
+            }
+            Kind::PeerDiscovery => envelope.objects().map(Self::Discovery),
+            Kind::Ack => envelope.object().map(Self::Ack),
+            Kind::Error => {
+                let refusal: Refusal = envelope.object()?;
+                if !fits(&refusal.rejection.message, limits.max_message_chars)
+                    || !fits(refusal.rejection.code.as_str(), limits.max_message_chars)
+                {
+                    return Err(envelope.refuse(ErrorCode::TooLong, "the error is too long"));
+                }
+                Ok(Self::Error(refusal))
+            }
+            Kind::SyncRequest => {
+                let SyncPayload { poll_id } = envelope.object()?;
+                Ok(Self::SyncRequest(SyncRequest {
+                    poll_id,
+                    known: fields.epoch.zip(fields.revision),
+                }))
+            }
+            Kind::AuthHello => envelope.object().map(Self::Hello),
+            Kind::AuthChallenge => envelope.object().map(Self::Challenge),
+            Kind::AuthProof => envelope.object().map(Self::Proof),
+            Kind::Ping => envelope.object().map(|Nothing {}| Self::Ping),
+            Kind::Pong => envelope.object().map(|Nothing {}| Self::Pong),
+        }
+    }
+}
+
+impl Poll {
+    /// The frame of a [`Message::PollState`], without making the message first.
+    #[must_use]
+    pub fn encode_state(&self, revision: Revision, epoch: Epoch) -> Bytes {
+        let fields = Fields {
+            revision: Some(revision),
+            epoch: Some(epoch),
+            ..Fields::default()
+        };
+        encode(Kind::PollState, fields, self)
+    }
+}
+
+impl Command {
+    /// Reads the command that a frame carries.
+    ///
+    /// # Errors
+    ///
+    /// `unknown-type`, `unexpected` when the message is no command, `bad-field`, `too-long`.
+    pub fn from_envelope(envelope: &Envelope<'_>, limits: &Limits) -> Result<Self, DecodeError> {
+        let command = match envelope.kind()? {
+            Kind::Vote => Command::Vote(envelope.object()?),
+            Kind::OptionAdd => Command::AddOption(envelope.object()?),
+            Kind::RoleUpdate => Command::UpdateRole(envelope.object()?),
+            Kind::SettingsUpdate => Command::UpdateSettings(envelope.object()?),
+            Kind::UserProfile => Command::SetProfile(envelope.object()?),
+            Kind::PollState
+            | Kind::PeerDiscovery
+            | Kind::Ack
+            | Kind::Error
+            | Kind::SyncRequest
+            | Kind::AuthHello
+            | Kind::AuthChallenge
+            | Kind::AuthProof
+            | Kind::Ping
+            | Kind::Pong => {
+                return Err(envelope.refuse(ErrorCode::Unexpected, "this message is no command"));
+            }
+        };
+        let too_long = match &command {
+            Command::Vote(vote) if vote.option_ids.len() > limits.max_choices => Some(format!(
+                "a vote names at most {} options",
+                limits.max_choices
+            )),
+            Command::AddOption(option) if !fits(&option.label, limits.max_label_chars) => Some(
+                format!("a label has at most {} characters", limits.max_label_chars),
+            ),
+            Command::SetProfile(profile) if !fits(&profile.name, limits.max_name_chars) => Some(
+                format!("a name has at most {} characters", limits.max_name_chars),
+            ),
+            Command::Vote(_)
+            | Command::AddOption(_)
+            | Command::SetProfile(_)
+            | Command::UpdateRole(_)
+            | Command::UpdateSettings(_) => None,
+        };
+        if let Some(message) = too_long {
+            return Err(envelope.refuse(ErrorCode::TooLong, message));
+        }
+        Ok(command)
+    }
+}
+
+fn encode_command(command: &Command, fields: Fields) -> Bytes {
+    let kind = command.kind();
+    match command {
+        Command::Vote(payload) => encode(kind, fields, payload),
+        Command::AddOption(payload) => encode(kind, fields, payload),
+        Command::UpdateRole(payload) => encode(kind, fields, payload),
+        Command::SetProfile(payload) => encode(kind, fields, payload),
+        Command::UpdateSettings(payload) => encode(kind, fields, payload),
+    }
+}
+
+/// An `error` about a command, or about something that is none.
+impl From<DecodeError> for Refusal {
+    fn from(error: DecodeError) -> Self {
+        Self {
+            command_id: error.command_id,
+            rejection: error.rejection,
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The numbers that order things: revisions, sequence numbers, epochs.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use crate::IdError;
+use crate::ids::text_id;
+
+/// How many commands an owner has applied to a poll: +1 for each, no gaps, never reused.
+///
+/// It never exceeds [`Revision::MAX`], so that a JavaScript peer reads it exactly.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Revision(u64);
+
+/// The largest integer that JavaScript's `Number` holds exactly, 2^53 − 1.
+pub const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
+
+impl Revision {
+    /// A new poll, to which nothing has been applied.
+    pub const ZERO: Self = Self(0);
+    /// The last revision that can be written on the wire, 2^53 − 1.
+    pub const MAX: Self = Self(MAX_SAFE_INTEGER);
+
+    /// The revision with this number, or `None` above [`Revision::MAX`].
+    #[must_use]
+    pub const fn new(number: u64) -> Option<Self> {
+        if number <= MAX_SAFE_INTEGER {
+            Some(Self(number))
+        } else {
+            None
+        }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// The revision after this one.
+    ///
+    /// At a million commands a second [`Revision::MAX`] is 285 years away; the addition saturates
+    /// there.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        if self.0 < MAX_SAFE_INTEGER {
+            Self(self.0 + 1)
+        } else {
+            self
+        }
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for Revision {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        safe_integer(deserializer).map(Self)
+    }
+}
+
+/// A command's number in its sender's (author, device) order: 1, 2, 3 …, at most 2^53 − 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Seq(u64);
+
+impl Seq {
+    /// The first command of a device.
+    pub const FIRST: Self = Self(1);
+
+    /// The number, from 1; `None` for 0 and above 2^53 − 1.
+    #[must_use]
+    pub const fn new(number: u64) -> Option<Self> {
+        if number == 0 || number > MAX_SAFE_INTEGER {
+            None
+        } else {
+            Some(Self(number))
+        }
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// The number after this one (saturating, see [`Revision::next`]).
+    #[must_use]
+    pub const fn next(self) -> Self {
+        if self.0 < MAX_SAFE_INTEGER {
+            Self(self.0 + 1)
+        } else {
+            self
+        }
+    }
+}
+
+impl fmt::Display for Seq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for Seq {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = safe_integer(deserializer)?;
+        Self::new(number).ok_or_else(|| de::Error::custom("seq starts at 1"))
+    }
+}
+
+fn safe_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let number = u64::deserialize(deserializer)?;
+    if number <= MAX_SAFE_INTEGER {
+        Ok(number)
+    } else {
+        Err(de::Error::custom("an integer above 2^53 - 1"))
+    }
+}
+
+/// One life of an owner's journal.
+///
+/// A random number that is born with the journal; a journal that was lost or rolled back gets a
+/// new one, so that a participant never mistakes one history for the other. Its text form is 16
+/// lower-case hexadecimal digits, because JavaScript would round a 64-bit number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(u64);
+
+impl Epoch {
+    /// The epoch with this (random) number.
+    #[must_use]
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// The number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl Epoch {
+    /// Runs `then` on the text form.
+    pub(crate) fn with_text<R>(&self, then: impl FnOnce(&str) -> R) -> R {
+        then(&format!("{:016x}", self.0))
+    }
+}
+
+impl FromStr for Epoch {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        const KIND: &str = "an epoch";
+        if text.len() != 16 {
+            return Err(IdError::Length {
+                kind: KIND,
+                expected: 16,
+                actual: text.len(),
+            });
+        }
+        if !text
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        {
+            return Err(IdError::Alphabet {
+                kind: KIND,
+                alphabet: "lower-case hexadecimal",
+            });
+        }
+        let number = u64::from_str_radix(text, 16).expect("16 hexadecimal digits fit 64 bits");
+        Ok(Self(number))
+    }
+}
+
+text_id!(Epoch, "an epoch");

@@ -1,0 +1,160 @@
+//! The rules of a poll: who may do what, and what it changes.
+
+use std::collections::btree_map::Entry;
+
+use crate::poll::check_text;
+use crate::{
+    Command, ErrorCode, Limits, Member, OptionAdd, PeerId, Poll, PollOption, Rejection, Role,
+    RoleUpdate, SettingsUpdate, UserProfile, Vote,
+};
+
+impl Poll {
+    /// Applies a command of `author`, or refuses it and changes nothing.
+    ///
+    /// This is the whole of the rules, for owners and for participants who show ahead of time what
+    /// their own commands will do. It depends on nothing but its arguments: the same commands on
+    /// the same poll make the same poll everywhere.
+    ///
+    /// # Errors
+    ///
+    /// The reason, which is what the author is told.
+    pub fn apply(
+        &mut self,
+        author: PeerId,
+        command: &Command,
+        limits: &Limits,
+    ) -> Result<(), Rejection> {
+        if let Some(poll_id) = command.poll_id()
+            && poll_id != self.poll_id
+        {
+            return Err(Rejection::new(
+                ErrorCode::WrongPoll,
+                format!("this is the poll {}, not {poll_id}", self.poll_id),
+            ));
+        }
+        match command {
+            Command::Vote(vote) => self.vote(author, vote, limits),
+            Command::AddOption(option) => self.add_option(author, option, limits),
+            Command::UpdateRole(update) => self.update_role(author, update, limits),
+            Command::SetProfile(profile) => self.set_profile(author, profile, limits),
+            Command::UpdateSettings(update) => self.update_settings(author, update),
+        }
+    }
+
+    fn vote(&mut self, author: PeerId, vote: &Vote, limits: &Limits) -> Result<(), Rejection> {
+        self.check_open()?;
+        self.check_role(author, Role::Voter, "vote")?;
+        let choices = &vote.option_ids;
+        self.check_choices(choices, |choice| self.option(choice).is_some(), limits)?;
+        self.member_mut(author, limits)?.choices.clone_from(choices);
+        Ok(())
+    }
+
+    fn add_option(
+        &mut self,
+        author: PeerId,
+        option: &OptionAdd,
+        limits: &Limits,
+    ) -> Result<(), Rejection> {
+        self.check_open()?;
+        let least = if self.voters_may_add_options {
+            Role::Voter
+        } else {
+            Role::Moderator
+        };
+        self.check_role(author, least, "add options")?;
+        check_text("the label", &option.label, limits.max_label_chars)?;
+        if self.option(option.option_id).is_some() {
+            return Err(Rejection::new(
+                ErrorCode::OptionExists,
+                format!("this poll has the option {} already", option.option_id),
+            ));
+        }
+        if self.options.len() >= limits.max_options {
+            return Err(Rejection::new(
+                ErrorCode::PollFull,
+                format!("a poll has at most {} options", limits.max_options),
+            ));
+        }
+        self.options.push(PollOption {
+            option_id: option.option_id,
+            label: option.label.clone(),
+        });
+        Ok(())
+    }
+
+    /// A role is set by somebody who is above it, for somebody who is below them. A vote that was
+    /// given before its author became a viewer stays.
+    fn update_role(
+        &mut self,
+        author: PeerId,
+        update: &RoleUpdate,
+        limits: &Limits,
+    ) -> Result<(), Rejection> {
+        self.check_role(author, Role::Moderator, "set roles")?;
+        let own = self.role(author);
+        if update.role >= own || self.role(update.peer_id) >= own {
+            return Err(Rejection::new(
+                ErrorCode::NotAllowed,
+                "a role is set only below one's own",
+            ));
+        }
+        self.member_mut(update.peer_id, limits)?.role = update.role;
+        Ok(())
+    }
+
+    fn set_profile(
+        &mut self,
+        author: PeerId,
+        profile: &UserProfile,
+        limits: &Limits,
+    ) -> Result<(), Rejection> {
+        check_text("the name", &profile.name, limits.max_name_chars)?;
+        self.member_mut(author, limits)?.profile = Some(profile.clone());
+        Ok(())
+    }
+
+    fn update_settings(
+        &mut self,
+        author: PeerId,
+        update: &SettingsUpdate,
+    ) -> Result<(), Rejection> {
+        self.check_role(author, Role::Owner, "change the settings")?;
+        self.closed = update.closed.unwrap_or(self.closed);
+        self.voters_may_add_options = update
+            .voters_may_add_options
+            .unwrap_or(self.voters_may_add_options);
+        Ok(())
+    }
+
+    fn check_open(&self) -> Result<(), Rejection> {
+        if self.closed {
+            return Err(Rejection::new(ErrorCode::PollClosed, "this poll is closed"));
+        }
+        Ok(())
+    }
+
+    fn check_role(&self, author: PeerId, least: Role, what: &str) -> Result<(), Rejection> {
+        if self.role(author) < least {
+            return Err(Rejection::new(
+                ErrorCode::NotAllowed,
+                format!("your role does not let you {what}"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The member of this id, who becomes one where there is room.
+    fn member_mut(&mut self, peer: PeerId, limits: &Limits) -> Result<&mut Member, Rejection> {
+        let role = self.role(peer);
+        let is_full = self.members.len() >= limits.max_members;
+        match self.members.entry(peer) {
+            Entry::Occupied(entry) => Ok(entry.into_mut()),
+            Entry::Vacant(_) if is_full => Err(Rejection::new(
+                ErrorCode::PollFull,
+                format!("a poll has at most {} members", limits.max_members),
+            )),
+            Entry::Vacant(entry) => Ok(entry.insert(Member::new(role))),
+        }
+    }
+}

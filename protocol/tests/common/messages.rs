@@ -1,0 +1,276 @@
+//! A strategy for each kind of value that crosses a link, all within the default limits.
+
+use hustings_protocol::handshake::{Nonce, Signature};
+use hustings_protocol::{
+    Ack, Address, Challenge, Command, CommandId, DeviceId, Epoch, ErrorCode, Hello,
+    MAX_SAFE_INTEGER, Message, Numbered, OptionAdd, OptionId, PeerId, PeerInfo, PollId, PollState,
+    Proof, Refusal, Rejection, Revision, Role, RoleUpdate, RoomLink, Seq, SettingsUpdate,
+    SyncRequest, Update, UserProfile, Vote,
+};
+use proptest::array::{uniform5, uniform32};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+use uuid::Uuid;
+
+use super::polls::any_poll;
+
+pub(crate) fn any_peer() -> impl Strategy<Value = PeerId> {
+    uniform32(any::<u8>()).prop_map(PeerId::from_bytes)
+}
+
+pub(crate) fn any_device() -> impl Strategy<Value = DeviceId> {
+    uniform5(any::<u8>()).prop_map(DeviceId::from_bytes)
+}
+
+/// Any 128 bits, not only the versions of UUID that this crate makes: an id from outside is a name
+/// and no more.
+fn any_uuid() -> impl Strategy<Value = Uuid> {
+    any::<u128>().prop_map(Uuid::from_u128)
+}
+
+pub(crate) fn any_poll_id() -> impl Strategy<Value = PollId> {
+    any_uuid().prop_map(PollId::from_uuid)
+}
+
+pub(crate) fn any_option_id() -> impl Strategy<Value = OptionId> {
+    any_uuid().prop_map(OptionId::from_uuid)
+}
+
+pub(crate) fn any_command_id() -> impl Strategy<Value = CommandId> {
+    any_uuid().prop_map(CommandId::from_uuid)
+}
+
+pub(crate) fn any_nonce() -> impl Strategy<Value = Nonce> {
+    uniform32(any::<u8>()).prop_map(Nonce::from_bytes)
+}
+
+pub(crate) fn any_signature() -> impl Strategy<Value = Signature> {
+    vec(any::<u8>(), 64).prop_map(|bytes| {
+        Signature::from_bytes(bytes.try_into().expect("the strategy makes 64 bytes"))
+    })
+}
+
+pub(crate) fn any_room_link() -> impl Strategy<Value = RoomLink> {
+    (any_peer(), any_poll_id()).prop_map(|(owner, poll)| RoomLink { owner, poll })
+}
+
+pub(crate) fn any_address() -> impl Strategy<Value = Address> {
+    prop_oneof![
+        any_peer().prop_map(Address::Owner),
+        (any_peer(), any_device()).prop_map(|(peer, device)| Address::Participant(peer, device)),
+    ]
+}
+
+/// Often at an end of the range, where off-by-one mistakes live.
+pub(crate) fn any_revision() -> impl Strategy<Value = Revision> {
+    prop_oneof![
+        Just(Revision::ZERO),
+        Just(Revision::MAX),
+        (0..=MAX_SAFE_INTEGER).prop_map(|number| Revision::new(number).expect("in range")),
+    ]
+}
+
+pub(crate) fn any_seq() -> impl Strategy<Value = Seq> {
+    prop_oneof![Just(1), Just(MAX_SAFE_INTEGER), 1..=MAX_SAFE_INTEGER,]
+        .prop_map(|number| Seq::new(number).expect("in range"))
+}
+
+pub(crate) fn any_epoch() -> impl Strategy<Value = Epoch> {
+    any::<u64>().prop_map(Epoch::new)
+}
+
+pub(crate) fn any_role() -> impl Strategy<Value = Role> {
+    select(vec![
+        Role::Viewer,
+        Role::Voter,
+        Role::Moderator,
+        Role::Owner,
+    ])
+}
+
+/// Text as people and attackers type it: any characters, with those that JSON escapes and those
+/// that have tripped JavaScript more often than chance would have them.
+pub(crate) fn any_text(max_chars: usize) -> impl Strategy<Value = String> {
+    let character = prop_oneof![
+        4 => any::<char>(),
+        2 => proptest::char::range('a', 'z'),
+        1 => select(vec!['"', '\\', '/', '\0', '\n', '\u{7f}', '\u{2028}', '\u{feff}', '💩']),
+    ];
+    vec(character, 0..=max_chars).prop_map(String::from_iter)
+}
+
+pub(crate) fn any_vote() -> impl Strategy<Value = Vote> {
+    (any_poll_id(), vec(any_option_id(), 0..8)).prop_map(|(poll_id, option_ids)| Vote {
+        poll_id,
+        option_ids,
+    })
+}
+
+pub(crate) fn any_option_add() -> impl Strategy<Value = OptionAdd> {
+    (any_poll_id(), any_option_id(), any_text(40)).prop_map(|(poll_id, option_id, label)| {
+        OptionAdd {
+            poll_id,
+            option_id,
+            label,
+        }
+    })
+}
+
+pub(crate) fn any_role_update() -> impl Strategy<Value = RoleUpdate> {
+    (any_poll_id(), any_peer(), any_role()).prop_map(|(poll_id, peer_id, role)| RoleUpdate {
+        poll_id,
+        peer_id,
+        role,
+    })
+}
+
+pub(crate) fn any_profile() -> impl Strategy<Value = UserProfile> {
+    any_text(40).prop_map(|name| UserProfile { name })
+}
+
+pub(crate) fn any_settings() -> impl Strategy<Value = SettingsUpdate> {
+    (
+        any_poll_id(),
+        option::of(any::<bool>()),
+        option::of(any::<bool>()),
+    )
+        .prop_map(|(poll_id, closed, voters_may_add_options)| SettingsUpdate {
+            poll_id,
+            closed,
+            voters_may_add_options,
+        })
+}
+
+pub(crate) fn any_command() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        any_vote().prop_map(Command::Vote),
+        any_option_add().prop_map(Command::AddOption),
+        any_role_update().prop_map(Command::UpdateRole),
+        any_profile().prop_map(Command::SetProfile),
+        any_settings().prop_map(Command::UpdateSettings),
+    ]
+}
+
+pub(crate) fn any_numbered() -> impl Strategy<Value = Numbered> {
+    (any_command_id(), any_seq(), any_command()).prop_map(|(command_id, seq, command)| Numbered {
+        command_id,
+        seq,
+        command,
+    })
+}
+
+pub(crate) fn any_update() -> impl Strategy<Value = Update> {
+    (any_peer(), any_device(), any_revision(), any_numbered()).prop_map(
+        |(author, device, revision, numbered)| Update {
+            author,
+            device,
+            revision,
+            numbered,
+        },
+    )
+}
+
+pub(crate) fn any_poll_state() -> impl Strategy<Value = PollState> {
+    (any_revision(), any_epoch(), any_poll()).prop_map(|(revision, epoch, poll)| PollState {
+        revision,
+        epoch,
+        poll,
+    })
+}
+
+pub(crate) fn any_peer_info() -> impl Strategy<Value = PeerInfo> {
+    (any_peer(), any_device(), any::<bool>()).prop_map(|(peer_id, device, online)| PeerInfo {
+        peer_id,
+        device,
+        online,
+    })
+}
+
+pub(crate) fn any_ack() -> impl Strategy<Value = Ack> {
+    (any_command_id(), any_revision()).prop_map(|(command_id, revision)| Ack {
+        command_id,
+        revision,
+    })
+}
+
+/// A code of this version or, through the same door as on the wire, of a later one.
+pub(crate) fn any_error_code() -> impl Strategy<Value = ErrorCode> {
+    prop_oneof![
+        select(ErrorCode::ALL),
+        "[a-z-]{1,20}".prop_map(|word| ErrorCode::from(word.as_str())),
+    ]
+}
+
+pub(crate) fn any_refusal() -> impl Strategy<Value = Refusal> {
+    (option::of(any_command_id()), any_error_code(), any_text(60)).prop_map(
+        |(command_id, code, message)| Refusal {
+            command_id,
+            rejection: Rejection::new(code, message),
+        },
+    )
+}
+
+pub(crate) fn any_sync_request() -> impl Strategy<Value = SyncRequest> {
+    (any_poll_id(), option::of((any_epoch(), any_revision())))
+        .prop_map(|(poll_id, known)| SyncRequest { poll_id, known })
+}
+
+pub(crate) fn any_hello() -> impl Strategy<Value = Hello> {
+    (
+        any::<u32>(),
+        any_poll_id(),
+        any_peer(),
+        any_device(),
+        any_nonce(),
+        option::of(any_epoch()),
+        option::of(any_revision()),
+        any_seq(),
+    )
+        .prop_map(
+            |(v, poll_id, peer_id, device, nonce, epoch, revision, oldest_seq)| Hello {
+                v,
+                poll_id,
+                peer_id,
+                device,
+                nonce,
+                epoch,
+                revision,
+                oldest_seq,
+            },
+        )
+}
+
+pub(crate) fn any_challenge() -> impl Strategy<Value = Challenge> {
+    (any::<u32>(), any_peer(), any_nonce(), any_signature()).prop_map(
+        |(v, peer_id, nonce, signature)| Challenge {
+            v,
+            peer_id,
+            nonce,
+            signature,
+        },
+    )
+}
+
+pub(crate) fn any_proof() -> impl Strategy<Value = Proof> {
+    any_signature().prop_map(|signature| Proof { signature })
+}
+
+/// Every message there is.
+pub(crate) fn any_message() -> impl Strategy<Value = Message> {
+    prop_oneof![
+        2 => any_poll_state().prop_map(Message::PollState),
+        4 => any_numbered().prop_map(Message::Command),
+        4 => any_update().prop_map(Message::Update),
+        1 => vec(any_peer_info(), 0..6).prop_map(Message::Discovery),
+        1 => any_ack().prop_map(Message::Ack),
+        1 => any_refusal().prop_map(Message::Error),
+        1 => any_sync_request().prop_map(Message::SyncRequest),
+        1 => any_hello().prop_map(Message::Hello),
+        1 => any_challenge().prop_map(Message::Challenge),
+        1 => any_proof().prop_map(Message::Proof),
+        1 => Just(Message::Ping),
+        1 => Just(Message::Pong),
+    ]
+}

@@ -1,0 +1,527 @@
+//! The golden vectors: what this crate writes, committed, for it and for other languages to read.
+//!
+//! Each file in `vectors` is one frame, followed by a newline. They change only with the wire, and
+//! then on purpose: `HUSTINGS_BLESS=1 cargo test -p hustings-protocol --test vectors` writes them
+//! anew.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "the lint lets tests unwrap, but does not know their helpers"
+)]
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use data_encoding::HEXLOWER;
+use ed25519_dalek::SigningKey;
+use hustings_protocol::handshake::{Side, Transcript};
+use hustings_protocol::{
+    Ack, Challenge, Command, Envelope, Epoch, ErrorCode, Hello, Kind, Limits, MAX_SAFE_INTEGER,
+    Message, Numbered, OptionAdd, PeerId, PeerInfo, Poll, PollDraft, PollState, Proof, Refusal,
+    Rejection, Revision, Role, RoleUpdate, Seq, SettingsUpdate, SyncRequest, Update, UserProfile,
+    Vote,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use common::transcript::{challenge, hello, owner_key, participant_key, proof, transcript};
+use common::{command_id, device, option_id, poll_id};
+
+/// A worked handshake rather than a frame.
+const HANDSHAKE: &str = "handshake.json";
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors")
+}
+
+fn read(name: &str) -> Vec<u8> {
+    let path = folder().join(name);
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The bytes of the frame in a file: all but the newline at its end.
+fn frame_of(file: &[u8]) -> &[u8] {
+    file.strip_suffix(b"\n").unwrap_or(file)
+}
+
+/// The file says exactly this, or is made to.
+fn assert_is_written(name: &str, content: &[u8]) {
+    let mut file = content.to_vec();
+    file.push(b'\n');
+    if std::env::var_os("HUSTINGS_BLESS").is_some() {
+        fs::create_dir_all(folder()).unwrap();
+        fs::write(folder().join(name), &file).unwrap();
+    }
+    let committed = read(name);
+    assert_eq!(
+        String::from_utf8_lossy(frame_of(&committed)),
+        String::from_utf8_lossy(content),
+        "{name} is not what is written"
+    );
+}
+
+fn files() -> BTreeSet<String> {
+    fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+/// One command of each kind, in a poll of the author of the handshake's vector.
+fn commands() -> Vec<Command> {
+    let poll_id = poll_id(3);
+    vec![
+        Command::Vote(Vote {
+            poll_id,
+            option_ids: vec![option_id(1), option_id(2)],
+        }),
+        Command::AddOption(OptionAdd {
+            poll_id,
+            option_id: option_id(3),
+            label: "Äpfel & \"Birnen\" \u{1f34e}".to_owned(),
+        }),
+        Command::UpdateRole(RoleUpdate {
+            poll_id,
+            peer_id: PeerId::of(&owner_key()),
+            role: Role::Moderator,
+        }),
+        Command::SetProfile(UserProfile {
+            name: "Łucja".to_owned(),
+        }),
+        Command::UpdateSettings(SettingsUpdate {
+            poll_id,
+            closed: Some(true),
+            voters_may_add_options: Some(false),
+        }),
+    ]
+}
+
+fn numbered(command: Command) -> Numbered {
+    Numbered {
+        command_id: command_id(9),
+        seq: Seq::new(7).unwrap(),
+        command,
+    }
+}
+
+/// A poll with everything that a poll can have: an owner with a name, a moderator, a voter with a
+/// vote and no name, a viewer.
+fn poll() -> Poll {
+    let limits = Limits::default();
+    let owner = PeerId::of(&owner_key());
+    let participant = PeerId::of(&participant_key());
+    let mut ids = (1..).map(option_id);
+    let draft = PollDraft {
+        title: "Which fruit?".to_owned(),
+        options: vec!["Apple".to_owned(), "Пeaр".to_owned()],
+        multiple_choice: true,
+        voters_may_add_options: true,
+    };
+    let mut poll = Poll::new(poll_id(3), owner, draft, || ids.next().unwrap(), &limits).unwrap();
+    let role = |peer_id, role| {
+        Command::UpdateRole(RoleUpdate {
+            poll_id: poll_id(3),
+            peer_id,
+            role,
+        })
+    };
+    let name = |name: &str| {
+        Command::SetProfile(UserProfile {
+            name: name.to_owned(),
+        })
+    };
+    let vote = |options: &[u8]| {
+        Command::Vote(Vote {
+            poll_id: poll_id(3),
+            option_ids: options.iter().copied().map(option_id).collect(),
+        })
+    };
+    for (author, command) in [
+        (owner, name("Olga")),
+        (owner, role(participant, Role::Moderator)),
+        (participant, vote(&[2, 1])),
+        (participant, name("Łucja")),
+        (common::peer(8), vote(&[1])),
+        (owner, role(common::peer(9), Role::Viewer)),
+    ] {
+        poll.apply(author, &command, &limits).unwrap();
+    }
+    poll
+}
+
+/// Every vector and what it means.
+fn vectors() -> BTreeMap<String, Message> {
+    let participant = PeerId::of(&participant_key());
+    let epoch = Epoch::new(0x00c0_ffee_0000_0001);
+    let revision = Revision::new(42).unwrap();
+    let mut vectors = BTreeMap::new();
+    let mut add = |name: &str, message| {
+        let before = vectors.insert(format!("{name}.json"), message);
+        assert_eq!(before, None, "two vectors of the name {name}");
+    };
+
+    for command in commands() {
+        let name = command.kind().as_str().replace(':', "-");
+        add(&name, Message::Command(numbered(command.clone())));
+        add(
+            &format!("{name}-update"),
+            Message::Update(Update {
+                author: participant,
+                device: device(4),
+                revision,
+                numbered: numbered(command),
+            }),
+        );
+    }
+    // What a peer may leave out.
+    add(
+        "poll-vote-withdrawn",
+        Message::Command(numbered(Command::Vote(Vote {
+            poll_id: poll_id(3),
+            option_ids: Vec::new(),
+        }))),
+    );
+    add(
+        "poll-settings-one",
+        Message::Command(numbered(Command::UpdateSettings(SettingsUpdate {
+            poll_id: poll_id(3),
+            closed: Some(false),
+            voters_may_add_options: None,
+        }))),
+    );
+    add(
+        "poll-state",
+        Message::PollState(PollState {
+            revision: Revision::MAX,
+            epoch: Epoch::new(u64::MAX),
+            poll: poll(),
+        }),
+    );
+    add(
+        "peer-discovery",
+        Message::Discovery(vec![
+            PeerInfo {
+                peer_id: PeerId::of(&owner_key()),
+                device: device(1),
+                online: true,
+            },
+            PeerInfo {
+                peer_id: participant,
+                device: device(4),
+                online: false,
+            },
+        ]),
+    );
+    add(
+        "ack",
+        Message::Ack(Ack {
+            command_id: command_id(9),
+            revision,
+        }),
+    );
+    let refusal = |command_id| {
+        Message::Error(Refusal {
+            command_id,
+            rejection: Rejection::new(ErrorCode::PollClosed, "this poll is closed"),
+        })
+    };
+    add("error", refusal(Some(command_id(9))));
+    add("error-without-command", refusal(None));
+    let sync_request = |known| {
+        Message::SyncRequest(SyncRequest {
+            poll_id: poll_id(3),
+            known,
+        })
+    };
+    add("sync-request", sync_request(None));
+    add("sync-request-known", sync_request(Some((epoch, revision))));
+    add("auth-hello-known", Message::Hello(hello()));
+    add(
+        "auth-hello",
+        Message::Hello(Hello {
+            epoch: None,
+            revision: None,
+            oldest_seq: Seq::FIRST,
+            ..hello()
+        }),
+    );
+    add("auth-challenge", Message::Challenge(challenge()));
+    add("auth-proof", Message::Proof(proof()));
+    add("ping", Message::Ping);
+    add("pong", Message::Pong);
+    vectors
+}
+
+#[test]
+fn each_vector_is_what_its_message_is_written_as() {
+    for (name, message) in vectors() {
+        assert_is_written(&name, &message.encode());
+        let file = read(&name);
+        assert_eq!(
+            Message::decode(frame_of(&file), &Limits::default()),
+            Ok(message),
+            "{name}"
+        );
+    }
+}
+
+/// For files, whoever made them: nothing here knows what they should say.
+#[test]
+fn each_file_is_read_and_written_back_as_the_same_bytes() {
+    for name in files().iter().filter(|name| *name != HANDSHAKE) {
+        let file = read(name);
+        let frame = frame_of(&file);
+        let message = Message::decode(frame, &Limits::default())
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(message.encode(), frame, "{name}");
+    }
+}
+
+#[test]
+fn no_file_is_without_a_meaning() {
+    let mut expected: BTreeSet<String> = vectors().into_keys().collect();
+    expected.insert(HANDSHAKE.to_owned());
+    assert_eq!(files(), expected);
+}
+
+#[test]
+fn no_kind_is_without_a_vector() {
+    let limits = Limits::default();
+    let files: Vec<Vec<u8>> = vectors().keys().map(|name| read(name)).collect();
+    let seen: BTreeSet<Kind> = files
+        .iter()
+        .map(|file| {
+            Envelope::parse(file, limits.max_frame_bytes, &limits)
+                .and_then(|envelope| envelope.kind())
+                .unwrap()
+        })
+        .collect();
+    assert_eq!(seen, Kind::ALL.iter().copied().collect());
+
+    for kind in Kind::ALL {
+        let name = kind.as_str().replace(':', "-");
+        assert!(vectors().contains_key(&format!("{name}.json")), "{kind}");
+        assert_eq!(
+            vectors().contains_key(&format!("{name}-update.json")),
+            kind.is_command(),
+            "{kind}"
+        );
+    }
+}
+
+/// JavaScript reads every number as a double, and any other than these would come back changed.
+#[test]
+fn javascript_reads_every_number_exactly() {
+    fn walk(value: &Value, name: &str) {
+        match value {
+            Value::Number(number) => assert!(
+                number
+                    .as_u64()
+                    .is_some_and(|number| number <= MAX_SAFE_INTEGER),
+                "{name} has the number {number}"
+            ),
+            Value::Array(items) => items.iter().for_each(|item| walk(item, name)),
+            Value::Object(fields) => fields.values().for_each(|field| walk(field, name)),
+            Value::Null | Value::Bool(_) | Value::String(_) => {}
+        }
+    }
+    for name in files() {
+        walk(&serde_json::from_slice(&read(&name)).unwrap(), &name);
+    }
+}
+
+const DIGESTS: &str = "\
+poll-option-add.json dfb1b7e8102bf591
+poll-role-update.json e5a3780777e3a5ae
+poll-settings-one.json 0af343f0f1d66871
+poll-settings.json c18ebcd8e2c5fc05
+poll-vote-withdrawn.json 4af55c56ad05c6e2
+poll-vote.json a387bed2e265da0d
+user-profile.json 129fbf4a2220e9d1
+";
+
+/// An owner keeps digests in its journal for good, so they must never become others.
+#[test]
+fn digests_never_change() {
+    let limits = Limits::default();
+    let mut digests = String::new();
+    for name in vectors().keys() {
+        let file = read(name);
+        let envelope = Envelope::parse(&file, limits.max_frame_bytes, &limits).unwrap();
+        if envelope.kind().unwrap().is_command() && envelope.author().is_none() {
+            digests += &format!("{name} {:016x}\n", envelope.digest());
+        }
+    }
+    assert_eq!(digests, DIGESTS);
+}
+
+/// `handshake.json`: all that a client in another language needs in order to check its own.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct HandshakeVector {
+    about: String,
+    owner: Party,
+    participant: Party,
+    poll_id: String,
+    device: String,
+    frames: Frames,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Party {
+    /// The Ed25519 secret key (RFC 8032), in hex.
+    secret_key: String,
+    /// The public key, in hex.
+    public_key: String,
+    /// The public key, as a peer id.
+    peer_id: String,
+    nonce: String,
+    /// What this end of the channel presents, in hex.
+    binding: String,
+    /// What this side signs, in hex.
+    transcript: String,
+    /// The signature, in hex.
+    signature_hex: String,
+    /// The signature, as it is on the wire.
+    signature: String,
+}
+
+/// The three frames, each as the text that is sent.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Frames {
+    hello: String,
+    challenge: String,
+    proof: String,
+}
+
+fn handshake_vector() -> HandshakeVector {
+    let transcript = transcript();
+    let party = |side, key: &SigningKey, nonce: String, binding: &[u8]| {
+        let signature = transcript.sign(side, key);
+        Party {
+            secret_key: HEXLOWER.encode(key.as_bytes()),
+            public_key: HEXLOWER.encode(key.verifying_key().as_bytes()),
+            peer_id: PeerId::of(key).to_string(),
+            nonce,
+            binding: HEXLOWER.encode(binding),
+            transcript: HEXLOWER.encode(&transcript.bytes(side)),
+            signature_hex: HEXLOWER.encode(signature.as_bytes()),
+            signature: signature.to_string(),
+        }
+    };
+    let text = |message: Message| String::from_utf8(message.encode().to_vec()).unwrap();
+    HandshakeVector {
+        about: "One whole handshake. secretKey, publicKey, binding, transcript and signatureHex are \
+                hex; peerId, nonce, device and signature are lower-case base32 without padding. A \
+                transcript is nine fields, each with its length before it (32 bits, big-endian): \
+                the side's domain, the owner's peer id, the participant's, the poll id, the device, \
+                the participant's nonce, the owner's (all of these as text), the owner's binding, \
+                the participant's (as bytes)."
+            .to_owned(),
+        owner: party(
+            Side::Owner,
+            &owner_key(),
+            transcript.owner_nonce.to_string(),
+            transcript.owner_binding,
+        ),
+        participant: party(
+            Side::Participant,
+            &participant_key(),
+            transcript.participant_nonce.to_string(),
+            transcript.participant_binding,
+        ),
+        poll_id: transcript.poll_id.to_string(),
+        device: transcript.device.to_string(),
+        frames: Frames {
+            hello: text(Message::Hello(hello())),
+            challenge: text(Message::Challenge(challenge())),
+            proof: text(Message::Proof(proof())),
+        },
+    }
+}
+
+#[test]
+fn the_handshake_vector_is_reproduced() {
+    let json = serde_json::to_string_pretty(&handshake_vector()).unwrap();
+    assert_is_written(HANDSHAKE, json.as_bytes());
+}
+
+/// As a client in another language would: from the file alone, and byte by byte.
+#[test]
+fn the_handshake_vector_proves_both_sides() {
+    let vector: HandshakeVector = serde_json::from_slice(&read(HANDSHAKE)).unwrap();
+    let decode = |frame: &str| Message::decode(frame.as_bytes(), &Limits::default());
+    let Ok(Message::Hello(hello)) = decode(&vector.frames.hello) else {
+        panic!("the first frame is no hello");
+    };
+    let Ok(Message::Challenge(Challenge {
+        peer_id: owner,
+        nonce: owner_nonce,
+        signature: owner_signature,
+        ..
+    })) = decode(&vector.frames.challenge)
+    else {
+        panic!("the second frame is no challenge");
+    };
+    let Ok(Message::Proof(Proof {
+        signature: participant_signature,
+    })) = decode(&vector.frames.proof)
+    else {
+        panic!("the third frame is no proof");
+    };
+    let owner_binding = HEXLOWER.decode(vector.owner.binding.as_bytes()).unwrap();
+    let participant_binding = HEXLOWER
+        .decode(vector.participant.binding.as_bytes())
+        .unwrap();
+    let transcript = Transcript {
+        owner,
+        participant: hello.peer_id,
+        poll_id: hello.poll_id,
+        device: hello.device,
+        participant_nonce: hello.nonce,
+        owner_nonce,
+        owner_binding: &owner_binding,
+        participant_binding: &participant_binding,
+    };
+    assert_eq!(transcript.verify(Side::Owner, &owner_signature), Ok(()));
+    assert_eq!(
+        transcript.verify(Side::Participant, &participant_signature),
+        Ok(())
+    );
+
+    for (party, domain, signature) in [
+        (&vector.owner, "hustings/1/owner", owner_signature),
+        (
+            &vector.participant,
+            "hustings/1/participant",
+            participant_signature,
+        ),
+    ] {
+        let mut bytes = Vec::new();
+        for field in [
+            domain.as_bytes(),
+            vector.owner.peer_id.as_bytes(),
+            vector.participant.peer_id.as_bytes(),
+            vector.poll_id.as_bytes(),
+            vector.device.as_bytes(),
+            vector.participant.nonce.as_bytes(),
+            vector.owner.nonce.as_bytes(),
+            &owner_binding,
+            &participant_binding,
+        ] {
+            bytes.extend_from_slice(&u32::try_from(field.len()).unwrap().to_be_bytes());
+            bytes.extend_from_slice(field);
+        }
+        assert_eq!(HEXLOWER.encode(&bytes), party.transcript, "{domain}");
+        assert_eq!(party.signature, signature.to_string(), "{domain}");
+        assert_eq!(
+            party.signature_hex,
+            HEXLOWER.encode(signature.as_bytes()),
+            "{domain}"
+        );
+    }
+}

@@ -1,0 +1,86 @@
+//! Where the driver gets its time from.
+//!
+//! The core never names this module: it takes a [`Moment`](crate::Moment) with each input.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_timer::Delay;
+use hustings_outbox::MaybeSend;
+use web_time::{Instant, SystemTime};
+
+use crate::Moment;
+
+/// The future of a timer.
+#[cfg(not(target_family = "wasm"))]
+pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// The future of a timer.
+#[cfg(target_family = "wasm")]
+pub type Sleep = Pin<Box<dyn Future<Output = ()>>>;
+
+/// A clock that can be read and waited for.
+pub trait Clock: MaybeSend {
+    /// Milliseconds since this clock started.
+    fn now(&self) -> Moment;
+
+    /// Resolves once [`now`](Clock::now) has reached `moment`, at once if it already has.
+    fn sleep_until(&self, moment: Moment) -> Sleep;
+}
+
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn now(&self) -> Moment {
+        (**self).now()
+    }
+
+    fn sleep_until(&self, moment: Moment) -> Sleep {
+        (**self).sleep_until(moment)
+    }
+}
+
+/// The platform's monotonic clock: `Instant` natively, `performance.now()` in a browser. It runs on
+/// any executor; timers come from one thread of their own, in a browser from the page.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock {
+    start: Instant,
+}
+
+impl SystemClock {
+    /// A clock that starts now.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            start: Instant::now(),
+        }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Moment {
+        Moment::START + self.start.elapsed()
+    }
+
+    fn sleep_until(&self, moment: Moment) -> Sleep {
+        // A millisecond more: `now` rounds down, and must not find the deadline ahead of it.
+        let delay = (moment - self.now()) + Duration::from_millis(1);
+        Box::pin(Delay::new(delay))
+    }
+}
+
+/// The wall clock as [`Setup::unix_millis`](crate::Setup::unix_millis) wants it: the Unix time in
+/// milliseconds, now.
+#[must_use]
+pub fn unix_millis() -> u64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| {
+            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        })
+}

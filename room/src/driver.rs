@@ -1,0 +1,83 @@
+//! Joins a machine, a transport and a store, and runs them on any executor.
+//!
+//! The core says what to do; this module does it. [`setup`] says who one is, [`join`] makes a participant and [`host`] an owner;
+//! each gives a handle, which is cheap to clone, and a [`Driver`], whose [`run`](Driver::run) is a
+//! future to spawn wherever futures run: a thread pool, `spawn_local` in a browser, a test that
+//! turns the clock by hand.
+//!
+//! # By hand
+//!
+//! Transport, store and clock are the consumer's choice. Here all are in memory:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use futures::executor::block_on;
+//! use futures::task::SpawnExt;
+//! use hustings_outbox::{Identity, MemoryStore};
+//! use hustings_protocol::{Address, Command, DeviceId, Outcome, PollDraft, Vote};
+//! use hustings_room::clock::SystemClock;
+//! use hustings_room::driver::{self, OpenError};
+//! use hustings_room::{Config, Setup};
+//! use hustings_transport_mem::{Latency, MemoryNet};
+//!
+//! // In earnest: `Identity::load_or_create(&store, 0).await?`.
+//! fn somebody(seed: u8) -> Result<Setup, OpenError> {
+//!     let identity = Identity::from_seed([seed; 32], DeviceId::from_bytes([seed; 5]));
+//!     driver::setup(&identity, Config::default())
+//! }
+//!
+//! let clock = Arc::new(SystemClock::new());
+//! let net = MemoryNet::new(1, Latency::ZERO, clock.clone());
+//! let pool = futures::executor::ThreadPool::new()?;
+//!
+//! // The owner.
+//! let owner = somebody(1)?;
+//! let address = Address::Owner(owner.peer());
+//! let (hosting, driver) =
+//!     driver::host(owner, net.transport(address)?, MemoryStore::new(), clock.clone());
+//! pool.spawn(async { driver.run().await.expect("memory does not fail") })?;
+//!
+//! // Somebody who joins.
+//! let voter = somebody(2)?;
+//! let address = Address::Participant(voter.peer(), voter.device);
+//! let transport = net.transport(address)?;
+//!
+//! block_on(async {
+//!     let draft = PollDraft {
+//!         title: "Tea or coffee?".into(),
+//!         options: vec!["Tea".into(), "Coffee".into()],
+//!         multiple_choice: false,
+//!         voters_may_add_options: false,
+//!     };
+//!     let poll = hosting.create(draft).await?;
+//!
+//!     let (room, driver) =
+//!         driver::join(voter, poll.room(), transport, MemoryStore::new(), clock).await?;
+//!     pool.spawn(async { driver.run().await.expect("memory does not fail") })?;
+//!     room.connected().await?;
+//!
+//!     let tea = room.poll().expect("it has been seen").options()[0].option_id;
+//!     let vote = Vote { poll_id: poll.room().poll, option_ids: vec![tea] };
+//!     let submitted = room.submit(Command::Vote(vote)).await?; // durable now
+//!     assert!(matches!(submitted.outcome().await?, Outcome::Applied(_)));
+//!     assert_eq!(poll.poll().expect("it is hosted").tally().options[0].votes, 1);
+//!
+//!     room.close().await;
+//!     hosting.close().await;
+//!     Ok::<(), Box<dyn std::error::Error>>(())
+//! })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod hosting;
+mod open;
+pub mod records;
+mod room;
+mod run;
+mod shared;
+
+pub use hosting::{Hosting, host};
+pub use open::{OpenError, join, setup};
+pub use room::{CallError, Events, Room, Submitted};
+pub use run::{Driver, DriverError};

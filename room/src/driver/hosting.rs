@@ -1,0 +1,149 @@
+//! The handle of an owner.
+
+use std::fmt;
+use std::sync::Arc;
+
+use hustings_outbox::{Journal, Store};
+use hustings_protocol::{OptionId, Poll, PollDraft, PollId, Rejection, RoomLink};
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng, SeedableRng};
+
+use super::open::OpenError;
+use super::records;
+use super::room::{Room, Seat};
+use super::run::Driver;
+use super::shared::Shared;
+use crate::clock::Clock;
+use crate::transport::Transport;
+use crate::{Host, Owner, Setup};
+
+/// Hosts polls at one address.
+///
+/// The transport has to be at [`Address::Owner`](hustings_protocol::Address) of this identity. The
+/// store is shared with the driver: any store that is cheap to clone will do.
+pub fn host<T: Transport, S: Store + Clone>(
+    setup: Setup,
+    transport: T,
+    store: S,
+    clock: impl Clock + 'static,
+) -> (Hosting<S>, Driver<Host, T, S>) {
+    let device = setup.device;
+    let (shared, ends) = Shared::new(Host::new(&setup), Arc::new(clock));
+    let hosting = Hosting {
+        shared: Arc::clone(&shared),
+        setup: Arc::new(setup),
+        store: store.clone(),
+    };
+    let driver = Driver::new(shared, ends, transport, store, device);
+    (hosting, driver)
+}
+
+/// An owner, for whoever starts and reopens its polls. It is cheap to clone.
+#[derive(Clone)]
+pub struct Hosting<S> {
+    shared: Arc<Shared<Host>>,
+    setup: Arc<Setup>,
+    store: S,
+}
+
+impl<S> fmt::Debug for Hosting<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hosting")
+            .field("setup", &self.setup)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: Store> Hosting<S> {
+    /// Starts a poll. Resolves once its journal is durable; from then on others can join.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Draft`] says what is wrong with the draft.
+    pub async fn create(&self, draft: PollDraft) -> Result<Room, OpenError> {
+        let setup = Arc::clone(&self.setup);
+        let room = self
+            .shared
+            .call(move |state, _| {
+                let host = &mut state.machine;
+                let poll = new_poll(&setup, host.new_seed(), draft)?;
+                let owner = Owner::create(fresh(&setup, host.new_seed()), poll);
+                let room = owner.room();
+                host.open(owner);
+                Ok(room)
+            })
+            .await?
+            .map_err(OpenError::Draft)?;
+        Ok(self.room(room))
+    }
+
+    /// Goes on hosting a poll from its journal.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::NoJournal`] when it was never hosted from this store; otherwise the journal
+    /// cannot be read, and the error names the record.
+    pub async fn open(&self, poll_id: PollId) -> Result<Room, OpenError> {
+        let room = RoomLink {
+            owner: self.setup.peer(),
+            poll: poll_id,
+        };
+        let journal = records::load_journal(&self.store, room)
+            .await?
+            .ok_or(OpenError::NoJournal(poll_id))?;
+        let setup = Arc::clone(&self.setup);
+        self.shared
+            .call(move |state, _| {
+                let setup = fresh(&setup, state.machine.new_seed());
+                Owner::restore(setup, journal).map(|owner| state.machine.open(owner))
+            })
+            .await??;
+        Ok(self.room(room))
+    }
+
+    /// The polls of this identity whose journals the store has, hosted now or not.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Store`] when it cannot be read.
+    pub async fn journals(&self) -> Result<Vec<RoomLink>, OpenError> {
+        let mut rooms = Journal::list(&self.store).await?;
+        rooms.retain(|room| room.owner == self.setup.peer());
+        Ok(rooms)
+    }
+
+    /// Stops hosting altogether, after everything that was submitted is durable and sent as far as
+    /// the transport takes it. The journals stay.
+    pub async fn close(&self) {
+        self.shared.close().await;
+    }
+
+    fn room(&self, room: RoomLink) -> Room {
+        Room::new(Seat::Owner(Arc::clone(&self.shared)), room, room.owner)
+    }
+}
+
+/// The poll of a draft, under random ids.
+fn new_poll(setup: &Setup, seed: [u8; 32], draft: PollDraft) -> Result<Poll, Rejection> {
+    let mut rng = ChaCha20Rng::from_seed(seed);
+    let mut random_uuid = || {
+        let mut random = [0; 16];
+        rng.fill_bytes(&mut random);
+        uuid::Builder::from_random_bytes(random).into_uuid()
+    };
+    Poll::new(
+        PollId::from_uuid(random_uuid()),
+        setup.peer(),
+        draft,
+        || OptionId::from_uuid(random_uuid()),
+        &setup.config.limits,
+    )
+}
+
+/// The same identity with a seed of its own: no two polls may draw the same nonces.
+fn fresh(setup: &Setup, seed: [u8; 32]) -> Setup {
+    Setup {
+        seed,
+        ..setup.clone()
+    }
+}

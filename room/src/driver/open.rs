@@ -1,0 +1,84 @@
+//! From a store to a running machine.
+
+use std::sync::Arc;
+
+use hustings_outbox::{Identity, Store, StoreError};
+use hustings_protocol::{PollId, Rejection, RoomLink};
+
+use super::records;
+use super::room::{Room, Seat};
+use super::run::Driver;
+use super::shared::{Shared, Stopped};
+use crate::clock::{Clock, unix_millis};
+use crate::transport::Transport;
+use crate::{Config, Participant, RestoreError, Setup};
+
+/// Why a room could not be opened. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// The store could not be read, or not be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What the store has does not make a room.
+    #[error("what was kept cannot be used: {0}")]
+    Kept(#[from] RestoreError),
+    /// The draft does not make a poll.
+    #[error("this is no poll: {0}")]
+    Draft(Rejection),
+    /// There is no journal of that poll here.
+    #[error("this store has no journal of the poll {0}")]
+    NoJournal(PollId),
+    /// The platform gives no random bytes.
+    #[error("there is no source of randomness: {0}")]
+    Randomness(String),
+    /// The driver has stopped.
+    #[error("the host is closed")]
+    Stopped,
+}
+
+impl From<Stopped> for OpenError {
+    fn from(Stopped: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
+/// The setup of an identity: with a fresh seed, and the wall clock.
+///
+/// # Errors
+///
+/// [`OpenError::Randomness`] where the platform gives no random bytes.
+pub fn setup(identity: &Identity, config: Config) -> Result<Setup, OpenError> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| OpenError::Randomness(error.to_string()))?;
+    Ok(Setup {
+        key: identity.signing_key().clone(),
+        device: identity.device(),
+        seed,
+        unix_millis: unix_millis(),
+        config,
+    })
+}
+
+/// Joins a room, with the outbox and the cached copy that the store has of it.
+///
+/// The cached copy can be read at once, whether or not the owner is there. Nothing is dialled until
+/// the driver runs.
+///
+/// # Errors
+///
+/// See [`OpenError`].
+pub async fn join<T: Transport, S: Store>(
+    setup: Setup,
+    room: RoomLink,
+    transport: T,
+    store: S,
+    clock: impl Clock + 'static,
+) -> Result<(Room, Driver<Participant, T, S>), OpenError> {
+    let (device, peer) = (setup.device, setup.peer());
+    let (outbox, cache) = records::load_participant(&store, device, room).await?;
+    let participant = Participant::new(setup, room, outbox, cache.as_ref(), clock.now())?;
+    let (shared, ends) = Shared::new(participant, Arc::new(clock));
+    let handle = Room::new(Seat::Participant(Arc::clone(&shared)), room, peer);
+    let driver = Driver::new(shared, ends, transport, store, device);
+    Ok((handle, driver))
+}

@@ -1,0 +1,88 @@
+//! Where the machines' records go in a store, and how they come back: for a driver of one's own.
+
+use hustings_outbox::{Batch, Cache, Durability, Journal, LogContents, Outbox, Store, StoreError};
+use hustings_protocol::{DeviceId, RoomLink};
+
+use crate::{KeptJournal, KeptLog, KeptOutbox, Persist, Record};
+
+/// Adds a record to a batch.
+pub fn stage(batch: &mut Batch, device: DeviceId, persist: Persist) {
+    let Persist { room, record } = persist;
+    match record {
+        Record::Queued { seq, frame } => Outbox::new(device, room).put(batch, seq, frame),
+        Record::Settled { seq } => Outbox::new(device, room).remove(batch, seq),
+        Record::CacheSnapshot { revision, frame } => {
+            // A participant serves nobody, so it keeps no update that is older than the snapshot, and
+            // none of another epoch's, which may have a higher revision.
+            Cache::new(room).begin(batch, revision, &frame);
+        }
+        Record::CacheUpdate { revision, frame } => {
+            Cache::new(room).append(batch, revision, frame);
+        }
+        Record::JournalSnapshot {
+            revision,
+            keep_after,
+            frame,
+        } => Journal::new(room).put_snapshot(batch, revision, &frame, keep_after),
+        Record::JournalUpdate { revision, frame } => {
+            Journal::new(room).append(batch, revision, frame);
+        }
+        Record::Receipt {
+            author,
+            device,
+            receipt,
+        } => Journal::new(room).receipt(batch, author, device, &receipt),
+    }
+}
+
+/// How durable a record has to be.
+#[must_use]
+pub const fn durability(record: &Record) -> Durability {
+    if record.must_survive_power_loss() {
+        Durability::Strict
+    } else {
+        Durability::Relaxed
+    }
+}
+
+/// What an earlier participant on this device kept of a room.
+///
+/// # Errors
+///
+/// When the store fails, or a record does not read as what was written.
+pub async fn load_participant(
+    store: &impl Store,
+    device: DeviceId,
+    room: RoomLink,
+) -> Result<(KeptOutbox, Option<KeptLog>), StoreError> {
+    let outbox = Outbox::new(device, room).load(store).await?;
+    let cache = Cache::new(room).load(store).await?;
+    let outbox = KeptOutbox {
+        next_seq: outbox.next_seq,
+        pending: outbox.entries,
+    };
+    Ok((outbox, cache.map(kept_log)))
+}
+
+/// An owner's journal; `None` when the store has none of that room.
+///
+/// # Errors
+///
+/// When the store fails, or a record does not read as what was written.
+pub async fn load_journal(
+    store: &impl Store,
+    room: RoomLink,
+) -> Result<Option<KeptJournal>, StoreError> {
+    let journal = Journal::new(room).load(store).await?;
+    Ok(journal.map(|contents| KeptJournal {
+        log: kept_log(contents.log),
+        receipts: contents.receipts,
+    }))
+}
+
+fn kept_log(contents: LogContents) -> KeptLog {
+    KeptLog {
+        snapshot: contents.snapshot.1,
+        tail: contents.tail.into_iter().map(|(_, frame)| frame).collect(),
+    }
+}

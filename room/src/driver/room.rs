@@ -1,0 +1,313 @@
+//! The handle of one room.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use async_broadcast::Receiver;
+use futures::channel::oneshot;
+use futures::{Stream, StreamExt};
+use hustings_protocol::{
+    Command, CommandId, Outcome, PeerId, PeerInfo, Poll as PollState, PollId, Revision, RoomLink,
+};
+
+use super::shared::{Shared, State, Stopped, Told};
+use crate::{
+    CommandState, Connection, Event, Host, Moment, Participant, Pending, Refused, SubmitError,
+};
+
+/// Why a handle could not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The command was not taken.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    /// The owner cannot be joined.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The driver has stopped: it was closed, or its `run` has returned the reason.
+    #[error("the room is closed")]
+    Stopped,
+}
+
+impl From<Stopped> for CallError {
+    fn from(Stopped: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
+/// A room, for those who show it and act in it: the same for a participant and for the owner.
+///
+/// It is cheap to clone. The getters never wait.
+#[derive(Clone)]
+pub struct Room {
+    seat: Seat,
+    room: RoomLink,
+    peer: PeerId,
+}
+
+/// From which side one looks at the room.
+#[derive(Clone)]
+pub(super) enum Seat {
+    Participant(Arc<Shared<Participant>>),
+    Owner(Arc<Shared<Host>>),
+}
+
+impl fmt::Debug for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Room")
+            .field("room", &self.room)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Room {
+    pub(super) const fn new(seat: Seat, room: RoomLink, peer: PeerId) -> Self {
+        Self { seat, room, peer }
+    }
+
+    /// Where the room is: what people share.
+    #[must_use]
+    pub const fn room(&self) -> RoomLink {
+        self.room
+    }
+
+    /// Who this side is.
+    #[must_use]
+    pub const fn peer(&self) -> PeerId {
+        self.peer
+    }
+
+    /// Asks for something. Resolves when the command is durable here (and, at the owner, applied or
+    /// refused); what becomes of it then is told by [`Submitted::outcome`] and by the events.
+    ///
+    /// # Errors
+    ///
+    /// See [`SubmitError`]; [`CallError::Stopped`] when the driver is gone, in which case the
+    /// command may or may not have become durable.
+    pub async fn submit(&self, command: Command) -> Result<Submitted, CallError> {
+        let (tell, outcome) = oneshot::channel();
+        let poll_id = self.room.poll;
+        let command_id = match &self.seat {
+            Seat::Participant(shared) => {
+                let submit = move |state: &mut State<Participant>, now| {
+                    let submitted = state.machine.submit(command, now);
+                    state.wait_for(&submitted, tell);
+                    submitted
+                };
+                shared.call(submit).await??
+            }
+            Seat::Owner(shared) => {
+                let submit = move |state: &mut State<Host>, now| {
+                    let submitted = state.machine.submit(poll_id, command, now);
+                    state.wait_for(&submitted, tell);
+                    submitted
+                };
+                shared.call(submit).await??
+            }
+        };
+        Ok(Submitted {
+            command_id,
+            outcome,
+        })
+    }
+
+    /// The poll as it is, with this side's pending commands applied on top; `None` until it has been
+    /// seen once, or when it is not hosted (any more). While the owner is away it is the cached
+    /// copy.
+    #[must_use]
+    pub fn poll(&self) -> Option<Arc<PollState>> {
+        match &self.seat {
+            Seat::Participant(shared) => shared.lock().machine.view(),
+            Seat::Owner(shared) => {
+                let state = shared.lock();
+                state
+                    .machine
+                    .owner(self.room.poll)
+                    .map(|owner| Arc::clone(owner.poll()))
+            }
+        }
+    }
+
+    /// The poll as the owner has confirmed it, without anything that is pending.
+    #[must_use]
+    pub fn confirmed(&self) -> Option<Arc<PollState>> {
+        match &self.seat {
+            Seat::Participant(shared) => shared.lock().machine.confirmed().cloned(),
+            Seat::Owner(_) => self.poll(),
+        }
+    }
+
+    /// At which revision the confirmed poll is.
+    #[must_use]
+    pub fn revision(&self) -> Option<Revision> {
+        match &self.seat {
+            Seat::Participant(shared) => shared.lock().machine.revision(),
+            Seat::Owner(shared) => {
+                let state = shared.lock();
+                state
+                    .machine
+                    .owner(self.room.poll)
+                    .map(|owner| owner.revision())
+            }
+        }
+    }
+
+    /// This side's commands without an outcome, in their order: what shows as "Pending sync". An
+    /// owner has none.
+    #[must_use]
+    pub fn pending(&self) -> Vec<Pending> {
+        let Seat::Participant(shared) = &self.seat else {
+            return Vec::new();
+        };
+        let state = shared.lock();
+        let mut pending = state.machine.pending();
+        if let Some(undurable_from) = state.undurable_from {
+            for command in &mut pending {
+                if command.seq >= undurable_from {
+                    command.state = CommandState::Queued;
+                }
+            }
+        }
+        pending
+    }
+
+    /// The connection to the owner. An owner is always connected.
+    #[must_use]
+    pub fn connection(&self) -> Connection {
+        match &self.seat {
+            Seat::Participant(shared) => shared.lock().machine.connection().clone(),
+            Seat::Owner(_) => Connection::Connected,
+        }
+    }
+
+    /// Who is here: each device that is connected to the owner, and the owner's own.
+    #[must_use]
+    pub fn peers(&self) -> Vec<PeerInfo> {
+        match &self.seat {
+            Seat::Participant(shared) => shared.lock().machine.peers(),
+            Seat::Owner(shared) => {
+                let state = shared.lock();
+                let owner = state.machine.owner(self.room.poll);
+                owner.map(crate::Owner::peers).unwrap_or_default()
+            }
+        }
+    }
+
+    /// The moment, on the clock of [`Connection::Disconnected`], to count down from.
+    #[must_use]
+    pub fn now(&self) -> Moment {
+        match &self.seat {
+            Seat::Participant(shared) => shared.clock.now(),
+            Seat::Owner(shared) => shared.clock.now(),
+        }
+    }
+
+    /// What happens from now on. A listener that is more than 1,024 events behind misses the oldest;
+    /// the getters always say how things are.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        let (told, poll_id) = match &self.seat {
+            Seat::Participant(shared) => (shared.listen(), self.room.poll),
+            Seat::Owner(shared) => (shared.listen(), self.room.poll),
+        };
+        Events { told, poll_id }
+    }
+
+    /// Resolves once the owner has let this side in.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Refused`] when it will not, [`CallError::Stopped`] when the driver is gone.
+    pub async fn connected(&self) -> Result<(), CallError> {
+        let mut events = self.events();
+        loop {
+            match self.connection() {
+                Connection::Connected => return Ok(()),
+                Connection::Refused(reason) => return Err(reason.into()),
+                Connection::Connecting | Connection::Disconnected { .. } => {}
+            }
+            events.next().await.ok_or(CallError::Stopped)?;
+        }
+    }
+
+    /// Tries to connect now rather than at the end of the wait, even after a refusal.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Stopped`] when the driver is gone.
+    pub async fn reconnect(&self) -> Result<(), CallError> {
+        if let Seat::Participant(shared) = &self.seat {
+            shared
+                .call(|state, now| state.machine.reconnect(now))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Leaves: what was submitted is durable and sent as far as the transport takes it, then the
+    /// link is closed. What is pending stays in the outbox. At the owner the poll is no longer
+    /// hosted; its journal stays.
+    pub async fn close(&self) {
+        match &self.seat {
+            Seat::Participant(shared) => shared.close().await,
+            Seat::Owner(shared) => {
+                let poll_id = self.room.poll;
+                // A driver that has stopped hosts nothing.
+                let _ = shared
+                    .call(move |state, _| state.machine.close_poll(poll_id))
+                    .await;
+            }
+        }
+    }
+}
+
+/// A command that is durable.
+#[derive(Debug)]
+pub struct Submitted {
+    command_id: CommandId,
+    outcome: oneshot::Receiver<Outcome>,
+}
+
+impl Submitted {
+    /// The command's name.
+    #[must_use]
+    pub const fn command_id(&self) -> CommandId {
+        self.command_id
+    }
+
+    /// Resolves with the owner's answer, however long that takes.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Stopped`] when the driver stops first. The command is still in the outbox.
+    pub async fn outcome(self) -> Result<Outcome, CallError> {
+        self.outcome.await.map_err(|_| CallError::Stopped)
+    }
+}
+
+/// The events of one room.
+#[derive(Debug)]
+pub struct Events {
+    told: Receiver<Told>,
+    poll_id: PollId,
+}
+
+impl Stream for Events {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        loop {
+            match self.told.poll_next_unpin(cx) {
+                Poll::Ready(Some((poll_id, event))) => {
+                    if poll_id.is_none_or(|poll_id| poll_id == self.poll_id) {
+                        return Poll::Ready(Some(event));
+                    }
+                }
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}

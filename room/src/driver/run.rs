@@ -1,0 +1,284 @@
+//! The loop: gather what happened, commit what it means, do what may be done then.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures::StreamExt;
+use hustings_outbox::{Batch, Durability, Store, StoreError};
+use hustings_protocol::DeviceId;
+
+use super::records;
+use super::shared::{Ends, Reply, Request, Shared, State};
+use crate::clock::Sleep;
+use crate::transport::{SendOutcome, Transport, TransportError, TransportEvent};
+use crate::{LinkId, Machine, Moment, Output, Record};
+
+/// How many inputs are taken before what they mean is committed. A commit costs about as much as
+/// a thousand inputs, so a batch has many; it is bounded so that an answer does not wait for ever.
+const MAX_BATCH: usize = 256;
+
+/// Why a driver stopped. What was acknowledged is durable; opening the same store again goes on
+/// from there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DriverError {
+    /// The store failed, and nothing that depended on the failed commit was sent.
+    #[error("the store failed: {0}")]
+    Store(#[from] StoreError),
+    /// The transport cannot go on.
+    #[error("the transport failed: {0}")]
+    Transport(#[from] TransportError),
+}
+
+/// Runs a machine over a transport and a store.
+#[must_use = "a driver does nothing until it is run"]
+pub struct Driver<M, T, S> {
+    shared: Arc<Shared<M>>,
+    ends: Ends<M>,
+    transport: T,
+    store: S,
+    device: DeviceId,
+    sleep: Option<(Moment, Sleep)>,
+    staged: Staged,
+    closing: Vec<Reply>,
+    is_closing: bool,
+}
+
+/// What waits for the next commit. Everything in `after` came after a record of `batch`, and so may
+/// not be done before it is durable.
+#[derive(Default)]
+struct Staged {
+    batch: Batch,
+    /// That of the record that needs the most; `None` while there is no record.
+    durability: Option<Durability>,
+    after: Vec<Output>,
+    replies: Vec<Reply>,
+}
+
+impl<M: Machine, T: Transport, S: Store> Driver<M, T, S> {
+    pub(super) fn new(
+        shared: Arc<Shared<M>>,
+        ends: Ends<M>,
+        transport: T,
+        store: S,
+        device: DeviceId,
+    ) -> Self {
+        Self {
+            shared,
+            ends,
+            transport,
+            store,
+            device,
+            sleep: None,
+            staged: Staged::default(),
+            closing: Vec::new(),
+            is_closing: false,
+        }
+    }
+
+    /// Runs until [`close`](super::Room::close) is called, every handle is gone, or something fails.
+    ///
+    /// Dropping the future is a crash: nothing is flushed, and what was durable is what there is.
+    ///
+    /// # Errors
+    ///
+    /// When the store or the transport fails. The machine is not used again: open anew.
+    pub async fn run(mut self) -> Result<(), DriverError> {
+        let machine = Arc::clone(&self.shared);
+        self.drain(&mut machine.lock());
+        loop {
+            self.commit().await?;
+            if self.is_closing {
+                for reply in self.closing {
+                    reply();
+                }
+                return Ok(());
+            }
+            poll_fn(|cx| self.poll_gather(cx)).await?;
+        }
+    }
+
+    /// Takes what has happened, as much as there is up to a bound; waits while there is nothing.
+    fn poll_gather(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DriverError>> {
+        let mut taken = 0;
+        while taken < MAX_BATCH && !self.is_closing {
+            let before = taken;
+            if let Poll::Ready(event) = self.transport.poll_event(cx) {
+                self.handle_event(event)?;
+                taken += 1;
+            }
+            if let Poll::Ready(request) = self.ends.requests.poll_next_unpin(cx) {
+                self.handle_request(request);
+                taken += 1;
+            }
+            if self.poll_timer(cx).is_ready() {
+                taken += 1;
+            }
+            if taken == before {
+                break;
+            }
+        }
+        if taken == 0 {
+            Poll::Pending
+        } else {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some((deadline, _)) = self.shared.lock().machine.poll_timeout() else {
+            self.sleep = None;
+            return Poll::Pending;
+        };
+        if self.sleep.as_ref().is_none_or(|(at, _)| *at != deadline) {
+            self.sleep = Some((deadline, self.shared.clock.sleep_until(deadline)));
+        }
+        let Some((_, sleep)) = &mut self.sleep else {
+            return Poll::Pending;
+        };
+        if sleep.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.sleep = None;
+        self.feed(|state, now| state.machine.handle_timeout(now));
+        Poll::Ready(())
+    }
+
+    fn handle_event(&mut self, event: TransportEvent) -> Result<(), DriverError> {
+        match event {
+            TransportEvent::LinkUp { link, binding } => {
+                self.feed(|state, now| state.machine.handle_link_up(link, binding, now));
+            }
+            TransportEvent::Frame { link, frame } => {
+                self.feed(|state, now| state.machine.handle_frame(link, &frame, now));
+            }
+            TransportEvent::Drained { link } => {
+                self.feed(|state, now| state.machine.handle_drained(link, now));
+            }
+            TransportEvent::LinkDown { link, reason } => {
+                self.feed(|state, now| state.machine.handle_link_down(link, reason, now));
+            }
+            TransportEvent::Wake => self.feed(|state, now| state.machine.handle_wake(now)),
+            TransportEvent::Failed(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    fn handle_request(&mut self, request: Option<Request<M>>) {
+        match request {
+            Some(Request::Run(run)) => {
+                let reply = self.feed(run);
+                self.staged.replies.push(reply);
+            }
+            // With its last handle gone nobody can want anything of it any more.
+            None => self.close(),
+            Some(Request::Close(reply)) => {
+                self.closing.push(reply);
+                self.close();
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        self.is_closing = true;
+        self.feed(|state, _| state.machine.close());
+    }
+
+    /// One input, and at once everything that it leads to, in one step for those who look on.
+    fn feed<R>(&mut self, input: impl FnOnce(&mut State<M>, Moment) -> R) -> R {
+        let now = self.shared.clock.now();
+        let shared = Arc::clone(&self.shared);
+        let mut state = shared.lock();
+        let result = input(&mut state, now);
+        self.drain(&mut state);
+        result
+    }
+
+    /// Takes the outputs: records into the batch, and what comes after one behind it. What comes
+    /// before any record is done at once.
+    fn drain(&mut self, state: &mut State<M>) {
+        while let Some(output) = state.machine.poll_output() {
+            match output {
+                Output::Persist(persist) => {
+                    if let Record::Queued { seq, .. } = &persist.record {
+                        state.undurable_from.get_or_insert(*seq);
+                    }
+                    let durability = records::durability(&persist.record);
+                    self.staged.durability = self.staged.durability.max(Some(durability));
+                    records::stage(&mut self.staged.batch, self.device, persist);
+                }
+                Output::Send { .. }
+                | Output::Broadcast { .. }
+                | Output::Dial { .. }
+                | Output::Hangup { .. }
+                | Output::Event { .. } => {
+                    if self.staged.durability.is_none() {
+                        self.perform(state, output);
+                    } else {
+                        self.staged.after.push(output);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Makes the batch durable and then does what waited for it.
+    async fn commit(&mut self) -> Result<(), DriverError> {
+        // Doing it may lead to more: a link that has no room is an input, too.
+        loop {
+            let staged = std::mem::take(&mut self.staged);
+            if let Some(durability) = staged.durability {
+                self.store.commit(staged.batch, durability).await?;
+            }
+            let shared = Arc::clone(&self.shared);
+            let mut state = shared.lock();
+            state.undurable_from = None;
+            for output in staged.after {
+                self.perform(&mut state, output);
+            }
+            for reply in staged.replies {
+                reply();
+            }
+            self.drain(&mut state);
+            if self.staged.durability.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn perform(&mut self, state: &mut State<M>, output: Output) {
+        match output {
+            // Records never get here: they are staged.
+            Output::Persist(_) => {}
+            Output::Send { link, frame } => {
+                if self.transport.send(link, frame.clone()) == SendOutcome::Full {
+                    self.congested(state, link, &frame);
+                }
+            }
+            Output::Broadcast {
+                links,
+                except,
+                frame,
+            } => {
+                let mut full = Vec::new();
+                self.transport.broadcast(&links, except, &frame, &mut full);
+                for link in full {
+                    self.congested(state, link, &frame);
+                }
+            }
+            Output::Dial { link, to } => self.transport.dial(link, &to),
+            Output::Hangup { link } => self.transport.hangup(link),
+            Output::Event { poll_id, event } => {
+                state.tell_waiter(&event);
+                // Nobody has to listen.
+                let _ = self.ends.events.try_broadcast((poll_id, event));
+            }
+        }
+    }
+
+    fn congested(&mut self, state: &mut State<M>, link: LinkId, frame: &Bytes) {
+        let now = self.shared.clock.now();
+        state.machine.handle_congested(link, frame, now);
+    }
+}

@@ -1,0 +1,163 @@
+//! What a driver and its handles share.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_broadcast::{InactiveReceiver, Receiver, Sender};
+use futures::SinkExt;
+use futures::channel::{mpsc, oneshot};
+use hustings_protocol::{CommandId, Outcome, PollId, Seq};
+
+use crate::clock::Clock;
+use crate::{CommandState, Event, Moment};
+
+/// How many events a slow listener may be behind before it misses the oldest.
+const EVENT_BUFFER: usize = 1_024;
+
+/// How many requests may wait for the driver before a handle has to wait for it.
+const REQUEST_BUFFER: usize = 64;
+
+/// To be called once what a request has caused is durable.
+pub(super) type Reply = Box<dyn FnOnce() + Send>;
+
+/// One step of the machine, and the reply to it.
+pub(super) type Run<M> = dyn FnOnce(&mut State<M>, Moment) -> Reply + Send;
+
+/// Something that a handle wants of the machine.
+pub(super) enum Request<M> {
+    /// Run this, commit what comes of it, then reply.
+    Run(Box<Run<M>>),
+    /// Leave in good order.
+    Close(Reply),
+}
+
+/// An event, and the poll that it is of.
+pub(super) type Told = (Option<PollId>, Event);
+
+/// The machine, and what has to change in one step with it.
+#[derive(Debug)]
+pub(super) struct State<M> {
+    pub(super) machine: M,
+    /// Commands from this number on are not durable yet.
+    pub(super) undurable_from: Option<Seq>,
+    /// Who waits for the outcome of what.
+    pub(super) waiters: BTreeMap<CommandId, oneshot::Sender<Outcome>>,
+}
+
+/// The handles' side of a driver.
+pub(super) struct Shared<M> {
+    state: Mutex<State<M>>,
+    requests: mpsc::Sender<Request<M>>,
+    events: InactiveReceiver<Told>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// The driver's side.
+pub(super) struct Ends<M> {
+    pub(super) requests: mpsc::Receiver<Request<M>>,
+    pub(super) events: Sender<Told>,
+}
+
+/// The driver has stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stopped;
+
+impl<M> Shared<M> {
+    pub(super) fn new(machine: M, clock: Arc<dyn Clock>) -> (Arc<Self>, Ends<M>) {
+        let (requests, requests_end) = mpsc::channel(REQUEST_BUFFER);
+        let (mut events_end, events) = async_broadcast::broadcast(EVENT_BUFFER);
+        events_end.set_overflow(true);
+        let state = State {
+            machine,
+            undurable_from: None,
+            waiters: BTreeMap::new(),
+        };
+        let shared = Self {
+            state: Mutex::new(state),
+            requests,
+            events: events.deactivate(),
+            clock,
+        };
+        let ends = Ends {
+            requests: requests_end,
+            events: events_end,
+        };
+        (Arc::new(shared), ends)
+    }
+
+    /// The machine. A thread that panicked while it had it leaves it as it is: every step of a
+    /// machine is complete before anything of it is acted upon.
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<M>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new listener, who hears what happens from now on.
+    pub(super) fn listen(&self) -> Receiver<Told> {
+        self.events.activate_cloned()
+    }
+
+    /// Has the driver run something on the machine; resolves once what came of it is durable.
+    pub(super) async fn call<R: Send + 'static>(
+        &self,
+        run: impl FnOnce(&mut State<M>, Moment) -> R + Send + 'static,
+    ) -> Result<R, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Run(Box::new(move |state, now| {
+            let result = run(state, now);
+            Box::new(move || {
+                // Whoever asked may have stopped waiting.
+                let _ = reply.send(result);
+            })
+        }));
+        self.send(request).await?;
+        answer.await.map_err(|_| Stopped)
+    }
+
+    /// Has the driver close; resolves once it has. One that has stopped already is closed.
+    pub(super) async fn close(&self) {
+        let (reply, closed) = oneshot::channel();
+        let request = Request::Close(Box::new(move || {
+            let _ = reply.send(());
+        }));
+        if self.send(request).await.is_ok() {
+            let _ = closed.await;
+        }
+    }
+
+    async fn send(&self, request: Request<M>) -> Result<(), Stopped> {
+        let mut requests = self.requests.clone();
+        requests.send(request).await.map_err(|_| Stopped)
+    }
+}
+
+impl<M> State<M> {
+    /// Remembers who wants to know how a command ends. In the same step as its submission: the
+    /// answer may be quick.
+    pub(super) fn wait_for<E>(
+        &mut self,
+        submitted: &Result<CommandId, E>,
+        waiter: oneshot::Sender<Outcome>,
+    ) {
+        if let Ok(command_id) = submitted {
+            self.waiters.insert(*command_id, waiter);
+        }
+    }
+
+    /// Tells whoever waits for a command's outcome.
+    pub(super) fn tell_waiter(&mut self, event: &Event) {
+        if let Event::Command { command_id, state } = event
+            && let Some(outcome) = outcome(state)
+            && let Some(waiter) = self.waiters.remove(command_id)
+        {
+            let _ = waiter.send(outcome);
+        }
+    }
+}
+
+fn outcome(state: &CommandState) -> Option<Outcome> {
+    match state {
+        CommandState::Applied(revision) => Some(Outcome::Applied(*revision)),
+        CommandState::Rejected(rejection) => Some(Outcome::Rejected(rejection.clone())),
+        CommandState::Queued | CommandState::Persisted | CommandState::Sent => None,
+    }
+}

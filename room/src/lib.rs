@@ -1,0 +1,123 @@
+//! The state machines of a hustings room: who may say what, in which order, and what everybody has
+//! seen.
+//!
+//! A poll is a room. Its [`Owner`] is the authority and the hub of a star; each [`Participant`] has one
+//! link to it. A participant's commands are kept in an outbox before they are sent, sent again on
+//! every new link until they are answered, and applied by the owner exactly once. The owner journals
+//! what it applies before it tells anybody, and relays it to everybody else. Who was away gets what
+//! was missed: the updates since, or the whole poll where that is less.
+//!
+//! # The core
+//!
+//! [`Owner`], [`Participant`] and [`Host`] (several owners behind one address) do no I/O. They are told
+//! what happened, with the time as an argument, and say what they want done, as [`Output`]s under one
+//! rule: what comes after a record is done only when the record is durable. They never read a clock,
+//! never make randomness (they are born with a seed), never wait and never panic over what a peer
+//! sends; the same inputs give the same outputs, byte for byte.
+//!
+//! Here a participant meets an owner, and the example carries the frames:
+//!
+//! ```
+//! use bytes::Bytes;
+//! use ed25519_dalek::SigningKey;
+//! use hustings_protocol::{Command, DeviceId, OptionId, Poll, PollDraft, PollId, Vote};
+//! use hustings_room::{
+//!     ChannelBinding, Config, KeptOutbox, LinkId, Moment, Output, Owner, Participant, Setup,
+//! };
+//!
+//! fn setup(seed: u8) -> Setup {
+//!     Setup {
+//!         key: SigningKey::from_bytes(&[seed; 32]),
+//!         device: DeviceId::from_bytes([seed; 5]),
+//!         seed: [seed; 32], // in earnest: random
+//!         unix_millis: 1_790_000_000_000,
+//!         config: Config::default(),
+//!     }
+//! }
+//!
+//! let poll_id: PollId = "5f0c9f60-3f3c-4b3e-9d2f-0a1b2c3d4e5f".parse()?;
+//! let tea: OptionId = "00000000-0000-4000-8000-000000000001".parse()?;
+//! let draft = PollDraft {
+//!     title: "Tea?".into(),
+//!     options: vec!["Yes".into()],
+//!     multiple_choice: false,
+//!     voters_may_add_options: false,
+//! };
+//! let (host, guest, now) = (setup(1), setup(2), Moment::START);
+//! let poll = Poll::new(poll_id, host.peer(), draft, || tea, &host.config.limits)?;
+//! let mut owner = Owner::create(host, poll);
+//! let mut voter = Participant::new(guest, owner.room(), KeptOutbox::default(), None, now)?;
+//!
+//! // A transport would dial and connect; here both ends are simply told.
+//! let (out, into) = (LinkId::dialled(0), LinkId::accepted(0));
+//! let id = Bytes::from_static(b"this channel");
+//! let binding = ChannelBinding { local: id.clone(), remote: id };
+//! owner.handle_link_up(into, binding.clone(), now);
+//! voter.handle_link_up(out, binding, now);
+//!
+//! // A driver would commit the records; here they are dropped.
+//! let mut carry = |owner: &mut Owner, voter: &mut Participant| loop {
+//!     let (mut up, mut down) = (Vec::new(), Vec::new());
+//!     while let Some(output) = voter.poll_output() {
+//!         if let Output::Send { frame, .. } = output { up.push(frame) }
+//!     }
+//!     up.iter().for_each(|frame| owner.handle_frame(into, frame, now));
+//!     while let Some(output) = owner.poll_output() {
+//!         if let Output::Send { frame, .. } = output { down.push(frame) }
+//!     }
+//!     down.iter().for_each(|frame| voter.handle_frame(out, frame, now));
+//!     if up.is_empty() && down.is_empty() { break }
+//! };
+//! carry(&mut owner, &mut voter); // the handshake, the poll, who is here
+//!
+//! voter.submit(Command::Vote(Vote { poll_id, option_ids: vec![tea] }), now)?;
+//! assert_eq!(voter.pending().len(), 1); // shown at once, as pending
+//! carry(&mut owner, &mut voter);
+//! assert!(voter.pending().is_empty());
+//! assert_eq!(voter.confirmed(), Some(owner.poll()));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # The shell
+//!
+//! [`transport`] says what a network has to do. With the feature `driver`, the module `driver` joins a
+//! machine, a transport and a store (of `hustings-outbox`) and runs them on any executor; the core does
+//! not know of it.
+
+mod backoff;
+#[cfg(feature = "driver")]
+pub mod clock;
+mod config;
+#[cfg(feature = "driver")]
+pub mod driver;
+mod error;
+mod event;
+mod handshake;
+mod host;
+mod kept;
+mod link;
+mod liveness;
+mod machine;
+mod moment;
+mod outgoing;
+mod output;
+mod owner;
+mod participant;
+mod setup;
+mod timer;
+pub mod transport;
+
+pub use backoff::BackoffConfig;
+pub use config::{Config, OfflinePolicy, WINDOW};
+pub use error::{RestoreError, SubmitError};
+pub use event::{CommandState, Connection, Event, Refused};
+pub use host::Host;
+pub use kept::{KeptJournal, KeptLog, KeptOutbox};
+pub use link::{ChannelBinding, DownReason, LinkId};
+pub use machine::Machine;
+pub use moment::Moment;
+pub use output::{Output, Persist, Record};
+pub use owner::Owner;
+pub use participant::{Participant, Pending};
+pub use setup::Setup;
+pub use timer::TimeoutReason;

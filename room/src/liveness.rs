@@ -1,0 +1,107 @@
+//! Whether the other end of a silent link is still there.
+
+use crate::{Config, Moment};
+
+/// Watches one link.
+///
+/// Anything that arrives is a sign of life. After [`Config::ping_after`] of silence a `ping` goes
+/// out; two in a row that find no answer mean that the link is dead. Each wait begins when the timer
+/// was *served*, not when it was due: a tab whose timers were held back for a minute has not
+/// listened in that minute either, and must not conclude anything from it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Liveness {
+    last_heard: Moment,
+    deadline: Moment,
+    unanswered: u8,
+}
+
+/// What to do about a silent link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Alive,
+    Ping,
+    Dead,
+}
+
+/// How many pings in a row may go unanswered.
+const MAX_UNANSWERED: u8 = 2;
+
+impl Liveness {
+    pub(crate) fn new(config: &Config, now: Moment) -> Self {
+        Self {
+            last_heard: now,
+            deadline: now + config.ping_after,
+            unanswered: 0,
+        }
+    }
+
+    /// Something arrived. The deadline stays where it is and is looked at when it comes: moving a
+    /// timer for each frame would cost more than the frame.
+    pub(crate) fn heard(&mut self, now: Moment) {
+        self.last_heard = now;
+        self.unanswered = 0;
+    }
+
+    pub(crate) fn deadline(&self) -> Moment {
+        self.deadline
+    }
+
+    /// To be called once the deadline has come; sets the next one.
+    pub(crate) fn judge(&mut self, config: &Config, now: Moment) -> Verdict {
+        let silent_since = self.last_heard + config.ping_after;
+        if self.unanswered == 0 && now < silent_since {
+            self.deadline = silent_since;
+            return Verdict::Alive;
+        }
+        if self.unanswered >= MAX_UNANSWERED {
+            return Verdict::Dead;
+        }
+        self.unanswered += 1;
+        self.deadline = now + config.pong_timeout;
+        Verdict::Ping
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn at(seconds: u64) -> Moment {
+        Moment::from_millis(seconds * 1_000)
+    }
+
+    #[test]
+    fn silence_is_pinged_twice_and_then_is_death() {
+        let config = Config::default();
+        let mut link = Liveness::new(&config, at(0));
+        assert_eq!(link.deadline(), at(30));
+        assert_eq!(link.judge(&config, at(30)), Verdict::Ping);
+        assert_eq!(link.judge(&config, at(60)), Verdict::Ping);
+        assert_eq!(link.judge(&config, at(90)), Verdict::Dead);
+    }
+
+    #[test]
+    fn anything_heard_starts_anew() {
+        let config = Config::default();
+        let mut link = Liveness::new(&config, at(0));
+        link.heard(at(20));
+        assert_eq!(link.judge(&config, at(30)), Verdict::Alive);
+        assert_eq!(link.deadline(), at(50));
+        assert_eq!(link.judge(&config, at(50)), Verdict::Ping);
+        link.heard(at(51));
+        assert_eq!(link.judge(&config, at(80)), Verdict::Alive);
+        assert_eq!(link.deadline(), at(81));
+    }
+
+    #[test]
+    fn a_timer_that_was_held_back_does_not_kill() {
+        let config = Config::default();
+        let mut link = Liveness::new(&config, at(0));
+        assert_eq!(link.judge(&config, at(600)), Verdict::Ping);
+        assert_eq!(
+            link.deadline(),
+            at(630),
+            "the wait begins when it is served"
+        );
+    }
+}

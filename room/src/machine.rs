@@ -1,0 +1,114 @@
+//! What every machine of this crate can be told and asked.
+
+use bytes::Bytes;
+
+use crate::{ChannelBinding, DownReason, Host, LinkId, Moment, Output, Participant, TimeoutReason};
+
+/// The verbs that [`Host`] and [`Participant`] share, for a driver that runs either.
+///
+/// After every `handle_…` and every command, drain [`poll_output`](Machine::poll_output) under the
+/// write-ahead rule of [`Output`], then look at [`poll_timeout`](Machine::poll_timeout).
+pub trait Machine {
+    /// A link is open.
+    fn handle_link_up(&mut self, link: LinkId, binding: ChannelBinding, now: Moment);
+    /// A link has ended, or a dial has failed.
+    fn handle_link_down(&mut self, link: LinkId, reason: DownReason, now: Moment);
+    /// A link had no room for this frame.
+    fn handle_congested(&mut self, link: LinkId, frame: &Bytes, now: Moment);
+    /// A congested link has room again.
+    fn handle_drained(&mut self, link: LinkId, now: Moment);
+    /// A frame has arrived.
+    fn handle_frame(&mut self, link: LinkId, frame: &Bytes, now: Moment);
+    /// A deadline has come.
+    fn handle_timeout(&mut self, now: Moment);
+    /// Trying again may be worth it now.
+    fn handle_wake(&mut self, now: Moment);
+    /// Close every link and do nothing more.
+    fn close(&mut self);
+    /// The next thing to do.
+    fn poll_output(&mut self) -> Option<Output>;
+    /// The next deadline.
+    fn poll_timeout(&self) -> Option<(Moment, TimeoutReason)>;
+}
+
+impl Machine for Participant {
+    fn handle_link_up(&mut self, link: LinkId, binding: ChannelBinding, now: Moment) {
+        self.handle_link_up(link, binding, now);
+    }
+
+    fn handle_link_down(&mut self, link: LinkId, reason: DownReason, now: Moment) {
+        self.handle_link_down(link, reason, now);
+    }
+
+    fn handle_congested(&mut self, link: LinkId, frame: &Bytes, now: Moment) {
+        self.handle_congested(link, frame, now);
+    }
+
+    fn handle_drained(&mut self, link: LinkId, now: Moment) {
+        self.handle_drained(link, now);
+    }
+
+    fn handle_frame(&mut self, link: LinkId, frame: &Bytes, now: Moment) {
+        self.handle_frame(link, frame, now);
+    }
+
+    fn handle_timeout(&mut self, now: Moment) {
+        self.handle_timeout(now);
+    }
+
+    fn handle_wake(&mut self, now: Moment) {
+        self.handle_wake(now);
+    }
+
+    fn close(&mut self) {
+        self.close();
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.poll_output()
+    }
+
+    fn poll_timeout(&self) -> Option<(Moment, TimeoutReason)> {
+        self.poll_timeout()
+    }
+}
+
+impl Machine for Host {
+    fn handle_link_up(&mut self, link: LinkId, binding: ChannelBinding, now: Moment) {
+        self.handle_link_up(link, binding, now);
+    }
+
+    fn handle_link_down(&mut self, link: LinkId, reason: DownReason, now: Moment) {
+        self.handle_link_down(link, &reason, now);
+    }
+
+    fn handle_congested(&mut self, link: LinkId, frame: &Bytes, now: Moment) {
+        self.handle_congested(link, frame, now);
+    }
+
+    fn handle_drained(&mut self, link: LinkId, now: Moment) {
+        self.handle_drained(link, now);
+    }
+
+    fn handle_frame(&mut self, link: LinkId, frame: &Bytes, now: Moment) {
+        self.handle_frame(link, frame, now);
+    }
+
+    fn handle_timeout(&mut self, now: Moment) {
+        self.handle_timeout(now);
+    }
+
+    fn handle_wake(&mut self, _now: Moment) {}
+
+    fn close(&mut self) {
+        self.close();
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.poll_output()
+    }
+
+    fn poll_timeout(&self) -> Option<(Moment, TimeoutReason)> {
+        self.poll_timeout()
+    }
+}

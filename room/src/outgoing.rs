@@ -1,0 +1,37 @@
+//! Commands on their way out.
+
+use bytes::Bytes;
+use hustings_protocol::{CommandId, Message, Numbered, RoomLink};
+use rand_chacha::ChaCha20Rng;
+use rand_core::Rng;
+
+use crate::{Config, Moment, SubmitError};
+
+/// A name for a new command. Its time only makes names sort by age.
+pub(crate) fn new_command_id(rng: &mut ChaCha20Rng, unix_millis: u64, now: Moment) -> CommandId {
+    let mut random = [0; 10];
+    rng.fill_bytes(&mut random);
+    CommandId::new(unix_millis.saturating_add(now.as_millis()), random)
+}
+
+/// A command as it will be sent, if an owner would read it at all.
+pub(crate) fn encode_command(
+    config: &Config,
+    room: RoomLink,
+    numbered: Numbered,
+) -> Result<Bytes, SubmitError> {
+    if let Some(poll_id) = numbered.command.poll_id()
+        && poll_id != room.poll
+    {
+        return Err(SubmitError::WrongPoll(poll_id));
+    }
+    let frame = Message::Command(numbered).encode();
+    let max = config.limits.max_command_bytes;
+    if frame.len() > max {
+        return Err(SubmitError::TooLarge {
+            bytes: frame.len(),
+            max,
+        });
+    }
+    Ok(frame)
+}

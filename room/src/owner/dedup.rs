@@ -1,0 +1,235 @@
+//! What the owner has answered already.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use hustings_protocol::{CommandId, DeviceId, ErrorCode, Outcome, PeerId, Receipt, Rejection, Seq};
+
+use crate::config::WINDOW;
+
+/// The last outcomes of each device that ever sent a command.
+///
+/// A device may have [`WINDOW`] commands unacknowledged, and that many outcomes are kept for it: a
+/// command that may still be sent again is one whose outcome is still known. So this grows with
+/// devices and never with history.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Dedup {
+    devices: BTreeMap<(PeerId, DeviceId), Window>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Window {
+    /// The last number that has an outcome; zero before the first.
+    last: u64,
+    /// In the order of their numbers.
+    receipts: VecDeque<Receipt>,
+}
+
+/// What the owner knows of a command that arrives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// It is the next of its device.
+    New,
+    /// It has had this outcome.
+    Before(Outcome),
+    /// It contradicts what was sent before.
+    Violation(Rejection),
+    /// Commands before it are missing.
+    Gap(Rejection),
+}
+
+impl Dedup {
+    /// What is known of this command. `oldest` is the oldest number that the device said it may
+    /// still send: all before it have had their outcome, even if this journal has lost it.
+    pub(crate) fn look_up(
+        &self,
+        author: PeerId,
+        device: DeviceId,
+        oldest: Seq,
+        (command_id, seq, digest): (CommandId, Seq, u64),
+    ) -> Seen {
+        let none = Window::default();
+        let window = self.devices.get(&(author, device)).unwrap_or(&none);
+        let last = window.last.max(oldest.get() - 1);
+        if seq.get() > last + 1 {
+            return Seen::Gap(Rejection::new(
+                ErrorCode::SeqGap,
+                format!("command {seq} came when {} was next", last + 1),
+            ));
+        }
+        if let Some(known) = window.find(seq) {
+            return if known.command_id != command_id {
+                Seen::Violation(Rejection::new(
+                    ErrorCode::SeqReused,
+                    format!("the number {seq} was used for another command"),
+                ))
+            } else if known.digest == digest {
+                Seen::Before(known.outcome.clone())
+            } else {
+                Seen::Violation(command_reused())
+            };
+        }
+        if seq.get() <= last {
+            return Seen::Violation(Rejection::new(
+                ErrorCode::SeqForgotten,
+                format!("command {seq} is older than the last {WINDOW} of its device"),
+            ));
+        }
+        if window
+            .receipts
+            .iter()
+            .any(|receipt| receipt.command_id == command_id)
+        {
+            return Seen::Violation(command_reused());
+        }
+        Seen::New
+    }
+
+    /// Remembers an outcome, and forgets the one that leaves the window.
+    pub(crate) fn record(&mut self, author: PeerId, device: DeviceId, receipt: Receipt) {
+        let window = self.devices.entry((author, device)).or_default();
+        window.last = window.last.max(receipt.seq.get());
+        window.receipts.push_back(receipt);
+        let oldest_kept = (window.last + 1).saturating_sub(WINDOW);
+        while window
+            .receipts
+            .front()
+            .is_some_and(|receipt| receipt.seq.get() < oldest_kept)
+        {
+            window.receipts.pop_front();
+        }
+    }
+
+    /// The number of the next command of a device.
+    pub(crate) fn next_seq(&self, author: PeerId, device: DeviceId) -> Seq {
+        let last = self
+            .devices
+            .get(&(author, device))
+            .map_or(0, |window| window.last);
+        Seq::new(last).map_or(Seq::FIRST, Seq::next)
+    }
+
+    /// The outcomes that are remembered of a device, oldest first.
+    pub(crate) fn receipts(
+        &self,
+        author: PeerId,
+        device: DeviceId,
+    ) -> impl Iterator<Item = &Receipt> {
+        self.devices
+            .get(&(author, device))
+            .into_iter()
+            .flat_map(|window| &window.receipts)
+    }
+}
+
+impl Window {
+    fn find(&self, seq: Seq) -> Option<&Receipt> {
+        let at = self.receipts.partition_point(|receipt| receipt.seq < seq);
+        self.receipts.get(at).filter(|receipt| receipt.seq == seq)
+    }
+}
+
+fn command_reused() -> Rejection {
+    Rejection::new(
+        ErrorCode::CommandReused,
+        "the command id was used for another command",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hustings_protocol::Revision;
+
+    const AUTHOR: PeerId = PeerId::from_bytes([1; 32]);
+    const DEVICE: DeviceId = DeviceId::from_bytes([2; 5]);
+
+    fn seq(number: u64) -> Seq {
+        Seq::new(number).unwrap()
+    }
+
+    fn id(number: u64) -> CommandId {
+        CommandId::new(number, [0; 10])
+    }
+
+    fn receipt(number: u64) -> Receipt {
+        Receipt {
+            seq: seq(number),
+            command_id: id(number),
+            digest: number,
+            outcome: Outcome::Applied(Revision::new(number).unwrap()),
+        }
+    }
+
+    fn after(count: u64) -> Dedup {
+        let mut dedup = Dedup::default();
+        for number in 1..=count {
+            dedup.record(AUTHOR, DEVICE, receipt(number));
+        }
+        dedup
+    }
+
+    fn code(seen: &Seen) -> Option<&ErrorCode> {
+        match seen {
+            Seen::Violation(rejection) | Seen::Gap(rejection) => Some(&rejection.code),
+            Seen::New | Seen::Before(_) => None,
+        }
+    }
+
+    #[test]
+    fn the_last_64_are_known_and_the_one_before_is_not() {
+        let dedup = after(100);
+        let look = |number| {
+            dedup.look_up(
+                AUTHOR,
+                DEVICE,
+                Seq::FIRST,
+                (id(number), seq(number), number),
+            )
+        };
+        assert_eq!(look(101), Seen::New);
+        assert_eq!(look(100), Seen::Before(receipt(100).outcome));
+        assert_eq!(look(37), Seen::Before(receipt(37).outcome));
+        assert_eq!(code(&look(36)), Some(&ErrorCode::SeqForgotten));
+        assert_eq!(code(&look(102)), Some(&ErrorCode::SeqGap));
+        assert_eq!(dedup.receipts(AUTHOR, DEVICE).count(), 64);
+    }
+
+    #[test]
+    fn the_same_number_or_id_for_something_else_is_a_violation() {
+        let dedup = after(3);
+        let look = |command, number, digest| {
+            dedup.look_up(
+                AUTHOR,
+                DEVICE,
+                Seq::FIRST,
+                (id(command), seq(number), digest),
+            )
+        };
+        assert_eq!(code(&look(2, 2, 9)), Some(&ErrorCode::CommandReused));
+        assert_eq!(code(&look(9, 2, 2)), Some(&ErrorCode::SeqReused));
+        assert_eq!(code(&look(2, 4, 2)), Some(&ErrorCode::CommandReused));
+    }
+
+    #[test]
+    fn a_device_that_is_ahead_of_a_lost_journal_goes_on() {
+        let mut dedup = after(3);
+        let look = |dedup: &Dedup, number| {
+            dedup.look_up(AUTHOR, DEVICE, seq(50), (id(number), seq(number), number))
+        };
+        assert_eq!(look(&dedup, 50), Seen::New);
+        assert_eq!(code(&look(&dedup, 51)), Some(&ErrorCode::SeqGap));
+        dedup.record(AUTHOR, DEVICE, receipt(50));
+        assert_eq!(look(&dedup, 51), Seen::New);
+        assert_eq!(code(&look(&dedup, 49)), Some(&ErrorCode::SeqForgotten));
+    }
+
+    #[test]
+    fn devices_are_apart() {
+        let dedup = after(3);
+        let other = DeviceId::from_bytes([3; 5]);
+        let look = dedup.look_up(AUTHOR, other, Seq::FIRST, (id(77), seq(1), 1));
+        assert_eq!(look, Seen::New);
+        assert_eq!(dedup.next_seq(AUTHOR, other), Seq::FIRST);
+        assert_eq!(dedup.next_seq(AUTHOR, DEVICE), seq(4));
+    }
+}

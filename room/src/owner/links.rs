@@ -1,0 +1,229 @@
+//! Everybody who is connected to an owner, or tries to be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use hustings_protocol::handshake::Nonce;
+use hustings_protocol::{CommandId, DeviceId, Hello, PeerId, Seq};
+
+use crate::liveness::Liveness;
+use crate::{ChannelBinding, LinkId, Moment, TimeoutReason};
+
+/// How far a link is.
+#[derive(Debug, Clone)]
+pub(crate) enum Phase {
+    /// Nothing has been said yet.
+    AwaitHello,
+    /// The challenge is out.
+    AwaitProof { hello: Hello, nonce: Nonce },
+    /// The other end has proved who it is.
+    Member(Membership),
+}
+
+/// A participant who has been let in.
+#[derive(Debug, Clone)]
+pub(crate) struct Membership {
+    pub(crate) peer: PeerId,
+    pub(crate) device: DeviceId,
+    /// The oldest command that it may still send.
+    pub(crate) oldest: Seq,
+    pub(crate) liveness: Liveness,
+    /// The transport had no room for something. Nothing is sent until it has, and then this.
+    pub(crate) owed: Option<Owed>,
+}
+
+/// What a congested link has missed. It does not grow with what happens: updates become one
+/// snapshot, comings and goings one list, and a device has so many commands unanswered at most.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Owed {
+    pub(crate) answers: BTreeSet<CommandId>,
+    pub(crate) presence: bool,
+    pub(crate) state: bool,
+}
+
+/// What a frame is about, for when there is no room for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum About {
+    /// How this command ended.
+    Command(CommandId),
+    /// Who came or went.
+    Presence,
+    /// The poll, or a change of it.
+    State,
+    /// Nothing that would be missed.
+    Nothing,
+}
+
+impl Owed {
+    pub(crate) fn add(&mut self, about: About) {
+        match about {
+            About::Command(command_id) => {
+                self.answers.insert(command_id);
+            }
+            About::Presence => self.presence = true,
+            About::State => self.state = true,
+            About::Nothing => {}
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Link {
+    pub(crate) binding: ChannelBinding,
+    pub(crate) phase: Phase,
+    deadline: Moment,
+}
+
+/// The links, their deadlines, and who gets what everybody gets.
+#[derive(Debug, Default)]
+pub(crate) struct Links {
+    links: BTreeMap<LinkId, Link>,
+    deadlines: BTreeSet<(Moment, LinkId)>,
+    by_device: BTreeMap<(PeerId, DeviceId), LinkId>,
+    congested: BTreeSet<LinkId>,
+    /// Members that are not congested; made when it is needed.
+    recipients: Option<Arc<[LinkId]>>,
+}
+
+impl Links {
+    pub(crate) fn len(&self) -> usize {
+        self.links.len()
+    }
+
+    /// Adds a link whose handshake has to be done by `deadline`.
+    pub(crate) fn insert(&mut self, id: LinkId, binding: ChannelBinding, deadline: Moment) {
+        let link = Link {
+            binding,
+            phase: Phase::AwaitHello,
+            deadline,
+        };
+        self.links.insert(id, link);
+        self.deadlines.insert((deadline, id));
+    }
+
+    pub(crate) fn get_mut(&mut self, id: LinkId) -> Option<&mut Link> {
+        self.links.get_mut(&id)
+    }
+
+    pub(crate) fn member(&self, id: LinkId) -> Option<&Membership> {
+        match &self.links.get(&id)?.phase {
+            Phase::Member(member) => Some(member),
+            Phase::AwaitHello | Phase::AwaitProof { .. } => None,
+        }
+    }
+
+    pub(crate) fn member_mut(&mut self, id: LinkId) -> Option<&mut Membership> {
+        match &mut self.links.get_mut(&id)?.phase {
+            Phase::Member(member) => Some(member),
+            Phase::AwaitHello | Phase::AwaitProof { .. } => None,
+        }
+    }
+
+    /// Lets a link in. Returns the link that the same device had before: a device has one, and the
+    /// old one is usually a connection that died without a word.
+    pub(crate) fn admit(&mut self, id: LinkId, member: Membership) -> Option<LinkId> {
+        let device = (member.peer, member.device);
+        let deadline = member.liveness.deadline();
+        self.links.get_mut(&id)?.phase = Phase::Member(member);
+        self.schedule(id, deadline);
+        self.recipients = None;
+        self.by_device.insert(device, id)
+    }
+
+    /// Removes a link. Returns who was there, unless they are there on another link by now.
+    pub(crate) fn remove(&mut self, id: LinkId) -> Option<(PeerId, DeviceId)> {
+        let link = self.links.remove(&id)?;
+        self.deadlines.remove(&(link.deadline, id));
+        self.congested.remove(&id);
+        let Phase::Member(Membership { peer, device, .. }) = link.phase else {
+            return None;
+        };
+        self.recipients = None;
+        let device = (peer, device);
+        if self.by_device.get(&device) == Some(&id) {
+            self.by_device.remove(&device);
+            Some(device)
+        } else {
+            None
+        }
+    }
+
+    /// Moves a link's deadline.
+    pub(crate) fn schedule(&mut self, id: LinkId, deadline: Moment) {
+        if let Some(link) = self.links.get_mut(&id) {
+            self.deadlines.remove(&(link.deadline, id));
+            link.deadline = deadline;
+            self.deadlines.insert((deadline, id));
+        }
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<(Moment, TimeoutReason)> {
+        let (at, id) = self.deadlines.first()?;
+        let reason = match self.links.get(id)?.phase {
+            Phase::AwaitHello | Phase::AwaitProof { .. } => TimeoutReason::Handshake,
+            Phase::Member(_) => TimeoutReason::Liveness,
+        };
+        Some((*at, reason))
+    }
+
+    /// The first link whose deadline has come.
+    pub(crate) fn first_due(&self, now: Moment) -> Option<LinkId> {
+        let (at, id) = self.deadlines.first()?;
+        (*at <= now).then_some(*id)
+    }
+
+    /// The members' devices, in order.
+    pub(crate) fn devices(&self) -> impl Iterator<Item = (PeerId, DeviceId)> {
+        self.by_device.keys().copied()
+    }
+
+    /// Every link, those in the handshake included.
+    pub(crate) fn into_ids(self) -> impl Iterator<Item = LinkId> {
+        self.links.into_keys()
+    }
+
+    /// A member's link has no room.
+    pub(crate) fn congest(&mut self, id: LinkId, about: About) {
+        if let Some(member) = self.member_mut(id) {
+            member.owed.get_or_insert_default().add(about);
+            if self.congested.insert(id) {
+                self.recipients = None;
+            }
+        }
+    }
+
+    /// A member's link has room again: what it has missed, and who is there.
+    pub(crate) fn relieve(&mut self, id: LinkId) -> Option<(PeerId, DeviceId, Owed)> {
+        let member = self.member_mut(id)?;
+        let relieved = (member.peer, member.device, member.owed.take()?);
+        self.congested.remove(&id);
+        self.recipients = None;
+        Some(relieved)
+    }
+
+    /// Everybody who is congested misses this.
+    pub(crate) fn owe_all(&mut self, about: About) {
+        let congested = std::mem::take(&mut self.congested);
+        for id in &congested {
+            if let Some(owed) = self.member_mut(*id).and_then(|member| member.owed.as_mut()) {
+                owed.add(about);
+            }
+        }
+        self.congested = congested;
+    }
+
+    /// Who gets what everybody gets.
+    pub(crate) fn recipients(&mut self) -> Arc<[LinkId]> {
+        if let Some(recipients) = &self.recipients {
+            return Arc::clone(recipients);
+        }
+        let recipients: Arc<[LinkId]> = self
+            .by_device
+            .values()
+            .copied()
+            .filter(|id| !self.congested.contains(id))
+            .collect();
+        self.recipients = Some(Arc::clone(&recipients));
+        recipients
+    }
+}

@@ -1,0 +1,250 @@
+//! The owner's history as far back as somebody may need it: a snapshot, and the updates since.
+//!
+//! What is kept here, what the journal keeps and what crosses the wire are the same bytes.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use hustings_protocol::Revision;
+
+/// The recent updates, and the snapshot that a newcomer gets.
+#[derive(Debug, Clone)]
+pub(crate) struct Log {
+    /// The snapshot in the journal: its revision and its size.
+    journaled: (Revision, usize),
+    /// A snapshot for newcomers, at least as new. It is renewed when somebody asks and enough has
+    /// come since, so that a thousand joins do not encode a thousand polls.
+    fresh: (Revision, Bytes),
+    /// The updates after `tail_start`, each with the size of the tail up to and including it.
+    tail: VecDeque<(u64, Bytes)>,
+    tail_start: Revision,
+    /// The running size at the beginning of the tail.
+    tail_start_bytes: u64,
+    /// The running size at the journaled snapshot.
+    journaled_bytes: u64,
+}
+
+impl Log {
+    /// A log that begins with this snapshot.
+    pub(crate) fn new(revision: Revision, snapshot: Bytes) -> Self {
+        Self {
+            journaled: (revision, snapshot.len()),
+            fresh: (revision, snapshot),
+            tail: VecDeque::new(),
+            tail_start: revision,
+            tail_start_bytes: 0,
+            journaled_bytes: 0,
+        }
+    }
+
+    /// Adds older updates from the journal, which are kept for those who are behind.
+    pub(crate) fn with_older(mut self, older: impl DoubleEndedIterator<Item = Bytes>) -> Self {
+        for frame in older.rev() {
+            let Some(before) = self.tail_start.get().checked_sub(1).and_then(Revision::new) else {
+                break;
+            };
+            self.tail_start = before;
+            self.tail.push_front((0, frame));
+        }
+        let mut size = 0;
+        for (end, frame) in &mut self.tail {
+            size += frame.len() as u64;
+            *end = size;
+        }
+        self.journaled_bytes = size;
+        self
+    }
+
+    /// Adds the update that made the next revision.
+    pub(crate) fn push(&mut self, frame: Bytes) {
+        let end = self.size() + frame.len() as u64;
+        self.tail.push_back((end, frame));
+    }
+
+    /// Whether the journal has gathered so many updates that a snapshot is worth its bytes. As
+    /// each snapshot waits for at least its own size in updates, they cost no more than these.
+    pub(crate) fn wants_snapshot(&self, after_bytes: usize) -> bool {
+        let since = self.size() - self.journaled_bytes;
+        since >= after_bytes.max(self.journaled.1) as u64
+    }
+
+    /// A new snapshot goes to the journal. Returns the revision up to which updates may go: those
+    /// since the previous snapshot stay for those who are behind.
+    pub(crate) fn journal(&mut self, revision: Revision, snapshot: Bytes) -> Revision {
+        let keep_after = self.journaled.0;
+        while self.tail_start < keep_after {
+            let Some((end, _)) = self.tail.pop_front() else {
+                break;
+            };
+            self.tail_start = self.tail_start.next();
+            self.tail_start_bytes = end;
+        }
+        self.journaled = (revision, snapshot.len());
+        self.journaled_bytes = self.size();
+        self.fresh = (revision, snapshot);
+        keep_after
+    }
+
+    /// What somebody at `known` needs to be at the present revision: the updates since, where they
+    /// are here and not larger than the poll; otherwise a snapshot and the few updates after it.
+    pub(crate) fn catch_up(
+        &mut self,
+        known: Option<Revision>,
+        present: Revision,
+        snapshot: impl FnOnce() -> Bytes,
+    ) -> Vec<Bytes> {
+        if let Some(known) = known
+            && let Some(bytes) = self.bytes_after(known)
+            && bytes <= self.fresh.1.len() as u64
+        {
+            return self.after(known).collect();
+        }
+        let stale = self.bytes_after(self.fresh.0);
+        if stale.is_none_or(|bytes| bytes > self.fresh.1.len() as u64 / 2) {
+            self.fresh = (present, snapshot());
+        }
+        let (revision, snapshot) = self.fresh.clone();
+        std::iter::once(snapshot)
+            .chain(self.after(revision))
+            .collect()
+    }
+
+    /// The present poll as one frame.
+    pub(crate) fn present(&mut self, present: Revision, snapshot: impl FnOnce() -> Bytes) -> Bytes {
+        if self.fresh.0 != present {
+            self.fresh = (present, snapshot());
+        }
+        self.fresh.1.clone()
+    }
+
+    fn size(&self) -> u64 {
+        self.tail
+            .back()
+            .map_or(self.tail_start_bytes, |(end, _)| *end)
+    }
+
+    /// How many updates of the tail come up to and including `revision`.
+    fn index_after(&self, revision: Revision) -> Option<usize> {
+        let index = revision.get().checked_sub(self.tail_start.get())?;
+        usize::try_from(index)
+            .ok()
+            .filter(|index| *index <= self.tail.len())
+    }
+
+    fn bytes_after(&self, revision: Revision) -> Option<u64> {
+        let index = self.index_after(revision)?;
+        let before = match index.checked_sub(1) {
+            Some(last) => self.tail[last].0,
+            None => self.tail_start_bytes,
+        };
+        Some(self.size() - before)
+    }
+
+    fn after(&self, revision: Revision) -> impl Iterator<Item = Bytes> {
+        let index = self.index_after(revision).unwrap_or(self.tail.len());
+        self.tail.range(index..).map(|(_, frame)| frame.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn revision(number: u64) -> Revision {
+        Revision::new(number).unwrap()
+    }
+
+    fn snapshot(at: u64) -> Bytes {
+        Bytes::from(format!("{at:>40}"))
+    }
+
+    /// A log with a 40-byte snapshot at 10 and the 10-byte updates 11 to `last`.
+    fn log(last: u64) -> Log {
+        let mut log = Log::new(revision(10), snapshot(10));
+        for number in 11..=last {
+            log.push(Bytes::from(format!("{number:>10}")));
+        }
+        log
+    }
+
+    fn numbers(frames: Vec<Bytes>) -> Vec<(usize, u64)> {
+        frames
+            .iter()
+            .map(|frame| {
+                let text = std::str::from_utf8(frame).unwrap();
+                (frame.len(), text.trim().parse().unwrap())
+            })
+            .collect()
+    }
+
+    fn catch_up(log: &mut Log, known: Option<u64>, present: u64) -> Vec<(usize, u64)> {
+        let known = known.map(revision);
+        numbers(log.catch_up(known, revision(present), || snapshot(present)))
+    }
+
+    #[test]
+    fn who_is_a_little_behind_gets_what_is_missing() {
+        let mut log = log(14);
+        assert_eq!(catch_up(&mut log, Some(12), 14), [(10, 13), (10, 14)]);
+        assert_eq!(catch_up(&mut log, Some(14), 14), []);
+    }
+
+    #[test]
+    fn who_is_far_behind_or_new_gets_a_snapshot_that_is_renewed_when_stale() {
+        let mut log = log(12);
+        let expected = [(40, 10), (10, 11), (10, 12)];
+        assert_eq!(catch_up(&mut log, None, 12), expected);
+        assert_eq!(catch_up(&mut log, Some(9), 12), expected, "before the tail");
+        log.push(Bytes::from("        13"));
+        assert_eq!(catch_up(&mut log, None, 13), [(40, 13)]);
+        assert_eq!(
+            catch_up(&mut log, Some(10), 13).len(),
+            3,
+            "30 bytes beat 40"
+        );
+    }
+
+    #[test]
+    fn more_than_a_poll_of_updates_is_sent_as_a_poll() {
+        let mut log = log(15);
+        assert_eq!(catch_up(&mut log, Some(10), 15), [(40, 15)]);
+    }
+
+    #[test]
+    fn a_snapshot_waits_for_its_own_size_and_drops_what_is_two_snapshots_old() {
+        let mut log = log(13);
+        assert!(
+            !log.wants_snapshot(0),
+            "30 bytes of updates, a snapshot of 40"
+        );
+        log.push(Bytes::from("        14"));
+        assert!(log.wants_snapshot(0));
+        assert!(!log.wants_snapshot(41));
+        assert_eq!(log.journal(revision(14), snapshot(14)), revision(10));
+        assert!(!log.wants_snapshot(0));
+        assert_eq!(
+            catch_up(&mut log, Some(12), 14).len(),
+            2,
+            "the tail is kept"
+        );
+        for number in 15..=18 {
+            log.push(Bytes::from(format!("{number:>10}")));
+        }
+        assert_eq!(log.journal(revision(18), snapshot(18)), revision(14));
+        assert_eq!(catch_up(&mut log, Some(14), 18).len(), 4);
+        assert_eq!(catch_up(&mut log, Some(13), 18), [(40, 18)]);
+    }
+
+    #[test]
+    fn older_updates_from_the_journal_serve_those_who_are_behind() {
+        let older = ["         9", "        10"].map(Bytes::from);
+        let mut log = Log::new(revision(10), snapshot(10)).with_older(older.into_iter());
+        assert_eq!(catch_up(&mut log, Some(8), 10), [(10, 9), (10, 10)]);
+        log.push(Bytes::from("        11"));
+        assert_eq!(catch_up(&mut log, Some(9), 11), [(10, 10), (10, 11)]);
+        assert!(
+            !log.wants_snapshot(0),
+            "only what came after the snapshot counts"
+        );
+    }
+}

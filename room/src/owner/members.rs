@@ -1,0 +1,118 @@
+//! What those who have been let in send.
+
+use hustings_protocol::{
+    Envelope, Epoch, ErrorCode, Kind, Message, Rejection, Revision, SyncRequest,
+};
+use rand_core::Rng;
+
+use super::links::{About, Membership};
+use super::sequencer::Sequenced;
+use super::{Owner, answer};
+use crate::{Event, LinkId, Record};
+
+impl Owner {
+    pub(super) fn receive(&mut self, link: LinkId, envelope: &Envelope<'_>) {
+        match envelope.kind() {
+            Ok(Kind::Ping) => self.send(link, &Message::Pong),
+            Ok(Kind::Pong) => {}
+            Ok(Kind::SyncRequest) => match Message::from_envelope(envelope, &self.config.limits) {
+                Ok(Message::SyncRequest(request)) => self.answer_sync(link, request),
+                Ok(_) => {}
+                Err(error) => self.fault(link, error.command_id, error.rejection),
+            },
+            Ok(kind) if !kind.is_command() => {
+                let rejection = Rejection::new(
+                    ErrorCode::Unexpected,
+                    format!("an owner is never sent {kind} here"),
+                );
+                self.fault(link, envelope.command_id(), rejection);
+            }
+            // A type that is not known may be a later version's command. When it has a number, it
+            // is refused in its order, like any other command.
+            Err(error) if envelope.numbering().is_err() => {
+                self.fault(link, error.command_id, error.rejection);
+            }
+            Ok(_) | Err(_) => self.receive_command(link, envelope),
+        }
+    }
+
+    pub(super) fn receive_command(&mut self, link: LinkId, envelope: &Envelope<'_>) {
+        let Some(&Membership {
+            peer,
+            device,
+            oldest,
+            ..
+        }) = self.links.member(link)
+        else {
+            return;
+        };
+        let limits = self.config.limits;
+        let command_id = envelope.command_id();
+        let sequenced = self
+            .sequencer
+            .sequence(envelope, peer, device, oldest, &limits);
+        match sequenced {
+            Ok(Sequenced::Applied { receipt, frame }) => {
+                let command_id = receipt.command_id;
+                let ack = answer(command_id, &receipt.outcome);
+                self.applied(peer, device, receipt, &frame);
+                self.send_frame(link, ack, About::Command(command_id));
+                self.broadcast(frame, Some(link), About::State);
+            }
+            Ok(Sequenced::Rejected { receipt, rejection }) => {
+                self.persist_receipt(peer, device, receipt);
+                self.refuse(link, command_id, rejection);
+            }
+            Ok(Sequenced::Again(outcome)) => {
+                if let Some(command_id) = command_id {
+                    let frame = answer(command_id, &outcome);
+                    self.send_frame(link, frame, About::Command(command_id));
+                }
+            }
+            Ok(Sequenced::Violation(rejection)) => self.fault(link, command_id, rejection),
+            // Not the command's outcome: it will come again, behind those that are missing.
+            Ok(Sequenced::Gap(rejection)) => {
+                self.fault(link, None, rejection);
+                self.hang_up(link);
+            }
+            Err(error) => self.fault(link, error.command_id, error.rejection),
+        }
+    }
+
+    pub(super) fn answer_sync(&mut self, link: LinkId, request: SyncRequest) {
+        if request.poll_id != self.room.poll {
+            let rejection = Rejection::new(
+                ErrorCode::WrongPoll,
+                format!("this link is of the poll {}", self.room.poll),
+            );
+            return self.fault(link, None, rejection);
+        }
+        self.check_rollback(link, request.known);
+        self.sync(link, request.known);
+    }
+
+    pub(super) fn sync(&mut self, link: LinkId, known: Option<(Epoch, Revision)>) {
+        for frame in self.sequencer.catch_up(known) {
+            self.send_frame(link, frame, About::State);
+        }
+    }
+
+    /// Somebody has seen a later revision of this very journal than it has: it is an old copy, and
+    /// what will be numbered from here on is not what was numbered so before.
+    pub(super) fn check_rollback(&mut self, link: LinkId, known: Option<(Epoch, Revision)>) {
+        let have = self.sequencer.revision;
+        let Some((epoch, seen)) = known else { return };
+        if epoch != self.sequencer.epoch || seen <= have {
+            return;
+        }
+        self.sequencer.begin_epoch(Epoch::new(self.rng.next_u64()));
+        let frame = self.sequencer.snapshot();
+        self.persist(Record::JournalSnapshot {
+            revision: have,
+            keep_after: have,
+            frame: frame.clone(),
+        });
+        self.event(Event::JournalRolledBack { have, seen });
+        self.broadcast(frame, Some(link), About::State);
+    }
+}

@@ -1,0 +1,460 @@
+//! One participant's side of a room.
+
+mod connection;
+mod in_flight;
+mod receive;
+mod replica;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ed25519_dalek::SigningKey;
+use hustings_protocol::handshake::VERSION;
+use hustings_protocol::{
+    Command, CommandId, DeviceId, Hello, Message, Numbered, PeerId, PeerInfo, Poll, Rejection,
+    Revision, RoomLink, Seq,
+};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use self::in_flight::InFlight;
+use self::replica::Replica;
+use crate::backoff::Backoff;
+use crate::handshake::new_nonce;
+use crate::liveness::Liveness;
+use crate::outgoing::{encode_command, new_command_id};
+use crate::timer::TimerTable;
+use crate::{
+    ChannelBinding, CommandState, Config, Connection, DownReason, Event, KeptLog, KeptOutbox,
+    LinkId, Moment, OfflinePolicy, Output, Persist, Record, RestoreError, Setup, SubmitError,
+    TimeoutReason,
+};
+
+/// A participant of one poll: a copy of it, an outbox, and the connection to its owner.
+///
+/// # Use
+///
+/// As with [`Owner`](crate::Owner): inputs tell it what happened, commands are what this side wants,
+/// and after every one of either come [`poll_output`](Self::poll_output) until it is empty, under
+/// the write-ahead rule of [`Output`], and then [`poll_timeout`](Self::poll_timeout). A new
+/// participant dials at once: its first outputs are there before its first input.
+///
+/// # Polls
+///
+/// There are two views. [`confirmed`](Self::confirmed) is what the owner has confirmed, which is
+/// always the fold of the first so many updates of the owner's journal. [`view`](Self::view) has this
+/// side's own pending commands applied on top, as if nothing came between.
+#[derive(Debug)]
+pub struct Participant {
+    key: SigningKey,
+    room: RoomLink,
+    peer: PeerId,
+    device: DeviceId,
+    config: Config,
+    unix_millis: u64,
+    rng: ChaCha20Rng,
+    replica: Replica,
+    in_flight: InFlight,
+    peers: BTreeMap<(PeerId, DeviceId), PeerInfo>,
+    /// The owner's own device, with which a complete list of peers begins.
+    hub: Option<(PeerId, DeviceId)>,
+    connection: Connection,
+    phase: Phase,
+    dials: u64,
+    backoff: Backoff,
+    timers: TimerTable,
+    /// The optimistic view, until something changes it.
+    view: Option<Arc<Poll>>,
+    outputs: VecDeque<Output>,
+}
+
+/// How far the present link is.
+#[derive(Debug, Clone)]
+enum Phase {
+    /// There is none: waiting, refused or closed.
+    Idle,
+    Dialling {
+        link: LinkId,
+    },
+    AwaitChallenge {
+        link: LinkId,
+        hello: Hello,
+        binding: ChannelBinding,
+    },
+    /// The owner has proved who it is; who is here, which ends the joining, has not come yet.
+    Joining(Session),
+    Joined(Session),
+}
+
+/// A link on which the owner has proved who it is.
+#[derive(Debug, Clone)]
+struct Session {
+    link: LinkId,
+    liveness: Liveness,
+    /// The transport had no room. Nothing is sent until it has.
+    congested: bool,
+    /// What this side has asked for and not got yet.
+    asked: Option<Ask>,
+}
+
+/// What a participant that is behind asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Ask {
+    /// The updates since its revision.
+    Missing,
+    /// The whole poll.
+    Everything,
+}
+
+/// A command without an outcome, for those who show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    /// Its name.
+    pub command_id: CommandId,
+    /// Its number on this device.
+    pub seq: Seq,
+    /// What is asked for.
+    pub command: Command,
+    /// How far it is: [`CommandState::Persisted`] or [`CommandState::Sent`].
+    pub state: CommandState,
+}
+
+impl Participant {
+    /// Joins a room, with what an earlier participant on this device kept of it.
+    ///
+    /// # Errors
+    ///
+    /// Names the kept record that does not read as what was written.
+    pub fn new(
+        setup: Setup,
+        room: RoomLink,
+        outbox: KeptOutbox,
+        cache: Option<&KeptLog>,
+        now: Moment,
+    ) -> Result<Self, RestoreError> {
+        let limits = &setup.config.limits;
+        let mut participant = Self {
+            room,
+            peer: PeerId::of(&setup.key),
+            replica: Replica::restore(room, cache, limits)?,
+            in_flight: InFlight::restore(outbox, limits)?,
+            key: setup.key,
+            device: setup.device,
+            config: setup.config,
+            unix_millis: setup.unix_millis,
+            rng: ChaCha20Rng::from_seed(setup.seed),
+            peers: BTreeMap::new(),
+            hub: None,
+            connection: Connection::Connecting,
+            phase: Phase::Idle,
+            dials: 0,
+            backoff: Backoff::default(),
+            timers: TimerTable::default(),
+            view: None,
+            outputs: VecDeque::new(),
+        };
+        participant.dial(now);
+        Ok(participant)
+    }
+
+    // Getters.
+
+    /// Where the poll is.
+    #[must_use]
+    pub const fn room(&self) -> RoomLink {
+        self.room
+    }
+
+    /// Who this participant is.
+    #[must_use]
+    pub const fn peer(&self) -> PeerId {
+        self.peer
+    }
+
+    /// The connection to the owner.
+    #[must_use]
+    pub const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The poll as the owner has confirmed it; `None` until it has been seen once. While the owner
+    /// is away this is the cached copy.
+    #[must_use]
+    pub fn confirmed(&self) -> Option<&Arc<Poll>> {
+        self.replica.poll()
+    }
+
+    /// At which revision the confirmed poll is.
+    #[must_use]
+    pub fn revision(&self) -> Option<Revision> {
+        self.replica.known().map(|(_, revision)| revision)
+    }
+
+    /// The poll with this side's pending commands applied on top. One that the poll would refuse as
+    /// it is now is left out; the owner decides.
+    pub fn view(&mut self) -> Option<Arc<Poll>> {
+        if self.view.is_none() {
+            let mut view = Arc::clone(self.replica.poll()?);
+            for (_, entry) in self.in_flight.iter() {
+                // One that is refused here and now changes nothing; it is the owner who decides.
+                let _ =
+                    Arc::make_mut(&mut view).apply(self.peer, &entry.command, &self.config.limits);
+            }
+            self.view = Some(view);
+        }
+        self.view.clone()
+    }
+
+    /// The commands without an outcome, in their order: what shows as "Pending sync".
+    #[must_use]
+    pub fn pending(&self) -> Vec<Pending> {
+        self.in_flight
+            .iter()
+            .map(|(seq, entry)| Pending {
+                command_id: entry.command_id,
+                seq,
+                command: entry.command.clone(),
+                state: if entry.sent {
+                    CommandState::Sent
+                } else {
+                    CommandState::Persisted
+                },
+            })
+            .collect()
+    }
+
+    /// Who is connected to the owner, as far as it has said so on the present link.
+    #[must_use]
+    pub fn peers(&self) -> Vec<PeerInfo> {
+        self.peers.values().copied().collect()
+    }
+
+    // Pollers.
+
+    /// The next thing to do, in order; see [`Output`] for what may not overtake what.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due next, and for what.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<(Moment, TimeoutReason)> {
+        self.timers.next()
+    }
+
+    // Inputs.
+
+    /// The dialled link is open.
+    pub fn handle_link_up(&mut self, link: LinkId, binding: ChannelBinding, now: Moment) {
+        if !matches!(self.phase, Phase::Dialling { link: dialled } if dialled == link) {
+            return self.outputs.push_back(Output::Hangup { link });
+        }
+        let known = self.replica.known();
+        let hello = Hello {
+            v: VERSION,
+            poll_id: self.room.poll,
+            peer_id: self.peer,
+            device: self.device,
+            nonce: new_nonce(&mut self.rng),
+            epoch: known.map(|(epoch, _)| epoch),
+            revision: known.map(|(_, revision)| revision),
+            oldest_seq: self.in_flight.oldest(),
+        };
+        self.timers.stop(TimeoutReason::Dial);
+        self.timers.set(
+            TimeoutReason::Handshake,
+            now + self.config.handshake_timeout,
+        );
+        self.send(link, &Message::Hello(hello));
+        self.phase = Phase::AwaitChallenge {
+            link,
+            hello,
+            binding,
+        };
+    }
+
+    /// A link has ended, or a dial has failed.
+    pub fn handle_link_down(&mut self, link: LinkId, reason: DownReason, now: Moment) {
+        if self.link() == Some(link) {
+            self.disconnect(reason, now);
+        }
+    }
+
+    /// The link had no room for this frame. Nothing more is sent until it has
+    /// [drained](Self::handle_drained).
+    pub fn handle_congested(&mut self, link: LinkId, frame: &[u8], _now: Moment) {
+        if let Some(session) = self.session_mut(link) {
+            session.congested = true;
+            if let Some(command_id) = self.in_flight.unsend_frame(frame) {
+                self.command_event(command_id, CommandState::Persisted);
+            }
+        }
+    }
+
+    /// A link that was congested has room again.
+    pub fn handle_drained(&mut self, link: LinkId, _now: Moment) {
+        if let Some(session) = self.session_mut(link) {
+            session.congested = false;
+            self.send_commands();
+        }
+    }
+
+    /// A frame has arrived.
+    pub fn handle_frame(&mut self, link: LinkId, frame: &Bytes, now: Moment) {
+        if self.link() != Some(link) {
+            return;
+        }
+        let limits = self.config.limits;
+        match Message::decode(frame, &limits) {
+            Ok(message) => self.receive(link, message, frame, now),
+            Err(error) => self.receive_unreadable(link, error.rejection, now),
+        }
+    }
+
+    /// A deadline has come. Harmless when it has not.
+    pub fn handle_timeout(&mut self, now: Moment) {
+        while let Some(reason) = self.timers.take_due(now) {
+            match reason {
+                TimeoutReason::Dial => {
+                    self.hang_up(DownReason::DialFailed("it has taken too long".into()), now);
+                }
+                TimeoutReason::Handshake => {
+                    let reason = "the owner has not answered the handshake";
+                    self.hang_up(DownReason::Lost(reason.into()), now);
+                }
+                TimeoutReason::Retry => self.dial(now),
+                TimeoutReason::Stable => self.backoff.reset(),
+                TimeoutReason::Liveness => self.judge_liveness(now),
+            }
+        }
+    }
+
+    /// Something suggests that trying again is worth it now: the network is back, the page is
+    /// visible. Does nothing unless this side is waiting to try again.
+    pub fn handle_wake(&mut self, now: Moment) {
+        if matches!(self.connection, Connection::Disconnected { .. }) {
+            self.dial(now);
+        }
+    }
+
+    // Commands.
+
+    /// Asks the owner for something.
+    ///
+    /// The command is durable once its record, which is among the outputs, has been committed. Its
+    /// further way is told in [`Event::Command`].
+    ///
+    /// # Errors
+    ///
+    /// See [`SubmitError`]; nothing has been queued then.
+    pub fn submit(&mut self, command: Command, now: Moment) -> Result<CommandId, SubmitError> {
+        let online = matches!(self.phase, Phase::Joined(_));
+        if !online && self.config.offline == OfflinePolicy::Refuse {
+            return Err(SubmitError::OwnerOffline);
+        }
+        if self.in_flight.len() >= self.config.max_pending {
+            return Err(SubmitError::OutboxFull(self.in_flight.len()));
+        }
+        let seq = self.in_flight.next_seq();
+        let command_id = new_command_id(&mut self.rng, self.unix_millis, now);
+        let numbered = Numbered {
+            command_id,
+            seq,
+            command: command.clone(),
+        };
+        let frame = encode_command(&self.config, self.room, numbered)?;
+        self.command_event(command_id, CommandState::Queued);
+        self.in_flight.push(command_id, command, frame.clone());
+        self.view = None;
+        self.persist(Record::Queued { seq, frame });
+        self.command_event(command_id, CommandState::Persisted);
+        self.send_commands();
+        Ok(command_id)
+    }
+
+    /// Tries again now, even after a refusal.
+    pub fn reconnect(&mut self, now: Moment) {
+        if matches!(self.phase, Phase::Idle) {
+            self.dial(now);
+        }
+    }
+
+    /// Leaves the room. What is pending stays in the outbox.
+    pub fn close(&mut self) {
+        if let Some(link) = self.link() {
+            self.outputs.push_back(Output::Hangup { link });
+        }
+        self.phase = Phase::Idle;
+        self.timers.stop_all();
+        self.unsend();
+    }
+
+    // Commands on their way.
+
+    fn settle(
+        &mut self,
+        command_id: CommandId,
+        state: CommandState,
+    ) -> Option<(Seq, in_flight::Entry)> {
+        let (seq, entry) = self.in_flight.settle(command_id)?;
+        self.view = None;
+        self.persist(Record::Settled { seq });
+        self.command_event(command_id, state);
+        self.send_commands();
+        Some((seq, entry))
+    }
+
+    /// Sends what may be sent.
+    fn send_commands(&mut self) {
+        let (Phase::Joining(session) | Phase::Joined(session)) = &self.phase else {
+            return;
+        };
+        if session.congested {
+            return;
+        }
+        let link = session.link;
+        while let Some((command_id, frame)) = self.in_flight.take_next() {
+            self.outputs.push_back(Output::Send { link, frame });
+            self.command_event(command_id, CommandState::Sent);
+        }
+    }
+
+    fn unsend(&mut self) {
+        for command_id in self.in_flight.unsend() {
+            self.command_event(command_id, CommandState::Persisted);
+        }
+    }
+
+    // Outputs.
+
+    fn send(&mut self, link: LinkId, message: &Message) {
+        let frame = message.encode();
+        self.outputs.push_back(Output::Send { link, frame });
+    }
+
+    fn persist(&mut self, record: Record) {
+        let room = self.room;
+        self.outputs
+            .push_back(Output::Persist(Persist { room, record }));
+    }
+
+    fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event {
+            poll_id: Some(self.room.poll),
+            event,
+        });
+    }
+
+    fn command_event(&mut self, command_id: CommandId, state: CommandState) {
+        self.event(Event::Command { command_id, state });
+    }
+
+    fn fault(&mut self, link: LinkId, rejection: Rejection) {
+        self.event(Event::Fault {
+            link,
+            peer: Some(self.room.owner),
+            rejection,
+        });
+    }
+}

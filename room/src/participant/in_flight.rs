@@ -1,0 +1,125 @@
+//! The participant's own commands, from their submission to their outcome.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use hustings_protocol::{Command, CommandId, Limits, Message, Seq};
+
+use crate::config::WINDOW;
+use crate::{KeptOutbox, RestoreError};
+
+/// A command without an outcome.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) command_id: CommandId,
+    pub(crate) command: Command,
+    pub(crate) frame: Bytes,
+    /// Whether it was sent on the present link.
+    pub(crate) sent: bool,
+}
+
+/// The outbox, in memory.
+#[derive(Debug, Clone)]
+pub(crate) struct InFlight {
+    next_seq: Seq,
+    entries: BTreeMap<Seq, Entry>,
+    by_id: BTreeMap<CommandId, Seq>,
+}
+
+impl InFlight {
+    /// What the outbox kept.
+    pub(crate) fn restore(kept: KeptOutbox, limits: &Limits) -> Result<Self, RestoreError> {
+        let mut in_flight = Self {
+            next_seq: kept.next_seq,
+            entries: BTreeMap::new(),
+            by_id: BTreeMap::new(),
+        };
+        for (seq, frame) in kept.pending {
+            let numbered = match Message::decode(&frame, limits) {
+                Ok(Message::Command(numbered)) if numbered.seq == seq => numbered,
+                Ok(_) => {
+                    return Err(RestoreError::misplaced(format!("the kept command {seq}")));
+                }
+                Err(error) => {
+                    let what = format!("the kept command {seq}");
+                    return Err(RestoreError::new(what, error.rejection));
+                }
+            };
+            in_flight.insert(seq, numbered.command_id, numbered.command, frame);
+        }
+        Ok(in_flight)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn next_seq(&self) -> Seq {
+        self.next_seq
+    }
+
+    /// The oldest command that may still be sent; all before it have had their outcome.
+    pub(crate) fn oldest(&self) -> Seq {
+        self.entries.keys().next().copied().unwrap_or(self.next_seq)
+    }
+
+    /// Takes the command that was encoded with [`next_seq`](Self::next_seq).
+    pub(crate) fn push(&mut self, command_id: CommandId, command: Command, frame: Bytes) {
+        let seq = self.next_seq;
+        self.insert(seq, command_id, command, frame);
+    }
+
+    fn insert(&mut self, seq: Seq, command_id: CommandId, command: Command, frame: Bytes) {
+        let entry = Entry {
+            command_id,
+            command,
+            frame,
+            sent: false,
+        };
+        self.by_id.insert(command_id, seq);
+        self.entries.insert(seq, entry);
+        self.next_seq = self.next_seq.max(seq.next());
+    }
+
+    /// The next command to send, marked as sent: in order, and never so far ahead of the oldest that
+    /// the owner could have forgotten that one.
+    pub(crate) fn take_next(&mut self) -> Option<(CommandId, Bytes)> {
+        let end = self.oldest().get() + WINDOW;
+        let (_, entry) = self
+            .entries
+            .iter_mut()
+            .take_while(|(seq, _)| seq.get() < end)
+            .find(|(_, entry)| !entry.sent)?;
+        entry.sent = true;
+        Some((entry.command_id, entry.frame.clone()))
+    }
+
+    /// Nothing that was sent is assumed to have arrived. Returns what is unsent now.
+    pub(crate) fn unsend(&mut self) -> Vec<CommandId> {
+        let mut unsent = Vec::new();
+        for entry in self.entries.values_mut() {
+            if std::mem::take(&mut entry.sent) {
+                unsent.push(entry.command_id);
+            }
+        }
+        unsent
+    }
+
+    /// This frame was not sent after all. Returns the command that it carried.
+    pub(crate) fn unsend_frame(&mut self, frame: &[u8]) -> Option<CommandId> {
+        let mut entries = self.entries.values_mut();
+        let entry = entries.find(|entry| entry.sent && entry.frame == frame)?;
+        entry.sent = false;
+        Some(entry.command_id)
+    }
+
+    /// Removes a command that has its outcome.
+    pub(crate) fn settle(&mut self, command_id: CommandId) -> Option<(Seq, Entry)> {
+        let seq = self.by_id.remove(&command_id)?;
+        self.entries.remove(&seq).map(|entry| (seq, entry))
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Seq, &Entry)> {
+        self.entries.iter().map(|(seq, entry)| (*seq, entry))
+    }
+}

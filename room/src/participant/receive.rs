@@ -1,0 +1,240 @@
+//! What comes from the other end of the link.
+
+use bytes::Bytes;
+use hustings_protocol::handshake::{Side, VERSION};
+use hustings_protocol::{
+    Ack, Challenge, ErrorCode, Hello, Message, Numbered, PeerInfo, Proof, Refusal, Rejection,
+    SyncRequest, Update,
+};
+
+use super::replica::Progress;
+use super::{Ask, Participant, Phase, Session};
+use crate::handshake::participant_transcript;
+use crate::liveness::Liveness;
+use crate::{
+    ChannelBinding, CommandState, Connection, DownReason, Event, LinkId, Moment, Refused,
+    TimeoutReason,
+};
+
+impl Participant {
+    pub(super) fn receive(&mut self, link: LinkId, message: Message, frame: &Bytes, now: Moment) {
+        match &mut self.phase {
+            Phase::AwaitChallenge { hello, binding, .. } => {
+                let (hello, binding) = (*hello, binding.clone());
+                if let Message::Challenge(challenge) = message {
+                    return self.check_challenge(link, &hello, &binding, challenge, now);
+                }
+                let reason = if let Message::Error(refusal) = message {
+                    // Anybody could have said it: it is no reason to give up.
+                    format!("refused: {}", refusal.rejection)
+                } else {
+                    let message = "the owner's first frame is auth:challenge";
+                    self.fault(link, Rejection::new(ErrorCode::HandshakeFailed, message));
+                    "whoever answered does not speak the handshake".to_owned()
+                };
+                return self.hang_up(DownReason::Lost(reason), now);
+            }
+            Phase::Joining(session) | Phase::Joined(session) => session.liveness.heard(now),
+            Phase::Idle | Phase::Dialling { .. } => return,
+        }
+        match message {
+            Message::PollState(state) => {
+                let progress = self.replica.take_state(state, frame);
+                self.progressed(link, progress);
+            }
+            Message::Update(update) => self.receive_update(link, &update, frame),
+            Message::Ack(ack) => self.receive_ack(link, ack),
+            Message::Error(refusal) => self.receive_error(link, refusal, now),
+            Message::Discovery(peers) => self.receive_peers(peers, now),
+            Message::Ping => self.send(link, &Message::Pong),
+            Message::Pong => {}
+            Message::Command(_)
+            | Message::SyncRequest(_)
+            | Message::Hello(_)
+            | Message::Challenge(_)
+            | Message::Proof(_) => {
+                let rejection =
+                    Rejection::new(ErrorCode::Unexpected, "an owner never sends this here");
+                self.fault(link, rejection);
+            }
+        }
+    }
+
+    /// A later version may send types that are not known here, so the link goes on. But if the
+    /// answer to a question cannot be read, the same question will not do.
+    pub(super) fn receive_unreadable(&mut self, link: LinkId, rejection: Rejection, now: Moment) {
+        let reason = DownReason::Lost(rejection.to_string());
+        self.fault(link, rejection);
+        match &self.phase {
+            Phase::AwaitChallenge { .. } => self.hang_up(reason, now),
+            Phase::Joining(session) | Phase::Joined(session) if session.asked.is_some() => {
+                self.ask(link, Ask::Everything);
+            }
+            Phase::Idle | Phase::Dialling { .. } | Phase::Joining(_) | Phase::Joined(_) => {}
+        }
+    }
+
+    pub(super) fn check_challenge(
+        &mut self,
+        link: LinkId,
+        hello: &Hello,
+        binding: &ChannelBinding,
+        challenge: Challenge,
+        now: Moment,
+    ) {
+        // The signature has to be the owner's whose room this is, whoever the frame says it is.
+        let transcript = participant_transcript(self.room.owner, hello, challenge.nonce, binding);
+        if challenge.v != VERSION
+            || transcript
+                .verify(Side::Owner, &challenge.signature)
+                .is_err()
+        {
+            return self.refused(Refused::NotTheOwner);
+        }
+        let signature = transcript.sign(Side::Participant, &self.key);
+        self.send(link, &Message::Proof(Proof { signature }));
+        let liveness = Liveness::new(&self.config, now);
+        self.timers
+            .set(TimeoutReason::Liveness, liveness.deadline());
+        self.phase = Phase::Joining(Session {
+            link,
+            liveness,
+            congested: false,
+            asked: None,
+        });
+        self.send_commands();
+    }
+
+    /// Who is here. A list that begins with the owner's own device is complete; any other has only
+    /// who came or went.
+    pub(super) fn receive_peers(&mut self, peers: Vec<PeerInfo>, now: Moment) {
+        let first = peers.first().map(|peer| (peer.peer_id, peer.device));
+        if let Phase::Joining(session) = &self.phase {
+            self.phase = Phase::Joined(session.clone());
+            self.hub = first;
+            self.timers.stop(TimeoutReason::Handshake);
+            self.timers.set(
+                TimeoutReason::Stable,
+                now + self.config.backoff.stable_after,
+            );
+            self.set_connection(Connection::Connected);
+        }
+        if first.is_some() && first == self.hub {
+            self.peers.clear();
+        }
+        for peer in &peers {
+            let device = (peer.peer_id, peer.device);
+            if peer.online {
+                self.peers.insert(device, *peer);
+            } else {
+                self.peers.remove(&device);
+            }
+        }
+        self.event(Event::PeersChanged(peers));
+    }
+
+    pub(super) fn receive_update(&mut self, link: LinkId, update: &Update, frame: &Bytes) {
+        let progress = self.take_update(update, frame);
+        self.progressed(link, progress);
+        // The owner relays to others only, but a device that lost its link before the answer finds
+        // its own commands among what it missed. That is as good as the answer.
+        if update.author == self.peer && update.device == self.device {
+            self.settle(
+                update.numbered.command_id,
+                CommandState::Applied(update.revision),
+            );
+        }
+    }
+
+    pub(super) fn receive_ack(&mut self, link: LinkId, ack: Ack) {
+        let Ack {
+            command_id,
+            revision,
+        } = ack;
+        let state = CommandState::Applied(revision);
+        let Some((seq, entry)) = self.settle(command_id, state) else {
+            return;
+        };
+        // It is an update like any other, except that this side knows its content.
+        let update = Update {
+            author: self.peer,
+            device: self.device,
+            revision,
+            numbered: Numbered {
+                command_id,
+                seq,
+                command: entry.command,
+            },
+        };
+        let frame = Message::Update(update.clone()).encode();
+        let progress = self.take_update(&update, &frame);
+        self.progressed(link, progress);
+    }
+
+    pub(super) fn receive_error(&mut self, link: LinkId, refusal: Refusal, now: Moment) {
+        let Refusal {
+            command_id,
+            rejection,
+        } = refusal;
+        if let Some(command_id) = command_id {
+            self.settle(command_id, CommandState::Rejected(rejection));
+        } else if matches!(self.phase, Phase::Joining(_)) {
+            let is_final = [ErrorCode::UnknownPoll, ErrorCode::BadSignature];
+            if is_final.contains(&rejection.code) {
+                self.refused(Refused::ByOwner(rejection));
+            } else {
+                self.hang_up(DownReason::Lost(format!("refused: {rejection}")), now);
+            }
+        } else {
+            self.fault(link, rejection);
+        }
+    }
+
+    pub(super) fn take_update(&mut self, update: &Update, frame: &Bytes) -> Progress {
+        self.replica.take_update(
+            update,
+            frame,
+            &self.config.limits,
+            self.config.snapshot_after_bytes,
+        )
+    }
+
+    pub(super) fn progressed(&mut self, link: LinkId, progress: Progress) {
+        match progress {
+            Progress::Forward(record) => {
+                if let Some(session) = self.session_mut(link) {
+                    session.asked = None;
+                }
+                self.view = None;
+                self.persist(record);
+                if let Some(revision) = self.revision() {
+                    self.event(Event::PollChanged { revision });
+                }
+            }
+            Progress::Old => {}
+            // Until the answer comes, everything newer is a gap, too.
+            Progress::Gap => self.ask(link, Ask::Missing),
+            Progress::Diverged => {
+                let message = "an update does not fit the poll";
+                self.fault(link, Rejection::new(ErrorCode::Unexpected, message));
+                self.ask(link, Ask::Everything);
+            }
+        }
+    }
+
+    /// Asks for what was missed; or for everything, when that would not help.
+    pub(super) fn ask(&mut self, link: LinkId, ask: Ask) {
+        let poll_id = self.room.poll;
+        let known = match ask {
+            Ask::Missing => self.replica.known(),
+            Ask::Everything => None,
+        };
+        let Some(session) = self.session_mut(link) else {
+            return;
+        };
+        if session.asked.is_none_or(|asked| asked < ask) {
+            session.asked = Some(ask);
+            self.send(link, &Message::SyncRequest(SyncRequest { poll_id, known }));
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The participant's copy of the poll: confirmed by the owner, moving forward only.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hustings_protocol::{Epoch, Limits, Poll, PollState, Revision, RoomLink, Update};
+
+use crate::{KeptLog, Record, RestoreError};
+
+/// What the owner has confirmed, and how much of the cache it fills.
+#[derive(Debug, Clone)]
+pub(crate) struct Replica {
+    room: RoomLink,
+    confirmed: Option<Confirmed>,
+}
+
+#[derive(Debug, Clone)]
+struct Confirmed {
+    epoch: Epoch,
+    revision: Revision,
+    poll: Arc<Poll>,
+    /// Sizes of the cached snapshot and of the updates cached since.
+    snapshot_bytes: usize,
+    tail_bytes: usize,
+}
+
+/// What became of something that the owner sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// The copy moved forward, and this goes to the cache.
+    Forward(Record),
+    /// The copy had it already.
+    Old,
+    /// Something before it is missing.
+    Gap,
+    /// It does not fit the copy: one of the two is wrong, and it is not the owner.
+    Diverged,
+}
+
+impl Replica {
+    /// What the cache kept.
+    pub(crate) fn restore(
+        room: RoomLink,
+        kept: Option<&KeptLog>,
+        limits: &Limits,
+    ) -> Result<Self, RestoreError> {
+        let confirmed = kept
+            .map(|kept| {
+                let folded = kept.fold(limits)?;
+                Ok(Confirmed {
+                    epoch: folded.state.epoch,
+                    revision: folded.revision,
+                    poll: folded.poll,
+                    snapshot_bytes: kept.snapshot.len(),
+                    tail_bytes: kept.tail.iter().map(Bytes::len).sum(),
+                })
+            })
+            .transpose()?;
+        Ok(Self { room, confirmed })
+    }
+
+    pub(crate) fn poll(&self) -> Option<&Arc<Poll>> {
+        self.confirmed.as_ref().map(|confirmed| &confirmed.poll)
+    }
+
+    pub(crate) fn known(&self) -> Option<(Epoch, Revision)> {
+        self.confirmed
+            .as_ref()
+            .map(|confirmed| (confirmed.epoch, confirmed.revision))
+    }
+
+    /// The whole poll. An older revision of the same journal is not a way forward.
+    pub(crate) fn take_state(&mut self, state: PollState, frame: &Bytes) -> Progress {
+        if state.poll.poll_id() != self.room.poll || state.poll.owner() != self.room.owner {
+            return Progress::Diverged;
+        }
+        if self
+            .known()
+            .is_some_and(|(epoch, revision)| epoch == state.epoch && state.revision <= revision)
+        {
+            return Progress::Old;
+        }
+        self.confirmed = Some(Confirmed {
+            epoch: state.epoch,
+            revision: state.revision,
+            poll: Arc::new(state.poll),
+            snapshot_bytes: frame.len(),
+            tail_bytes: 0,
+        });
+        Progress::Forward(Record::CacheSnapshot {
+            revision: state.revision,
+            frame: frame.clone(),
+        })
+    }
+
+    /// One more command that took effect.
+    pub(crate) fn take_update(
+        &mut self,
+        update: &Update,
+        frame: &Bytes,
+        limits: &Limits,
+        snapshot_after_bytes: usize,
+    ) -> Progress {
+        let Some(confirmed) = &mut self.confirmed else {
+            return Progress::Gap;
+        };
+        if update.revision <= confirmed.revision {
+            return Progress::Old;
+        }
+        if update.revision != confirmed.revision.next() {
+            return Progress::Gap;
+        }
+        let command = &update.numbered.command;
+        if Arc::make_mut(&mut confirmed.poll)
+            .apply(update.author, command, limits)
+            .is_err()
+        {
+            return Progress::Diverged;
+        }
+        confirmed.revision = update.revision;
+        confirmed.tail_bytes += frame.len();
+        // As with the owner's journal: a snapshot waits for its own size in updates.
+        if confirmed.tail_bytes >= snapshot_after_bytes.max(confirmed.snapshot_bytes) {
+            let frame = confirmed
+                .poll
+                .encode_state(confirmed.revision, confirmed.epoch);
+            confirmed.snapshot_bytes = frame.len();
+            confirmed.tail_bytes = 0;
+            return Progress::Forward(Record::CacheSnapshot {
+                revision: confirmed.revision,
+                frame,
+            });
+        }
+        Progress::Forward(Record::CacheUpdate {
+            revision: update.revision,
+            frame: frame.clone(),
+        })
+    }
+}

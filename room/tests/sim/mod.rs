@@ -1,0 +1,114 @@
+//! A seeded world of one owner and several participants over the in-memory network, in which
+//! processes crash at every boundary between them and the outside.
+//!
+//! [`world`] is the simulator: it does for real machines, stores and a virtual network what a driver
+//! does, and breaks things. [`oracle`] watches what becomes durable, what is sent and what is told,
+//! knows nothing of how it comes about, and says which guarantee is broken.
+
+mod oracle;
+mod world;
+
+use std::fmt;
+
+pub(crate) use world::run;
+
+/// One schedule.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
+    pub(crate) steps: usize,
+    pub(crate) plant: Option<Plant>,
+    pub(crate) is_verbose: bool,
+}
+
+impl Plan {
+    /// How many steps a full schedule has.
+    pub(crate) const STEPS: usize = 120;
+
+    pub(crate) fn new(seed: u64, steps: usize) -> Self {
+        Self {
+            seed,
+            steps,
+            plant: None,
+            is_verbose: false,
+        }
+    }
+}
+
+/// A bug on purpose, to see that it is caught.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plant {
+    /// What a batch sends leaves before it is durable.
+    SendBeforeCommit,
+    /// A restarted owner has forgotten what it answered.
+    ForgetReceipts,
+    /// A participant forgets a command when it has been sent.
+    SettleWhenSent,
+    /// The journal's update is durable, its receipt is not.
+    TearReceipts,
+    /// A participant's last command is missing after a restart.
+    LoseQueued,
+    /// A relay to one of the others is lost on a link that goes on.
+    DropRelay,
+}
+
+impl Plant {
+    pub(crate) const ALL: [Self; 6] = [
+        Self::SendBeforeCommit,
+        Self::ForgetReceipts,
+        Self::SettleWhenSent,
+        Self::TearReceipts,
+        Self::LoseQueued,
+        Self::DropRelay,
+    ];
+}
+
+/// What happened in a schedule that kept every guarantee.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Report {
+    /// A hash over everything that happened.
+    pub(crate) trace: u64,
+    pub(crate) applied: u64,
+    pub(crate) rejected: u64,
+    pub(crate) resent: u64,
+    pub(crate) crashes: u64,
+    pub(crate) links: u64,
+    pub(crate) snapshots: u64,
+    pub(crate) congested: u64,
+}
+
+impl Report {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.applied += other.applied;
+        self.rejected += other.rejected;
+        self.resent += other.resent;
+        self.crashes += other.crashes;
+        self.links += other.links;
+        self.snapshots += other.snapshots;
+        self.congested += other.congested;
+    }
+}
+
+/// A broken guarantee.
+#[derive(Debug)]
+pub(crate) struct Violation {
+    /// Which, by its number in the design.
+    pub(crate) guarantee: u8,
+    pub(crate) what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "guarantee {} is broken: {}", self.guarantee, self.what)
+    }
+}
+
+/// Says which guarantee is broken unless a condition holds.
+macro_rules! hold {
+    ($guarantee:literal, $condition:expr, $($what:tt)+) => {
+        if !$condition {
+            return Err($crate::sim::Violation { guarantee: $guarantee, what: format!($($what)+) });
+        }
+    };
+}
+pub(crate) use hold;

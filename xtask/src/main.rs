@@ -1,0 +1,64 @@
+//! Every chore of the workspace: `cargo xtask <chore>`, one file each.
+
+mod bench;
+mod ci;
+mod demo;
+mod error;
+mod process;
+mod purity;
+mod setup;
+mod sim;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    about = "Every chore of the hustings workspace",
+    version
+)]
+struct Cli {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Build and run the demo: an owner and many voters in one process, with everything that can
+    /// go wrong
+    Demo(demo::Args),
+    /// Run every test; needs Rust and nothing else
+    Test(test::Args),
+    /// Run the formatter, clippy (native and wasm) and rustdoc, with warnings as errors
+    Lint,
+    /// Run the lints and then every test, as `.ci/run` does
+    Ci,
+    /// Run the simulator over many seeds, or replay one
+    Sim(sim::Args),
+    /// Count the instructions of one operation of each kind, with valgrind
+    Bench(bench::Args),
+    /// Install what the wasm builds need
+    Setup(setup::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().chore {
+        Chore::Demo(args) => return demo::run(&args),
+        Chore::Test(args) => test::run(&args),
+        Chore::Lint => ci::lint(),
+        Chore::Ci => ci::run(),
+        Chore::Sim(args) => sim::run(&args),
+        Chore::Bench(args) => bench::run(&args),
+        Chore::Setup(args) => setup::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
