@@ -30,7 +30,10 @@ impl Rejection {
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         let mut message = message.into();
-        if let Some((end, _)) = message.char_indices().nth(300) {
+        // Bytes first: nearly every sentence is short, and need not be counted.
+        if message.len() > 300
+            && let Some((end, _)) = message.char_indices().nth(300)
+        {
             message.truncate(end);
         }
         Self { code, message }

@@ -12,7 +12,7 @@ use std::{env, fs};
 
 use super::{TOOLCHAIN, WASM, cache, has_std};
 use crate::error::Error;
-use crate::process::{capture, run, stdout, step};
+use crate::process::{capture, run, stdout, step, target};
 
 /// The packages that the toolchain is made of, beside the linker and what they depend on.
 const PACKAGES: [&str; 6] = [
@@ -32,10 +32,16 @@ pub(super) fn install() -> Result<(), Error> {
         make(&toolchain)?;
     }
     step(&format!("rustup toolchain link {TOOLCHAIN}"), || {
-        run(Command::new("rustup")
-            .args(["toolchain", "link", TOOLCHAIN])
-            .arg(&toolchain))
-    })
+        let mut link = Command::new("rustup");
+        run(link.args(["toolchain", "link", TOOLCHAIN]).arg(&toolchain))
+    })?;
+    // Cargo knows a compiler by its version. It would take what was built with another standard
+    // library of the same version for its own, and rustc would not find the crates in it.
+    let built = target().join(WASM);
+    if built.exists() {
+        fs::remove_dir_all(&built).map_err(Error::file("remove", &built))?;
+    }
+    Ok(())
 }
 
 /// Says what to do where this cannot be done.

@@ -1,0 +1,346 @@
+//! One machine by itself: the test is the network, the disk and whoever is at the other end.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use hustings_outbox::{Batch, MemoryStore, Store};
+use hustings_protocol::{
+    CommandId, DeviceId, Epoch, ErrorCode, Hello, Message, PeerInfo, Poll, PollState, Refusal,
+    Rejection, Revision,
+};
+use hustings_room::driver::records;
+use hustings_room::{
+    Config, Connection, DownReason, Event, Host, LinkId, Machine, Moment, Output, Owner,
+    Participant,
+};
+
+use super::people::{
+    ALICE, Person, acceptor_binding, challenge, decode, dialler_binding, hello, nonce, poll, proof,
+    room,
+};
+
+/// A machine, its clock and its disk.
+pub(crate) struct Bench<M> {
+    pub(crate) machine: M,
+    pub(crate) now: Moment,
+    pub(crate) disk: MemoryStore,
+    device: DeviceId,
+    /// How many links there have been.
+    links: u64,
+}
+
+/// What a machine wants done after an input.
+#[derive(Debug)]
+pub(crate) struct Said(pub(crate) Vec<Output>);
+
+impl Said {
+    /// The frames for a link, in their order.
+    pub(crate) fn frames(&self, to: LinkId) -> Vec<Bytes> {
+        let frames = self.0.iter().filter_map(|output| match output {
+            Output::Send { link, frame } if *link == to => Some(frame),
+            Output::Broadcast {
+                links,
+                except,
+                frame,
+            } if links.contains(&to) && *except != Some(to) => Some(frame),
+            _ => None,
+        });
+        frames.cloned().collect()
+    }
+
+    /// The messages for a link, in their order.
+    pub(crate) fn to(&self, link: LinkId) -> Vec<Message> {
+        self.frames(link)
+            .iter()
+            .map(|frame| decode(frame))
+            .collect()
+    }
+
+    /// The one refusal among the messages for a link, and the command that it is about.
+    pub(crate) fn refusal(&self, to: LinkId) -> (Option<CommandId>, ErrorCode) {
+        let mut refusals = self.to(to).into_iter().filter_map(|message| match message {
+            Message::Error(refusal) => Some((refusal.command_id, refusal.rejection.code)),
+            _ => None,
+        });
+        let refusal = refusals.next().unwrap_or_else(|| panic!("{self:?}"));
+        assert_eq!(refusals.next(), None);
+        refusal
+    }
+
+    pub(crate) fn hangs_up(&self, on: LinkId) -> bool {
+        let mut outputs = self.0.iter();
+        outputs.any(|output| matches!(output, Output::Hangup { link } if *link == on))
+    }
+
+    /// The link that is dialled.
+    pub(crate) fn dialled(&self) -> Option<LinkId> {
+        self.0.iter().find_map(|output| match output {
+            Output::Dial { link, .. } => Some(*link),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn events(&self) -> Vec<Event> {
+        let events = self.0.iter().filter_map(|output| match output {
+            Output::Event { event, .. } => Some(event.clone()),
+            _ => None,
+        });
+        events.collect()
+    }
+
+    /// What the application is told that a peer did wrong.
+    pub(crate) fn faults(&self) -> Vec<ErrorCode> {
+        let events = self.events().into_iter();
+        events
+            .filter_map(|event| match event {
+                Event::Fault { rejection, .. } => Some(rejection.code),
+                _ => None,
+            })
+            .collect()
+    }
+
+    pub(crate) fn keeps_anything(&self) -> bool {
+        let mut outputs = self.0.iter();
+        outputs.any(|output| matches!(output, Output::Persist(_)))
+    }
+}
+
+impl<M: Machine> Bench<M> {
+    fn new(machine: M, device: DeviceId, disk: MemoryStore, now: Moment) -> Self {
+        Self {
+            machine,
+            now,
+            disk,
+            device,
+            links: 0,
+        }
+    }
+
+    /// Tells the machine something, and does what a driver does: what is to be kept is kept, then
+    /// the rest may be done.
+    pub(crate) fn tell<R>(&mut self, tell: impl FnOnce(&mut M, Moment) -> R) -> (R, Said) {
+        let result = tell(&mut self.machine, self.now);
+        (result, self.drain())
+    }
+
+    /// What there is to do already.
+    pub(crate) fn drain(&mut self) -> Said {
+        let outputs: Vec<Output> = std::iter::from_fn(|| self.machine.poll_output()).collect();
+        for output in &outputs {
+            if let Output::Persist(persist) = output {
+                let mut batch = Batch::new();
+                let durability = records::durability(&persist.record);
+                records::stage(&mut batch, self.device, persist.clone());
+                ready(self.disk.commit(batch, durability));
+            }
+        }
+        Said(outputs)
+    }
+
+    pub(crate) fn hears(&mut self, link: LinkId, frame: impl AsRef<[u8]>) -> Said {
+        let frame = Bytes::copy_from_slice(frame.as_ref());
+        self.tell(|machine, now| machine.handle_frame(link, &frame, now))
+            .1
+    }
+
+    pub(crate) fn loses(&mut self, link: LinkId, reason: DownReason) -> Said {
+        self.tell(|machine, now| machine.handle_link_down(link, reason, now))
+            .1
+    }
+
+    /// Time passes, and each timer is served when it is due.
+    pub(crate) fn waits(&mut self, duration: Duration) -> Said {
+        let until = self.now + duration;
+        let mut all = Vec::new();
+        while let Some((at, _)) = self.machine.poll_timeout()
+            && at <= until
+        {
+            self.now = self.now.max(at);
+            all.append(&mut self.serves_timers().0);
+        }
+        self.now = until;
+        Said(all)
+    }
+
+    pub(crate) fn serves_timers(&mut self) -> Said {
+        self.tell(|machine, now| machine.handle_timeout(now)).1
+    }
+
+    /// How long it is to the next deadline.
+    pub(crate) fn idle(&self) -> Option<Duration> {
+        self.machine.poll_timeout().map(|(at, _)| at - self.now)
+    }
+}
+
+/// An owner, which is a host with one poll.
+impl Bench<Host> {
+    /// Alice hosts [`poll`].
+    pub(crate) fn hosting() -> Self {
+        Self::hosting_with(Config::default())
+    }
+
+    pub(crate) fn hosting_with(config: Config) -> Self {
+        let setup = ALICE.setup(1, config.clone());
+        let mut bench = Self::new(
+            Host::new(&ALICE.setup(0, config)),
+            ALICE.device(),
+            MemoryStore::new(),
+            Moment::START,
+        );
+        bench.tell(|host, _| host.open(Owner::create(setup, poll())));
+        bench
+    }
+
+    /// The process is started again, from its disk.
+    pub(crate) fn restarts(&mut self) {
+        let journal = ready(records::load_journal(&self.disk, room()));
+        let setup = |life| ALICE.setup(life, Config::default());
+        let owner = Owner::restore(setup(3), journal.expect("there is one"));
+        self.machine = Host::new(&setup(2));
+        self.tell(|host, _| host.open(owner.expect("the journal is whole")));
+    }
+
+    pub(crate) fn owner(&self) -> &Owner {
+        self.machine.owner(room().poll).expect("it is hosted")
+    }
+
+    /// Somebody connects, over a channel of its own, and has not said anything.
+    pub(crate) fn link(&mut self) -> (LinkId, Said) {
+        self.links += 1;
+        let (link, binding) = (LinkId::accepted(self.links), acceptor_binding(self.links));
+        let (_, said) = self.tell(|host, now| host.handle_link_up(link, binding, now));
+        (link, said)
+    }
+
+    /// Somebody connects and proves who they are.
+    pub(crate) fn admits(&mut self, who: Person) -> LinkId {
+        self.admits_with(who, hello(who, room())).0
+    }
+
+    pub(crate) fn admits_with(&mut self, who: Person, hello: Hello) -> (LinkId, Said) {
+        let (link, _) = self.link();
+        let said = self.hears(link, Message::Hello(hello).encode());
+        let [Message::Challenge(challenge)] = said.to(link)[..] else {
+            panic!("{said:?}");
+        };
+        let binding = dialler_binding(self.links);
+        let proof = proof(&who.key(), ALICE.peer(), &hello, &challenge, &binding);
+        let said = self.hears(link, proof.encode());
+        assert!(!said.hangs_up(link), "{said:?}");
+        (link, said)
+    }
+
+    /// Whether somebody on this link is still listened to.
+    pub(crate) fn is_served(&mut self, link: LinkId) -> bool {
+        self.hears(link, Message::Ping.encode()).to(link) == [Message::Pong]
+    }
+}
+
+/// A participant; the test is its owner.
+impl Bench<Participant> {
+    /// Somebody wants to join [`room`].
+    pub(crate) fn joining(who: Person) -> Self {
+        Self::joining_with(who, 0, Config::default())
+    }
+
+    pub(crate) fn joining_with(who: Person, life: u64, config: Config) -> Self {
+        Self::starting(who, life, config, MemoryStore::new(), Moment::START)
+    }
+
+    fn starting(who: Person, life: u64, config: Config, disk: MemoryStore, now: Moment) -> Self {
+        let kept = records::load_participant(&disk, who.device(), room());
+        let (outbox, cache) = ready(kept);
+        let setup = who.setup(life, config);
+        let participant = Participant::new(setup, room(), outbox, cache.as_ref(), now);
+        Self::new(
+            participant.expect("what was kept is whole"),
+            who.device(),
+            disk,
+            now,
+        )
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        *self.machine.connection() == Connection::Connected
+    }
+
+    /// The dial that is out is answered. Returns the greeting.
+    pub(crate) fn is_answered(&mut self, said: &Said) -> (LinkId, Hello) {
+        let link = said.dialled().unwrap_or_else(|| panic!("{said:?}"));
+        self.links += 1;
+        let binding = dialler_binding(self.links);
+        let (_, said) = self.tell(|it, now| it.handle_link_up(link, binding, now));
+        let [Message::Hello(hello)] = said.to(link)[..] else {
+            panic!("{said:?}");
+        };
+        (link, hello)
+    }
+
+    /// Alice's challenge on the present channel.
+    pub(crate) fn challenge(&self, hello: &Hello) -> Message {
+        let binding = dialler_binding(self.links);
+        challenge(&ALICE.key(), ALICE.peer(), hello, &binding)
+    }
+
+    /// Alice answers the dial that is among `said` and lets this side in, with nothing new.
+    pub(crate) fn is_let_in(&mut self, said: &Said) -> (LinkId, Said) {
+        let (link, hello) = self.is_answered(said);
+        let mut all = self.hears(link, self.challenge(&hello).encode());
+        all.0
+            .append(&mut self.hears(link, who_is_here().encode()).0);
+        assert!(self.is_connected());
+        (link, all)
+    }
+
+    /// From the beginning until Alice has let this side in and sent the poll, at revision zero.
+    pub(crate) fn joins(&mut self) -> LinkId {
+        let said = self.drain();
+        let (link, _) = self.is_let_in(&said);
+        self.hears(link, state(1, 0, &poll()));
+        assert_eq!(self.machine.revision(), Some(Revision::ZERO));
+        link
+    }
+}
+
+/// Alice alone.
+pub(crate) fn who_is_here() -> Message {
+    Message::Discovery(vec![PeerInfo {
+        peer_id: ALICE.peer(),
+        device: ALICE.device(),
+        online: true,
+    }])
+}
+
+/// A `poll:state`.
+pub(crate) fn state(epoch: u64, revision: u64, poll: &Poll) -> Bytes {
+    let state = PollState {
+        revision: Revision::new(revision).expect("a sound revision"),
+        epoch: Epoch::new(epoch),
+        poll: poll.clone(),
+    };
+    Message::PollState(state).encode()
+}
+
+/// An `error` that is not about a command.
+pub(crate) fn error(code: ErrorCode) -> Bytes {
+    Message::Error(Refusal {
+        command_id: None,
+        rejection: Rejection::new(code, "because"),
+    })
+    .encode()
+}
+
+/// The result of a store in memory, whose futures never wait.
+pub(crate) fn ready<T, E: std::fmt::Debug>(future: impl Future<Output = Result<T, E>>) -> T {
+    let result = future.now_or_never().expect("memory does not wait");
+    result.expect("memory does not fail")
+}
+
+/// Another hello of the same person on the same device.
+pub(crate) fn another_hello(who: Person, number: u8) -> Hello {
+    Hello {
+        nonce: nonce(number),
+        ..hello(who, room())
+    }
+}
