@@ -59,6 +59,8 @@ pub enum Connection {
     /// The owner, or whoever is at its address, cannot be joined, and trying again by itself will
     /// not help. Only [`Participant::reconnect`](crate::Participant::reconnect) tries again.
     Refused(Refused),
+    /// This side has left the room, or what ran it has stopped.
+    Closed,
 }
 
 /// Why there is no joining.

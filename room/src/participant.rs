@@ -385,9 +385,8 @@ impl Participant {
         if let Some(link) = self.link() {
             self.outputs.push_back(Output::Hangup { link });
         }
-        self.phase = Phase::Idle;
-        self.timers.stop_all();
-        self.unsend();
+        self.leave_link();
+        self.set_connection(Connection::Closed);
     }
 
     // Commands on their way.

@@ -173,12 +173,17 @@ impl Room {
         pending
     }
 
-    /// The connection to the owner. An owner is always connected.
+    /// The connection to the owner. An owner is connected for as long as it hosts the poll.
     #[must_use]
     pub fn connection(&self) -> Connection {
         match &self.seat {
-            Seat::Participant(shared) => shared.lock().machine.connection().clone(),
-            Seat::Owner(_) => Connection::Connected,
+            Seat::Participant(shared) if !shared.is_stopped() => {
+                shared.lock().machine.connection().clone()
+            }
+            Seat::Owner(shared) if !shared.is_stopped() && self.poll().is_some() => {
+                Connection::Connected
+            }
+            Seat::Participant(_) | Seat::Owner(_) => Connection::Closed,
         }
     }
 
@@ -226,6 +231,7 @@ impl Room {
             match self.connection() {
                 Connection::Connected => return Ok(()),
                 Connection::Refused(reason) => return Err(reason.into()),
+                Connection::Closed => return Err(CallError::Stopped),
                 Connection::Connecting | Connection::Disconnected { .. } => {}
             }
             events.next().await.ok_or(CallError::Stopped)?;

@@ -91,6 +91,11 @@ impl<M> Shared<M> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the driver has stopped, for whatever reason.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.requests.is_closed()
+    }
+
     /// A new listener, who hears what happens from now on.
     pub(super) fn listen(&self) -> Receiver<Told> {
         self.events.activate_cloned()

@@ -170,9 +170,14 @@ impl Oracle {
                 "the owner relays {} before it is durable",
                 update.revision
             ),
+            Ok(Message::PollState(state)) => hold!(
+                3,
+                state.revision.get() < self.states.len() as u64,
+                "the owner sends the poll at {} before it is durable",
+                state.revision
+            ),
             Ok(
-                Message::PollState(_)
-                | Message::Discovery(_)
+                Message::Discovery(_)
                 | Message::SyncRequest(_)
                 | Message::Hello(_)
                 | Message::Challenge(_)

@@ -454,6 +454,16 @@ impl World {
         for output in outputs {
             match output {
                 Output::Persist(persist) => records.push(persist),
+                // As a driver may: what comes before every record waits for none.
+                Output::Send { .. }
+                | Output::Broadcast { .. }
+                | Output::Dial { .. }
+                | Output::Hangup { .. }
+                | Output::Event { .. }
+                    if records.is_empty() =>
+                {
+                    self.perform(slot, output)?;
+                }
                 Output::Send { .. }
                 | Output::Broadcast { .. }
                 | Output::Dial { .. }
