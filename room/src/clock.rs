@@ -1,6 +1,6 @@
 //! Where the driver gets its time from.
 //!
-//! The core never names this module: it takes a [`Moment`](crate::Moment) with each input.
+//! The core never names this module: it takes a [`Moment`] with each input.
 
 use std::future::Future;
 use std::pin::Pin;
