@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+use crate::handshake::VERSION;
 use crate::limits::is_shallow;
 use crate::strict::{Object, Word};
 use crate::{CommandId, DeviceId, Epoch, ErrorCode, Limits, PeerId, Rejection, Revision, Seq};
@@ -277,7 +278,8 @@ impl<'a> Envelope<'a> {
     ///
     /// # Errors
     ///
-    /// `bad-field` when it has no name or number, `unknown-type`.
+    /// `bad-field` when it has no name or number, `unexpected` when it is no command,
+    /// `unknown-type`.
     pub fn relayed(
         &self,
         author: PeerId,
@@ -293,12 +295,33 @@ impl<'a> Envelope<'a> {
             revision: Some(revision),
             epoch: None,
         };
-        Ok(wrap(self.kind()?, fields, self.payload()))
+        let kind = self.kind()?;
+        if !kind.is_command() {
+            return Err(self.refuse(ErrorCode::Unexpected, format!("{kind} is no command")));
+        }
+        Ok(wrap(kind, fields, self.payload()))
     }
 
     /// The payload, which is an object.
     pub(crate) fn object<T: Deserialize<'a>>(&self) -> Result<T, DecodeError> {
         self.decode().map(|Object(value)| value)
+    }
+
+    /// The payload, which is an object with a version. One that cannot be read is of another
+    /// version if it says so, whatever else is wrong with it.
+    pub(crate) fn versioned<T: Deserialize<'a>>(&self) -> Result<T, DecodeError> {
+        #[derive(Deserialize)]
+        struct Version {
+            v: u32,
+        }
+
+        self.object().map_err(|error| match self.object() {
+            Ok(Version { v }) if v != VERSION => self.refuse(
+                ErrorCode::UnsupportedVersion,
+                format!("this side speaks version {VERSION}, not {v}"),
+            ),
+            Ok(_) | Err(_) => error,
+        })
     }
 
     /// The payload, which is a list of objects.

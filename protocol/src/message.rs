@@ -254,8 +254,8 @@ impl Message {
                     known: fields.epoch.zip(fields.revision),
                 }))
             }
-            Kind::AuthHello => envelope.object().map(Self::Hello),
-            Kind::AuthChallenge => envelope.object().map(Self::Challenge),
+            Kind::AuthHello => envelope.versioned().map(Self::Hello),
+            Kind::AuthChallenge => envelope.versioned().map(Self::Challenge),
             Kind::AuthProof => envelope.object().map(Self::Proof),
             Kind::Ping => envelope.object().map(|Nothing {}| Self::Ping),
             Kind::Pong => envelope.object().map(|Nothing {}| Self::Pong),

@@ -1103,3 +1103,42 @@ fn null_is_absence_where_absence_is_allowed() {
     let nulls = settings(r#","closed":null,"votersMayAddOptions":null"#);
     assert_eq!(decode(nulls.as_bytes()), decode(plain.as_bytes()));
 }
+
+#[test]
+fn a_handshake_of_another_version_is_refused_as_such_whatever_its_fields() {
+    for (frame, code) in [
+        (
+            r#"{"type":"auth:hello","payload":{"v":2}}"#,
+            ErrorCode::UnsupportedVersion,
+        ),
+        (
+            r#"{"type":"auth:hello","payload":{"v":2,"nonce":7}}"#,
+            ErrorCode::UnsupportedVersion,
+        ),
+        (
+            r#"{"type":"auth:challenge","payload":{"v":9}}"#,
+            ErrorCode::UnsupportedVersion,
+        ),
+        (
+            r#"{"type":"auth:hello","payload":{"v":1}}"#,
+            ErrorCode::BadField,
+        ),
+        (
+            r#"{"type":"auth:hello","payload":{"v":"2"}}"#,
+            ErrorCode::BadField,
+        ),
+    ] {
+        let error = Message::decode(frame.as_bytes(), &Limits::default()).unwrap_err();
+        assert_eq!(error.rejection.code, code, "{frame}");
+    }
+}
+
+#[test]
+fn only_commands_are_relayed() {
+    let frame = br#"{"type":"ping","commandId":"01a0c454-5b69-72ab-9251-d0962685785e","seq":1,"payload":{}}"#;
+    let envelope = Envelope::parse(frame, 1_000, &Limits::default()).unwrap();
+    let error = envelope
+        .relayed(peer(1), device(1), Revision::ZERO)
+        .unwrap_err();
+    assert_eq!(error.rejection.code, ErrorCode::Unexpected);
+}
