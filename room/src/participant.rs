@@ -296,7 +296,12 @@ impl Participant {
     pub fn handle_drained(&mut self, link: LinkId, _now: Moment) {
         if let Some(session) = self.session_mut(link) {
             session.congested = false;
+            // The question may be among what found no room. To ask twice does no harm.
+            let asked = session.asked.take();
             self.send_commands();
+            if let Some(ask) = asked {
+                self.ask(link, ask);
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use super::open::OpenError;
 use super::records;
 use super::room::{Room, Seat};
 use super::run::Driver;
-use super::shared::Shared;
+use super::shared::{Shared, State};
 use crate::clock::Clock;
 use crate::transport::Transport;
 use crate::{Host, Owner, Setup};
@@ -34,7 +34,7 @@ pub fn host<T: Transport, S: Store + Clone>(
         setup: Arc::new(setup),
         store: store.clone(),
     };
-    let driver = Driver::new(shared, ends, transport, store, device);
+    let driver = Driver::new(ends, transport, store, device);
     (hosting, driver)
 }
 
@@ -77,7 +77,7 @@ impl<S: Store> Hosting<S> {
         Ok(self.room(room))
     }
 
-    /// Goes on hosting a poll from its journal.
+    /// Goes on hosting a poll from its journal. One that is hosted already goes on as it is.
     ///
     /// # Errors
     ///
@@ -88,12 +88,21 @@ impl<S: Store> Hosting<S> {
             owner: self.setup.peer(),
             poll: poll_id,
         };
+        let is_hosted = move |state: &State<Host>| state.machine.owner(poll_id).is_some();
+        // Resolves once everything is durable that came before, so that the journal has it.
+        if self.shared.call(move |state, _| is_hosted(state)).await? {
+            return Ok(self.room(room));
+        }
         let journal = records::load_journal(&self.store, room)
             .await?
             .ok_or(OpenError::NoJournal(poll_id))?;
         let setup = Arc::clone(&self.setup);
         self.shared
             .call(move |state, _| {
+                // Somebody else was faster, and what was read may be old by now.
+                if is_hosted(state) {
+                    return Ok(());
+                }
                 let setup = fresh(&setup, state.machine.new_seed());
                 Owner::restore(setup, journal).map(|owner| state.machine.open(owner))
             })

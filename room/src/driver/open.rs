@@ -79,6 +79,6 @@ pub async fn join<T: Transport, S: Store>(
     let participant = Participant::new(setup, room, outbox, cache.as_ref(), clock.now())?;
     let (shared, ends) = Shared::new(participant, Arc::new(clock));
     let handle = Room::new(Seat::Participant(Arc::clone(&shared)), room, peer);
-    let driver = Driver::new(shared, ends, transport, store, device);
+    let driver = Driver::new(ends, transport, store, device);
     Ok((handle, driver))
 }

@@ -204,8 +204,8 @@ impl Room {
     #[must_use]
     pub fn now(&self) -> Moment {
         match &self.seat {
-            Seat::Participant(shared) => shared.clock.now(),
-            Seat::Owner(shared) => shared.clock.now(),
+            Seat::Participant(shared) => shared.now(),
+            Seat::Owner(shared) => shared.now(),
         }
     }
 

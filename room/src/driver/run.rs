@@ -1,5 +1,6 @@
 //! The loop: gather what happened, commit what it means, do what may be done then.
 
+use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,7 +11,7 @@ use hustings_outbox::{Batch, Durability, Store, StoreError};
 use hustings_protocol::DeviceId;
 
 use super::records;
-use super::shared::{Ends, Reply, Request, Shared, State};
+use super::shared::{Ends, Reply, Request, State};
 use crate::clock::Sleep;
 use crate::transport::{SendOutcome, Transport, TransportError, TransportEvent};
 use crate::{LinkId, Machine, Moment, Output, Record};
@@ -34,12 +35,14 @@ pub enum DriverError {
 /// Runs a machine over a transport and a store.
 #[must_use = "a driver does nothing until it is run"]
 pub struct Driver<M, T, S> {
-    shared: Arc<Shared<M>>,
     ends: Ends<M>,
     transport: T,
     store: S,
     device: DeviceId,
     sleep: Option<(Moment, Sleep)>,
+    /// Links that had no room for something, until they say that they have. The transport may have
+    /// some sooner, but nothing may overtake what found none.
+    full: BTreeSet<LinkId>,
     staged: Staged,
     closing: Vec<Reply>,
     is_closing: bool,
@@ -57,20 +60,14 @@ struct Staged {
 }
 
 impl<M: Machine, T: Transport, S: Store> Driver<M, T, S> {
-    pub(super) fn new(
-        shared: Arc<Shared<M>>,
-        ends: Ends<M>,
-        transport: T,
-        store: S,
-        device: DeviceId,
-    ) -> Self {
+    pub(super) fn new(ends: Ends<M>, transport: T, store: S, device: DeviceId) -> Self {
         Self {
-            shared,
             ends,
             transport,
             store,
             device,
             sleep: None,
+            full: BTreeSet::new(),
             staged: Staged::default(),
             closing: Vec::new(),
             is_closing: false,
@@ -85,12 +82,21 @@ impl<M: Machine, T: Transport, S: Store> Driver<M, T, S> {
     ///
     /// When the store or the transport fails. The machine is not used again: open anew.
     pub async fn run(mut self) -> Result<(), DriverError> {
-        let machine = Arc::clone(&self.shared);
+        let machine = Arc::clone(&self.ends.core);
         self.drain(&mut machine.lock());
         loop {
             self.commit().await?;
             if self.is_closing {
-                for reply in self.closing {
+                let Self {
+                    ends,
+                    transport,
+                    store,
+                    closing,
+                    ..
+                } = self;
+                // Whoever is told that it is closed may take the address and the store at once.
+                drop((ends, transport, store));
+                for reply in closing {
                     reply();
                 }
                 return Ok(());
@@ -127,12 +133,12 @@ impl<M: Machine, T: Transport, S: Store> Driver<M, T, S> {
     }
 
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some((deadline, _)) = self.shared.lock().machine.poll_timeout() else {
+        let Some((deadline, _)) = self.ends.core.lock().machine.poll_timeout() else {
             self.sleep = None;
             return Poll::Pending;
         };
         if self.sleep.as_ref().is_none_or(|(at, _)| *at != deadline) {
-            self.sleep = Some((deadline, self.shared.clock.sleep_until(deadline)));
+            self.sleep = Some((deadline, self.ends.core.clock.sleep_until(deadline)));
         }
         let Some((_, sleep)) = &mut self.sleep else {
             return Poll::Pending;
@@ -154,9 +160,11 @@ impl<M: Machine, T: Transport, S: Store> Driver<M, T, S> {
                 self.feed(|state, now| state.machine.handle_frame(link, &frame, now));
             }
             TransportEvent::Drained { link } => {
+                self.full.remove(&link);
                 self.feed(|state, now| state.machine.handle_drained(link, now));
             }
             TransportEvent::LinkDown { link, reason } => {
+                self.full.remove(&link);
                 self.feed(|state, now| state.machine.handle_link_down(link, reason, now));
             }
             TransportEvent::Wake => self.feed(|state, now| state.machine.handle_wake(now)),
@@ -187,9 +195,9 @@ impl<M: Machine, T: Transport, S: Store> Driver<M, T, S> {
 
     /// One input, and at once everything that it leads to, in one step for those who look on.
     fn feed<R>(&mut self, input: impl FnOnce(&mut State<M>, Moment) -> R) -> R {
-        let now = self.shared.clock.now();
-        let shared = Arc::clone(&self.shared);
-        let mut state = shared.lock();
+        let now = self.ends.core.clock.now();
+        let core = Arc::clone(&self.ends.core);
+        let mut state = core.lock();
         let result = input(&mut state, now);
         self.drain(&mut state);
         result
@@ -231,8 +239,8 @@ impl<M: Machine, T: Transport, S: Store> Driver<M, T, S> {
             if let Some(durability) = staged.durability {
                 self.store.commit(staged.batch, durability).await?;
             }
-            let shared = Arc::clone(&self.shared);
-            let mut state = shared.lock();
+            let core = Arc::clone(&self.ends.core);
+            let mut state = core.lock();
             state.undurable_from = None;
             for output in staged.after {
                 self.perform(&mut state, output);
@@ -252,7 +260,9 @@ impl<M: Machine, T: Transport, S: Store> Driver<M, T, S> {
             // Records never get here: they are staged.
             Output::Persist(_) => {}
             Output::Send { link, frame } => {
-                if self.transport.send(link, frame.clone()) == SendOutcome::Full {
+                if self.full.contains(&link)
+                    || self.transport.send(link, frame.clone()) == SendOutcome::Full
+                {
                     self.congested(state, link, &frame);
                 }
             }
@@ -262,13 +272,24 @@ impl<M: Machine, T: Transport, S: Store> Driver<M, T, S> {
                 frame,
             } => {
                 let mut full = Vec::new();
-                self.transport.broadcast(&links, except, &frame, &mut full);
+                if self.full.is_empty() {
+                    self.transport.broadcast(&links, except, &frame, &mut full);
+                } else {
+                    let to = links.iter().filter(|link| Some(**link) != except);
+                    let (no_room, to): (Vec<LinkId>, Vec<LinkId>) =
+                        to.partition(|link| self.full.contains(link));
+                    full = no_room;
+                    self.transport.broadcast(&to, None, &frame, &mut full);
+                }
                 for link in full {
                     self.congested(state, link, &frame);
                 }
             }
             Output::Dial { link, to } => self.transport.dial(link, &to),
-            Output::Hangup { link } => self.transport.hangup(link),
+            Output::Hangup { link } => {
+                self.full.remove(&link);
+                self.transport.hangup(link);
+            }
             Output::Event { poll_id, event } => {
                 state.tell_waiter(&event);
                 // Nobody has to listen.
@@ -278,7 +299,8 @@ impl<M: Machine, T: Transport, S: Store> Driver<M, T, S> {
     }
 
     fn congested(&mut self, state: &mut State<M>, link: LinkId, frame: &Bytes) {
-        let now = self.shared.clock.now();
+        self.full.insert(link);
+        let now = self.ends.core.clock.now();
         state.machine.handle_congested(link, frame, now);
     }
 }

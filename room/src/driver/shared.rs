@@ -44,16 +44,23 @@ pub(super) struct State<M> {
     pub(super) waiters: BTreeMap<CommandId, oneshot::Sender<Outcome>>,
 }
 
-/// The handles' side of a driver.
-pub(super) struct Shared<M> {
+/// What both sides see.
+pub(super) struct Core<M> {
     state: Mutex<State<M>>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// The handles' side of a driver. The driver holds none: with the last of them the requests end, and
+/// so does it.
+pub(super) struct Shared<M> {
+    core: Arc<Core<M>>,
     requests: mpsc::Sender<Request<M>>,
     events: InactiveReceiver<Told>,
-    pub(super) clock: Arc<dyn Clock>,
 }
 
 /// The driver's side.
 pub(super) struct Ends<M> {
+    pub(super) core: Arc<Core<M>>,
     pub(super) requests: mpsc::Receiver<Request<M>>,
     pub(super) events: Sender<Told>,
 }
@@ -61,6 +68,23 @@ pub(super) struct Ends<M> {
 /// The driver has stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stopped;
+
+impl<M> Core<M> {
+    /// The machine. A thread that panicked while it had it leaves it as it is: every step of a
+    /// machine is complete before anything of it is acted upon.
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<M>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<M> Drop for Ends<M> {
+    /// However the driver came to its end, nobody gets an outcome from it any more.
+    fn drop(&mut self) {
+        let waiters = std::mem::take(&mut self.core.lock().waiters);
+        // Outside the lock: it wakes them.
+        drop(waiters);
+    }
+}
 
 impl<M> Shared<M> {
     pub(super) fn new(machine: M, clock: Arc<dyn Clock>) -> (Arc<Self>, Ends<M>) {
@@ -72,23 +96,29 @@ impl<M> Shared<M> {
             undurable_from: None,
             waiters: BTreeMap::new(),
         };
-        let shared = Self {
+        let core = Arc::new(Core {
             state: Mutex::new(state),
+            clock,
+        });
+        let shared = Self {
+            core: Arc::clone(&core),
             requests,
             events: events.deactivate(),
-            clock,
         };
         let ends = Ends {
+            core,
             requests: requests_end,
             events: events_end,
         };
         (Arc::new(shared), ends)
     }
 
-    /// The machine. A thread that panicked while it had it leaves it as it is: every step of a
-    /// machine is complete before anything of it is acted upon.
     pub(super) fn lock(&self) -> MutexGuard<'_, State<M>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.core.lock()
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        self.core.clock.now()
     }
 
     /// Whether the driver has stopped, for whatever reason.

@@ -93,15 +93,18 @@ impl Log {
         present: Revision,
         snapshot: impl FnOnce() -> Bytes,
     ) -> Vec<Bytes> {
-        if let Some(known) = known
-            && let Some(bytes) = self.bytes_after(known)
-            && bytes <= self.fresh.1.len() as u64
-        {
+        let missing = known.and_then(|known| Some((known, self.bytes_after(known)?)));
+        let is_less_than = |fresh: &Bytes| missing.filter(|(_, it)| *it <= fresh.len() as u64);
+        if let Some((known, _)) = is_less_than(&self.fresh.1) {
             return self.after(known).collect();
         }
         let stale = self.bytes_after(self.fresh.0);
         if stale.is_none_or(|bytes| bytes > self.fresh.1.len() as u64 / 2) {
             self.fresh = (present, snapshot());
+            // The poll may have grown since the last snapshot.
+            if let Some((known, _)) = is_less_than(&self.fresh.1) {
+                return self.after(known).collect();
+            }
         }
         let (revision, snapshot) = self.fresh.clone();
         std::iter::once(snapshot)
@@ -208,6 +211,14 @@ mod tests {
     fn more_than_a_poll_of_updates_is_sent_as_a_poll() {
         let mut log = log(15);
         assert_eq!(catch_up(&mut log, Some(10), 15), [(40, 15)]);
+    }
+
+    #[test]
+    fn what_is_missed_is_compared_with_the_poll_as_it_is() {
+        let mut log = log(15);
+        let grown = || Bytes::from(format!("{:>400}", 15));
+        let frames = log.catch_up(Some(revision(10)), revision(15), grown);
+        assert_eq!(frames.len(), 5, "50 bytes beat 400");
     }
 
     #[test]

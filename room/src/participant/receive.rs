@@ -234,7 +234,9 @@ impl Participant {
         };
         if session.asked.is_none_or(|asked| asked < ask) {
             session.asked = Some(ask);
-            self.send(link, &Message::SyncRequest(SyncRequest { poll_id, known }));
+            if !session.congested {
+                self.send(link, &Message::SyncRequest(SyncRequest { poll_id, known }));
+            }
         }
     }
 }

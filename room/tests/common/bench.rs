@@ -16,8 +16,7 @@ use hustings_room::{
 };
 
 use super::people::{
-    ALICE, Person, acceptor_binding, challenge, decode, dialler_binding, hello, nonce, poll, proof,
-    room,
+    ALICE, Person, acceptor_binding, challenge, decode, dialler_binding, hello, poll, proof, room,
 };
 
 /// A machine, its clock and its disk.
@@ -248,7 +247,13 @@ impl Bench<Participant> {
         Self::starting(who, life, config, MemoryStore::new(), Moment::START)
     }
 
-    fn starting(who: Person, life: u64, config: Config, disk: MemoryStore, now: Moment) -> Self {
+    pub(crate) fn starting(
+        who: Person,
+        life: u64,
+        config: Config,
+        disk: MemoryStore,
+        now: Moment,
+    ) -> Self {
         let kept = records::load_participant(&disk, who.device(), room());
         let (outbox, cache) = ready(kept);
         let setup = who.setup(life, config);
@@ -335,12 +340,4 @@ pub(crate) fn error(code: ErrorCode) -> Bytes {
 pub(crate) fn ready<T, E: std::fmt::Debug>(future: impl Future<Output = Result<T, E>>) -> T {
     let result = future.now_or_never().expect("memory does not wait");
     result.expect("memory does not fail")
-}
-
-/// Another hello of the same person on the same device.
-pub(crate) fn another_hello(who: Person, number: u8) -> Hello {
-    Hello {
-        nonce: nonce(number),
-        ..hello(who, room())
-    }
 }

@@ -5,6 +5,10 @@
 //! end of its links.
 
 #![allow(dead_code, reason = "every test crate uses another part of it")]
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test picks what it looks for out of everything there is"
+)]
 
 pub(crate) mod bench;
 pub(crate) mod disk;

@@ -5,7 +5,7 @@ use ed25519_dalek::SigningKey;
 use hustings_protocol::handshake::{Nonce, Side, Transcript, VERSION};
 use hustings_protocol::{
     Address, Challenge, Command, CommandId, DeviceId, Hello, Limits, Message, Numbered, OptionAdd,
-    OptionId, PeerId, Poll, PollDraft, PollId, Proof, Role, RoleUpdate, RoomLink, Seq,
+    OptionId, PeerId, Poll, PollDraft, PollId, Proof, Revision, Role, RoleUpdate, RoomLink, Seq,
     SettingsUpdate, UserProfile, Vote,
 };
 use hustings_room::{ChannelBinding, Config, OfflinePolicy, Setup};
@@ -145,6 +145,10 @@ pub(crate) fn seq(number: u64) -> Seq {
     Seq::new(number).expect("a number that a command can have")
 }
 
+pub(crate) fn revision(number: u64) -> Revision {
+    Revision::new(number).expect("a revision that there can be")
+}
+
 /// A name for a command that the test makes.
 pub(crate) fn command_id(number: u64) -> CommandId {
     CommandId::new(1_790_000_000_000 + number, [7; 10])
@@ -203,6 +207,14 @@ pub(crate) fn hello(who: Person, room: RoomLink) -> Hello {
         epoch: None,
         revision: None,
         oldest_seq: Seq::FIRST,
+    }
+}
+
+/// Another hello of the same person on the same device.
+pub(crate) fn another_hello(who: Person, number: u8) -> Hello {
+    Hello {
+        nonce: nonce(number),
+        ..hello(who, room())
     }
 }
 

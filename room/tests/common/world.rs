@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll as Readiness};
 use std::time::Duration;
 
@@ -186,7 +186,7 @@ impl World {
         joined.expect("what was kept is whole")
     }
 
-    fn try_enter(
+    pub(crate) fn try_enter(
         &mut self,
         who: Person,
         disk: &Disk,
@@ -214,6 +214,7 @@ impl World {
             address,
             wire: self.wire.clone(),
             clock: self.runtime.clock().clone(),
+            drained: Vec::new(),
         }
     }
 
@@ -308,7 +309,11 @@ pub(crate) fn connections(events: &mut Events) -> Vec<Connection> {
 
 /// Everything that anybody has sent: what a process gave to its transport, and that took it.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Wire(Arc<Mutex<Vec<Sent>>>);
+pub(crate) struct Wire {
+    sent: Arc<Mutex<Vec<Sent>>>,
+    /// Who finds no room for a command, and how many commands there is room for before that.
+    no_room: Arc<Mutex<Option<(Address, usize)>>>,
+}
 
 #[derive(Clone)]
 pub(crate) struct Sent {
@@ -338,10 +343,38 @@ impl Sent {
 }
 
 impl Wire {
+    /// For one command of somebody there will be no room, after this many more; for the next there
+    /// is some again.
+    pub(crate) fn has_no_room_once(&self, address: Address, after: usize) {
+        *self.no_room.lock().expect("nobody panics with it") = Some((address, after));
+    }
+
+    fn has_room(&self, address: Address, frame: &Bytes) -> bool {
+        let mut no_room = self.no_room.lock().expect("nobody panics with it");
+        match &mut *no_room {
+            Some((of, after))
+                if *of == address
+                    && matches!(super::people::decode(frame), Message::Command(_)) =>
+            {
+                if *after == 0 {
+                    *no_room = None;
+                    return false;
+                }
+                *after -= 1;
+                true
+            }
+            _ => true,
+        }
+    }
+
+    fn sent(&self) -> MutexGuard<'_, Vec<Sent>> {
+        self.sent.lock().expect("nobody panics with it")
+    }
+
     /// What somebody has sent.
     pub(crate) fn from(&self, address: Address) -> Vec<Sent> {
-        let all = self.0.lock().expect("nobody panics with it");
-        all.iter()
+        self.sent()
+            .iter()
             .filter(|sent| sent.from == address)
             .cloned()
             .collect()
@@ -358,7 +391,7 @@ impl Wire {
 
     /// Forgets what was sent until now.
     pub(crate) fn clear(&self) {
-        self.0.lock().expect("nobody panics with it").clear();
+        self.sent().clear();
     }
 }
 
@@ -368,6 +401,8 @@ pub(crate) struct Tap {
     address: Address,
     wire: Wire,
     clock: VirtualClock,
+    /// Links that found no room, and have some again.
+    drained: Vec<LinkId>,
 }
 
 impl Transport for Tap {
@@ -376,6 +411,10 @@ impl Transport for Tap {
     }
 
     fn send(&mut self, link: LinkId, frame: Bytes) -> SendOutcome {
+        if !self.wire.has_room(self.address, &frame) {
+            self.drained.push(link);
+            return SendOutcome::Full;
+        }
         let outcome = self.transport.send(link, frame.clone());
         if outcome == SendOutcome::Queued {
             let sent = Sent {
@@ -384,11 +423,7 @@ impl Transport for Tap {
                 link,
                 frame,
             };
-            self.wire
-                .0
-                .lock()
-                .expect("nobody panics with it")
-                .push(sent);
+            self.wire.sent().push(sent);
         }
         outcome
     }
@@ -398,7 +433,10 @@ impl Transport for Tap {
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Readiness<TransportEvent> {
-        self.transport.poll_event(cx)
+        match self.drained.pop() {
+            Some(link) => Readiness::Ready(TransportEvent::Drained { link }),
+            None => self.transport.poll_event(cx),
+        }
     }
 }
 
