@@ -190,16 +190,10 @@ impl Owner {
     /// A link had no room for this frame. It gets nothing more until it
     /// [drained](Self::handle_drained), and then what it has missed.
     pub fn handle_congested(&mut self, link: LinkId, frame: &[u8], _now: Moment) {
-        let about = match Message::decode(frame, &self.config.limits) {
-            Ok(Message::Ack(ack)) => About::Command(ack.command_id),
-            Ok(Message::Error(Refusal {
-                command_id: Some(command_id),
-                ..
-            })) => About::Command(command_id),
-            Ok(Message::Discovery(_)) => About::Presence,
-            Ok(Message::PollState(_) | Message::Update(_)) => About::State,
-            // A ping that is not sent is not answered, and asked again.
-            Ok(_) | Err(_) => About::Nothing,
+        let about = match Envelope::parse(frame, frame.len(), &self.config.limits) {
+            Ok(envelope) => About::of(&envelope, &self.config.limits),
+            // What cannot be read was not written here.
+            Err(_) => About::Nothing,
         };
         self.links.congest(link, about);
     }

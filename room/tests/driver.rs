@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::disk::Disk;
 use common::people::{
-    ALICE, BOB, CAROL, call_me, close_poll, draft, option, queueing, revision, vote,
+    ALICE, BOB, CAROL, add_option, call_me, close_poll, draft, option, queueing, revision, vote,
 };
 use common::world::{
     A_MOMENT, Hosted, Joined, World, choice_of, connections, option_of, told, vote_in,
@@ -14,7 +14,7 @@ use common::world::{
 use futures::future::join_all;
 use futures::{FutureExt, StreamExt};
 use hustings_outbox::{Durability, Fault, StoreError};
-use hustings_protocol::{ErrorCode, Kind, Outcome, Revision};
+use hustings_protocol::{ErrorCode, Kind, Limits, Outcome, Revision};
 use hustings_room::driver::{CallError, DriverError, OpenError, Room};
 use hustings_room::{CommandState, Config, Connection, Event, Refused, WINDOW};
 
@@ -216,6 +216,28 @@ fn a_pending_command_that_is_rejected_disappears_from_the_view() {
     assert!(bob.room.pending().is_empty());
     let state = CommandState::Rejected(why);
     assert!(told(&mut events).contains(&Event::Command { command_id, state }));
+}
+
+/// Nothing else happens that would make the view anew.
+#[test]
+fn what_only_the_owner_refuses_disappears_from_the_view() {
+    let mut world = World::new();
+    let limits = Limits {
+        max_label_chars: 10,
+        ..Limits::default()
+    };
+    let alice = world.host_with(Config {
+        limits,
+        ..Config::default()
+    });
+    let bob = world.join(BOB, alice.room.room()).room;
+    let long = add_option(bob.room().poll, option(9), "Juice of the season");
+    let submitted = world.submit(&bob, long);
+    assert_eq!(bob.poll().unwrap().options().len(), 4);
+    let outcome = world.outcome(submitted);
+    assert!(matches!(outcome, Outcome::Rejected(why) if why.code == ErrorCode::TooLong));
+    assert_eq!(bob.poll().unwrap().options().len(), 3);
+    assert_eq!(bob.poll(), bob.confirmed());
 }
 
 #[test]

@@ -253,6 +253,23 @@ fn what_the_rules_refuse_is_rejected_with_their_word() {
 }
 
 #[test]
+fn a_rejection_stays_when_its_reason_has_gone() {
+    let (mut alice, bob) = alice_and_bob();
+    let carol = alice.admits(CAROL);
+    let early = numbered(1, vote(poll_id(), option(9)));
+    let answer = alice.hears(bob, &early).frames(bob);
+    alice.hears(
+        carol,
+        numbered(1, add_option(poll_id(), option(9), "Juice")),
+    );
+    assert_eq!(alice.hears(bob, &early).frames(bob), answer);
+    assert!(alice.owner().poll().choices(BOB.peer()).is_empty());
+    // It takes a new command.
+    let late = alice.hears(bob, numbered(2, vote(poll_id(), option(9))));
+    assert_eq!(late.to(bob), [ack(2, 2)]);
+}
+
+#[test]
 fn commands_behind_a_rejected_one_go_on() {
     let (mut alice, bob) = alice_and_bob();
     let carol = alice.admits(CAROL);

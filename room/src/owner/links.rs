@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hustings_protocol::handshake::Nonce;
-use hustings_protocol::{CommandId, DeviceId, Hello, PeerId, Seq};
+use hustings_protocol::{CommandId, DeviceId, Envelope, Hello, Kind, Limits, Message, PeerId, Seq};
 
 use crate::liveness::Liveness;
 use crate::{ChannelBinding, LinkId, Moment, TimeoutReason};
@@ -52,6 +52,25 @@ pub(crate) enum About {
     State,
     /// Nothing that would be missed.
     Nothing,
+}
+
+impl About {
+    /// What a frame that an owner sends is about.
+    pub(crate) fn of(envelope: &Envelope<'_>, limits: &Limits) -> Self {
+        match envelope.kind() {
+            Ok(Kind::Ack | Kind::Error) => match Message::from_envelope(envelope, limits) {
+                Ok(Message::Ack(ack)) => Self::Command(ack.command_id),
+                Ok(Message::Error(refusal)) => {
+                    refusal.command_id.map_or(Self::Nothing, Self::Command)
+                }
+                Ok(_) | Err(_) => Self::Nothing,
+            },
+            Ok(Kind::PeerDiscovery) => Self::Presence,
+            Ok(kind) if kind == Kind::PollState || kind.is_command() => Self::State,
+            // A ping that is not sent is not answered, and asked again.
+            Ok(_) | Err(_) => Self::Nothing,
+        }
+    }
 }
 
 impl Owed {

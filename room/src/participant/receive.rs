@@ -84,15 +84,19 @@ impl Participant {
     ) {
         // The signature has to be the owner's whose room this is, whoever the frame says it is.
         let transcript = participant_transcript(self.room.owner, hello, challenge.nonce, binding);
-        if challenge.v != VERSION
-            || transcript
-                .verify(Side::Owner, &challenge.signature)
-                .is_err()
-        {
+        let proved = transcript.verify(Side::Owner, &challenge.signature);
+        if proved.is_err() {
             return self.refused(Refused::NotTheOwner);
+        }
+        if challenge.v != VERSION {
+            let message = format!("the owner speaks version {}, not {VERSION}", challenge.v);
+            let rejection = Rejection::new(ErrorCode::UnsupportedVersion, message);
+            return self.refused(Refused::ByOwner(rejection));
         }
         let signature = transcript.sign(Side::Participant, &self.key);
         self.send(link, &Message::Proof(Proof { signature }));
+        // From here on the owner may take its time: the poll may be large, and the line slow.
+        self.timers.stop(TimeoutReason::Handshake);
         let liveness = Liveness::new(&self.config, now);
         self.timers
             .set(TimeoutReason::Liveness, liveness.deadline());
@@ -112,7 +116,6 @@ impl Participant {
         if let Phase::Joining(session) = &self.phase {
             self.phase = Phase::Joined(session.clone());
             self.hub = first;
-            self.timers.stop(TimeoutReason::Handshake);
             self.timers.set(
                 TimeoutReason::Stable,
                 now + self.config.backoff.stable_after,
