@@ -115,7 +115,7 @@ impl Host {
     }
 
     /// A link has ended.
-    pub fn handle_link_down(&mut self, link: LinkId, reason: &DownReason, now: Moment) {
+    pub fn handle_link_down(&mut self, link: LinkId, reason: DownReason, now: Moment) {
         self.waiting.remove(&link);
         if let Some(poll_id) = self.routes.remove(&link) {
             self.with(poll_id, |owner| owner.handle_link_down(link, reason, now));
@@ -205,6 +205,9 @@ impl Host {
         self.drain(poll_id);
         submitted
     }
+
+    /// Nothing: an owner dials nobody.
+    pub fn handle_wake(&mut self, _now: Moment) {}
 
     /// Stops hosting: every link is closed.
     pub fn close(&mut self) {

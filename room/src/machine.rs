@@ -2,9 +2,11 @@
 
 use bytes::Bytes;
 
-use crate::{ChannelBinding, DownReason, Host, LinkId, Moment, Output, Participant, TimeoutReason};
+use crate::{
+    ChannelBinding, DownReason, Host, LinkId, Moment, Output, Owner, Participant, TimeoutReason,
+};
 
-/// The verbs that [`Host`] and [`Participant`] share, for a driver that runs either.
+/// The verbs that [`Host`], [`Owner`] and [`Participant`] share, for a driver that runs either.
 ///
 /// After every `handle_…` and every command, drain [`poll_output`](Machine::poll_output) under the
 /// write-ahead rule of [`Output`], then look at [`poll_timeout`](Machine::poll_timeout).
@@ -31,84 +33,53 @@ pub trait Machine {
     fn poll_timeout(&self) -> Option<(Moment, TimeoutReason)>;
 }
 
-impl Machine for Participant {
-    fn handle_link_up(&mut self, link: LinkId, binding: ChannelBinding, now: Moment) {
-        self.handle_link_up(link, binding, now);
-    }
+/// Passes every verb on to the machine's own method of that name.
+macro_rules! machine {
+    ($machine:ty) => {
+        impl Machine for $machine {
+            fn handle_link_up(&mut self, link: LinkId, binding: ChannelBinding, now: Moment) {
+                self.handle_link_up(link, binding, now);
+            }
 
-    fn handle_link_down(&mut self, link: LinkId, reason: DownReason, now: Moment) {
-        self.handle_link_down(link, reason, now);
-    }
+            fn handle_link_down(&mut self, link: LinkId, reason: DownReason, now: Moment) {
+                self.handle_link_down(link, reason, now);
+            }
 
-    fn handle_congested(&mut self, link: LinkId, frame: &Bytes, now: Moment) {
-        self.handle_congested(link, frame, now);
-    }
+            fn handle_congested(&mut self, link: LinkId, frame: &Bytes, now: Moment) {
+                self.handle_congested(link, frame, now);
+            }
 
-    fn handle_drained(&mut self, link: LinkId, now: Moment) {
-        self.handle_drained(link, now);
-    }
+            fn handle_drained(&mut self, link: LinkId, now: Moment) {
+                self.handle_drained(link, now);
+            }
 
-    fn handle_frame(&mut self, link: LinkId, frame: &Bytes, now: Moment) {
-        self.handle_frame(link, frame, now);
-    }
+            fn handle_frame(&mut self, link: LinkId, frame: &Bytes, now: Moment) {
+                self.handle_frame(link, frame, now);
+            }
 
-    fn handle_timeout(&mut self, now: Moment) {
-        self.handle_timeout(now);
-    }
+            fn handle_timeout(&mut self, now: Moment) {
+                self.handle_timeout(now);
+            }
 
-    fn handle_wake(&mut self, now: Moment) {
-        self.handle_wake(now);
-    }
+            fn handle_wake(&mut self, now: Moment) {
+                self.handle_wake(now);
+            }
 
-    fn close(&mut self) {
-        self.close();
-    }
+            fn close(&mut self) {
+                self.close();
+            }
 
-    fn poll_output(&mut self) -> Option<Output> {
-        self.poll_output()
-    }
+            fn poll_output(&mut self) -> Option<Output> {
+                self.poll_output()
+            }
 
-    fn poll_timeout(&self) -> Option<(Moment, TimeoutReason)> {
-        self.poll_timeout()
-    }
+            fn poll_timeout(&self) -> Option<(Moment, TimeoutReason)> {
+                self.poll_timeout()
+            }
+        }
+    };
 }
 
-impl Machine for Host {
-    fn handle_link_up(&mut self, link: LinkId, binding: ChannelBinding, now: Moment) {
-        self.handle_link_up(link, binding, now);
-    }
-
-    fn handle_link_down(&mut self, link: LinkId, reason: DownReason, now: Moment) {
-        self.handle_link_down(link, &reason, now);
-    }
-
-    fn handle_congested(&mut self, link: LinkId, frame: &Bytes, now: Moment) {
-        self.handle_congested(link, frame, now);
-    }
-
-    fn handle_drained(&mut self, link: LinkId, now: Moment) {
-        self.handle_drained(link, now);
-    }
-
-    fn handle_frame(&mut self, link: LinkId, frame: &Bytes, now: Moment) {
-        self.handle_frame(link, frame, now);
-    }
-
-    fn handle_timeout(&mut self, now: Moment) {
-        self.handle_timeout(now);
-    }
-
-    fn handle_wake(&mut self, _now: Moment) {}
-
-    fn close(&mut self) {
-        self.close();
-    }
-
-    fn poll_output(&mut self) -> Option<Output> {
-        self.poll_output()
-    }
-
-    fn poll_timeout(&self) -> Option<(Moment, TimeoutReason)> {
-        self.poll_timeout()
-    }
-}
+machine!(Host);
+machine!(Owner);
+machine!(Participant);

@@ -183,7 +183,7 @@ impl Owner {
     }
 
     /// A link has ended.
-    pub fn handle_link_down(&mut self, link: LinkId, _reason: &DownReason, _now: Moment) {
+    pub fn handle_link_down(&mut self, link: LinkId, _reason: DownReason, _now: Moment) {
         self.forget(link);
     }
 
@@ -276,6 +276,9 @@ impl Owner {
             self.links.schedule(link, deadline);
         }
     }
+
+    /// Nothing: an owner dials nobody.
+    pub fn handle_wake(&mut self, _now: Moment) {}
 
     // Commands.
 
