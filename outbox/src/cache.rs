@@ -1,7 +1,7 @@
 //! What a participant keeps of a poll, to show it while the owner is away.
 
 use bytes::Bytes;
-use hustings_protocol::{Revision, RoomLink};
+use hustings_protocol::{DeviceId, Revision, RoomLink};
 
 use crate::keys::{self, unknown_key};
 use crate::log::{Log, LogContents};
@@ -18,11 +18,12 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// The cache of this room.
+    /// This device's cache of this room. Each device has its own, as each has its own outbox: two
+    /// tabs that share a store are two participants, and may be at different revisions.
     #[must_use]
-    pub const fn new(room: RoomLink) -> Self {
+    pub const fn new(device: DeviceId, room: RoomLink) -> Self {
         Self {
-            log: Log::new(keys::CACHE, "cache", room),
+            log: Log::new(keys::CACHE, "cache", Some(device), room),
         }
     }
 

@@ -39,7 +39,7 @@ impl Journal {
     #[must_use]
     pub const fn new(room: RoomLink) -> Self {
         Self {
-            log: Log::new(keys::JOURNAL, "journal", room),
+            log: Log::new(keys::JOURNAL, "journal", None, room),
         }
     }
 

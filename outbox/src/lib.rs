@@ -46,8 +46,8 @@
 //! | `21` | room, `00` | journal: revision (8), the snapshot's frame |
 //! | `21` | room, `01`, revision (8) | journal: an update's frame |
 //! | `21` | room, `02`, author (32), device (5), seq mod 64 (1) | journal: a receipt, as JSON |
-//! | `30` | room, `00` | cache: revision (8), the snapshot's frame |
-//! | `30` | room, `01`, revision (8) | cache: an update's frame |
+//! | `30` | device, room, `00` | cache: revision (8), the snapshot's frame |
+//! | `30` | device, room, `01`, revision (8) | cache: an update's frame |
 //!
 //! What is loaded together is one range, so one scan reads it as of one moment. A kind of record
 //! whose layout changes gets a new tag; an old tag is never used for something else.

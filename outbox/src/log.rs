@@ -1,13 +1,10 @@
 //! A snapshot and the frames around it: the common part of a journal and a cache.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use hustings_protocol::{Revision, RoomLink};
+use hustings_protocol::{DeviceId, Revision, RoomLink};
 
 use crate::keys::{self, Fields, Key, corrupt, unknown_key};
 use crate::{Batch, Store, StoreError};
-
-/// How long the key of a log's scope is: the tag and the room.
-const SCOPE: usize = 1 + 32 + 16;
 
 /// A poll as it was stored: a snapshot, and the frames of updates before and after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,11 +28,12 @@ impl LogContents {
     }
 }
 
-/// Names the log of one room.
+/// Names the log of one room, and of one device where each device keeps its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Log {
     tag: u8,
     kind: &'static str,
+    pub(crate) device: Option<DeviceId>,
     pub(crate) room: RoomLink,
 }
 
@@ -48,12 +46,25 @@ pub(crate) struct Scanned {
 }
 
 impl Log {
-    pub(crate) const fn new(tag: u8, kind: &'static str, room: RoomLink) -> Self {
-        Self { tag, kind, room }
+    pub(crate) const fn new(
+        tag: u8,
+        kind: &'static str,
+        device: Option<DeviceId>,
+        room: RoomLink,
+    ) -> Self {
+        Self {
+            tag,
+            kind,
+            device,
+            room,
+        }
     }
 
     pub(crate) fn name(&self) -> String {
-        format!("{} of {}", self.kind, self.room)
+        match self.device {
+            Some(device) => format!("{} of {}, device {device}", self.kind, self.room),
+            None => format!("{} of {}", self.kind, self.room),
+        }
     }
 
     pub(crate) fn part(&self, part: u8) -> Key {
@@ -92,8 +103,9 @@ impl Log {
         let mut snapshot = None;
         let mut tail: Vec<(Revision, Bytes)> = Vec::new();
         let mut others = Vec::new();
+        let scope = self.scope().bytes();
         for (key, value) in store.scan(self.scope().prefix_range()).await? {
-            let mut fields = Fields::after(&key, SCOPE);
+            let mut fields = Fields::after(&key, scope.len());
             match fields.byte() {
                 Some(keys::SNAPSHOT) if fields.is_empty() => {
                     snapshot = Some(self.read_snapshot(value)?);
@@ -122,7 +134,11 @@ impl Log {
     }
 
     fn scope(&self) -> Key {
-        Key::new(self.tag).room(self.room)
+        let key = Key::new(self.tag);
+        match self.device {
+            Some(device) => key.device(device).room(self.room),
+            None => key.room(self.room),
+        }
     }
 
     fn read_snapshot(&self, mut value: Bytes) -> Result<(Revision, Bytes), StoreError> {

@@ -192,7 +192,7 @@ fn rooms_are_apart_and_a_removed_one_leaves_nothing() {
         commit(&store, |batch| {
             journal.receipt(batch, peer(9), device(9), &receipt(1))
         });
-        let cache = Cache::new(room);
+        let cache = Cache::new(device(1), room);
         commit(&store, |batch| {
             cache.begin(batch, revision(4), &snapshot(4));
             cache.append(batch, revision(5), update(5));
@@ -200,7 +200,7 @@ fn rooms_are_apart_and_a_removed_one_leaves_nothing() {
     }
     assert_eq!(block_on(Journal::list(&store)).unwrap(), rooms);
     for (index, room) in rooms.into_iter().enumerate() {
-        let (journal, cache) = (Journal::new(room), Cache::new(room));
+        let (journal, cache) = (Journal::new(room), Cache::new(device(1), room));
         commit(&store, |batch| journal.remove(batch));
         assert_eq!(block_on(journal.load(&store)).unwrap(), None);
         assert_eq!(block_on(Journal::list(&store)).unwrap(), rooms[index + 1..]);
@@ -221,7 +221,7 @@ fn rooms_are_apart_and_a_removed_one_leaves_nothing() {
 #[test]
 fn a_new_history_never_goes_on_with_the_old_one() {
     let store = MemoryStore::new();
-    let (journal, cache) = (Journal::new(room(1, 1)), Cache::new(room(1, 1)));
+    let (journal, cache) = (Journal::new(room(1, 1)), Cache::new(device(1), room(1, 1)));
     journal_at_13(&store, &journal);
     commit(&store, |batch| {
         journal.receipt(batch, peer(1), device(1), &receipt(1));
@@ -343,18 +343,22 @@ fn what_is_missing_or_damaged_is_named() {
 
     // A cache names itself, and has no receipts.
     let store = MemoryStore::new();
-    let cache = Cache::new(room(1, 1));
+    let cache = Cache::new(device(1), room(1, 1));
     commit(&store, |batch| {
         cache.begin(batch, revision(1), b"");
         cache.append(batch, revision(3), update(3));
     });
     let error = block_on(cache.load(&store)).unwrap_err().to_string();
     assert!(
-        error.contains(&format!("cache of {}, revision 2", room(1, 1))),
+        error.contains(&format!(
+            "cache of {}, device {}, revision 2",
+            room(1, 1),
+            device(1)
+        )),
         "{error}"
     );
     let mut receipt_key = paper.to_vec();
-    receipt_key[0] = 0x30;
+    receipt_key.splice(0..1, std::iter::once(0x30).chain(*device(1).as_bytes()));
     commit(&store, |batch| {
         cache.begin(batch, revision(1), b"");
         batch.put(receipt_key.clone(), "");
@@ -464,4 +468,25 @@ proptest! {
             prop_assert_eq!(&contents.receipts, &receipts);
         }
     }
+}
+
+#[test]
+fn two_devices_that_share_a_store_have_a_cache_each() {
+    let store = MemoryStore::new();
+    let (first, second) = (
+        Cache::new(device(1), room(1, 1)),
+        Cache::new(device(2), room(1, 1)),
+    );
+    block_on(async {
+        let mut batch = Batch::new();
+        first.begin(&mut batch, revision(200), b"late");
+        second.begin(&mut batch, revision(150), b"early");
+        second.append(&mut batch, revision(151), Bytes::from_static(b"next"));
+        store.commit(batch, Durability::Relaxed).await.unwrap();
+
+        let late = first.load(&store).await.unwrap().unwrap();
+        assert_eq!((late.revision(), late.tail.len()), (revision(200), 0));
+        let early = second.load(&store).await.unwrap().unwrap();
+        assert_eq!((early.revision(), early.tail.len()), (revision(151), 1));
+    });
 }

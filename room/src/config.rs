@@ -21,6 +21,10 @@ pub struct Config {
     pub dial_timeout: Duration,
     /// How long the three frames of the handshake may take. Default 10 s.
     pub handshake_timeout: Duration,
+    /// For how long after its start a host lets those wait who ask for a poll that it does not host.
+    /// Default 5 s. A host that restarts is at its address a moment before it has opened its polls,
+    /// and "unknown poll" is final: who comes back in that moment must not be told so.
+    pub opening_grace: Duration,
     /// After how much silence a `ping` is sent. Default 30 s.
     pub ping_after: Duration,
     /// How long a `pong` may take, counted from when the timer was really served. Default 30 s. A
@@ -44,6 +48,7 @@ impl Default for Config {
             offline: OfflinePolicy::default(),
             dial_timeout: Duration::from_secs(20),
             handshake_timeout: Duration::from_secs(10),
+            opening_grace: Duration::from_secs(5),
             ping_after: Duration::from_secs(30),
             pong_timeout: Duration::from_secs(30),
             max_pending: 10_000,

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use bytes::Bytes;
 use ed25519_dalek::SigningKey;
+use hustings_protocol::handshake::VERSION;
 use hustings_protocol::{
     Command, CommandId, Envelope, ErrorCode, Hello, Message, PollId, Refusal, Rejection,
 };
@@ -26,27 +28,32 @@ pub struct Host {
     config: Config,
     rng: ChaCha20Rng,
     owners: BTreeMap<PollId, Owner>,
+    /// Until when an unknown poll may be one that has not been opened yet.
+    opening_until: Moment,
     waiting: BTreeMap<LinkId, Waiting>,
     routes: BTreeMap<LinkId, PollId>,
     outputs: VecDeque<Output>,
 }
 
-/// A link that has not named its poll.
+/// A link that belongs to no poll.
 #[derive(Debug)]
 struct Waiting {
     binding: ChannelBinding,
     deadline: Moment,
+    /// What it said, if the poll that it named is not hosted yet.
+    hello: Option<(Hello, Bytes)>,
 }
 
 impl Host {
-    /// A host without polls.
+    /// A host without polls, which has [`Config::opening_grace`] to open them.
     #[must_use]
-    pub fn new(setup: &Setup) -> Self {
+    pub fn new(setup: &Setup, now: Moment) -> Self {
         Self {
             key: setup.key.clone(),
             config: setup.config.clone(),
             rng: ChaCha20Rng::from_seed(setup.seed),
             owners: BTreeMap::new(),
+            opening_until: now + setup.config.opening_grace,
             waiting: BTreeMap::new(),
             routes: BTreeMap::new(),
             outputs: VecDeque::new(),
@@ -60,12 +67,35 @@ impl Host {
         seed
     }
 
-    /// Begins to host a poll. One that was hosted under the same id is closed.
-    pub fn open(&mut self, owner: Owner) {
+    /// Begins to host a poll, and lets those in who are waiting for it. One that was hosted under
+    /// the same id is closed.
+    pub fn open(&mut self, owner: Owner, now: Moment) {
         let poll_id = owner.room().poll;
         self.close_poll(poll_id);
         self.owners.insert(poll_id, owner);
         self.drain(poll_id);
+        let is_for_it = |waiting: &Waiting| {
+            waiting
+                .hello
+                .as_ref()
+                .is_some_and(|(hello, _)| hello.poll_id == poll_id)
+        };
+        let links: Vec<LinkId> = self
+            .waiting
+            .iter()
+            .filter(|(_, waiting)| is_for_it(waiting))
+            .map(|(link, _)| *link)
+            .collect();
+        for link in links {
+            if let Some(Waiting {
+                binding,
+                hello: Some((_, frame)),
+                ..
+            }) = self.waiting.remove(&link)
+            {
+                self.admit(link, poll_id, binding, &frame, now);
+            }
+        }
     }
 
     /// Stops hosting a poll: its links are closed. Its journal stays.
@@ -111,7 +141,12 @@ impl Host {
             return self.turn_away(link, busy);
         }
         let deadline = now + self.config.handshake_timeout;
-        self.waiting.insert(link, Waiting { binding, deadline });
+        let waiting = Waiting {
+            binding,
+            deadline,
+            hello: None,
+        };
+        self.waiting.insert(link, waiting);
     }
 
     /// A link has ended.
@@ -141,29 +176,28 @@ impl Host {
         if let Some(poll_id) = self.routes.get(&link) {
             return self.with(*poll_id, |owner| owner.handle_frame(link, frame, now));
         }
-        let Some(Waiting { binding, .. }) = self.waiting.remove(&link) else {
+        let Some(Waiting { binding, hello, .. }) = self.waiting.remove(&link) else {
             return;
         };
+        if hello.is_some() {
+            let message = "after auth:hello a participant waits for auth:challenge";
+            return self.turn_away(link, Rejection::new(ErrorCode::HandshakeFailed, message));
+        }
         let hello = match self.read_hello(frame) {
             Ok(hello) => hello,
             Err(rejection) => return self.turn_away(link, rejection),
         };
-        let poll_id = hello.poll_id;
-        if self.owners.contains_key(&poll_id) {
-            self.routes.insert(link, poll_id);
-            return self.with(poll_id, |owner| {
-                owner.handle_link_up(link, binding, now);
-                owner.handle_frame(link, frame, now);
-            });
-        }
-        let nonce = new_nonce(&mut self.rng);
-        match challenge(&self.key, &hello, nonce, &binding) {
-            Ok(challenge) => {
-                let frame = challenge.encode();
-                self.outputs.push_back(Output::Send { link, frame });
-                self.turn_away(link, unknown_poll(poll_id));
-            }
-            Err(rejection) => self.turn_away(link, rejection),
+        if self.owners.contains_key(&hello.poll_id) {
+            self.admit(link, hello.poll_id, binding, frame, now);
+        } else if hello.v == VERSION && now < self.opening_until {
+            let waiting = Waiting {
+                binding,
+                deadline: self.opening_until,
+                hello: Some((hello, Bytes::copy_from_slice(frame))),
+            };
+            self.waiting.insert(link, waiting);
+        } else {
+            self.refuse_unknown(link, &hello, &binding);
         }
     }
 
@@ -176,9 +210,19 @@ impl Host {
             .map(|(link, _)| *link)
             .collect();
         for link in late {
-            self.waiting.remove(&link);
-            let message = "the handshake has taken too long";
-            self.turn_away(link, Rejection::new(ErrorCode::HandshakeFailed, message));
+            match self.waiting.remove(&link) {
+                Some(Waiting {
+                    binding,
+                    hello: Some((hello, _)),
+                    ..
+                }) => {
+                    self.refuse_unknown(link, &hello, &binding);
+                }
+                Some(Waiting { hello: None, .. }) | None => {
+                    let message = "the handshake has taken too long";
+                    self.turn_away(link, Rejection::new(ErrorCode::HandshakeFailed, message));
+                }
+            }
         }
         let polls: Vec<PollId> = self.owners.keys().copied().collect();
         for poll_id in polls {
@@ -232,6 +276,35 @@ impl Host {
             ErrorCode::HandshakeFailed,
             "a link begins with auth:hello",
         ))
+    }
+
+    /// Hands a link to the owner that it asks for.
+    fn admit(
+        &mut self,
+        link: LinkId,
+        poll_id: PollId,
+        binding: ChannelBinding,
+        hello: &[u8],
+        now: Moment,
+    ) {
+        self.routes.insert(link, poll_id);
+        self.with(poll_id, |owner| {
+            owner.handle_link_up(link, binding, now);
+            owner.handle_frame(link, hello, now);
+        });
+    }
+
+    /// Proves who this is, so that the refusal is believed, and refuses.
+    fn refuse_unknown(&mut self, link: LinkId, hello: &Hello, binding: &ChannelBinding) {
+        let nonce = new_nonce(&mut self.rng);
+        match challenge(&self.key, hello, nonce, binding) {
+            Ok(challenge) => {
+                let frame = challenge.encode();
+                self.outputs.push_back(Output::Send { link, frame });
+                self.turn_away(link, unknown_poll(hello.poll_id));
+            }
+            Err(rejection) => self.turn_away(link, rejection),
+        }
     }
 
     fn turn_away(&mut self, link: LinkId, rejection: Rejection) {

@@ -480,6 +480,7 @@ fn a_handshake_has_ten_seconds() {
 #[test]
 fn an_unknown_poll_is_refused_by_somebody_who_has_proved_to_be_the_owner() {
     let mut alice = Bench::hosting();
+    alice.waits(Duration::from_secs(5));
     let (link, _) = alice.link();
     let elsewhere = RoomLink {
         poll: other_poll(),
@@ -491,6 +492,43 @@ fn an_unknown_poll_is_refused_by_somebody_who_has_proved_to_be_the_owner() {
     assert_eq!(said.refusal(link), (None, ErrorCode::UnknownPoll));
     assert_eq!(messages.len(), 2);
     assert!(said.hangs_up(link));
+}
+
+#[test]
+fn who_asks_for_a_poll_that_may_be_opened_yet_waits_for_five_seconds() {
+    let mut alice = Bench::hosting();
+    let elsewhere = RoomLink {
+        poll: other_poll(),
+        ..room()
+    };
+    alice.waits(Duration::from_secs(1));
+    let (patient, _) = alice.link();
+    let said = alice.hears(patient, Message::Hello(hello(BOB, elsewhere)).encode());
+    assert_eq!(said.0, []);
+    let (hasty, _) = alice.link();
+    alice.hears(hasty, Message::Hello(hello(CAROL, elsewhere)).encode());
+    let said = alice.hears(hasty, Message::Ping.encode());
+    assert_eq!(said.refusal(hasty), (None, ErrorCode::HandshakeFailed));
+    assert!(said.hangs_up(hasty));
+
+    assert_eq!(alice.waits(Duration::from_millis(3_999)).0, []);
+    let said = alice.waits(Duration::from_millis(1));
+    assert!(matches!(said.to(patient)[0], Message::Challenge(_)));
+    assert_eq!(said.refusal(patient), (None, ErrorCode::UnknownPoll));
+    assert!(said.hangs_up(patient));
+}
+
+#[test]
+fn who_waits_for_a_poll_is_let_in_when_it_is_opened() {
+    let mut alice = Bench::hosting();
+    let poll_id = room().poll;
+    let owner = alice.restored_owner();
+    alice.tell(|host, _| host.close_poll(poll_id));
+    let (link, _) = alice.link();
+    let said = alice.hears(link, Message::Hello(hello(BOB, room())).encode());
+    assert_eq!(said.0, []);
+    let (_, said) = alice.tell(|host, now| host.open(owner, now));
+    assert!(matches!(said.to(link)[..], [Message::Challenge(_)]));
 }
 
 #[test]

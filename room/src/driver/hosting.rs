@@ -28,7 +28,8 @@ pub fn host<T: Transport, S: Store + Clone>(
     clock: impl Clock + 'static,
 ) -> (Hosting<S>, Driver<Host, T, S>) {
     let device = setup.device;
-    let (shared, ends) = Shared::new(Host::new(&setup), Arc::new(clock));
+    let machine = Host::new(&setup, clock.now());
+    let (shared, ends) = Shared::new(machine, Arc::new(clock));
     let hosting = Hosting {
         shared: Arc::clone(&shared),
         setup: Arc::new(setup),
@@ -64,12 +65,12 @@ impl<S: Store> Hosting<S> {
         let setup = Arc::clone(&self.setup);
         let room = self
             .shared
-            .call(move |state, _| {
+            .call(move |state, now| {
                 let host = &mut state.machine;
                 let poll = new_poll(&setup, host.new_seed(), draft)?;
                 let owner = Owner::create(fresh(&setup, host.new_seed()), poll);
                 let room = owner.room();
-                host.open(owner);
+                host.open(owner, now);
                 Ok(room)
             })
             .await?
@@ -98,13 +99,13 @@ impl<S: Store> Hosting<S> {
             .ok_or(OpenError::NoJournal(poll_id))?;
         let setup = Arc::clone(&self.setup);
         self.shared
-            .call(move |state, _| {
+            .call(move |state, now| {
                 // Somebody else was faster, and what was read may be old by now.
                 if is_hosted(state) {
                     return Ok(());
                 }
                 let setup = fresh(&setup, state.machine.new_seed());
-                Owner::restore(setup, journal).map(|owner| state.machine.open(owner))
+                Owner::restore(setup, journal).map(|owner| state.machine.open(owner, now))
             })
             .await??;
         Ok(self.room(room))

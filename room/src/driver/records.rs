@@ -14,10 +14,10 @@ pub fn stage(batch: &mut Batch, device: DeviceId, persist: Persist) {
         Record::CacheSnapshot { revision, frame } => {
             // A participant serves nobody, so it keeps no update that is older than the snapshot, and
             // none of another epoch's, which may have a higher revision.
-            Cache::new(room).begin(batch, revision, &frame);
+            Cache::new(device, room).begin(batch, revision, &frame);
         }
         Record::CacheUpdate { revision, frame } => {
-            Cache::new(room).append(batch, revision, frame);
+            Cache::new(device, room).append(batch, revision, frame);
         }
         Record::JournalSnapshot {
             revision,
@@ -56,7 +56,7 @@ pub async fn load_participant(
     room: RoomLink,
 ) -> Result<(KeptOutbox, Option<KeptLog>), StoreError> {
     let outbox = Outbox::new(device, room).load(store).await?;
-    let cache = Cache::new(room).load(store).await?;
+    let cache = Cache::new(device, room).load(store).await?;
     let outbox = KeptOutbox {
         next_seq: outbox.next_seq,
         pending: outbox.entries,

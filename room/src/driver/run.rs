@@ -291,9 +291,13 @@ impl<M: Machine, T: Transport, S: Store> Driver<M, T, S> {
                 self.transport.hangup(link);
             }
             Output::Event { poll_id, event } => {
-                state.tell_waiter(&event);
+                let waiter = state.take_waiter(&event);
                 // Nobody has to listen.
                 let _ = self.ends.events.try_broadcast((poll_id, event));
+                // Whoever listens only once the outcome is known hears nothing of it any more.
+                if let Some((waiter, outcome)) = waiter {
+                    let _ = waiter.send(outcome);
+                }
             }
         }
     }

@@ -178,14 +178,16 @@ impl<M> State<M> {
         }
     }
 
-    /// Tells whoever waits for a command's outcome.
-    pub(super) fn tell_waiter(&mut self, event: &Event) {
-        if let Event::Command { command_id, state } = event
-            && let Some(outcome) = outcome(state)
-            && let Some(waiter) = self.waiters.remove(command_id)
-        {
-            let _ = waiter.send(outcome);
-        }
+    /// Whoever waits for the outcome that this event tells.
+    pub(super) fn take_waiter(
+        &mut self,
+        event: &Event,
+    ) -> Option<(oneshot::Sender<Outcome>, Outcome)> {
+        let Event::Command { command_id, state } = event else {
+            return None;
+        };
+        let outcome = outcome(state)?;
+        Some((self.waiters.remove(command_id)?, outcome))
     }
 }
 

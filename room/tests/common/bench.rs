@@ -182,22 +182,27 @@ impl Bench<Host> {
     pub(crate) fn hosting_with(config: Config) -> Self {
         let setup = ALICE.setup(1, config.clone());
         let mut bench = Self::new(
-            Host::new(&ALICE.setup(0, config)),
+            Host::new(&ALICE.setup(0, config), Moment::START),
             ALICE.device(),
             MemoryStore::new(),
             Moment::START,
         );
-        bench.tell(|host, _| host.open(Owner::create(setup, poll())));
+        bench.tell(|host, now| host.open(Owner::create(setup, poll()), now));
         bench
     }
 
     /// The process is started again, from its disk.
     pub(crate) fn restarts(&mut self) {
+        let owner = self.restored_owner();
+        self.machine = Host::new(&ALICE.setup(2, Config::default()), self.now);
+        self.tell(|host, now| host.open(owner, now));
+    }
+
+    /// The owner as its journal has it.
+    pub(crate) fn restored_owner(&self) -> Owner {
         let journal = ready(records::load_journal(&self.disk, room()));
-        let setup = |life| ALICE.setup(life, Config::default());
-        let owner = Owner::restore(setup(3), journal.expect("there is one"));
-        self.machine = Host::new(&setup(2));
-        self.tell(|host, _| host.open(owner.expect("the journal is whole")));
+        let setup = ALICE.setup(3, Config::default());
+        Owner::restore(setup, journal.expect("there is one")).expect("the journal is whole")
     }
 
     pub(crate) fn owner(&self) -> &Owner {

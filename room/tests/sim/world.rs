@@ -316,7 +316,7 @@ impl World {
 
     fn start_owner(&mut self, setup: Setup) -> Result<Host, Violation> {
         let store = self.slots[OWNER].store.clone();
-        let mut host = Host::new(&setup);
+        let mut host = Host::new(&setup, self.now);
         let owner = match ready(records::load_journal(&store, self.room)) {
             None => Owner::create(setup, poll(self.room)),
             Some(mut journal) => {
@@ -328,7 +328,7 @@ impl World {
                 owner
             }
         };
-        host.open(owner);
+        host.open(owner, self.now);
         Ok(host)
     }
 
