@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::channel::oneshot;
 use futures::executor::ThreadPool;
-use futures::future::{self, AbortHandle, Abortable};
+use futures::future::{AbortHandle, Abortable};
 use hustings_outbox::{Identity, RedbStore, StoreError};
 use hustings_protocol::{Address, DeviceId, OptionId, PollDraft, PollId, RoomLink, Vote};
 use hustings_room::clock::{Clock, SystemClock};
@@ -20,7 +20,6 @@ use tempfile::TempDir;
 
 use crate::cli::Options;
 use crate::count::Choice;
-use crate::drawer::Drawer;
 
 const OWNER_FILE: &str = "owner.redb";
 const VOTERS_FILE: &str = "voters.redb";
@@ -128,10 +127,7 @@ impl World {
         self.folder.join(VOTERS_FILE)
     }
 
-    /// Starts the owner, with the identity that its store has, or a new one.
-    ///
-    /// A poll to be reopened has to be there before the first participant asks for it: to be told
-    /// that there is no such poll is final. So it is asked for before the driver runs.
+    /// Starts the owner, with the identity that its store has, or a new one, and reopens a poll.
     pub(crate) async fn owner(
         &self,
         reopen: Option<PollId>,
@@ -142,20 +138,17 @@ impl World {
         let address = Address::Owner(identity.peer_id());
         let transport = self.net.transport(address)?;
         let (hosting, driver) = driver::host(setup, transport, store, self.clock.clone());
-        let room = async {
-            match reopen {
-                Some(poll_id) => hosting.open(poll_id).await.map(Some),
-                None => Ok(None),
-            }
+        let task = Task::spawn(&self.pool, driver.run());
+        let room = match reopen {
+            Some(poll_id) => Some(hosting.open(poll_id).await?),
+            None => None,
         };
-        let start = async { Task::spawn(&self.pool, driver.run()) };
-        let (room, task) = future::join(room, start).await;
         let owner = Owner {
             hosting,
             address,
             task,
         };
-        Ok((owner, room?))
+        Ok((owner, room))
     }
 
     /// Starts a participant, with what it kept of the room when it was here before.
@@ -163,7 +156,9 @@ impl World {
         // In earnest: `Identity::load_or_create(&store, 0).await?`, as the owner does.
         let number_32 = u32::try_from(number).unwrap_or(u32::MAX);
         let identity = self.identity(number_32);
-        let store = Drawer::new(self.voters.clone(), number_32);
+        // One file for everybody: each device has a part of its own, and what they commit at the same
+        // time shares one sync.
+        let store = self.voters.clone();
         let address = Address::Participant(identity.peer_id(), identity.device());
         let transport = self.net.transport(address)?;
         let setup = self.setup(&identity)?;

@@ -6,7 +6,6 @@
 //!
 //! - [`cli`]: the options, and the poll from its file
 //! - [`cast`]: who plays: identities, stores, and the tasks that drive them
-//! - [`drawer`]: one file for many participants
 //! - [`follow`]: the events of one participant
 //! - [`booth`]: one participant who gives many votes
 //! - [`scenes`]: what they do, and what goes wrong, act by act
@@ -20,7 +19,6 @@ mod booth;
 mod cast;
 mod cli;
 mod count;
-mod drawer;
 mod follow;
 mod narrate;
 mod scenes;
