@@ -43,7 +43,7 @@ impl Identity {
     /// What the store says, [`StoreError::Corrupt`] for a record that is no identity, and
     /// [`StoreError::Io`] where the platform gives no random bytes.
     pub async fn load_or_create(store: &impl Store, slot: u32) -> Result<Self, StoreError> {
-        let stored = Stored::read(store, slot).await?;
+        let stored = Stored::read(store).await?;
         let mut batch = Batch::new();
         let (signing_key, token) = match stored.key {
             Some(key) => key,
@@ -56,8 +56,8 @@ impl Identity {
                 (signing_key, token)
             }
         };
-        let device = match stored.device {
-            Some(device) => device,
+        let device = match stored.devices.iter().find(|(of, _)| *of == slot) {
+            Some((_, value)) => read_device(slot, value)?,
             None => {
                 let device = DeviceId::from_bytes(random()?);
                 let key = Key::new(keys::IDENTITY).slot(slot);
@@ -88,6 +88,19 @@ impl Identity {
             signing_key,
             device,
         }
+    }
+
+    /// The devices of a store and the slot of each.
+    ///
+    /// # Errors
+    ///
+    /// What the store says, and [`StoreError::Corrupt`] for a record that is no identity.
+    #[cfg(target_family = "wasm")]
+    pub(crate) async fn slots(store: &impl Store) -> Result<Vec<(u32, DeviceId)>, StoreError> {
+        let devices = Stored::read(store).await?.devices.into_iter();
+        devices
+            .map(|(slot, value)| Ok((slot, read_device(slot, &value)?)))
+            .collect()
     }
 
     /// Who this is.
@@ -128,14 +141,15 @@ impl fmt::Debug for Identity {
 /// What a store has of an identity.
 struct Stored {
     key: Option<(SigningKey, String)>,
-    device: Option<DeviceId>,
+    /// By slot, in order, as they were stored: what is wrong with one is that slot's trouble.
+    devices: Vec<(u32, Bytes)>,
 }
 
 impl Stored {
-    async fn read(store: &impl Store, slot: u32) -> Result<Self, StoreError> {
+    async fn read(store: &impl Store) -> Result<Self, StoreError> {
         let mut stored = Self {
             key: None,
-            device: None,
+            devices: Vec::new(),
         };
         // The identity's key begins the slots' keys, so it comes first.
         let range = Key::new(keys::IDENTITY).prefix_range();
@@ -145,16 +159,14 @@ impl Stored {
                 stored.key = Some(read_key(&value)?);
                 continue;
             }
-            let (Some(of), true) = (fields.slot(), fields.is_empty()) else {
+            let (Some(slot), true) = (fields.slot(), fields.is_empty()) else {
                 return Err(unknown_key("the identity", &key));
             };
             // A new key for old devices would be a new person in the middle of old commands.
             if stored.key.is_none() {
                 return Err(corrupt("the identity", "the key is missing"));
             }
-            if of == slot {
-                stored.device = Some(read_device(slot, &value)?);
-            }
+            stored.devices.push((slot, value));
         }
         Ok(stored)
     }

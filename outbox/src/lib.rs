@@ -27,8 +27,16 @@
 //! |---|---|---|---|
 //! | [`MemoryStore`] | memory; tests and simulations | survives [`crash`](MemoryStore::crash) | does not |
 //! | `RedbStore` (feature `redb`, on by default, native) | one file | synced | synced |
+//! | `IndexedDbStore` (browsers) | a database of the page's origin | strict | relaxed |
 //!
 //! A store of your own implements [`Store`] and passes the suite of the feature `contract`.
+//!
+//! # One store, several tabs
+//!
+//! A file has one process; a browser's database has as many tabs as the user opens. There (on wasm)
+//! `Slot` makes each tab a device of its own, lets a tab deliver what a closed one left pending, and
+//! makes tabs that open a new profile together get one identity. `HostingLock` sees to it that one
+//! tab hosts. Natively the lock on the file does the same.
 //!
 //! # Keys
 //!
@@ -90,6 +98,8 @@
 //! ```
 
 mod backends;
+#[cfg(target_family = "wasm")]
+mod browser;
 mod cache;
 #[cfg(any(feature = "contract", test))]
 pub mod contract;
@@ -99,7 +109,11 @@ mod keys;
 mod log;
 mod outbox;
 mod store;
+#[cfg(target_family = "wasm")]
+mod tabs;
 
+#[cfg(target_family = "wasm")]
+pub use backends::indexeddb::{IndexedDbStore, StorageEstimate};
 pub use backends::memory::{Fault, MemoryStore};
 #[cfg(all(feature = "redb", not(target_family = "wasm")))]
 pub use backends::redb::RedbStore;
@@ -109,3 +123,5 @@ pub use journal::{Journal, JournalContents, RECEIPTS_PER_DEVICE};
 pub use log::LogContents;
 pub use outbox::{Outbox, OutboxContents};
 pub use store::{Batch, Durability, MaybeSend, Store, StoreError, Write};
+#[cfg(target_family = "wasm")]
+pub use tabs::{Adopted, HostingError, HostingLock, NoLocks, Slot, TabError};

@@ -1,5 +1,6 @@
 //! The journal of an owner and, where the two are alike, the cache of a participant.
 
+#![cfg(not(target_family = "wasm"))]
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::collections::{BTreeMap, BTreeSet};

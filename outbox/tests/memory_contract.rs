@@ -1,5 +1,6 @@
 //! The contract, and what a test does to a memory store.
 
+#![cfg(not(target_family = "wasm"))]
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use bytes::Bytes;

@@ -1,4 +1,5 @@
 //! The redb store in two processes: this test binary starts itself.
+
 #![cfg(all(feature = "redb", not(target_family = "wasm")))]
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 

@@ -4,7 +4,7 @@ use std::env;
 
 use crate::error::Error;
 use crate::process::{self, Report};
-use crate::{setup, test};
+use crate::{browsers, setup, test};
 
 /// The lints, then every test.
 pub(crate) fn run() -> Result<(), Error> {
@@ -30,19 +30,23 @@ fn lints(report: &mut Report) {
         let all = ["clippy", "--workspace", "--all-targets", "--all-features"];
         process::run(process::cargo(all).args(DENY))
     });
-    report.step("clippy for wasm", wasm_clippy);
+    report.step("clippy and documentation for wasm", wasm);
     report.step("documentation", || {
-        // Added to what is set already: a fresh value would throw away the user's own flags.
-        let flags = env::var("RUSTDOCFLAGS").unwrap_or_default();
         let all = ["doc", "--workspace", "--no-deps", "--all-features"];
-        process::run(process::cargo(all).env("RUSTDOCFLAGS", format!("{flags} -D warnings")))
+        process::run(process::cargo(all).env("RUSTDOCFLAGS", rustdoc_flags()))
     });
+}
+
+fn rustdoc_flags() -> String {
+    // Added to what is set already: a fresh value would throw away the user's own flags.
+    let flags = env::var("RUSTDOCFLAGS").unwrap_or_default();
+    format!("{flags} -D warnings")
 }
 
 const DENY: [&str; 3] = ["--", "-D", "warnings"];
 
-/// The libraries that run in a browser, once as the pure core and once with the driver.
-fn wasm_clippy() -> Result<(), Error> {
+/// What runs in a browser: the libraries, once as the pure core and once with the driver, and the tests.
+fn wasm() -> Result<(), Error> {
     let cargo = setup::wasm()?;
     let core = [
         "-p",
@@ -58,7 +62,9 @@ fn wasm_clippy() -> Result<(), Error> {
         "hustings-room",
         "--all-features",
     ];
-    for crates in [&core[..], &with_driver[..]] {
+    // Without the broker, which is native.
+    let wire = ["-p", "hustings-transport-peerjs", "-p", "wasm-size"];
+    for crates in [&core[..], &with_driver[..], &wire[..]] {
         let mut clippy = cargo.command();
         clippy
             .args(["clippy", "--lib", "--target", setup::WASM])
@@ -66,5 +72,16 @@ fn wasm_clippy() -> Result<(), Error> {
             .args(DENY);
         process::step(&process::typed(&clippy), || process::run(&mut clippy))?;
     }
-    Ok(())
+    let mut tests = cargo.command();
+    tests
+        .args(["clippy", "--target", setup::WASM])
+        .args(browsers::TESTS)
+        .args(DENY);
+    process::step(&process::typed(&tests), || process::run(&mut tests))?;
+    // What only browsers have is documented only there.
+    let mut doc = cargo.command();
+    doc.args(["doc", "--no-deps", "--target", setup::WASM])
+        .args(["-p", "hustings-outbox", "--all-features"])
+        .env("RUSTDOCFLAGS", rustdoc_flags());
+    process::step(&process::typed(&doc), || process::run(&mut doc))
 }

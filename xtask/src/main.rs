@@ -1,6 +1,7 @@
 //! Every chore of the workspace: `cargo xtask <chore>`, one file each.
 
 mod bench;
+mod browsers;
 mod ci;
 mod demo;
 mod error;
@@ -9,6 +10,7 @@ mod purity;
 mod setup;
 mod sim;
 mod test;
+mod wasm;
 
 use std::process::ExitCode;
 
@@ -30,7 +32,7 @@ enum Chore {
     /// Build and run the demo: an owner and many voters in one process, with everything that can
     /// go wrong
     Demo(demo::Args),
-    /// Run every test; needs Rust and nothing else
+    /// Run every test; the last step needs a browser, and installs it on Debian
     Test(test::Args),
     /// Run the formatter, clippy (native and wasm) and rustdoc, with warnings as errors
     Lint,
@@ -40,6 +42,8 @@ enum Chore {
     Sim(sim::Args),
     /// Count the instructions of one operation of each kind, with valgrind
     Bench(bench::Args),
+    /// Build the library for browsers and say how large it is
+    Wasm,
     /// Install what the wasm builds need
     Setup(setup::Args),
 }
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
         Chore::Ci => ci::run(),
         Chore::Sim(args) => sim::run(&args),
         Chore::Bench(args) => bench::run(&args),
+        Chore::Wasm => wasm::run(),
         Chore::Setup(args) => setup::run(&args),
     };
     match done {

@@ -38,6 +38,14 @@ pub(crate) fn cargo<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Comma
     command
 }
 
+/// Where a program is.
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
+    let program = format!("{program}{}", env::consts::EXE_SUFFIX);
+    env::split_paths(&env::var_os("PATH")?)
+        .map(|folder| folder.join(&program))
+        .find(|path| fs::metadata(path).is_ok_and(|file| file.is_file()))
+}
+
 /// A command the way one would type it.
 pub(crate) fn typed(command: &Command) -> String {
     let program = Path::new(command.get_program())
@@ -169,6 +177,12 @@ impl Report {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_is_found_by_its_name() {
+        assert!(on_path("cargo").is_some_and(|path| path.is_absolute()));
+        assert_eq!(on_path("no-such-browser"), None);
+    }
 
     #[test]
     fn a_report_goes_on_after_a_failure_and_fails() {

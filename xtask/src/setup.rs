@@ -3,6 +3,8 @@
 
 mod debian;
 
+pub(crate) use debian::root_on_debian;
+
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -1,4 +1,6 @@
-//! `cargo xtask test`: every test there is. It needs Rust and nothing else.
+//! `cargo xtask test`: every test there is. All but the last step need Rust and nothing else; that
+//! one needs a browser, and where there is none and none can be installed it is left out, loudly,
+//! except in CI, where it fails.
 
 use std::ffi::OsString;
 use std::fs;
@@ -6,10 +8,16 @@ use std::process::Output;
 
 use crate::error::Error;
 use crate::process::{self, Report};
-use crate::purity;
+use crate::{browsers, purity};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
+    /// Run only the tests that run in browsers
+    #[arg(long, conflicts_with = "no_browsers")]
+    browsers: bool,
+    /// Leave out the tests that run in browsers
+    #[arg(long)]
+    no_browsers: bool,
     /// Given anything, only `cargo test` is run and gets it: a filter, `-p hustings-room`, …
     #[arg(
         trailing_var_arg = true,
@@ -21,6 +29,9 @@ pub(crate) struct Args {
 
 /// Runs the tests that were asked for.
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
+    if args.browsers {
+        return process::step(browsers::WHAT, || browsers::run(&args.args));
+    }
     if !args.args.is_empty() {
         let mut test = process::cargo(["test", "--all-features"]);
         let packages = ["-p", "--package", "--workspace"];
@@ -36,12 +47,28 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         });
     }
     let mut report = Report::default();
-    all(&mut report);
+    native(&mut report);
+    if args.no_browsers {
+        eprintln!("==> {}: left out", browsers::WHAT);
+    } else if let Err(missing) = browsers::can_be_had()
+        && std::env::var_os("CI").is_none()
+    {
+        // All the rest needs Rust alone, and has passed or not without it.
+        eprintln!("==> {}: LEFT OUT, {missing}", browsers::WHAT);
+    } else {
+        report.step(browsers::WHAT, || browsers::run(&[]));
+    }
     report.finish("test")
 }
 
 /// Runs every test.
 pub(crate) fn all(report: &mut Report) {
+    native(report);
+    report.step(browsers::WHAT, || browsers::run(&[]));
+}
+
+/// Runs every test that needs no browser.
+fn native(report: &mut Report) {
     report.step(
         "the core is pure: its dependencies and its sources",
         purity::check,
@@ -63,6 +90,12 @@ pub(crate) fn all(report: &mut Report) {
             "--all-features",
         ]))
     });
+    let npm = "the broker's tests against the original PeerServer";
+    if process::on_path("npm").is_some() && process::on_path("node").is_some() {
+        report.step(npm, original_peerserver);
+    } else {
+        eprintln!("==> {npm}: LEFT OUT, they need Node.js and npm");
+    }
     report.step("the demo builds", || {
         process::run(&mut process::cargo([
             "build",
@@ -75,6 +108,25 @@ pub(crate) fn all(report: &mut Report) {
         process::run(demo().args(["--voters", "20", "--votes", "200", "--seed", "7", "--plain"]))
     });
     report.step("the demo: a poll file that is none is refused", bad_poll);
+}
+
+/// The same behaviours that the broker's own tests ask for, asked of npm's `peer`.
+fn original_peerserver() -> Result<(), Error> {
+    let folder = process::root().join("transport-peerjs/tests/npm");
+    let mut npm = std::process::Command::new("npm");
+    npm.args(["ci", "--no-audit", "--no-fund", "--prefix"])
+        .arg(folder);
+    process::run(&mut npm)?;
+    process::run(&mut process::cargo([
+        "test",
+        "--package",
+        "hustings-transport-peerjs",
+        "--all-features",
+        "--test",
+        "broker",
+        "--",
+        "--ignored",
+    ]))
 }
 
 fn demo() -> std::process::Command {

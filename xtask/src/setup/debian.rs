@@ -44,13 +44,19 @@ pub(super) fn install() -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether Debian's packages can be had, and installed.
+pub(crate) fn root_on_debian() -> bool {
+    let root = stdout(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
+    root && works("apt-get") && works("dpkg-deb")
+}
+
+fn works(program: &str) -> bool {
+    capture(Command::new(program).arg("--version")).is_ok_and(|said| said.status.success())
+}
+
 /// Says what to do where this cannot be done.
 fn possible() -> Result<(), Error> {
-    let works = |program: &str| {
-        capture(Command::new(program).arg("--version")).is_ok_and(|said| said.status.success())
-    };
-    let root = stdout(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
-    if works("rustup") && works("apt-get") && works("dpkg-deb") && root {
+    if works("rustup") && root_on_debian() {
         return Ok(());
     }
     Err(Error::Because(format!(

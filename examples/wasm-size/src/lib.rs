@@ -1,0 +1,191 @@
+//! What the library weighs in a browser: `cargo xtask wasm` builds this and says.
+//!
+//! It exports hosting and joining as an application would use them, so that nothing of the library is
+//! left out as unused: the store, slots and locks, the driver, both machines, every command. The
+//! network is not in it: `Wire` only hands frames to and fro.
+
+#![cfg(target_family = "wasm")]
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use hustings_outbox::{HostingLock, IndexedDbStore, Slot};
+use hustings_protocol::{Address, Command, Outcome, RoomLink};
+use hustings_room::clock::SystemClock;
+use hustings_room::driver::{self, Room};
+use hustings_room::transport::{SendOutcome, Transport, TransportEvent};
+use hustings_room::{ChannelBinding, Config, DownReason, LinkId};
+use wasm_bindgen::JsError;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen_futures::spawn_local;
+
+/// A place in a room.
+#[wasm_bindgen]
+pub struct Seat {
+    room: Room,
+    _slot: Slot,
+    _lock: Option<HostingLock>,
+}
+
+/// Hosts a new poll; the draft is JSON.
+///
+/// # Errors
+///
+/// What the browser or the draft is missing, in words.
+#[wasm_bindgen]
+pub async fn host(profile: String, draft: String) -> Result<Seat, JsError> {
+    let store = IndexedDbStore::open(&profile).await?;
+    let slot = Slot::take(&profile).await?;
+    let identity = slot.identity(&store).await?;
+    let lock = HostingLock::take(&profile, identity.peer_id()).await?;
+    let setup = driver::setup(&identity, Config::default())?;
+    let (hosting, driver) = driver::host(setup, Wire, store, SystemClock::new());
+    spawn_local(async { drop(driver.run().await) });
+    let room = match hosting.journals().await?.first() {
+        Some(link) => hosting.open(link.poll).await?,
+        None => hosting.create(serde_json::from_str(&draft)?).await?,
+    };
+    Ok(Seat {
+        room,
+        _slot: slot,
+        _lock: Some(lock),
+    })
+}
+
+/// Joins a poll by its link, and takes over what closed tabs have left in the outbox.
+///
+/// # Errors
+///
+/// What the browser is missing or wrong about the link, in words.
+#[wasm_bindgen]
+pub async fn join(profile: String, link: String) -> Result<Seat, JsError> {
+    let link: RoomLink = link.parse()?;
+    let store = IndexedDbStore::open(&profile).await?;
+    IndexedDbStore::persist().await?;
+    let slot = Slot::take(&profile).await?;
+    let room = enter(&slot, link, &store).await?;
+    for adopted in Slot::adopt(&profile, &store).await? {
+        for room in &adopted.rooms {
+            enter(&adopted.slot, *room, &store).await?;
+        }
+    }
+    Ok(Seat {
+        room,
+        _slot: slot,
+        _lock: None,
+    })
+}
+
+async fn enter(slot: &Slot, link: RoomLink, store: &IndexedDbStore) -> Result<Room, JsError> {
+    let identity = slot.identity(store).await?;
+    let setup = driver::setup(&identity, Config::default())?;
+    let (room, driver) = driver::join(setup, link, Wire, store.clone(), SystemClock::new()).await?;
+    spawn_local(async { drop(driver.run().await) });
+    Ok(room)
+}
+
+#[wasm_bindgen]
+impl Seat {
+    /// The poll as JSON.
+    ///
+    /// # Errors
+    ///
+    /// None in practice.
+    pub fn poll(&self) -> Result<Option<String>, JsError> {
+        let poll = self.room.poll();
+        Ok(poll.map(|poll| serde_json::to_string(&*poll)).transpose()?)
+    }
+
+    /// Does something, and waits for the answer: the revision that it made. `kind` is the type of the
+    /// message, and `payload` its payload.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not count, in words.
+    pub async fn submit(self, kind: String, payload: String) -> Result<String, JsError> {
+        let command = match kind.as_str() {
+            "poll:vote" => Command::Vote(serde_json::from_str(&payload)?),
+            "poll:option:add" => Command::AddOption(serde_json::from_str(&payload)?),
+            "poll:role:update" => Command::UpdateRole(serde_json::from_str(&payload)?),
+            "poll:settings" => Command::UpdateSettings(serde_json::from_str(&payload)?),
+            _ => Command::SetProfile(serde_json::from_str(&payload)?),
+        };
+        match self.room.submit(command).await?.outcome().await? {
+            Outcome::Applied(revision) => Ok(revision.to_string()),
+            Outcome::Rejected(why) => Err(why.into()),
+        }
+    }
+}
+
+/// What is under way, both ways.
+#[derive(Default)]
+struct Frames {
+    arrived: VecDeque<TransportEvent>,
+    sent: VecDeque<Bytes>,
+    waiting: Option<Waker>,
+}
+
+thread_local!(static FRAMES: RefCell<Frames> = RefCell::default());
+
+/// Something happened on the link of a dial: it opened, ended, or has a frame.
+#[wasm_bindgen]
+pub fn happened(dial: u32, what: &str, frame: Vec<u8>) {
+    let link = LinkId::dialled(dial.into());
+    let frame = Bytes::from(frame);
+    let event = match what {
+        "up" => TransportEvent::LinkUp {
+            link,
+            binding: ChannelBinding {
+                local: frame.clone(),
+                remote: frame,
+            },
+        },
+        "down" => TransportEvent::LinkDown {
+            link,
+            reason: DownReason::Unreachable,
+        },
+        "drained" => TransportEvent::Drained { link },
+        "wake" => TransportEvent::Wake,
+        _ => TransportEvent::Frame { link, frame },
+    };
+    let waiting = FRAMES.with_borrow_mut(|frames| {
+        frames.arrived.push_back(event);
+        frames.waiting.take()
+    });
+    waiting.into_iter().for_each(Waker::wake);
+}
+
+/// The next frame to send.
+#[wasm_bindgen]
+pub fn next_frame() -> Option<Vec<u8>> {
+    let frame = FRAMES.with_borrow_mut(|frames| frames.sent.pop_front())?;
+    Some(frame.to_vec())
+}
+
+/// A transport that leaves everything to whoever calls [`happened`] and [`next_frame`].
+struct Wire;
+
+impl Transport for Wire {
+    fn dial(&mut self, _: LinkId, to: &Address) {
+        FRAMES.with_borrow_mut(|frames| frames.sent.push_back(to.to_string().into()));
+    }
+
+    fn send(&mut self, _: LinkId, frame: Bytes) -> SendOutcome {
+        FRAMES.with_borrow_mut(|frames| frames.sent.push_back(frame));
+        SendOutcome::Queued
+    }
+
+    fn hangup(&mut self, _: LinkId) {}
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<TransportEvent> {
+        FRAMES.with_borrow_mut(|frames| match frames.arrived.pop_front() {
+            Some(event) => Poll::Ready(event),
+            None => {
+                frames.waiting = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        })
+    }
+}

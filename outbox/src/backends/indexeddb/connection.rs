@@ -1,0 +1,154 @@
+//! One connection to a database, and what may happen to it.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use futures::channel::oneshot;
+use futures::future::{Either, select};
+use indexed_db_futures::database::{Database, VersionChangeEvent};
+use indexed_db_futures::future::OpenDbRequest;
+use indexed_db_futures::internals::SystemRepr;
+use indexed_db_futures::prelude::*;
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::Closure;
+use wasm_bindgen_futures::spawn_local;
+
+use super::RECORDS;
+use super::errors::of_open;
+use crate::StoreError;
+
+/// The version of what is in the database: the object stores and how keys and values are written.
+const VERSION: u32 = 1;
+
+/// Whether a database was there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Birth {
+    Found,
+    Made,
+}
+
+/// Why a connection is of no more use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It was closed for another tab.
+    GivenUp(&'static str),
+    /// The browser took it away.
+    Lost,
+}
+
+/// A connection that is closed when it is dropped, and before that when another tab needs the
+/// database for itself.
+pub(super) struct Connection {
+    database: Database,
+    end: Rc<Cell<Option<End>>>,
+    /// What the database calls; they have to live as long as it may.
+    _listeners: [Closure<dyn FnMut(web_sys::IdbVersionChangeEvent)>; 2],
+}
+
+impl Connection {
+    pub(super) async fn open(name: &str) -> Result<(Self, Birth), StoreError> {
+        let birth = Rc::new(Cell::new(Birth::Found));
+        let (blocked, is_blocked) = oneshot::channel();
+        let request = Database::open(name)
+            .with_version(VERSION)
+            .with_on_blocked(move |_: VersionChangeEvent| {
+                // Nobody hears it if the opening was given up.
+                let _ = blocked.send(());
+                Ok(())
+            })
+            .with_on_upgrade_needed({
+                let birth = Rc::clone(&birth);
+                move |event: VersionChangeEvent, database: Database| {
+                    if event.old_version() < 1.0 {
+                        birth.set(Birth::Made);
+                        database.create_object_store(RECORDS).build()?;
+                    }
+                    Ok(())
+                }
+            })
+            .build()
+            .map_err(|error| of_open(name, error))?;
+        // A sender that is dropped with its listener says nothing.
+        let is_blocked = async {
+            if is_blocked.await.is_err() {
+                futures::future::pending::<()>().await;
+            }
+        };
+        match select(request, Box::pin(is_blocked)).await {
+            Either::Left((Ok(database), _)) => Ok((Self::new(database), birth.get())),
+            Either::Left((Err(error), _)) => Err(of_open(name, error)),
+            Either::Right(((), request)) => {
+                abandon(request);
+                Err(StoreError::Blocked(name.to_owned()))
+            }
+        }
+    }
+
+    fn new(database: Database) -> Self {
+        let end = Rc::new(Cell::new(None));
+        let raw = database.as_sys().clone();
+        let on_version_change = Closure::new({
+            let (end, raw) = (Rc::clone(&end), raw.clone());
+            move |event: web_sys::IdbVersionChangeEvent| {
+                // Transactions that have begun are finished first.
+                raw.close();
+                end.set(Some(End::GivenUp(match event.new_version() {
+                    Some(_) => "another tab has a newer version of the database",
+                    None => "another tab deletes the database",
+                })));
+            }
+        });
+        let on_close = Closure::new({
+            let end = Rc::clone(&end);
+            move |_| end.set(end.get().or(Some(End::Lost)))
+        });
+        raw.set_onversionchange(Some(on_version_change.as_ref().unchecked_ref()));
+        raw.set_onclose(Some(on_close.as_ref().unchecked_ref()));
+        Self {
+            database,
+            end,
+            _listeners: [on_version_change, on_close],
+        }
+    }
+
+    pub(super) const fn database(&self) -> &Database {
+        &self.database
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.end.get() == Some(End::Lost)
+    }
+
+    /// Why it was closed, if it was closed for another tab.
+    pub(super) fn given_up(&self) -> Option<&'static str> {
+        match self.end.get() {
+            Some(End::GivenUp(reason)) => Some(reason),
+            Some(End::Lost) | None => None,
+        }
+    }
+
+    /// Says that it is of no more use, unless that is known.
+    pub(super) fn lose(&self) {
+        self.end.set(self.end.get().or(Some(End::Lost)));
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let raw = self.database.as_sys();
+        raw.set_onversionchange(None);
+        raw.set_onclose(None);
+        raw.close();
+    }
+}
+
+/// Lets an opening come to its end unheard. Its upgrade must not run without the listener, which
+/// would leave a database without its object store; and a connection that nobody closes would
+/// block the next tab.
+fn abandon(request: OpenDbRequest) {
+    spawn_local(async {
+        if let Ok(database) = request.await {
+            database.close();
+        }
+    });
+}

@@ -1,0 +1,343 @@
+//! A store in a browser's IndexedDB.
+
+mod connection;
+mod errors;
+mod quota;
+
+use std::cell::RefCell;
+use std::fmt;
+use std::ops::Range;
+use std::rc::Rc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::lock::Mutex;
+use indexed_db_futures::object_store::ObjectStore;
+use indexed_db_futures::prelude::*;
+use indexed_db_futures::transaction::{
+    Transaction, TransactionDurability, TransactionMode, TransactionOptions,
+};
+use indexed_db_futures::{KeyRange, internals::SystemRepr};
+use js_sys::{ArrayBuffer, Uint8Array};
+use wasm_bindgen::{JsCast, JsValue};
+
+pub use self::quota::StorageEstimate;
+
+use self::connection::{Birth, Connection};
+use self::errors::{io, of_transaction};
+use crate::keys::corrupt;
+use crate::{Batch, Durability, Store, StoreError, Write};
+
+/// The object store that has every record: binary keys, which IndexedDB orders bytewise, and
+/// `Uint8Array`s as values.
+const RECORDS: &str = "records";
+
+/// A database of the page's origin.
+///
+/// A clone is another handle of the same connection. Several tabs may have the same database open;
+/// IndexedDB orders their transactions. What must not be shared is shared out by
+/// [`Slot`](crate::Slot)s.
+///
+/// - A commit is one transaction with an explicit durability: browsers' default is
+///   [`Relaxed`](Durability::Relaxed), or changes with their versions.
+/// - When another tab wants to upgrade or delete the database, this one closes it: what is under
+///   way is finished, and everything later is [`StoreError::Closed`].
+/// - When the browser takes the connection away (Safari loses its database server now and then), it
+///   is opened again, once for each call that needs it. If the data is gone with it, because the
+///   user or the browser cleared them, the handles end with [`StoreError::Unavailable`]: carrying on
+///   with an empty store would be forgetting in silence.
+///
+/// Browsers may delete the data of a site when the disk is full, or that was not visited for a
+/// while, unless they granted [`persist`](Self::persist).
+#[derive(Clone)]
+pub struct IndexedDbStore {
+    shared: Rc<Shared>,
+}
+
+struct Shared {
+    name: String,
+    state: RefCell<State>,
+    /// Held while the database is opened again, so that several calls open it once.
+    reopening: Mutex<()>,
+}
+
+enum State {
+    Open(Rc<Connection>),
+    /// Nothing will help but a new store.
+    Ended(StoreError),
+}
+
+impl IndexedDbStore {
+    /// Opens a database, which is made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] where the browser keeps nothing for this page,
+    /// [`StoreError::Blocked`] when another tab with an older version of the program does not let
+    /// go of the database, [`StoreError::Closed`] when the database is of a newer version.
+    pub async fn open(name: &str) -> Result<Self, StoreError> {
+        let (connection, _) = Connection::open(name).await?;
+        Ok(Self {
+            shared: Rc::new(Shared {
+                name: name.to_owned(),
+                state: RefCell::new(State::Open(Rc::new(connection))),
+                reopening: Mutex::new(()),
+            }),
+        })
+    }
+
+    /// Asks the browser to keep this site's data until the user deletes them. Firefox asks the user;
+    /// others decide by themselves. `false` if it was not granted.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] where this cannot be asked for.
+    pub async fn persist() -> Result<bool, StoreError> {
+        quota::persist().await
+    }
+
+    /// How much of the disk this site uses and may use, roughly: browsers blur the numbers.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] where this cannot be asked for.
+    pub async fn estimate() -> Result<StorageEstimate, StoreError> {
+        quota::estimate().await
+    }
+}
+
+impl fmt::Debug for IndexedDbStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IndexedDbStore")
+            .field("name", &self.shared.name)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// The connection, opened again if the browser took it away.
+    async fn connection(&self) -> Result<Rc<Connection>, StoreError> {
+        if let Some(connection) = self.usable()? {
+            return Ok(connection);
+        }
+        let _one_at_a_time = self.reopening.lock().await;
+        // Somebody may have done it meanwhile.
+        if let Some(connection) = self.usable()? {
+            return Ok(connection);
+        }
+        let (connection, birth) = Connection::open(&self.name).await?;
+        match birth {
+            Birth::Found => {
+                let connection = Rc::new(connection);
+                self.state.replace(State::Open(Rc::clone(&connection)));
+                Ok(connection)
+            }
+            // The new and empty one stays for whoever opens the store next.
+            Birth::Made => Err(self.end(StoreError::Unavailable(format!(
+                "the database {} is gone, and all that was in it",
+                self.name
+            )))),
+        }
+    }
+
+    /// The connection if it can be used; `None` if another one can be had.
+    fn usable(&self) -> Result<Option<Rc<Connection>>, StoreError> {
+        let given_up = match &*self.state.borrow() {
+            State::Ended(error) => return Err(error.clone()),
+            State::Open(connection) if connection.is_lost() => return Ok(None),
+            State::Open(connection) => match connection.given_up() {
+                None => return Ok(Some(Rc::clone(connection))),
+                Some(reason) => reason,
+            },
+        };
+        Err(self.end(StoreError::Closed(given_up.to_owned())))
+    }
+
+    fn end(&self, error: StoreError) -> StoreError {
+        self.state.replace(State::Ended(error.clone()));
+        error
+    }
+
+    /// Starts a transaction with `start`. If the connection turns out to be gone, does so once more
+    /// on another one: nothing has been done by then.
+    async fn with_transaction<T>(
+        &self,
+        work: impl AsyncFn(&Connection) -> Result<T, Failure>,
+    ) -> Result<T, StoreError> {
+        let mut tried = false;
+        loop {
+            let connection = self.connection().await?;
+            match work(&connection).await {
+                Ok(done) => return Ok(done),
+                Err(Failure::Store(error)) => return Err(error),
+                Err(Failure::NotStarted(error)) => {
+                    connection.lose();
+                    if std::mem::replace(&mut tried, true) {
+                        return Err(StoreError::Closed(error.to_string()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Why a transaction did nothing.
+enum Failure {
+    /// The connection is gone: there is no transaction.
+    NotStarted(indexed_db_futures::error::Error),
+    Store(StoreError),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Connection {
+    fn read(&self) -> Result<Transaction<'_>, Failure> {
+        self.database()
+            .transaction(RECORDS)
+            .with_mode(TransactionMode::Readonly)
+            .build()
+            .map_err(Failure::NotStarted)
+    }
+
+    fn write(&self, durability: Durability) -> Result<Transaction<'_>, Failure> {
+        let durability = match durability {
+            Durability::Strict => TransactionDurability::Strict,
+            Durability::Relaxed => TransactionDurability::Relaxed,
+        };
+        self.database()
+            .transaction(RECORDS)
+            .with_mode(TransactionMode::Readwrite)
+            .with_options(TransactionOptions::new().with_durability(durability))
+            .build()
+            .map_err(Failure::NotStarted)
+    }
+}
+
+#[async_trait(?Send)]
+impl Store for IndexedDbStore {
+    async fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        let key = js(key);
+        self.shared
+            .with_transaction(async |connection| {
+                let transaction = connection.read()?;
+                let records = transaction.object_store(RECORDS).map_err(io)?;
+                let request = records.get::<JsValue, _, _>(key.clone());
+                let value = request.primitive().map_err(io)?.await.map_err(io)?;
+                let value = value.filter(|value| !value.is_undefined());
+                Ok(value.map(|value| bytes(&key, &value)).transpose()?)
+            })
+            .await
+    }
+
+    async fn scan(&self, range: Range<Bytes>) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
+        // IndexedDB throws on a range that cannot have anything.
+        if range.start >= range.end {
+            return Ok(Vec::new());
+        }
+        self.shared
+            .with_transaction(async |connection| {
+                let transaction = connection.read()?;
+                let records = transaction.object_store(RECORDS).map_err(io)?;
+                // Both are asked for before either is waited for, in one transaction: no write
+                // comes between them.
+                let keys = records
+                    .get_all_keys::<JsValue>()
+                    .with_query::<JsValue, _>(key_range(&range))
+                    .primitive()
+                    .map_err(io)?;
+                let values = records
+                    .get_all::<JsValue>()
+                    .with_query::<JsValue, _>(key_range(&range))
+                    .primitive()
+                    .map_err(io)?;
+                let (keys, values) = (keys.await.map_err(io)?, values.await.map_err(io)?);
+                if keys.len() != values.len() {
+                    let error = "the browser found more keys than values, or fewer";
+                    return Err(StoreError::Io(error.to_owned()).into());
+                }
+                let mut found = Vec::with_capacity(keys.len());
+                for (key, value) in keys.zip(values) {
+                    let (key, value) = (key.map_err(io)?, value.map_err(io)?);
+                    found.push((bytes(&key, &key)?, bytes(&key, &value)?));
+                }
+                Ok(found)
+            })
+            .await
+    }
+
+    async fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+        if batch.is_empty() && durability == Durability::Relaxed {
+            return Ok(());
+        }
+        self.shared
+            .with_transaction(async |connection| {
+                let transaction = connection.write(durability)?;
+                // No request is waited for: whatever else is awaited in a transaction commits what
+                // it has so far.
+                let sent = transaction
+                    .object_store(RECORDS)
+                    .and_then(|records| send(&records, batch.writes()));
+                if let Err(error) = sent {
+                    // Dropped without a commit, the transaction rolls back.
+                    return Err(io(error).into());
+                }
+                let raw = transaction.as_sys().clone();
+                Ok(transaction
+                    .commit()
+                    .await
+                    .map_err(|error| of_transaction(&raw, error))?)
+            })
+            .await
+    }
+}
+
+/// Puts the changes into a transaction, in their order, in which IndexedDB does them.
+fn send(records: &ObjectStore<'_>, writes: &[Write]) -> indexed_db_futures::Result<()> {
+    for write in writes {
+        // The requests' futures are dropped: an error of any reaches the transaction.
+        match write {
+            Write::Put { key, value } => drop(records.put(js(value)).with_key(js(key)).build()?),
+            Write::Delete { key } => drop(records.delete::<JsValue, _>(js(key)).build()?),
+            Write::DeleteRange { range } if range.start < range.end => {
+                drop(records.delete::<JsValue, _>(key_range(range)).build()?);
+            }
+            Write::DeleteRange { .. } => {}
+        }
+    }
+    if writes.is_empty() {
+        // A transaction without a change need not reach the disk, and so would not take the relaxed
+        // ones before it there. Numbers are keys that no range of binary keys contains.
+        drop(records.put(JsValue::from(0)).with_key(0).build()?);
+    }
+    Ok(())
+}
+
+/// A copy in JavaScript's memory.
+fn js(bytes: &[u8]) -> JsValue {
+    Uint8Array::from(bytes).into()
+}
+
+fn key_range(range: &Range<Bytes>) -> KeyRange<JsValue> {
+    KeyRange::Bound(js(&range.start), false, js(&range.end), true)
+}
+
+/// A copy in Rust's memory, of a value or of a key, which comes back as an `ArrayBuffer` whatever it
+/// went in as.
+fn bytes(key: &JsValue, value: &JsValue) -> Result<Bytes, StoreError> {
+    let array = match value.dyn_ref::<Uint8Array>() {
+        Some(array) => array.clone(),
+        None if value.is_instance_of::<ArrayBuffer>() => Uint8Array::new(value),
+        None => {
+            let key = Uint8Array::new(key).to_vec();
+            return Err(corrupt(
+                format_args!("{key:02x?}"),
+                "it is not made of bytes",
+            ));
+        }
+    };
+    Ok(array.to_vec().into())
+}

@@ -1,0 +1,104 @@
+//! The browser's Web Locks, as far as they are needed: exclusive ones.
+//!
+//! `web-sys` has them only behind a compiler flag that every consumer would have to set, so the one
+//! method that is needed is called by its name.
+
+use std::fmt;
+
+use futures::channel::oneshot;
+use futures::future::{Either, select};
+use js_sys::{Function, Object, Promise, Reflect};
+use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
+use wasm_bindgen_futures::JsFuture;
+
+use super::NoLocks;
+use crate::browser::{describe, navigator};
+
+/// The locks of the page's origin.
+pub(super) struct WebLocks {
+    manager: JsValue,
+    request: Function,
+}
+
+/// A lock that this page has until it is dropped.
+pub(super) struct Held {
+    release: Function,
+}
+
+impl WebLocks {
+    pub(super) fn of_the_page() -> Result<Self, NoLocks> {
+        let found = navigator("locks").and_then(|manager| {
+            let request = Reflect::get(&manager, &"request".into()).ok()?;
+            let request = request.dyn_into().ok()?;
+            Some(Self { manager, request })
+        });
+        found.ok_or_else(|| {
+            NoLocks(
+                "this browser has no Web Locks, or the page is neither https nor localhost"
+                    .to_owned(),
+            )
+        })
+    }
+
+    /// Waits for its turn.
+    pub(super) async fn hold(&self, name: &str) -> Result<Held, NoLocks> {
+        match self.ask(name, false).await? {
+            Some(held) => Ok(held),
+            None => Err(NoLocks(format!("the lock {name} was not given"))),
+        }
+    }
+
+    /// `None` while somebody else has it.
+    pub(super) async fn try_hold(&self, name: &str) -> Result<Option<Held>, NoLocks> {
+        self.ask(name, true).await
+    }
+
+    async fn ask(&self, name: &str, if_available: bool) -> Result<Option<Held>, NoLocks> {
+        let refused = |thrown: JsValue| NoLocks(describe(&thrown));
+        let options = Object::new();
+        Reflect::set(&options, &"ifAvailable".into(), &if_available.into()).map_err(refused)?;
+
+        // The browser holds a lock until the promise that this function returns is settled. It
+        // frees itself when it has been called, which may be after whoever asks has gone.
+        let (answer, answered) = oneshot::channel();
+        let granted = Closure::once_into_js(move |lock: JsValue| -> JsValue {
+            if lock.is_null() {
+                // Whoever has gone does not need to know.
+                let _ = answer.send(None);
+                return JsValue::UNDEFINED;
+            }
+            let mut release = None;
+            let released = Promise::new(&mut |resolve, _| release = Some(resolve));
+            let held = release.map(|release| Held { release });
+            // Nobody waits any more: the lock goes back when what was not sent is dropped.
+            let _ = answer.send(held);
+            released.into()
+        });
+        let request = self
+            .request
+            .call3(&self.manager, &name.into(), &options, &granted)
+            .map_err(refused)?;
+        // The request itself ends only when the lock is given back, or when it is refused.
+        let request = JsFuture::from(request.unchecked_into::<Promise>());
+        match select(answered, request).await {
+            Either::Left((Ok(held), _)) => Ok(held),
+            Either::Right((Err(thrown), _)) => Err(refused(thrown)),
+            Either::Left((Err(_), _)) | Either::Right((Ok(_), _)) => {
+                Err(NoLocks("the browser did not answer".to_owned()))
+            }
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // What resolves a promise does not throw.
+        let _ = self.release.call0(&JsValue::UNDEFINED);
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held").finish_non_exhaustive()
+    }
+}

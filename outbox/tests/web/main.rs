@@ -1,0 +1,14 @@
+//! The store of a browser and its tabs, in a browser.
+//!
+//! `cargo xtask test --browsers` runs it. A page cannot kill itself, fill the disk or have a second tab
+//! at will: [`page`] stages what it can with frames, and the rest by replacing what the browser says.
+
+#![cfg(target_family = "wasm")]
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod contract;
+mod indexeddb;
+mod page;
+mod tabs;
+
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);

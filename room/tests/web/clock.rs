@@ -1,0 +1,33 @@
+//! The page's clock and its timers.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::join_all;
+use hustings_room::Moment;
+use hustings_room::clock::{Clock, SystemClock, unix_millis};
+use wasm_bindgen_test::wasm_bindgen_test;
+
+#[wasm_bindgen_test]
+async fn whoever_sleeps_until_a_moment_wakes_when_the_clock_has_reached_it() {
+    let clock = SystemClock::new();
+    assert!(clock.now() < Moment::from_millis(10_000));
+    let sleeps = [30_u64, 0, 20, 1].map(|millis| {
+        let moment = clock.now() + Duration::from_millis(millis);
+        let sleep = clock.sleep_until(moment);
+        async move {
+            sleep.await;
+            assert!(clock.now() >= moment, "{millis} ms");
+        }
+    });
+    join_all(sleeps).await;
+
+    let hour = clock.now() + Duration::from_secs(3_600);
+    assert!(clock.sleep_until(hour).now_or_never().is_none());
+}
+
+#[wasm_bindgen_test]
+fn the_wall_clock_is_in_this_century() {
+    let millis = unix_millis();
+    assert!((1_700_000_000_000..4_000_000_000_000).contains(&millis));
+}

@@ -1,0 +1,77 @@
+//! A signalling server to run: `hustings-broker --port 9000`.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use hustings_transport_peerjs::broker::{Broker, BrokerConfig, BrokerError};
+
+/// Introduces peers that speak PeerJS to each other. What they say afterwards never comes by here.
+#[derive(Parser)]
+#[command(name = "hustings-broker", version)]
+struct Args {
+    /// The address to listen at; `::` is every interface
+    #[arg(long, default_value_t = IpAddr::V6(Ipv6Addr::UNSPECIFIED))]
+    host: IpAddr,
+    /// The port to listen at; 0 is any free one
+    #[arg(long, short, default_value_t = 9000)]
+    port: u16,
+    /// The path to be mounted at
+    #[arg(long, default_value = "/")]
+    path: String,
+    /// The API key, which is no secret
+    #[arg(long, short, default_value = "peerjs")]
+    key: String,
+    /// Let everybody list who is registered
+    #[arg(long)]
+    allow_discovery: bool,
+    /// After how many seconds of silence a peer is dropped
+    #[arg(long, default_value_t = 60)]
+    alive_timeout: u64,
+    /// How many seconds a message waits for a peer who is not there
+    #[arg(long, default_value_t = 5)]
+    expire_after: u64,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Args::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> Result<(), BrokerError> {
+    let config = BrokerConfig {
+        path: args.path,
+        key: args.key,
+        allow_discovery: args.allow_discovery,
+        alive_timeout: Duration::from_secs(args.alive_timeout),
+        expire_after: Duration::from_secs(args.expire_after),
+        ..BrokerConfig::default()
+    };
+    let broker = Broker::bind(SocketAddr::new(args.host, args.port), config).await?;
+    println!("listening at {}", broker.local_addr());
+    broker.serve(stop()).await
+}
+
+/// Done when somebody presses Ctrl-C or the process is told to end.
+async fn stop() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = interrupted => {}
+                _ = terminated.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = interrupted.await;
+}

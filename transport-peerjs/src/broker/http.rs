@@ -1,0 +1,128 @@
+//! The HTTP endpoints, and the way to the socket.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{Path, Query, Request, State, WebSocketUpgrade};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::Deserialize;
+
+use super::{Shared, socket};
+
+/// How a socket introduces itself.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Parameters {
+    pub(crate) id: Option<String>,
+    pub(crate) token: Option<String>,
+    pub(crate) key: Option<String>,
+}
+
+const INFO: &str = concat!(
+    r#"{"name":"hustings broker","description":"Introduces peers that speak PeerJS to each other","version":""#,
+    env!("CARGO_PKG_VERSION"),
+    r#""}"#
+);
+
+pub(crate) fn router(shared: Arc<Shared>) -> Router {
+    let path = shared.path.clone();
+    let mut router = Router::new()
+        .route(&path, get(info))
+        .route(&format!("{path}peerjs"), get(upgrade))
+        .route(&format!("{path}{{key}}/id"), get(new_id))
+        .route(&format!("{path}{{key}}/peers"), get(peers));
+    if let Some(bare) = path.strip_suffix('/').filter(|bare| !bare.is_empty()) {
+        router = router.route(bare, get(info));
+    }
+    router.layer(middleware::from_fn(cors)).with_state(shared)
+}
+
+async fn info() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], INFO).into_response()
+}
+
+async fn new_id(State(shared): State<Arc<Shared>>, Path(key): Path<String>) -> Response {
+    if key != shared.config.key {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    loop {
+        let mut bytes = [0; 16];
+        if getrandom::fill(&mut bytes).is_err() {
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+        let id = uuid::Builder::from_random_bytes(bytes)
+            .into_uuid()
+            .to_string();
+        if !shared.realm().contains(&id) {
+            let headers = [
+                (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+                (header::CACHE_CONTROL, "no-store"),
+            ];
+            return (headers, id).into_response();
+        }
+    }
+}
+
+async fn peers(State(shared): State<Arc<Shared>>, Path(key): Path<String>) -> Response {
+    if !shared.config.allow_discovery || key != shared.config.key {
+        return StatusCode::UNAUTHORIZED.into_response();
+    }
+    // Ids are letters, digits, spaces, _ and -: they need no escaping.
+    let ids = shared.realm().ids().join("\",\"");
+    let list = if ids.is_empty() {
+        "[]".into()
+    } else {
+        format!("[\"{ids}\"]")
+    };
+    ([(header::CONTENT_TYPE, "application/json")], list).into_response()
+}
+
+async fn upgrade(
+    State(shared): State<Arc<Shared>>,
+    parameters: Result<Query<Parameters>, QueryRejection>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => return rejection.into_response(),
+    };
+    let parameters = parameters
+        .map(|Query(parameters)| parameters)
+        .unwrap_or_default();
+    let max = shared.config.limits.max_message_bytes;
+    upgrade
+        .max_message_size(max)
+        .max_frame_size(max)
+        .read_buffer_size(8 * 1024)
+        .write_buffer_size(4 * 1024)
+        .on_upgrade(move |socket| socket::serve(socket, parameters, shared))
+}
+
+/// Lets pages of any origin read the answers, as PeerServer does.
+async fn cors(request: Request, next: Next) -> Response {
+    let is_preflight = request.method() == Method::OPTIONS;
+    let asked = request
+        .headers()
+        .get(header::ACCESS_CONTROL_REQUEST_HEADERS)
+        .cloned();
+    let mut response = if is_preflight {
+        StatusCode::NO_CONTENT.into_response()
+    } else {
+        next.run(request).await
+    };
+    let headers = response.headers_mut();
+    let any = HeaderValue::from_static("*");
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
+    if is_preflight {
+        let methods = HeaderValue::from_static("GET,HEAD");
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+        if let Some(asked) = asked {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked);
+        }
+    }
+    response
+}

@@ -1,0 +1,58 @@
+//! How fast messages are taken.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// A bucket of permissions that fills at a steady rate.
+#[derive(Debug)]
+pub(crate) struct Rate {
+    per_second: f64,
+    burst: f64,
+    left: f64,
+    at: Instant,
+}
+
+impl Rate {
+    pub(crate) fn new(per_second: u32, burst: u32, now: Instant) -> Self {
+        let burst = f64::from(burst.max(1));
+        Self {
+            per_second: f64::from(per_second.max(1)),
+            burst,
+            left: burst,
+            at: now,
+        }
+    }
+
+    /// Takes one permission and says how long to wait for it.
+    pub(crate) fn take(&mut self, now: Instant) -> Duration {
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        self.at = now;
+        self.left = (self.left + passed * self.per_second).min(self.burst) - 1.0;
+        if self.left >= 0.0 {
+            Duration::ZERO
+        } else {
+            Duration::from_secs_f64(-self.left / self.per_second)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_free_and_the_rest_waits() {
+        let start = Instant::now();
+        let mut rate = Rate::new(10, 3, start);
+        let waits: Vec<_> = (0..5).map(|_| rate.take(start).as_millis()).collect();
+        assert_eq!(waits, [0, 0, 0, 100, 200]);
+        let later = start + Duration::from_secs(60);
+        assert_eq!(rate.take(later), Duration::ZERO);
+        assert_eq!(
+            rate.take(start),
+            Duration::ZERO,
+            "a clock that ran backwards"
+        );
+    }
+}

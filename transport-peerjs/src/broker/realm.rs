@@ -1,0 +1,405 @@
+//! Who is registered, and what waits for whom. No I/O: a clock comes in, mail goes out.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::{BrokerConfig, BrokerLimits};
+use crate::wire::is_peer_id;
+
+/// What a socket is to send.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Mail {
+    Text(Letter),
+    /// Close. Nothing follows.
+    Close,
+}
+
+/// A text that counts as unread until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Letter {
+    pub(crate) text: String,
+    counts: [Arc<AtomicUsize>; 2],
+}
+
+impl PartialEq for Letter {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Letter {}
+
+impl Drop for Letter {
+    fn drop(&mut self) {
+        for count in &self.counts {
+            count.fetch_sub(self.text.len(), Ordering::Relaxed);
+        }
+    }
+}
+
+/// The way to one socket. Its channel has no bound of its own: what is in it is counted.
+#[derive(Debug)]
+struct Mailbox {
+    sender: mpsc::UnboundedSender<Mail>,
+    unread: Arc<AtomicUsize>,
+}
+
+/// Which socket of all that ever were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SocketNumber(u64);
+
+/// Why a socket may not register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Parameters,
+    Key,
+    Id,
+    Token,
+    Taken,
+    Full,
+}
+
+impl Refused {
+    /// The message to say so. Clients know PeerServer's sentences.
+    pub(crate) const fn message(self) -> &'static str {
+        match self {
+            Self::Parameters => {
+                r#"{"type":"ERROR","payload":{"msg":"No id, token, or key supplied to websocket server"}}"#
+            }
+            Self::Key => r#"{"type":"ERROR","payload":{"msg":"Invalid key provided"}}"#,
+            Self::Id => r#"{"type":"ERROR","payload":{"msg":"Invalid id provided"}}"#,
+            Self::Token => r#"{"type":"ERROR","payload":{"msg":"Invalid token provided"}}"#,
+            Self::Taken => r#"{"type":"ID-TAKEN","payload":{"msg":"ID is taken"}}"#,
+            Self::Full => {
+                r#"{"type":"ERROR","payload":{"msg":"Server has reached its concurrent user limit"}}"#
+            }
+        }
+    }
+}
+
+const OPEN: &str = r#"{"type":"OPEN"}"#;
+const MAX_TOKEN: usize = 256;
+
+#[derive(Debug)]
+struct Peer {
+    token: String,
+    socket: SocketNumber,
+    mailbox: Mailbox,
+    last_seen: Instant,
+    /// How many of its messages wait for absent peers.
+    queued: usize,
+}
+
+/// A message for somebody who is not there.
+#[derive(Debug)]
+struct Waiting {
+    at: Instant,
+    src: String,
+    text: String,
+}
+
+#[derive(Debug)]
+pub(crate) struct Realm {
+    limits: BrokerLimits,
+    alive_timeout: Duration,
+    expire_after: Duration,
+    peers: BTreeMap<String, Peer>,
+    /// By whom they are for.
+    waiting: BTreeMap<String, VecDeque<Waiting>>,
+    queued: usize,
+    queued_bytes: usize,
+    unread: Arc<AtomicUsize>,
+    last_socket: u64,
+    closed: bool,
+}
+
+#[derive(Deserialize)]
+struct Received<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    dst: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    payload: Option<&'a RawValue>,
+}
+
+#[derive(Serialize)]
+struct Relayed<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    src: &'a str,
+    dst: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<&'a RawValue>,
+}
+
+impl Relayed<'_> {
+    fn text(&self) -> String {
+        serde_json::to_string(self).expect("texts and JSON make JSON")
+    }
+
+    /// What the server itself says of `src`.
+    fn notice(kind: &str, src: &str, dst: &str) -> String {
+        Relayed {
+            kind,
+            src,
+            dst,
+            payload: None,
+        }
+        .text()
+    }
+}
+
+impl Realm {
+    pub(crate) fn new(config: &BrokerConfig) -> Self {
+        Self {
+            limits: config.limits,
+            alive_timeout: config.alive_timeout,
+            expire_after: config.expire_after,
+            peers: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            queued: 0,
+            queued_bytes: 0,
+            unread: Arc::default(),
+            last_socket: 0,
+            closed: false,
+        }
+    }
+
+    /// Registers a socket, whose mail comes by `sender`.
+    pub(crate) fn register(
+        &mut self,
+        id: &str,
+        token: &str,
+        sender: mpsc::UnboundedSender<Mail>,
+        now: Instant,
+    ) -> Result<SocketNumber, Refused> {
+        if !is_peer_id(id) {
+            return Err(Refused::Id);
+        }
+        if token.len() > MAX_TOKEN {
+            return Err(Refused::Token);
+        }
+        let queued = match self.peers.get(id) {
+            Some(peer) if peer.token != token => return Err(Refused::Taken),
+            Some(peer) => {
+                let _ = peer.mailbox.sender.send(Mail::Close);
+                peer.queued
+            }
+            None if self.closed || self.peers.len() >= self.limits.max_peers => {
+                return Err(Refused::Full);
+            }
+            // Messages of an earlier registration may still wait for others.
+            None => self
+                .waiting
+                .values()
+                .flatten()
+                .filter(|w| w.src == id)
+                .count(),
+        };
+        self.last_socket += 1;
+        let socket = SocketNumber(self.last_socket);
+        let peer = Peer {
+            token: token.to_owned(),
+            socket,
+            mailbox: Mailbox {
+                sender,
+                unread: Arc::default(),
+            },
+            last_seen: now,
+            queued,
+        };
+        self.peers.insert(id.to_owned(), peer);
+        self.deliver(id, OPEN.to_owned());
+        for waiting in self.waiting.remove(id).unwrap_or_default() {
+            self.forget(&waiting);
+            self.deliver(id, waiting.text);
+        }
+        Ok(socket)
+    }
+
+    /// The socket is gone. The registration goes with it unless another socket has taken it over.
+    pub(crate) fn unregister(&mut self, id: &str, socket: SocketNumber) {
+        if self.peers.get(id).is_some_and(|peer| peer.socket == socket) {
+            self.peers.remove(id);
+        }
+    }
+
+    /// Takes a message of a registered socket. What is none, or of a socket that was taken over, is
+    /// ignored.
+    pub(crate) fn receive(&mut self, id: &str, socket: SocketNumber, text: &str, now: Instant) {
+        let Some(peer) = self.peers.get_mut(id) else {
+            return;
+        };
+        if peer.socket != socket || !text.trim_start().starts_with('{') {
+            return;
+        }
+        let Ok(message) = serde_json::from_str::<Received<'_>>(text) else {
+            return;
+        };
+        let is_leave = match &*message.kind {
+            "OFFER" | "ANSWER" | "CANDIDATE" => false,
+            "LEAVE" => true,
+            "HEARTBEAT" => {
+                peer.last_seen = now;
+                return;
+            }
+            _ => return,
+        };
+        peer.last_seen = now;
+        match message.dst.as_deref() {
+            None | Some("") if is_leave => {
+                let _ = peer.mailbox.sender.send(Mail::Close);
+                self.peers.remove(id);
+            }
+            Some(dst) if is_peer_id(dst) => {
+                let relayed = Relayed {
+                    kind: &message.kind,
+                    src: id,
+                    dst,
+                    payload: message.payload,
+                };
+                self.relay(&relayed, is_leave, now);
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    fn relay(&mut self, message: &Relayed<'_>, is_leave: bool, now: Instant) {
+        let Relayed { src, dst, .. } = *message;
+        if self.peers.contains_key(dst) {
+            if !self.deliver(dst, message.text()) {
+                self.deliver(src, Relayed::notice("LEAVE", dst, src));
+            }
+            return;
+        }
+        if is_leave {
+            return;
+        }
+        let text = message.text();
+        let Some(sender) = self.peers.get_mut(src) else {
+            return;
+        };
+        let limits = &self.limits;
+        if sender.queued >= limits.max_queued_each
+            || self.queued >= limits.max_queued
+            || self.queued_bytes + text.len() > limits.max_queued_bytes
+        {
+            self.deliver(src, Relayed::notice("EXPIRE", dst, src));
+            return;
+        }
+        sender.queued += 1;
+        self.queued += 1;
+        self.queued_bytes += text.len();
+        let waiting = Waiting {
+            at: now,
+            src: src.to_owned(),
+            text,
+        };
+        self.waiting
+            .entry(dst.to_owned())
+            .or_default()
+            .push_back(waiting);
+    }
+
+    /// Puts a message into somebody's mailbox. Who does not read is dropped, which is said by false.
+    fn deliver(&mut self, dst: &str, text: String) -> bool {
+        let Some(peer) = self.peers.get(dst) else {
+            return false;
+        };
+        let counts = [Arc::clone(&peer.mailbox.unread), Arc::clone(&self.unread)];
+        let bounds = [self.limits.max_unread_each, self.limits.max_unread];
+        let fits = counts
+            .iter()
+            .zip(bounds)
+            .all(|(count, max)| count.load(Ordering::Relaxed) + text.len() <= max);
+        for count in &counts {
+            count.fetch_add(text.len(), Ordering::Relaxed);
+        }
+        let letter = Mail::Text(Letter { text, counts });
+        if fits && peer.mailbox.sender.send(letter).is_ok() {
+            return true;
+        }
+        let _ = peer.mailbox.sender.send(Mail::Close);
+        self.peers.remove(dst);
+        false
+    }
+
+    /// A message waits no longer.
+    fn forget(&mut self, waiting: &Waiting) {
+        self.queued -= 1;
+        self.queued_bytes -= waiting.text.len();
+        if let Some(sender) = self.peers.get_mut(&waiting.src) {
+            sender.queued = sender.queued.saturating_sub(1);
+        }
+    }
+
+    /// Lets messages expire and drops who has fallen silent.
+    pub(crate) fn tick(&mut self, now: Instant) {
+        let mut expired = Vec::new();
+        let after = self.expire_after;
+        self.waiting.retain(|dst, queue| {
+            // The newest is the last. With the first message of a sender go all that followed it: an
+            // offer and its candidates are one attempt, and its end is told once.
+            let late: BTreeSet<String> = queue
+                .iter()
+                .take_while(|waiting| now - waiting.at >= after)
+                .map(|waiting| waiting.src.clone())
+                .collect();
+            if !late.is_empty() {
+                let (gone, kept) = std::mem::take(queue)
+                    .into_iter()
+                    .partition(|waiting| late.contains(&waiting.src));
+                *queue = kept;
+                expired.push((dst.clone(), late, gone));
+            }
+            !queue.is_empty()
+        });
+        for (dst, late, gone) in expired {
+            let gone: VecDeque<Waiting> = gone;
+            for waiting in gone {
+                self.forget(&waiting);
+            }
+            for src in late {
+                self.deliver(&src, Relayed::notice("EXPIRE", &dst, &src));
+            }
+        }
+        let alive = self.alive_timeout;
+        self.peers.retain(|_, peer| {
+            let is_alive = now - peer.last_seen < alive;
+            if !is_alive {
+                let _ = peer.mailbox.sender.send(Mail::Close);
+            }
+            is_alive
+        });
+    }
+
+    /// The ids of all peers.
+    pub(crate) fn ids(&self) -> Vec<String> {
+        self.peers.keys().cloned().collect()
+    }
+
+    pub(crate) fn contains(&self, id: &str) -> bool {
+        self.peers.contains_key(id)
+    }
+
+    /// Says goodbye to everybody and takes nobody any more.
+    pub(crate) fn close(&mut self) {
+        self.closed = true;
+        for peer in self.peers.values() {
+            let _ = peer.mailbox.sender.send(Mail::Close);
+        }
+        self.peers.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,207 @@
+use super::*;
+use proptest::prelude::*;
+
+const TOKEN: &str = "t";
+
+struct Socket {
+    id: &'static str,
+    number: SocketNumber,
+    mailbox: mpsc::UnboundedReceiver<Mail>,
+}
+
+impl Socket {
+    /// Everything that has come, as texts.
+    fn mail(&mut self) -> Vec<String> {
+        std::iter::from_fn(|| self.mailbox.try_recv().ok())
+            .map(|mail| match mail {
+                Mail::Text(letter) => letter.text.clone(),
+                Mail::Close => "closed".into(),
+            })
+            .collect()
+    }
+}
+
+fn realm(limits: BrokerLimits) -> Realm {
+    Realm::new(&BrokerConfig {
+        limits,
+        ..BrokerConfig::default()
+    })
+}
+
+fn join(realm: &mut Realm, id: &'static str, now: Instant) -> Socket {
+    let (sender, mailbox) = mpsc::unbounded_channel();
+    let number = realm.register(id, TOKEN, sender, now).unwrap();
+    Socket {
+        id,
+        number,
+        mailbox,
+    }
+}
+
+fn say(realm: &mut Realm, socket: &Socket, text: &str, now: Instant) {
+    realm.receive(socket.id, socket.number, text, now);
+}
+
+#[test]
+fn a_second_leave_does_not_evict_the_next_holder() {
+    let now = Instant::now();
+    let mut realm = realm(BrokerLimits::default());
+    let old = join(&mut realm, "a", now);
+    say(&mut realm, &old, r#"{"type":"LEAVE"}"#, now);
+    let mut new = join(&mut realm, "a", now);
+    say(&mut realm, &old, r#"{"type":"LEAVE"}"#, now);
+    realm.unregister(old.id, old.number);
+    assert_eq!(realm.ids(), ["a"]);
+    assert_eq!(new.mail(), [OPEN]);
+}
+
+#[test]
+fn a_socket_that_was_taken_over_says_nothing_any_more() {
+    let now = Instant::now();
+    let mut realm = realm(BrokerLimits::default());
+    let mut old = join(&mut realm, "a", now);
+    let mut other = join(&mut realm, "b", now);
+    let mut new = join(&mut realm, "a", now);
+    assert_eq!(old.mail(), [OPEN, "closed"]);
+    say(&mut realm, &old, r#"{"type":"OFFER","dst":"b"}"#, now);
+    assert_eq!(other.mail(), [OPEN]);
+    say(&mut realm, &new, r#"{"type":"OFFER","dst":"b"}"#, now);
+    assert_eq!(other.mail(), [r#"{"type":"OFFER","src":"a","dst":"b"}"#]);
+    assert_eq!(new.mail(), [OPEN]);
+}
+
+#[test]
+fn what_waits_for_the_absent_is_bounded_and_the_sender_is_told() {
+    let now = Instant::now();
+    let mut realm = realm(BrokerLimits {
+        max_queued_each: 2,
+        max_queued: 3,
+        ..BrokerLimits::default()
+    });
+    let [mut a, mut b] = ["a", "b"].map(|id| join(&mut realm, id, now));
+    for _ in 0..5 {
+        say(&mut realm, &a, r#"{"type":"OFFER","dst":"x"}"#, now);
+    }
+    for _ in 0..5 {
+        say(&mut realm, &b, r#"{"type":"OFFER","dst":"y"}"#, now);
+    }
+    assert_eq!((realm.queued, realm.waiting.len()), (3, 2));
+    assert_eq!(a.mail().len(), 1 + 3);
+    assert_eq!(b.mail().len(), 1 + 4);
+    realm.tick(now + realm.expire_after);
+    assert_eq!((realm.queued, realm.queued_bytes), (0, 0));
+    assert_eq!(a.mail(), [r#"{"type":"EXPIRE","src":"x","dst":"a"}"#]);
+    say(&mut realm, &a, r#"{"type":"OFFER","dst":"x"}"#, now);
+    assert_eq!(realm.queued, 1, "the sender has room again");
+}
+
+#[test]
+fn who_does_not_read_is_dropped_and_the_sender_is_told() {
+    let now = Instant::now();
+    let mut realm = realm(BrokerLimits {
+        max_unread_each: 100,
+        ..BrokerLimits::default()
+    });
+    let mut a = join(&mut realm, "a", now);
+    let mut b = join(&mut realm, "b", now);
+    a.mail();
+    for _ in 0..3 {
+        say(&mut realm, &a, r#"{"type":"OFFER","dst":"b"}"#, now);
+    }
+    assert_eq!(realm.ids(), ["a"]);
+    assert_eq!(a.mail(), [r#"{"type":"LEAVE","src":"b","dst":"a"}"#]);
+    assert_eq!(b.mail().last().map(String::as_str), Some("closed"));
+    assert_eq!(
+        realm.unread.load(Ordering::Relaxed),
+        0,
+        "all letters are read or dropped"
+    );
+}
+
+#[test]
+fn a_full_server_says_so() {
+    let now = Instant::now();
+    let mut realm = realm(BrokerLimits {
+        max_peers: 1,
+        ..BrokerLimits::default()
+    });
+    let _a = join(&mut realm, "a", now);
+    let (sender, _mailbox) = mpsc::unbounded_channel();
+    assert_eq!(
+        realm.register("b", TOKEN, sender.clone(), now),
+        Err(Refused::Full)
+    );
+    assert!(
+        realm.register("a", TOKEN, sender, now).is_ok(),
+        "a takeover needs no room"
+    );
+}
+
+proptest! {
+    #[test]
+    fn no_sequence_makes_it_panic_or_lose_count(
+        steps in proptest::collection::vec((0..6_u8, 0..4_usize, 0..6_usize, 0..3_000_u64), 0..80),
+    ) {
+        const IDS: [&str; 4] = ["a", "b", "c", "d"];
+        const TEXTS: [&str; 6] = [
+            r#"{"type":"OFFER","dst":"a","payload":{"x":[1]}}"#,
+            r#"{"type":"CANDIDATE","dst":"d"}"#,
+            r#"{"type":"LEAVE"}"#,
+            r#"{"type":"LEAVE","dst":"b"}"#,
+            r#"{"type":"HEARTBEAT"}"#,
+            r#"{"type":7,"dst":[]}"#,
+        ];
+        let mut now = Instant::now();
+        let mut realm = realm(BrokerLimits {
+            max_queued_each: 3,
+            max_queued: 5,
+            max_unread_each: 300,
+            max_peers: 3,
+            ..BrokerLimits::default()
+        });
+        let mut sockets: Vec<Socket> = Vec::new();
+        for (step, id, text, wait) in steps {
+            match step {
+                0 => {
+                    let (sender, mailbox) = mpsc::unbounded_channel();
+                    if let Ok(number) = realm.register(IDS[id], TOKEN, sender, now) {
+                        sockets.push(Socket { id: IDS[id], number, mailbox });
+                    }
+                }
+                1 => {
+                    if let Some(socket) = sockets.get_mut(id) {
+                        socket.mail();
+                    }
+                }
+                2 => {
+                    if let Some(socket) = sockets.get(id) {
+                        realm.unregister(socket.id, socket.number);
+                    }
+                }
+                3 => {
+                    now += Duration::from_millis(wait);
+                    realm.tick(now);
+                }
+                _ => {
+                    if let Some(socket) = sockets.get(id) {
+                        say(&mut realm, socket, TEXTS[text], now);
+                    }
+                }
+            }
+            let waiting: Vec<_> = realm.waiting.values().flatten().collect();
+            prop_assert_eq!(waiting.len(), realm.queued);
+            prop_assert!(realm.queued <= 5 && realm.peers.len() <= 3);
+            let bytes: usize = waiting.iter().map(|waiting| waiting.text.len()).sum();
+            prop_assert_eq!(bytes, realm.queued_bytes);
+            for (id, peer) in &realm.peers {
+                let own = waiting.iter().filter(|waiting| waiting.src == *id).count();
+                prop_assert_eq!(own, peer.queued);
+                prop_assert!(peer.mailbox.unread.load(Ordering::Relaxed) <= 300);
+            }
+        }
+        // Whoever was registered hears that it is over.
+        realm.close();
+        sockets.iter_mut().for_each(|socket| drop(socket.mail()));
+        prop_assert_eq!(realm.unread.load(Ordering::Relaxed), 0);
+    }
+}

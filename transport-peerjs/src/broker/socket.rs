@@ -1,0 +1,112 @@
+//! One WebSocket.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{Message, WebSocket};
+use futures::stream::{SplitSink, SplitStream};
+use futures::{SinkExt, StreamExt};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::Shared;
+use super::http::Parameters;
+use super::rate::Rate;
+use super::realm::{Mail, Refused, SocketNumber};
+
+/// How long one message may take to be written.
+const WRITE: Duration = Duration::from_secs(20);
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Serves a socket until either side is done with it.
+pub(crate) async fn serve(socket: WebSocket, parameters: Parameters, shared: Arc<Shared>) {
+    let (mut sink, mut stream) = socket.split();
+    let (sender, mailbox) = mpsc::unbounded_channel();
+    match register(&parameters, sender, &shared) {
+        Ok((id, number)) => {
+            tokio::select! {
+                () = read(&mut stream, &id, number, &shared) => {}
+                () = write(&mut sink, mailbox) => {}
+            }
+            shared.realm().unregister(&id, number);
+        }
+        Err(refused) => {
+            let _ = timeout(WRITE, sink.send(Message::text(refused.message()))).await;
+        }
+    }
+    let goodbye = async {
+        let _ = sink.close().await;
+        // Until the other side has closed, too: it may not have read everything yet.
+        while let Some(Ok(_)) = stream.next().await {}
+    };
+    let _ = timeout(GOODBYE, goodbye).await;
+}
+
+fn register(
+    parameters: &Parameters,
+    sender: mpsc::UnboundedSender<Mail>,
+    shared: &Shared,
+) -> Result<(String, SocketNumber), Refused> {
+    let given = |parameter: &Option<String>| {
+        parameter
+            .clone()
+            .filter(|text| !text.is_empty())
+            .ok_or(Refused::Parameters)
+    };
+    let id = given(&parameters.id)?;
+    let token = given(&parameters.token)?;
+    if given(&parameters.key)? != shared.config.key {
+        return Err(Refused::Key);
+    }
+    let number = shared
+        .realm()
+        .register(&id, &token, sender, Instant::now())?;
+    Ok((id, number))
+}
+
+async fn read(
+    stream: &mut SplitStream<WebSocket>,
+    id: &str,
+    number: SocketNumber,
+    shared: &Shared,
+) {
+    let limits = &shared.config.limits;
+    let (per_second, burst) = (limits.messages_per_second, limits.message_burst);
+    let mut rate = Rate::new(per_second, burst, Instant::now());
+    while let Some(Ok(message)) = stream.next().await {
+        let now = Instant::now();
+        // Not to read is what slows the sender down.
+        let delay = rate.take(now).max(shared.total_delay(now));
+        if !delay.is_zero() {
+            sleep(delay).await;
+        }
+        match message {
+            Message::Text(text) => {
+                shared
+                    .realm()
+                    .receive(id, number, text.as_str(), Instant::now());
+            }
+            // Pings are answered below; nothing says anything in binary.
+            Message::Binary(_) | Message::Ping(_) | Message::Pong(_) => {}
+            Message::Close(_) => return,
+        }
+    }
+}
+
+async fn write(
+    sink: &mut SplitSink<WebSocket, Message>,
+    mut mailbox: mpsc::UnboundedReceiver<Mail>,
+) {
+    while let Some(mail) = mailbox.recv().await {
+        match mail {
+            Mail::Text(letter) => {
+                let message = Message::text(letter.text.as_str());
+                if !matches!(timeout(WRITE, sink.send(message)).await, Ok(Ok(()))) {
+                    return;
+                }
+            }
+            Mail::Close => return,
+        }
+    }
+}

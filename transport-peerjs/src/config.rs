@@ -1,0 +1,282 @@
+//! What can be set, with defaults that need no change.
+
+use std::fmt;
+use std::time::Duration;
+
+use data_encoding::BASE32_NOPAD;
+use hustings_room::BackoffConfig;
+
+/// Where the signalling server is, and how to behave towards it and towards others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The host of the PeerServer, without a scheme. Default `localhost`.
+    pub host: String,
+    /// Its port. Default 9000, which is also the broker's.
+    pub port: u16,
+    /// The path it is mounted at. Default `/`. A missing slash at either end is added.
+    pub path: String,
+    /// Its API key, which is no secret. Default `peerjs`.
+    pub key: String,
+    /// Whether to use TLS (`wss`). Default false; a page that came by HTTPS needs true.
+    pub secure: bool,
+    /// The STUN and TURN servers. Default: one public STUN server, which learns this side's IP
+    /// address. An empty list does for one local network.
+    pub ice_servers: Vec<IceServer>,
+    /// When to give up, and when to try again.
+    pub timing: Timing,
+    /// How much is accepted and kept.
+    pub limits: WireLimits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            host: "localhost".into(),
+            port: 9000,
+            path: "/".into(),
+            key: "peerjs".into(),
+            secure: false,
+            ice_servers: vec![IceServer::new("stun:stun.l.google.com:19302")],
+            timing: Timing::default(),
+            limits: WireLimits::default(),
+        }
+    }
+}
+
+/// A STUN or TURN server, as WebRTC takes it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IceServer {
+    /// Its addresses, such as `stun:stun.example.org:3478`.
+    pub urls: Vec<String>,
+    /// The user name, for TURN.
+    pub username: Option<String>,
+    /// The password, for TURN.
+    pub credential: Option<String>,
+}
+
+impl IceServer {
+    /// A server that asks for no credentials.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            urls: vec![url.into()],
+            username: None,
+            credential: None,
+        }
+    }
+}
+
+impl fmt::Debug for IceServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Not the credential: this ends up in logs.
+        f.debug_struct("IceServer")
+            .field("urls", &self.urls)
+            .field("username", &self.username)
+            .finish_non_exhaustive()
+    }
+}
+
+/// When to give up, and when to try again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timing {
+    /// How long the socket to the server may take to open. Default 10 s.
+    pub socket_timeout: Duration,
+    /// How often the server is told that this side is alive. Default 5 s, as PeerJS does.
+    pub heartbeat_every: Duration,
+    /// Without an answer from the server for this long after the socket has opened, this side counts
+    /// as registered. Default 1 s. PeerServer answers nothing when a socket replaces another.
+    pub assume_registered_after: Duration,
+    /// A heartbeat that is served this long after the one before it means that the machine slept.
+    /// The server has dropped this side by then, so the socket is opened anew. Default 90 s.
+    pub asleep_after: Duration,
+    /// When the server is tried again after it was lost.
+    pub backoff: BackoffConfig,
+    /// The longest delay before a taken address is tried again. Default 5 s.
+    pub taken_retry_max: Duration,
+    /// How long a taken address is waited for. Default 120 s: an old registration of a peer that
+    /// vanished lasts for 60 or 90 s on PeerServers.
+    pub taken_patience: Duration,
+    /// How long a connection may take, from the dial or the offer until its channel is open.
+    /// Default 15 s.
+    pub connect_timeout: Duration,
+    /// How long a connection may be `disconnected` before it counts as lost. Default 30 s: a page
+    /// that was frozen for a while comes back on the same connection.
+    pub disconnected_timeout: Duration,
+    /// How long a connection that was hung up may take to send what waits. Default 10 s.
+    pub linger: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            socket_timeout: Duration::from_secs(10),
+            heartbeat_every: Duration::from_secs(5),
+            assume_registered_after: Duration::from_secs(1),
+            asleep_after: Duration::from_secs(90),
+            backoff: BackoffConfig::default(),
+            taken_retry_max: Duration::from_secs(5),
+            taken_patience: Duration::from_secs(120),
+            connect_timeout: Duration::from_secs(15),
+            disconnected_timeout: Duration::from_secs(30),
+            linger: Duration::from_secs(10),
+        }
+    }
+}
+
+/// How much is accepted and kept. Everybody who knows an id can send to it, so everything that
+/// others can make grow has a bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WireLimits {
+    /// Largest message from the signalling server, in bytes. Default 64 KiB.
+    pub max_signal_bytes: usize,
+    /// Most candidates of one connection that are taken from the other side. Default 64.
+    pub max_candidates: usize,
+    /// Most connections whose candidates are kept before their offer has come. Default 32.
+    pub max_early: usize,
+    /// Most dials at a time that have not come up. Default 8. A browser counts closed connections
+    /// until it has collected them, so an absent owner must not cost one for each attempt.
+    pub max_dials: usize,
+    /// Most offers at a time whose connection has not come up. Default 64.
+    pub max_incoming: usize,
+    /// The same, of one sender. Default 4.
+    pub max_incoming_each: usize,
+    /// Most connections altogether. Default 400: Chromium allows 500 in a page.
+    pub max_connections: usize,
+    /// Largest frame from somebody who dialled this side, in bytes. Default 64 KiB.
+    pub max_accepted_frame_bytes: usize,
+    /// Largest frame from somebody whom this side dialled, in bytes. Default 64 MiB; it bounds a
+    /// snapshot.
+    pub max_dialled_frame_bytes: usize,
+    /// While more than this waits on a link, sends are refused. Default 4 MiB.
+    pub max_queued_bytes: usize,
+    /// How much of it is in the channel's own buffer. Default 1 MiB.
+    pub channel_high_water: usize,
+    /// Below which amount the channel should ask for more (`bufferedAmountLowThreshold`).
+    /// Default 256 KiB.
+    pub channel_low_water: usize,
+}
+
+impl Default for WireLimits {
+    fn default() -> Self {
+        Self {
+            max_signal_bytes: 64 * 1024,
+            max_candidates: 64,
+            max_early: 32,
+            max_dials: 8,
+            max_incoming: 64,
+            max_incoming_each: 4,
+            max_connections: 400,
+            max_accepted_frame_bytes: 64 * 1024,
+            max_dialled_frame_bytes: 64 * 1024 * 1024,
+            max_queued_bytes: 4 * 1024 * 1024,
+            channel_high_water: 1024 * 1024,
+            channel_low_water: 256 * 1024,
+        }
+    }
+}
+
+/// The secret by which the server knows a returning peer. Who has it can take the id over, so it is
+/// kept with the identity, and a new one after a reload would find the id taken for a minute.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token(String);
+
+impl Token {
+    const MAX_LEN: usize = 128;
+
+    /// A token of 20 random bytes, which the caller supplies.
+    #[must_use]
+    pub fn from_random(bytes: [u8; 20]) -> Self {
+        Self(BASE32_NOPAD.encode(&bytes).to_ascii_lowercase())
+    }
+
+    /// A token that was kept.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::Token`] unless it has 1 to 128 characters of `A-Z a-z 0-9 - _ . ~`: PeerJS does
+    /// not escape tokens in its URL.
+    pub fn new(text: impl Into<String>) -> Result<Self, ConfigError> {
+        let text = text.into();
+        if text.len() <= Self::MAX_LEN && is_url_safe(&text) {
+            Ok(Self(text))
+        } else {
+            Err(ConfigError::Token)
+        }
+    }
+
+    /// The token as text, to be kept.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// What is wrong with a setting.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// The host is not a bare name or address.
+    #[error("the host is to be a name or an address, without scheme, port or path: {0:?}")]
+    Host(String),
+    /// The path has characters that would need escaping.
+    #[error("the path may have letters, digits and - _ . ~ between slashes: {0:?}")]
+    Path(String),
+    /// The key has characters that would need escaping, or is empty.
+    #[error("the key is to be made of letters, digits and - _ . ~: {0:?}")]
+    Key(String),
+    /// The token has characters that would need escaping, or is empty or too long.
+    #[error("a token is 1 to 128 letters, digits and - _ . ~")]
+    Token,
+}
+
+/// Whether a text is not empty and needs no escaping in a URL.
+pub(crate) fn is_url_safe(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte))
+}
+
+/// The path with a slash at both ends.
+pub(crate) fn normal_path(path: &str) -> Result<String, ConfigError> {
+    let inner = path.trim_matches('/');
+    if inner.is_empty() {
+        return Ok("/".into());
+    }
+    if inner.split('/').all(is_url_safe) {
+        Ok(format!("/{inner}/"))
+    } else {
+        Err(ConfigError::Path(path.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_get_their_slashes() {
+        for (path, normal) in [("", "/"), ("/", "/"), ("a", "/a/"), ("/a/b", "/a/b/")] {
+            assert_eq!(normal_path(path).as_deref(), Ok(normal));
+        }
+        for path in ["a b", "/a//b", "/?x", "/é"] {
+            assert_eq!(normal_path(path), Err(ConfigError::Path(path.into())));
+        }
+    }
+
+    #[test]
+    fn tokens_are_url_safe_and_secret() {
+        let token = Token::from_random([7; 20]);
+        assert_eq!(token.as_str().len(), 32);
+        assert_eq!(Token::new(token.as_str()), Ok(token.clone()));
+        assert_eq!(Token::new(""), Err(ConfigError::Token));
+        assert_eq!(Token::new("a&b"), Err(ConfigError::Token));
+        assert_eq!(Token::new("a".repeat(129)), Err(ConfigError::Token));
+        assert!(!format!("{token:?}").contains(token.as_str()));
+    }
+}

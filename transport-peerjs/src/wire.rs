@@ -1,0 +1,36 @@
+//! PeerJS's wire protocol, without I/O, clock or randomness of its own.
+//!
+//! [`Endpoint`] is the machine to drive. What it is made of has a file each: what goes over the socket
+//! to the signalling server (messages), being known there (registration), one connection from its
+//! offer to its end (negotiation), the certificate in a session description (sdp), and how frames
+//! become messages of a data channel (framing).
+
+mod backoff;
+mod early;
+mod endpoint;
+mod framing;
+mod messages;
+mod negotiation;
+mod outgoing;
+mod output;
+mod registration;
+mod sdp;
+mod signalling;
+#[cfg(test)]
+mod testing;
+
+pub use endpoint::Endpoint;
+pub use framing::{
+    ChannelMessage, FramingError, Incoming, Joiner, MAX_JSON_MESSAGE, MAX_MESSAGE, Serialization,
+    split,
+};
+pub use messages::{
+    Answer, Candidate, DecodeError, FromServer, IceCandidate, Offer, ServerFault, ToServer,
+    is_peer_id,
+};
+pub use output::{
+    ChannelKind, Notice, Output, Refusal, RegistrationError, RegistrationState, RtcAction, RtcId,
+    RtcState, SocketId, TimeoutReason,
+};
+pub use sdp::{Fingerprint, SdpError};
+pub use signalling::{PEERJS_VERSION, socket_url};

@@ -1,0 +1,517 @@
+//! One address: its registration and all of its connections.
+
+mod incoming;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use hustings_protocol::Address;
+use hustings_room::transport::{SendOutcome, TransportError, TransportEvent};
+use hustings_room::{DownReason, LinkId, Moment};
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng, SeedableRng};
+
+use super::early::Early;
+use super::framing::ChannelMessage;
+use super::messages::{FromServer, IceCandidate};
+use super::negotiation::{Cx, End, Names, Negotiation};
+use super::output::{
+    ChannelKind, Notice, Output, Outputs, Refusal, RegistrationError, RtcAction, RtcId, RtcState,
+    SocketId, TimeoutReason,
+};
+use super::registration::Registration;
+use super::signalling::socket_url;
+use crate::config::{Config, ConfigError, Timing, Token, WireLimits};
+
+/// One address: its registration with the signalling server and all of its connections, without any
+/// I/O.
+///
+/// # How to drive it
+///
+/// Give it every input that there is, and after each of them
+///
+/// 1. drain [`poll_output`](Self::poll_output) and do what it says, in that order; then
+/// 2. ask [`poll_timeout`](Self::poll_timeout) and see that [`handle_timeout`](Self::handle_timeout) is
+///    called at that moment. Any call may have changed it. A timeout that is served late, or without
+///    need, is harmless.
+///
+/// Inputs of a socket or a peer connection that is over are ignored, so a backend need not be exact
+/// about what it still reports.
+///
+/// - commands: [`dial`](Self::dial), [`send`](Self::send), [`hangup`](Self::hangup),
+///   [`wake`](Self::wake), [`close`](Self::close)
+/// - from the socket: [`handle_socket_open`](Self::handle_socket_open),
+///   [`handle_socket_text`](Self::handle_socket_text),
+///   [`handle_socket_closed`](Self::handle_socket_closed)
+/// - from a peer connection: [`handle_description`](Self::handle_description),
+///   [`handle_candidate`](Self::handle_candidate), [`handle_state`](Self::handle_state),
+///   [`handle_failure`](Self::handle_failure)
+/// - from its channel: [`handle_channel`](Self::handle_channel),
+///   [`handle_channel_open`](Self::handle_channel_open),
+///   [`handle_message`](Self::handle_message), [`handle_buffered`](Self::handle_buffered),
+///   [`handle_channel_closed`](Self::handle_channel_closed)
+///
+/// # What it promises
+///
+/// Every link that was dialled or came up ends with exactly one `LinkDown`, unless this side hung up;
+/// every dial and every offer comes to an end by itself. No candidate is sent before the description
+/// it belongs to. The same inputs give the same outputs.
+#[derive(Debug)]
+pub struct Endpoint {
+    own_id: String,
+    timing: Timing,
+    limits: WireLimits,
+    rng: ChaCha8Rng,
+    out: Outputs,
+    registration: Registration,
+    connections: BTreeMap<RtcId, Negotiation>,
+    /// Links that are dialled or up, by their ids.
+    links: BTreeMap<LinkId, RtcId>,
+    /// By the other side's id and the dialler's name for the connection.
+    names: BTreeMap<(String, String), RtcId>,
+    /// Dials that wait for the registration.
+    waiting: Vec<Waiting>,
+    early: Early,
+    last_rtc: u64,
+    last_accepted: u64,
+    over: bool,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    link: LinkId,
+    to: String,
+    until: Moment,
+}
+
+impl Endpoint {
+    /// Begins to register `address`. All randomness comes from `seed`: 32 random bytes, never used
+    /// before.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] if the server's URL cannot be made.
+    pub fn new(
+        config: &Config,
+        address: &Address,
+        token: &Token,
+        seed: [u8; 32],
+        now: Moment,
+    ) -> Result<Self, ConfigError> {
+        let url = socket_url(config, address, token)?;
+        let mut out = Outputs::default();
+        let registration = Registration::new(url, config.timing.clone(), now, &mut out);
+        Ok(Self {
+            own_id: address.to_string(),
+            timing: config.timing.clone(),
+            limits: config.limits,
+            rng: ChaCha8Rng::from_seed(seed),
+            out,
+            registration,
+            connections: BTreeMap::new(),
+            links: BTreeMap::new(),
+            names: BTreeMap::new(),
+            waiting: Vec::new(),
+            early: Early::default(),
+            last_rtc: 0,
+            last_accepted: 0,
+            over: false,
+        })
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.out.pop()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called, and what for.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<(Moment, TimeoutReason)> {
+        let dials = self
+            .waiting
+            .iter()
+            .map(|dial| (dial.until, TimeoutReason::Connect));
+        let connections = self.connections.values().filter_map(Negotiation::timeout);
+        dials
+            .chain(connections)
+            .chain(self.registration.timeout())
+            .min()
+    }
+
+    /// Whether this side is registered with the server.
+    #[must_use]
+    pub fn is_registered(&self) -> bool {
+        self.registration.is_registered()
+    }
+
+    /// How many peer connections there are, in whatever state.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Dials. While this side is not registered the dial waits, which counts towards its time.
+    pub fn dial(&mut self, link: LinkId, to: &Address, now: Moment) {
+        let to = to.to_string();
+        if self.links.contains_key(&link) || self.waiting.iter().any(|dial| dial.link == link) {
+            return; // misuse: a link id is used once
+        }
+        let refusal = if self.over {
+            Some("the transport has ended")
+        } else if to == self.own_id {
+            Some("this is the own address")
+        } else if self.dials() >= self.limits.max_dials {
+            Some("too many dials at a time")
+        } else {
+            None
+        };
+        if let Some(refusal) = refusal {
+            let reason = DownReason::DialFailed(refusal.into());
+            self.out.event(TransportEvent::LinkDown { link, reason });
+            return;
+        }
+        let until = now + self.timing.connect_timeout;
+        self.waiting.push(Waiting { link, to, until });
+        self.settle(now);
+    }
+
+    /// Queues a frame.
+    pub fn send(&mut self, link: LinkId, frame: Bytes, now: Moment) -> SendOutcome {
+        let Some(rtc) = self.links.get(&link).copied() else {
+            return SendOutcome::Gone;
+        };
+        let mut outcome = SendOutcome::Gone;
+        self.with(rtc, now, |connection, cx| {
+            let (queued, end) = connection.send(frame, cx);
+            outcome = queued;
+            end
+        });
+        outcome
+    }
+
+    /// Closes a link after what is queued has been sent, if that does not take too long.
+    pub fn hangup(&mut self, link: LinkId, now: Moment) {
+        self.waiting.retain(|dial| dial.link != link);
+        let Some(rtc) = self.links.remove(&link) else {
+            return;
+        };
+        let mut over = false;
+        self.with(rtc, now, |connection, cx| {
+            over = connection.hang_up(cx);
+            Ok(())
+        });
+        if over {
+            self.remove(rtc);
+        }
+    }
+
+    /// Something suggests that a retry is worth it now: the network is back, the page is visible.
+    pub fn wake(&mut self, now: Moment) {
+        if self.over {
+            return;
+        }
+        self.registration.wake(now, &mut self.out);
+        self.out.event(TransportEvent::Wake);
+    }
+
+    /// Closes everything at once, without a word to whoever uses the transport.
+    pub fn close(&mut self) {
+        self.over = true;
+        self.registration.close(&mut self.out);
+        self.waiting.clear();
+        while let Some(rtc) = self.connections.keys().next().copied() {
+            self.remove(rtc);
+        }
+    }
+
+    /// The socket is open.
+    pub fn handle_socket_open(&mut self, socket: SocketId, now: Moment) {
+        if self.registration.is_current(socket) {
+            self.registration.handle_open(now, &mut self.out);
+        }
+    }
+
+    /// A text frame came on the socket. Binary frames are to be ignored.
+    pub fn handle_socket_text(&mut self, socket: SocketId, text: &str, now: Moment) {
+        if !self.registration.is_current(socket) {
+            return;
+        }
+        match FromServer::decode(text, self.limits.max_signal_bytes) {
+            Ok(message) => self.handle_server(message, now),
+            Err(error) => self.out.push(Output::Notice(Notice::Malformed(error))),
+        }
+        self.settle(now);
+    }
+
+    /// The socket has closed, or did not open.
+    pub fn handle_socket_closed(&mut self, socket: SocketId, now: Moment) {
+        if self.registration.is_current(socket) {
+            self.registration
+                .handle_closed(now, &mut self.rng, &mut self.out);
+        }
+    }
+
+    /// The description that was asked for is made and set.
+    pub fn handle_description(&mut self, rtc: RtcId, sdp: String, now: Moment) {
+        self.with(rtc, now, |connection, cx| {
+            connection.handle_description(sdp, cx)
+        });
+    }
+
+    /// This side has found an address of its own to try.
+    pub fn handle_candidate(&mut self, rtc: RtcId, candidate: IceCandidate, now: Moment) {
+        self.with(rtc, now, |connection, cx| {
+            connection.handle_local_candidate(candidate, cx);
+            Ok(())
+        });
+    }
+
+    /// The peer connection is in another state.
+    pub fn handle_state(&mut self, rtc: RtcId, state: RtcState, now: Moment) {
+        self.with(rtc, now, |connection, cx| {
+            connection.handle_state(state, cx)
+        });
+    }
+
+    /// What was asked for could not be done. The connection ends; `why` is for people.
+    pub fn handle_failure(&mut self, rtc: RtcId, why: &str, now: Moment) {
+        self.with(rtc, now, |connection, _| Err(connection.broken(why)));
+    }
+
+    /// The other side has opened a channel.
+    pub fn handle_channel(&mut self, rtc: RtcId, kind: ChannelKind, now: Moment) {
+        self.with(rtc, now, |connection, _| connection.handle_channel(kind));
+    }
+
+    /// The channel is open, whoever opened it.
+    pub fn handle_channel_open(&mut self, rtc: RtcId, now: Moment) {
+        self.with(rtc, now, |connection, cx| {
+            connection.handle_channel_open(cx);
+            Ok(())
+        });
+    }
+
+    /// A message came on the channel.
+    pub fn handle_message(&mut self, rtc: RtcId, message: ChannelMessage, now: Moment) {
+        self.with(rtc, now, |connection, cx| {
+            connection.handle_message(message, cx)
+        });
+    }
+
+    /// The channel holds this many bytes that have not been sent. To be reported after every drain of
+    /// outputs that had a [`Send`](RtcAction::Send) of it, and whenever the amount has fallen below
+    /// [`WireLimits::channel_low_water`].
+    pub fn handle_buffered(&mut self, rtc: RtcId, bytes: usize, now: Moment) {
+        self.with(rtc, now, |connection, cx| {
+            connection.handle_buffered(bytes, cx);
+            Ok(())
+        });
+    }
+
+    /// The channel has closed, whoever closed it.
+    pub fn handle_channel_closed(&mut self, rtc: RtcId, now: Moment) {
+        self.with(rtc, now, |connection, _| {
+            Err(connection.handle_channel_closed())
+        });
+    }
+
+    /// Does what is due by itself.
+    pub fn handle_timeout(&mut self, now: Moment) {
+        if self.over {
+            return;
+        }
+        self.registration
+            .handle_timeout(now, &mut self.rng, &mut self.out);
+        let why = match self.registration.verdict() {
+            Some(error) => error.to_string(),
+            None => "no signalling server".into(),
+        };
+        for dial in self.waiting.extract_if(.., |dial| dial.until <= now) {
+            let reason = DownReason::DialFailed(why.clone());
+            let link = dial.link;
+            self.out.event(TransportEvent::LinkDown { link, reason });
+        }
+        let is_due =
+            |connection: &Negotiation| connection.timeout().is_some_and(|(at, _)| at <= now);
+        let due: Vec<RtcId> = self
+            .connections
+            .iter()
+            .filter(|(_, connection)| is_due(connection))
+            .map(|(rtc, _)| *rtc)
+            .collect();
+        for rtc in due {
+            self.with(rtc, now, |connection, _| Err(connection.timed_out()));
+        }
+        self.settle(now);
+    }
+
+    /// Dials what waits, once registered, and ends it all once there is no hope.
+    fn settle(&mut self, now: Moment) {
+        if self.registration.is_registered() {
+            for dial in std::mem::take(&mut self.waiting) {
+                self.begin_dial(dial, now);
+            }
+        }
+        // Links that are up do not need the server.
+        let any_up = self.connections.values().any(Negotiation::is_up);
+        if let Some(error) = self.registration.verdict().cloned()
+            && !any_up
+            && !self.over
+        {
+            self.fail(error);
+        }
+    }
+
+    fn begin_dial(&mut self, dial: Waiting, now: Moment) {
+        let Waiting { link, to, until } = dial;
+        if self.connections.len() >= self.limits.max_connections {
+            let reason = DownReason::DialFailed(Refusal::TooMany.to_string());
+            self.out.event(TransportEvent::LinkDown { link, reason });
+            return;
+        }
+        let connection_id = format!(
+            "dc_{:016x}{:016x}",
+            self.rng.next_u64(),
+            self.rng.next_u64()
+        );
+        let names = self.name(link, (to, connection_id));
+        let (rtc, mut cx) = (names.rtc, self.cx(now));
+        let connection = Negotiation::dial(names, until, &mut cx);
+        self.connections.insert(rtc, connection);
+    }
+
+    fn name(&mut self, link: LinkId, key: (String, String)) -> Names {
+        self.last_rtc += 1;
+        let rtc = RtcId(self.last_rtc);
+        self.names.insert(key.clone(), rtc);
+        self.links.insert(link, rtc);
+        let (remote, connection_id) = key;
+        Names {
+            rtc,
+            link,
+            remote,
+            connection_id,
+        }
+    }
+
+    fn fail(&mut self, error: RegistrationError) {
+        let mut down = Vec::new();
+        down.extend(self.waiting.iter().map(|dial| dial.link));
+        let connections = self.connections.values();
+        down.extend(connections.filter(|c| c.is_awaited()).map(|c| c.names.link));
+        for link in down {
+            let reason = DownReason::DialFailed(error.to_string());
+            self.out.event(TransportEvent::LinkDown { link, reason });
+        }
+        self.close();
+        let error = match (error, self.own_id.parse()) {
+            (RegistrationError::AddressTaken, Ok(address)) => TransportError::AddressTaken(address),
+            (error, _) => TransportError::Other(error.to_string()),
+        };
+        self.out.event(TransportEvent::Failed(error));
+    }
+
+    fn dials(&self) -> usize {
+        let coming = |connection: &&Negotiation| {
+            connection.is_coming_up() && !connection.names.link.is_accepted()
+        };
+        self.waiting.len() + self.connections.values().filter(coming).count()
+    }
+
+    fn cx(&mut self, now: Moment) -> Cx<'_> {
+        Cx {
+            now,
+            timing: &self.timing,
+            limits: &self.limits,
+            registration: &mut self.registration,
+            out: &mut self.out,
+        }
+    }
+
+    /// Does something with a connection, if it is there, and ends it if that says so.
+    fn with(
+        &mut self,
+        rtc: RtcId,
+        now: Moment,
+        then: impl FnOnce(&mut Negotiation, &mut Cx<'_>) -> Result<(), End>,
+    ) {
+        let Some(connection) = self.connections.get_mut(&rtc) else {
+            return;
+        };
+        let mut cx = Cx {
+            now,
+            timing: &self.timing,
+            limits: &self.limits,
+            registration: &mut self.registration,
+            out: &mut self.out,
+        };
+        if let Err(end) = then(connection, &mut cx) {
+            self.end(rtc, end, now);
+        }
+    }
+
+    fn end(&mut self, rtc: RtcId, end: End, now: Moment) {
+        let Some(connection) = self.connections.get(&rtc) else {
+            return;
+        };
+        let reason = match end {
+            End::Because(reason) => reason,
+            End::Refused(refusal) => {
+                let why = refusal.to_string();
+                self.out.refused(&connection.names.remote, refusal);
+                if connection.is_up() {
+                    DownReason::Lost(why)
+                } else {
+                    DownReason::DialFailed(why)
+                }
+            }
+        };
+        if connection.is_awaited() {
+            let link = connection.names.link;
+            self.out.event(TransportEvent::LinkDown { link, reason });
+        }
+        self.remove(rtc);
+        self.settle(now);
+    }
+
+    fn remove(&mut self, rtc: RtcId) {
+        let Some(connection) = self.connections.remove(&rtc) else {
+            return;
+        };
+        let Names {
+            link,
+            remote,
+            connection_id,
+            ..
+        } = connection.names;
+        self.links.remove(&link);
+        self.names.remove(&(remote, connection_id));
+        self.registration.forget(rtc);
+        self.out.rtc(rtc, RtcAction::Close);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::testing::chromium_sdp;
+    use hustings_protocol::PeerId;
+
+    #[test]
+    fn nothing_is_left_of_a_connection_that_is_over() {
+        let [me, other] = [1, 2].map(|n| Address::Owner(PeerId::from_bytes([n; 32])));
+        let now = Moment::START;
+        let token = Token::from_random([0; 20]);
+        let mut endpoint = Endpoint::new(&Config::default(), &me, &token, [0; 32], now).unwrap();
+        let socket = SocketId(1);
+        endpoint.handle_socket_open(socket, now);
+        endpoint.handle_socket_text(socket, r#"{"type":"OPEN"}"#, now);
+        endpoint.dial(LinkId::dialled(0), &other, now);
+        assert_eq!((endpoint.links.len(), endpoint.names.len()), (1, 1));
+        endpoint.handle_description(RtcId(1), chromium_sdp([1; 32]), now);
+        let expire = format!(r#"{{"type":"EXPIRE","src":"{other}"}}"#);
+        endpoint.handle_socket_text(socket, &expire, now);
+        assert_eq!(endpoint.connections(), 0);
+        assert!(endpoint.links.is_empty() && endpoint.names.is_empty());
+    }
+}

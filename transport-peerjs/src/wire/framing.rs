@@ -1,0 +1,497 @@
+//! How a frame becomes messages of a data channel, and back.
+//!
+//! A message of at most 16 KiB passes every WebRTC stack; larger ones pass some and close the channel
+//! of others. So a frame that is longer travels in pieces, each a binary message of one flag byte
+//! (1: more follows, 0: this is the last) and then bytes. A shorter one is one text message, which a
+//! stock page reads as a string. Pages that connect with PeerJS's `json` send and get one binary
+//! message of UTF-8 for each frame.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use hustings_transport_peerjs::wire::{Incoming, Joiner, Serialization, split};
+//!
+//! let frame = Bytes::from("x".repeat(40_000));
+//! let messages = split(Serialization::Raw, &frame)?;
+//! assert_eq!(messages.len(), 3);
+//!
+//! let mut joiner = Joiner::new(Serialization::Raw, 64 * 1024);
+//! let mut whole = None;
+//! for message in messages {
+//!     whole = joiner.push(message)?;
+//! }
+//! assert_eq!(whole, Some(Incoming::Frame(frame)));
+//! # Ok::<(), hustings_transport_peerjs::wire::FramingError>(())
+//! ```
+
+use bytes::{BufMut, Bytes, BytesMut};
+use serde::Deserialize;
+
+/// Largest message of a `raw` channel, in bytes, with its flag.
+pub const MAX_MESSAGE: usize = 16 * 1024;
+/// Largest message of a `json` channel, in bytes: what Chromium and Firefox both take.
+pub const MAX_JSON_MESSAGE: usize = 262_144;
+
+const LAST: u8 = 0;
+const MORE: u8 = 1;
+
+/// How a `json` channel says goodbye.
+const JSON_CLOSE: &str = r#"{"__peerData":{"type":"close"}}"#;
+
+/// How frames are written on a channel. Whoever offers the connection says which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Serialization {
+    /// Text messages, and flagged pieces of what is longer.
+    Raw,
+    /// One binary message of UTF-8 for each frame, as stock pages write JSON.
+    Json,
+}
+
+impl Serialization {
+    /// The serialization of this name, if it is one of these.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        match name {
+            "raw" => Some(Self::Raw),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+
+    /// PeerJS's name for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Raw => "raw",
+            Self::Json => "json",
+        }
+    }
+
+    /// The message that says goodbye, if there is one.
+    #[must_use]
+    pub fn goodbye(self) -> Option<ChannelMessage> {
+        match self {
+            Self::Raw => None,
+            Self::Json => Some(ChannelMessage::Binary(Bytes::from_static(
+                JSON_CLOSE.as_bytes(),
+            ))),
+        }
+    }
+}
+
+/// One message of a data channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChannelMessage {
+    /// A text message, which is UTF-8.
+    Text(String),
+    /// A binary message.
+    Binary(Bytes),
+}
+
+impl ChannelMessage {
+    /// How many bytes it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    /// Whether it has none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What the messages of a channel make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Incoming {
+    /// A whole frame.
+    Frame(Bytes),
+    /// The other side says goodbye.
+    Goodbye,
+}
+
+/// Why a channel's messages make no frames, or a frame no message. It ends the link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FramingError {
+    /// The frame is longer than this side accepts.
+    #[error("a frame of more than {max} bytes")]
+    TooLong {
+        /// How long it may be.
+        max: usize,
+    },
+    /// A piece without bytes.
+    #[error("a piece of a frame with nothing in it")]
+    Empty,
+    /// A flag that is neither 0 nor 1.
+    #[error("a piece of a frame with the flag {0}")]
+    Flag(u8),
+    /// A text message between the pieces of a frame.
+    #[error("a text message between the pieces of a frame")]
+    TextInside,
+    /// A text message on a channel that is `json`, where stock pages send none.
+    #[error("a text message on a json channel")]
+    TextOnJson,
+    /// A message on a channel that is `json` that is not UTF-8.
+    #[error("a json message that is not UTF-8")]
+    NotUtf8,
+}
+
+/// How many bytes of a frame one piece carries.
+const PIECE: usize = MAX_MESSAGE - 1;
+
+/// The messages of one frame, made one after the other, so that a snapshot of many megabytes is not
+/// copied before the channel has room for it.
+#[derive(Debug, Clone)]
+pub(crate) struct Splitter {
+    serialization: Serialization,
+    rest: Bytes,
+    started: bool,
+}
+
+impl Splitter {
+    /// The splitter of one frame.
+    pub(crate) fn new(serialization: Serialization, frame: Bytes) -> Result<Self, FramingError> {
+        if serialization == Serialization::Json {
+            if frame.len() > MAX_JSON_MESSAGE {
+                return Err(FramingError::TooLong {
+                    max: MAX_JSON_MESSAGE,
+                });
+            }
+            if std::str::from_utf8(&frame).is_err() {
+                return Err(FramingError::NotUtf8);
+            }
+        }
+        Ok(Self {
+            serialization,
+            rest: frame,
+            started: false,
+        })
+    }
+
+    /// How many bytes are still to come.
+    pub(crate) fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+}
+
+impl Iterator for Splitter {
+    type Item = ChannelMessage;
+
+    fn next(&mut self) -> Option<ChannelMessage> {
+        if self.started && self.rest.is_empty() {
+            return None;
+        }
+        let first = !self.started;
+        self.started = true;
+        match self.serialization {
+            Serialization::Json => {
+                return Some(ChannelMessage::Binary(std::mem::take(&mut self.rest)));
+            }
+            Serialization::Raw if first && self.rest.len() <= MAX_MESSAGE => {
+                if let Ok(text) = std::str::from_utf8(&self.rest) {
+                    let message = ChannelMessage::Text(text.to_owned());
+                    self.rest.clear();
+                    return Some(message);
+                }
+            }
+            Serialization::Raw => {}
+        }
+        let piece = self.rest.split_to(self.rest.len().min(PIECE));
+        let mut message = BytesMut::with_capacity(1 + piece.len());
+        message.put_u8(if self.rest.is_empty() { LAST } else { MORE });
+        message.put(piece);
+        Some(ChannelMessage::Binary(message.freeze()))
+    }
+}
+
+/// All messages of one frame.
+///
+/// # Errors
+///
+/// [`FramingError`] if a `json` channel cannot carry the frame; a `raw` one carries any.
+pub fn split(
+    serialization: Serialization,
+    frame: &Bytes,
+) -> Result<Vec<ChannelMessage>, FramingError> {
+    Ok(Splitter::new(serialization, frame.clone())?.collect())
+}
+
+/// Makes frames of a channel's messages. After an error it is of no more use.
+#[derive(Debug, Clone)]
+pub struct Joiner {
+    serialization: Serialization,
+    max: usize,
+    pieces: BytesMut,
+}
+
+impl Joiner {
+    /// A joiner of frames of at most `max` bytes. It keeps no more than that.
+    #[must_use]
+    pub fn new(serialization: Serialization, max: usize) -> Self {
+        Self {
+            serialization,
+            max,
+            pieces: BytesMut::new(),
+        }
+    }
+
+    /// Takes the next message, which may complete a frame.
+    ///
+    /// # Errors
+    ///
+    /// [`FramingError`] if the messages are no frames, or too long ones.
+    pub fn push(&mut self, message: ChannelMessage) -> Result<Option<Incoming>, FramingError> {
+        // Nothing is added before it is known to fit.
+        if self.pieces.len().saturating_add(message.len()) > self.max.saturating_add(1) {
+            return Err(FramingError::TooLong { max: self.max });
+        }
+        match (self.serialization, message) {
+            (Serialization::Json, ChannelMessage::Text(_)) => Err(FramingError::TextOnJson),
+            (Serialization::Json, ChannelMessage::Binary(bytes)) => self.json(bytes).map(Some),
+            (Serialization::Raw, ChannelMessage::Text(text)) => {
+                if !self.pieces.is_empty() {
+                    return Err(FramingError::TextInside);
+                }
+                self.whole(Bytes::from(text)).map(Some)
+            }
+            (Serialization::Raw, ChannelMessage::Binary(bytes)) => self.piece(bytes),
+        }
+    }
+
+    /// How many bytes of an incomplete frame are kept.
+    #[must_use]
+    pub fn kept(&self) -> usize {
+        self.pieces.len()
+    }
+
+    fn whole(&self, frame: Bytes) -> Result<Incoming, FramingError> {
+        if frame.len() > self.max {
+            return Err(FramingError::TooLong { max: self.max });
+        }
+        Ok(Incoming::Frame(frame))
+    }
+
+    fn json(&self, bytes: Bytes) -> Result<Incoming, FramingError> {
+        let text = std::str::from_utf8(&bytes).map_err(|_| FramingError::NotUtf8)?;
+        if is_goodbye(text) {
+            return Ok(Incoming::Goodbye);
+        }
+        self.whole(bytes)
+    }
+
+    fn piece(&mut self, mut bytes: Bytes) -> Result<Option<Incoming>, FramingError> {
+        if bytes.len() < 2 {
+            return Err(FramingError::Empty);
+        }
+        let flag = bytes.split_to(1)[0];
+        match flag {
+            LAST if self.pieces.is_empty() => self.whole(bytes).map(Some),
+            LAST => {
+                self.pieces.put(bytes);
+                let frame = std::mem::take(&mut self.pieces).freeze();
+                self.whole(frame).map(Some)
+            }
+            MORE => {
+                self.pieces.put(bytes);
+                Ok(None)
+            }
+            other => Err(FramingError::Flag(other)),
+        }
+    }
+}
+
+/// Whether a message of a `json` channel is PeerJS's own. It has nothing else in it.
+fn is_goodbye(text: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Outer {
+        #[serde(rename = "__peerData")]
+        data: Inner,
+    }
+    #[derive(Deserialize)]
+    struct Inner {
+        #[serde(rename = "type")]
+        kind: String,
+    }
+    text.len() < 4 * JSON_CLOSE.len()
+        && text.trim_start().starts_with('{')
+        && text.contains("__peerData")
+        && serde_json::from_str::<Outer>(text).is_ok_and(|outer| outer.data.kind == "close")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn raw() -> Joiner {
+        Joiner::new(Serialization::Raw, 100)
+    }
+
+    fn binary(bytes: &[u8]) -> ChannelMessage {
+        ChannelMessage::Binary(Bytes::copy_from_slice(bytes))
+    }
+
+    fn text(text: &str) -> ChannelMessage {
+        ChannelMessage::Text(text.into())
+    }
+
+    fn frame(bytes: &[u8]) -> Option<Incoming> {
+        Some(Incoming::Frame(Bytes::copy_from_slice(bytes)))
+    }
+
+    #[test]
+    fn a_short_text_is_one_text_message() {
+        let max = "é".repeat(MAX_MESSAGE / 2);
+        for short in ["", "{}", &max] {
+            let messages = split(Serialization::Raw, &Bytes::from(short.to_owned())).unwrap();
+            assert_eq!(messages, [text(short)]);
+        }
+    }
+
+    #[test]
+    fn what_is_longer_goes_in_flagged_pieces_that_fit() {
+        let messages = split(
+            Serialization::Raw,
+            &Bytes::from(vec![b'x'; MAX_MESSAGE + 1]),
+        )
+        .unwrap();
+        let heads: Vec<_> = messages
+            .iter()
+            .map(|message| match message {
+                ChannelMessage::Binary(bytes) => (bytes[0], bytes.len()),
+                ChannelMessage::Text(_) => panic!("a text"),
+            })
+            .collect();
+        assert_eq!(heads, [(MORE, MAX_MESSAGE), (LAST, 3)]);
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_one_piece() {
+        let messages = split(Serialization::Raw, &Bytes::from_static(&[0xFF])).unwrap();
+        assert_eq!(messages, [binary(&[LAST, 0xFF])]);
+    }
+
+    #[test]
+    fn a_json_page_gets_and_sends_binary_messages() {
+        let json = Bytes::from_static(b"{\"type\":\"ping\"}");
+        let messages = split(Serialization::Json, &json).unwrap();
+        assert_eq!(messages, [ChannelMessage::Binary(json.clone())]);
+        let mut joiner = Joiner::new(Serialization::Json, 100);
+        assert_eq!(joiner.push(binary(&json)), Ok(frame(&json)));
+        assert_eq!(joiner.push(text("{}")), Err(FramingError::TextOnJson));
+        assert_eq!(joiner.push(binary(&[0xFF])), Err(FramingError::NotUtf8));
+    }
+
+    #[test]
+    fn a_json_page_cannot_get_what_its_stack_would_not_take() {
+        let long = Bytes::from(vec![b' '; MAX_JSON_MESSAGE + 1]);
+        assert!(matches!(
+            split(Serialization::Json, &long),
+            Err(FramingError::TooLong {
+                max: MAX_JSON_MESSAGE
+            })
+        ));
+        assert_eq!(
+            split(Serialization::Json, &Bytes::from_static(&[0xFF])),
+            Err(FramingError::NotUtf8)
+        );
+    }
+
+    #[test]
+    fn a_json_page_says_goodbye() {
+        let mut joiner = Joiner::new(Serialization::Json, 200);
+        let goodbye = Serialization::Json.goodbye().unwrap();
+        assert_eq!(joiner.push(goodbye), Ok(Some(Incoming::Goodbye)));
+        for other in [
+            r#"{"__peerData":{"type":"later"}}"#,
+            r#"{"__peerData":7}"#,
+            r#"{"x":"__peerData"}"#,
+        ] {
+            assert_eq!(
+                joiner.push(binary(other.as_bytes())),
+                Ok(frame(other.as_bytes()))
+            );
+        }
+    }
+
+    #[test]
+    fn malformed_sequences_are_errors() {
+        assert_eq!(raw().push(binary(&[])), Err(FramingError::Empty));
+        assert_eq!(raw().push(binary(&[MORE])), Err(FramingError::Empty));
+        assert_eq!(raw().push(binary(&[LAST])), Err(FramingError::Empty));
+        assert_eq!(raw().push(binary(&[2, 0])), Err(FramingError::Flag(2)));
+        let mut joiner = raw();
+        assert_eq!(joiner.push(binary(&[MORE, 1])), Ok(None));
+        assert_eq!(joiner.push(text("x")), Err(FramingError::TextInside));
+    }
+
+    #[test]
+    fn the_bound_is_exact() {
+        let too_long = Err(FramingError::TooLong { max: 100 });
+        let longest = "x".repeat(100);
+        assert_eq!(raw().push(text(&longest)), Ok(frame(longest.as_bytes())));
+        assert_eq!(raw().push(text(&"x".repeat(101))), too_long);
+        let mut joiner = raw();
+        assert_eq!(joiner.push(binary(&[MORE; 100])), Ok(None));
+        assert_eq!(joiner.clone().push(binary(&[LAST, 7])).map(|_| ()), Ok(()));
+        assert_eq!(joiner.push(binary(&[LAST, 7, 7])), too_long);
+    }
+
+    fn message() -> impl Strategy<Value = ChannelMessage> {
+        prop_oneof![
+            ".{0,40}".prop_map(ChannelMessage::Text),
+            (0..=3_u8, proptest::collection::vec(any::<u8>(), 0..40)).prop_map(
+                |(flag, mut bytes)| {
+                    bytes.insert(0, flag);
+                    ChannelMessage::Binary(bytes.into())
+                }
+            ),
+            proptest::collection::vec(any::<u8>(), 0..3)
+                .prop_map(|bytes| ChannelMessage::Binary(bytes.into())),
+        ]
+    }
+
+    fn serialization() -> impl Strategy<Value = Serialization> {
+        prop_oneof![Just(Serialization::Raw), Just(Serialization::Json)]
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_split_is_joined(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+            times in prop_oneof![Just(1_usize), 1..400_usize],
+            more in ".{0,20}",
+        ) {
+            let mut joiner = Joiner::new(Serialization::Raw, 1 << 20);
+            for sent in [Bytes::from(bytes.repeat(times)), Bytes::from(more)] {
+                let mut joined = Vec::new();
+                for message in split(Serialization::Raw, &sent).unwrap() {
+                    prop_assert!(message.len() <= MAX_MESSAGE);
+                    joined.extend(joiner.push(message).unwrap());
+                }
+                prop_assert_eq!(joined, [Incoming::Frame(sent)]);
+                prop_assert_eq!(joiner.kept(), 0);
+            }
+        }
+
+        #[test]
+        fn nothing_makes_it_panic_or_keep_more_than_its_bound(
+            serialization in serialization(),
+            max in 0..100_usize,
+            messages in proptest::collection::vec(message(), 0..20),
+        ) {
+            let mut joiner = Joiner::new(serialization, max);
+            for message in messages {
+                match joiner.push(message) {
+                    Ok(Some(Incoming::Frame(frame))) => prop_assert!(frame.len() <= max),
+                    Ok(Some(Incoming::Goodbye) | None) => {}
+                    Err(_) => break,
+                }
+                prop_assert!(joiner.kept() <= max);
+            }
+        }
+    }
+}

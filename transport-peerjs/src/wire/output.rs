@@ -1,0 +1,274 @@
+//! What the endpoint wants done.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use hustings_room::Moment;
+use hustings_room::transport::TransportEvent;
+
+use super::framing::{ChannelMessage, FramingError, Serialization};
+use super::messages::{DecodeError, IceCandidate, ServerFault};
+use super::sdp::SdpError;
+
+/// One WebSocket to the signalling server. Each has a number of its own, so that what an earlier one
+/// still says is not taken for the present one's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SocketId(pub(crate) u64);
+
+/// One WebRTC peer connection, with its one data channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RtcId(pub(crate) u64);
+
+impl fmt::Display for RtcId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "rtc{}", self.0)
+    }
+}
+
+/// What the endpoint wants done, in this order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Open a WebSocket. The one before it is closed and never heard of again.
+    OpenSocket {
+        /// Its number.
+        socket: SocketId,
+        /// Where.
+        url: String,
+    },
+    /// Send a text frame on the open socket.
+    SendSocket {
+        /// Which socket.
+        socket: SocketId,
+        /// What.
+        text: String,
+    },
+    /// Close the socket, and say nothing more of it.
+    CloseSocket {
+        /// Which socket.
+        socket: SocketId,
+    },
+    /// Do something with a peer connection.
+    Rtc {
+        /// Which.
+        rtc: RtcId,
+        /// What.
+        action: RtcAction,
+    },
+    /// Tell whoever uses the transport.
+    Event(TransportEvent),
+    /// The registration with the server has changed.
+    Registration(RegistrationState),
+    /// Something for a log: what was ignored or refused, and why. Strangers can cause any number.
+    Notice(Notice),
+}
+
+/// What is to be done with a peer connection.
+///
+/// Whatever fails is reported with [`handle_failure`](super::Endpoint::handle_failure).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RtcAction {
+    /// Make a peer connection with one channel of this label, ordered and reliable and not
+    /// negotiated; make an offer, set it as the local description, and report the description.
+    CreateOffer {
+        /// The channel's label.
+        label: String,
+    },
+    /// Make a peer connection, set this offer as the remote description; make an answer, set it as
+    /// the local description, and report the description.
+    CreateAnswer {
+        /// The other side's description.
+        offer: String,
+    },
+    /// Set this answer as the remote description.
+    SetRemote {
+        /// The other side's description.
+        answer: String,
+    },
+    /// Add a candidate of the other side. One that cannot be added is ignored: others may do.
+    AddCandidate(IceCandidate),
+    /// Send a message on the channel.
+    Send(ChannelMessage),
+    /// Close the channel in good order, after what it holds has been sent, and report when it is
+    /// closed.
+    CloseChannel,
+    /// Close the peer connection and forget it. Nothing more is to be said of it.
+    Close,
+}
+
+/// How this side stands with the signalling server. Links that are up do not depend on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RegistrationState {
+    /// A socket is being opened, or the server has not answered yet.
+    Connecting,
+    /// This side can dial and be dialled.
+    Registered,
+    /// Somebody else is registered with this side's id: a stranger, a copy of this identity without
+    /// its token, or what is left of a vanished connection.
+    AddressTaken {
+        /// When it is tried again.
+        retry_at: Moment,
+    },
+    /// The server is away or refuses for now.
+    Disconnected {
+        /// When it is tried again.
+        retry_at: Moment,
+        /// What the server said, if it said anything.
+        fault: Option<ServerFault>,
+    },
+    /// The server refuses for good.
+    Failed(RegistrationError),
+}
+
+/// Why this side cannot register.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RegistrationError {
+    /// The key is not the server's.
+    #[error("the signalling server does not know the key")]
+    InvalidKey,
+    /// The server does not accept the id or the token.
+    #[error("the signalling server does not accept the id")]
+    InvalidId,
+    /// Somebody else stayed registered with this side's id for longer than they would if they had
+    /// just vanished.
+    #[error("the address is taken")]
+    AddressTaken,
+}
+
+/// Something for a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// A message of the signalling server was not understood and ignored.
+    Malformed(DecodeError),
+    /// An offer was not accepted.
+    Refused {
+        /// Who offered.
+        from: String,
+        /// Why not.
+        refusal: Refusal,
+    },
+}
+
+/// Why a connection is not accepted, or no longer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// It is a call and not a data connection.
+    #[error("a connection of the kind {0:?}, only data connections are accepted")]
+    Kind(String),
+    /// Frames would be written in a way that is not understood here. PeerJS's default is one of
+    /// them.
+    #[error("the serialization {0:?}, only raw and json are accepted")]
+    Serialization(String),
+    /// Messages could be lost or overtake each other. That is PeerJS's default.
+    #[error("a channel that is not reliable, connect with `reliable: true`")]
+    Unreliable,
+    /// The description cannot be bound to a handshake.
+    #[error(transparent)]
+    Description(#[from] SdpError),
+    /// The connection id is in use.
+    #[error("an offer for a connection that is there already")]
+    Duplicate,
+    /// There are too many connections, or too many that have not come up.
+    #[error("too many connections")]
+    TooMany,
+    /// The channel is not the one that the offer has promised.
+    #[error("a channel that is unordered, unreliable or negotiated beforehand")]
+    Channel,
+    /// There is a channel already.
+    #[error("a second channel")]
+    SecondChannel,
+    /// The messages are no frames.
+    #[error(transparent)]
+    Framing(#[from] FramingError),
+}
+
+/// The outputs that have not been drained.
+#[derive(Debug, Default)]
+pub(crate) struct Outputs(VecDeque<Output>);
+
+impl Outputs {
+    pub(crate) fn push(&mut self, output: Output) {
+        self.0.push_back(output);
+    }
+
+    pub(crate) fn rtc(&mut self, rtc: RtcId, action: RtcAction) {
+        self.push(Output::Rtc { rtc, action });
+    }
+
+    pub(crate) fn event(&mut self, event: TransportEvent) {
+        self.push(Output::Event(event));
+    }
+
+    pub(crate) fn refused(&mut self, from: &str, refusal: Refusal) {
+        self.push(Output::Notice(Notice::Refused {
+            from: from.to_owned(),
+            refusal,
+        }));
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Output> {
+        self.0.pop_front()
+    }
+}
+
+/// A description of how a channel came to be, for
+/// [`handle_channel`](super::Endpoint::handle_channel).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChannelKind {
+    /// Whether messages arrive in the order in which they were sent.
+    pub ordered: bool,
+    /// Whether a message may be given up (`maxRetransmits` or `maxPacketLifeTime` is set).
+    pub lossy: bool,
+    /// Whether both sides had agreed on it beforehand.
+    pub negotiated: bool,
+}
+
+impl ChannelKind {
+    /// The kind that is accepted.
+    pub const RELIABLE: Self = Self {
+        ordered: true,
+        lossy: false,
+        negotiated: false,
+    };
+}
+
+/// A peer connection's state, as WebRTC names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RtcState {
+    /// Nothing has been tried.
+    New,
+    /// It is being tried.
+    Connecting,
+    /// It works.
+    Connected,
+    /// It has stopped working and may come back.
+    Disconnected,
+    /// It does not work.
+    Failed,
+    /// It is closed.
+    Closed,
+}
+
+/// What a deadline is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TimeoutReason {
+    /// The socket has not opened.
+    Socket,
+    /// The server has not objected to the registration.
+    Registration,
+    /// It is time for a heartbeat.
+    Heartbeat,
+    /// It is time to try the server again.
+    Retry,
+    /// A connection has not come up.
+    Connect,
+    /// A connection has been disconnected for too long.
+    Disconnected,
+    /// A connection that was hung up has not closed.
+    Linger,
+}
+
+impl Serialization {
+    pub(crate) fn offered(name: &str) -> Result<Self, Refusal> {
+        Self::of(name).ok_or_else(|| Refusal::Serialization(name.to_owned()))
+    }
+}

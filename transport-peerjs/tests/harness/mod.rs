@@ -1,0 +1,473 @@
+//! Endpoints in one process, with a make-believe WebRTC between them and the clock in the test's
+//! hands. The signalling server is the test's: a few lines here, or a real one.
+
+#![allow(dead_code, reason = "each test crate uses its part")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use hustings_protocol::{Address, DeviceId, PeerId};
+use hustings_room::transport::TransportEvent;
+use hustings_room::{LinkId, Moment};
+use hustings_transport_peerjs::wire::{
+    ChannelKind, ChannelMessage, Endpoint, IceCandidate, Notice, Output, RegistrationState,
+    RtcAction, RtcId, RtcState, SocketId,
+};
+use hustings_transport_peerjs::{Config, Token};
+use serde_json::Value;
+
+/// The address of the `n`th owner.
+pub(crate) fn owner(n: u8) -> Address {
+    Address::Owner(PeerId::from_bytes([n; 32]))
+}
+
+/// The address of the `n`th participant.
+pub(crate) fn participant(n: u8) -> Address {
+    Address::Participant(PeerId::from_bytes([n; 32]), DeviceId::from_bytes([n; 5]))
+}
+
+/// A description with a fingerprint, and the name of its connection in place of addresses.
+pub(crate) fn sdp(fingerprint: u8, name: &str) -> String {
+    let hex = vec![format!("{fingerprint:02X}"); 32].join(":");
+    format!(
+        "v=0\r\ns={name}\r\na=fingerprint:sha-256 {hex}\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n"
+    )
+}
+
+fn name_of(sdp: &str) -> (usize, u64) {
+    let name = sdp
+        .lines()
+        .find_map(|line| line.strip_prefix("s="))
+        .unwrap();
+    let (side, rtc) = name.split_once('/').unwrap();
+    (side.parse().unwrap(), rtc.parse().unwrap())
+}
+
+pub(crate) fn candidate(line: &str) -> IceCandidate {
+    IceCandidate {
+        candidate: line.into(),
+        sdp_mid: Some("0".into()),
+        sdp_m_line_index: Some(0),
+        username_fragment: None,
+    }
+}
+
+/// What a side's socket is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SocketDo {
+    Open(SocketId, String),
+    Send(SocketId, String),
+    Close(SocketId),
+}
+
+/// Checks what every endpoint promises, output by output.
+#[derive(Debug, Default)]
+pub(crate) struct Promises {
+    described: BTreeSet<(String, String)>,
+    dialled: BTreeSet<LinkId>,
+    up: BTreeSet<LinkId>,
+    over: BTreeSet<LinkId>,
+    hung_up: BTreeSet<LinkId>,
+    closed: BTreeSet<RtcId>,
+}
+
+impl Promises {
+    pub(crate) fn dialled(&mut self, link: LinkId) {
+        self.dialled.insert(link);
+    }
+
+    pub(crate) fn hung_up(&mut self, link: LinkId) {
+        self.hung_up.insert(link);
+    }
+
+    /// Dialled links that have neither come up nor ended.
+    pub(crate) fn undecided(&self) -> Vec<LinkId> {
+        let decided = |link: &&LinkId| {
+            self.up.contains(link) || self.over.contains(link) || self.hung_up.contains(link)
+        };
+        self.dialled
+            .iter()
+            .filter(|link| !decided(link))
+            .copied()
+            .collect()
+    }
+
+    pub(crate) fn links_up(&self) -> usize {
+        self.up
+            .iter()
+            .filter(|link| !self.over.contains(link) && !self.hung_up.contains(link))
+            .count()
+    }
+
+    pub(crate) fn check(&mut self, output: &Output) {
+        match output {
+            Output::SendSocket { text, .. } => {
+                let message: Value = serde_json::from_str(text).expect("the server needs JSON");
+                let text_of = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                let id = (
+                    text_of(&message["dst"]),
+                    text_of(&message["payload"]["connectionId"]),
+                );
+                match message["type"].as_str() {
+                    Some("OFFER") => {
+                        assert!(self.described.insert(id), "offered twice: {text}");
+                    }
+                    // Whoever dials may use a name again once its connection is over.
+                    Some("ANSWER") => {
+                        self.described.insert(id);
+                    }
+                    Some("CANDIDATE") => {
+                        assert!(self.described.contains(&id), "too early: {text}");
+                    }
+                    other => assert_eq!(other, Some("HEARTBEAT")),
+                }
+            }
+            Output::Rtc { rtc, action } => {
+                assert!(!self.closed.contains(rtc), "{action:?} after the end");
+                if *action == RtcAction::Close {
+                    self.closed.insert(*rtc);
+                }
+            }
+            Output::Event(event) => self.check_event(event),
+            Output::OpenSocket { .. }
+            | Output::CloseSocket { .. }
+            | Output::Registration(_)
+            | Output::Notice(_) => {}
+        }
+    }
+
+    fn check_event(&mut self, event: &TransportEvent) {
+        let link = match event {
+            TransportEvent::LinkUp { link, .. } => {
+                assert!(self.up.insert(*link), "up twice");
+                assert!(link.is_accepted() || self.dialled.contains(link));
+                link
+            }
+            TransportEvent::Frame { link, .. } | TransportEvent::Drained { link } => {
+                assert!(self.up.contains(link), "{event:?} before it is up");
+                link
+            }
+            TransportEvent::LinkDown { link, .. } => {
+                assert!(self.up.contains(link) || self.dialled.contains(link));
+                assert!(self.over.insert(*link), "down twice");
+                assert!(!self.hung_up.contains(link), "{event:?} after the hang-up");
+                return;
+            }
+            TransportEvent::Wake | TransportEvent::Failed(_) => return,
+        };
+        assert!(!self.over.contains(link), "{event:?} after the end");
+        assert!(!self.hung_up.contains(link), "{event:?} after the hang-up");
+    }
+}
+
+/// One endpoint and its half of the make-believe WebRTC.
+pub(crate) struct Side {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) promises: Promises,
+    pub(crate) events: Vec<TransportEvent>,
+    pub(crate) states: Vec<RegistrationState>,
+    pub(crate) notices: Vec<Notice>,
+    pub(crate) sockets: Vec<SocketDo>,
+    /// The actions of each connection, in order.
+    pub(crate) actions: Vec<(RtcId, RtcAction)>,
+    rtcs: BTreeMap<u64, RtcId>,
+    number: BTreeMap<RtcId, u64>,
+    peers: BTreeMap<RtcId, (usize, RtcId)>,
+    next_link: u64,
+}
+
+impl Side {
+    pub(crate) fn new(
+        config: &Config,
+        address: &Address,
+        token: &str,
+        seed: u8,
+        now: Moment,
+    ) -> Self {
+        let token = Token::new(token).unwrap();
+        Self {
+            endpoint: Endpoint::new(config, address, &token, [seed; 32], now).unwrap(),
+            promises: Promises::default(),
+            events: Vec::new(),
+            states: Vec::new(),
+            notices: Vec::new(),
+            sockets: Vec::new(),
+            actions: Vec::new(),
+            rtcs: BTreeMap::new(),
+            number: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            next_link: 0,
+        }
+    }
+
+    pub(crate) fn dial(&mut self, to: &Address, now: Moment) -> LinkId {
+        let link = LinkId::dialled(self.next_link);
+        self.next_link += 1;
+        self.promises.dialled(link);
+        self.endpoint.dial(link, to, now);
+        link
+    }
+
+    pub(crate) fn hangup(&mut self, link: LinkId, now: Moment) {
+        // What was said before is not said after.
+        self.endpoint.hangup(link, now);
+        self.promises.hung_up(link);
+    }
+
+    /// The link that came up last.
+    pub(crate) fn last_up(&self) -> Option<LinkId> {
+        self.events.iter().rev().find_map(|event| match event {
+            TransportEvent::LinkUp { link, .. } => Some(*link),
+            TransportEvent::Frame { .. }
+            | TransportEvent::Drained { .. }
+            | TransportEvent::LinkDown { .. }
+            | TransportEvent::Wake
+            | TransportEvent::Failed(_) => None,
+        })
+    }
+
+    fn number(&mut self, rtc: RtcId) -> u64 {
+        let next = self.number.len() as u64;
+        let number = *self.number.entry(rtc).or_insert(next);
+        self.rtcs.insert(number, rtc);
+        number
+    }
+}
+
+/// Several endpoints.
+pub(crate) struct World {
+    pub(crate) sides: Vec<Side>,
+    pub(crate) now: Moment,
+    /// Whether WebRTC lets anybody through.
+    pub(crate) connects: bool,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self {
+            sides: Vec::new(),
+            now: Moment::START,
+            connects: true,
+        }
+    }
+
+    pub(crate) fn add(&mut self, config: &Config, address: &Address, token: &str) -> usize {
+        let at = self.sides.len();
+        let seed = u8::try_from(at).unwrap() + 1;
+        self.sides
+            .push(Side::new(config, address, token, seed, self.now));
+        at
+    }
+
+    pub(crate) fn advance(&mut self, by: Duration) {
+        self.now = self.now + by;
+    }
+
+    /// Serves timers and does what the endpoints want, but for their sockets.
+    pub(crate) fn pump(&mut self) {
+        for side in &mut self.sides {
+            if side
+                .endpoint
+                .poll_timeout()
+                .is_some_and(|(at, _)| at <= self.now)
+            {
+                side.endpoint.handle_timeout(self.now);
+            }
+        }
+        while let Some((at, output)) = self.next_output() {
+            self.sides[at].promises.check(&output);
+            let side = &mut self.sides[at];
+            match output {
+                Output::OpenSocket { socket, url } => {
+                    side.sockets.push(SocketDo::Open(socket, url))
+                }
+                Output::SendSocket { socket, text } => {
+                    side.sockets.push(SocketDo::Send(socket, text))
+                }
+                Output::CloseSocket { socket } => side.sockets.push(SocketDo::Close(socket)),
+                Output::Event(event) => side.events.push(event),
+                Output::Registration(state) => side.states.push(state),
+                Output::Notice(notice) => side.notices.push(notice),
+                Output::Rtc { rtc, action } => {
+                    side.actions.push((rtc, action.clone()));
+                    self.act(at, rtc, action);
+                }
+            }
+        }
+    }
+
+    fn next_output(&mut self) -> Option<(usize, Output)> {
+        self.sides
+            .iter_mut()
+            .enumerate()
+            .find_map(|(at, side)| side.endpoint.poll_output().map(|output| (at, output)))
+    }
+
+    fn act(&mut self, at: usize, rtc: RtcId, action: RtcAction) {
+        let now = self.now;
+        let side = &mut self.sides[at];
+        let number = side.number(rtc);
+        // Every endpoint has a certificate of its own.
+        let own = sdp(u8::try_from(at).unwrap() + 1, &format!("{at}/{number}"));
+        match action {
+            RtcAction::CreateOffer { .. } => {
+                // Candidates may come before the description that they belong to.
+                side.endpoint.handle_candidate(rtc, candidate("first"), now);
+                side.endpoint.handle_description(rtc, own, now);
+                side.endpoint
+                    .handle_candidate(rtc, candidate("second"), now);
+                side.endpoint.handle_candidate(rtc, candidate(""), now);
+            }
+            RtcAction::CreateAnswer { offer } => {
+                let (other, number) = name_of(&offer);
+                if let Some(caller) = self.sides[other].rtcs.get(&number).copied() {
+                    self.sides[at].peers.insert(rtc, (other, caller));
+                    self.sides[other].peers.insert(caller, (at, rtc));
+                }
+                let side = &mut self.sides[at];
+                side.endpoint.handle_candidate(rtc, candidate("first"), now);
+                side.endpoint.handle_description(rtc, own, now);
+                side.endpoint
+                    .handle_candidate(rtc, candidate("second"), now);
+            }
+            RtcAction::SetRemote { .. } => {
+                if self.connects
+                    && let Some((other, callee)) = side.peers.get(&rtc).copied()
+                {
+                    let callee_side = &mut self.sides[other].endpoint;
+                    callee_side.handle_state(callee, RtcState::Connected, now);
+                    callee_side.handle_channel(callee, ChannelKind::RELIABLE, now);
+                    callee_side.handle_channel_open(callee, now);
+                    let caller_side = &mut self.sides[at].endpoint;
+                    caller_side.handle_state(rtc, RtcState::Connected, now);
+                    caller_side.handle_channel_open(rtc, now);
+                }
+            }
+            RtcAction::Send(message) => {
+                if let Some((other, peer)) = side.peers.get(&rtc).copied() {
+                    self.sides[other]
+                        .endpoint
+                        .handle_message(peer, message, now);
+                }
+                self.sides[at].endpoint.handle_buffered(rtc, 0, now);
+            }
+            RtcAction::CloseChannel | RtcAction::Close => {
+                if let Some((other, peer)) = side.peers.remove(&rtc) {
+                    self.sides[other].peers.remove(&peer);
+                    self.sides[other].endpoint.handle_channel_closed(peer, now);
+                }
+                self.sides[at].endpoint.handle_channel_closed(rtc, now);
+            }
+            RtcAction::AddCandidate(_) => {}
+        }
+    }
+
+    /// Gives a message to a connection as if the other side had sent it.
+    pub(crate) fn inject(&mut self, at: usize, rtc: RtcId, message: ChannelMessage) {
+        self.sides[at]
+            .endpoint
+            .handle_message(rtc, message, self.now);
+        self.pump();
+    }
+
+    /// The connection that was made last.
+    pub(crate) fn last_rtc(&self, at: usize) -> RtcId {
+        self.sides[at].actions.last().expect("a connection").0
+    }
+}
+
+/// A signalling server in a few lines: relays, says OPEN, ID-TAKEN, and EXPIRE at once.
+#[derive(Default)]
+pub(crate) struct Relay {
+    pub(crate) registered: BTreeMap<String, (usize, SocketId, String)>,
+    pub(crate) opened: usize,
+    pub(crate) silent: bool,
+    pub(crate) down: bool,
+}
+
+impl Relay {
+    /// Does what all sockets want, until there is nothing more to do.
+    pub(crate) fn run(&mut self, world: &mut World) {
+        loop {
+            world.pump();
+            let mut wanted = Vec::new();
+            for (at, side) in world.sides.iter_mut().enumerate() {
+                wanted.extend(side.sockets.drain(..).map(|wanted| (at, wanted)));
+            }
+            if wanted.is_empty() {
+                return;
+            }
+            for (at, wanted) in wanted {
+                self.serve(world, at, wanted);
+            }
+        }
+    }
+
+    /// Cuts every socket.
+    pub(crate) fn cut(&mut self, world: &mut World) {
+        for (at, socket, _) in std::mem::take(&mut self.registered).into_values() {
+            world.sides[at]
+                .endpoint
+                .handle_socket_closed(socket, world.now);
+        }
+    }
+
+    fn serve(&mut self, world: &mut World, at: usize, wanted: SocketDo) {
+        let now = world.now;
+        match wanted {
+            SocketDo::Open(socket, _) if self.down => {
+                world.sides[at].endpoint.handle_socket_closed(socket, now);
+            }
+            SocketDo::Open(socket, url) => {
+                self.opened += 1;
+                let parameter = |name: &str| {
+                    let from = url.find(&format!("&{name}=")).unwrap() + name.len() + 2;
+                    url[from..].split('&').next().unwrap().to_owned()
+                };
+                let (id, token) = (parameter("id"), parameter("token"));
+                let endpoint = &mut world.sides[at].endpoint;
+                endpoint.handle_socket_open(socket, now);
+                match self.registered.get(&id) {
+                    Some((.., other)) if *other != token => {
+                        endpoint.handle_socket_text(socket, r#"{"type":"ID-TAKEN"}"#, now);
+                        return;
+                    }
+                    // A takeover is answered with nothing.
+                    Some(_) => {}
+                    None if self.silent => {}
+                    None => endpoint.handle_socket_text(socket, r#"{"type":"OPEN"}"#, now),
+                }
+                self.registered.insert(id, (at, socket, token));
+            }
+            SocketDo::Send(socket, text) => {
+                let mut holders = self.registered.iter();
+                let Some((src, _)) =
+                    holders.find(|(_, (holder, s, _))| (*holder, *s) == (at, socket))
+                else {
+                    return;
+                };
+                let mut message: Value = serde_json::from_str(&text).unwrap();
+                message["src"] = src.as_str().into();
+                let Some(dst) = message["dst"].as_str() else {
+                    return;
+                };
+                match self.registered.get(dst) {
+                    Some((to, socket, _)) => {
+                        let endpoint = &mut world.sides[*to].endpoint;
+                        endpoint.handle_socket_text(*socket, &message.to_string(), now);
+                    }
+                    None => {
+                        let expire = format!(r#"{{"type":"EXPIRE","src":"{dst}"}}"#);
+                        world.sides[at]
+                            .endpoint
+                            .handle_socket_text(socket, &expire, now);
+                    }
+                }
+            }
+            SocketDo::Close(socket) => {
+                self.registered
+                    .retain(|_, (holder, s, _)| (*holder, *s) != (at, socket));
+            }
+        }
+    }
+}
