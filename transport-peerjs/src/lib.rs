@@ -6,6 +6,9 @@
 //! is a machine without I/O, clock or randomness: a backend opens the sockets and peer connections that
 //! it asks for, and tells it what happened. The same source compiles natively and for the browser.
 //!
+//! In a browser `PeerJs` is that backend, and the [`Transport`](hustings_room::transport::Transport) of
+//! `hustings-room` on the page's own WebSocket and WebRTC.
+//!
 //! With the feature `broker` there is also `broker`, a small signalling server in place of the
 //! PeerServer, as a library and as the program `hustings-broker`.
 //!
@@ -67,7 +70,11 @@
 
 #[cfg(feature = "broker")]
 pub mod broker;
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+mod browser;
 mod config;
 pub mod wire;
 
+#[cfg(all(target_family = "wasm", target_os = "unknown"))]
+pub use browser::{OpenError, PeerJs, Status};
 pub use config::{Config, ConfigError, IceServer, Timing, Token, WireLimits};

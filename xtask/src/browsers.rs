@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::broker::Broker;
 use crate::error::Error;
 use crate::{process, setup, wasm};
 
@@ -13,11 +14,13 @@ use crate::{process, setup, wasm};
 pub(crate) const WHAT: &str = "the tests in a browser";
 
 /// Which tests they are, for cargo: in each of these crates the target `web`.
-pub(crate) const TESTS: [&str; 6] = [
+pub(crate) const TESTS: [&str; 8] = [
     "-p",
     "hustings-outbox",
     "-p",
     "hustings-room",
+    "-p",
+    "hustings-transport-peerjs",
     "--test",
     "web",
 ];
@@ -64,11 +67,16 @@ pub(crate) fn run(args: &[OsString]) -> Result<(), Error> {
     let cargo = setup::wasm()?;
     let chromium = chromium()?;
     let runner = process::step("build the test runner", wasm::tool)?;
+    process::step("install stock PeerJS", process::npm_packages)?;
+    let broker = process::step("start a signalling server", Broker::start)?;
+    let port = broker.port().to_string();
     let tests = || {
         let mut tests = cargo.command();
         // Browsers cannot use it, and taking it apart and writing it again is what takes time.
         tests
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            // Built into them: a page cannot look into its environment.
+            .env("HUSTINGS_BROKER", &port)
             .args(["test", "--target", setup::WASM]);
         tests
     };
@@ -94,12 +102,12 @@ pub(crate) fn run(args: &[OsString]) -> Result<(), Error> {
         }
         test.env(browser.variable, driver)
             .env("WASM_BINDGEN_TEST_TIMEOUT", PATIENCE)
-            // Firefox refuses to start with what is for Chromium, and needs nothing.
+            // Neither starts with what is for the other.
             .env(
                 "WASM_BINDGEN_TEST_WEBDRIVER_JSON",
                 match browser.driver {
                     "chromedriver" => process::root().join("xtask/webdriver.json"),
-                    _ => PathBuf::new(),
+                    _ => process::root().join("xtask/webdriver-firefox.json"),
                 },
             );
         process::step(&format!("the tests in {}", browser.name), || {
@@ -136,6 +144,11 @@ fn chromium() -> Result<PathBuf, Error> {
 
 /// Whether there is a browser, or one can be installed.
 pub(crate) fn can_be_had() -> Result<(), Error> {
+    if !process::has_npm() {
+        return Err(Error::Because(
+            "the tests in a browser need Node.js and npm, to compare with stock PeerJS".to_owned(),
+        ));
+    }
     if CHROMIUM.find().is_some() || setup::root_on_debian() {
         return Ok(());
     }

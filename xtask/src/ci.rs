@@ -81,7 +81,8 @@ fn wasm() -> Result<(), Error> {
     // What only browsers have is documented only there.
     let mut doc = cargo.command();
     doc.args(["doc", "--no-deps", "--target", setup::WASM])
-        .args(["-p", "hustings-outbox", "--all-features"])
+        .args(["-p", "hustings-outbox", "--features", "contract"])
+        .args(["-p", "hustings-transport-peerjs"])
         .env("RUSTDOCFLAGS", rustdoc_flags());
     process::step(&process::typed(&doc), || process::run(&mut doc))
 }

@@ -1,6 +1,7 @@
 //! Every chore of the workspace: `cargo xtask <chore>`, one file each.
 
 mod bench;
+mod broker;
 mod browsers;
 mod ci;
 mod demo;

@@ -38,6 +38,19 @@ pub(crate) fn cargo<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Comma
     command
 }
 
+/// Whether npm's packages can be had.
+pub(crate) fn has_npm() -> bool {
+    on_path("npm").is_some() && on_path("node").is_some()
+}
+
+/// Installs stock PeerJS and PeerServer, which only tests use, as their lock file says.
+pub(crate) fn npm_packages() -> Result<(), Error> {
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--no-audit", "--no-fund", "--prefix"])
+        .arg(root().join("transport-peerjs/tests/npm"));
+    run(&mut npm)
+}
+
 /// Where a program is.
 pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     let program = format!("{program}{}", env::consts::EXE_SUFFIX);

@@ -91,7 +91,7 @@ fn native(report: &mut Report) {
         ]))
     });
     let npm = "the broker's tests against the original PeerServer";
-    if process::on_path("npm").is_some() && process::on_path("node").is_some() {
+    if process::has_npm() {
         report.step(npm, original_peerserver);
     } else {
         eprintln!("==> {npm}: LEFT OUT, they need Node.js and npm");
@@ -112,11 +112,7 @@ fn native(report: &mut Report) {
 
 /// The same behaviours that the broker's own tests ask for, asked of npm's `peer`.
 fn original_peerserver() -> Result<(), Error> {
-    let folder = process::root().join("transport-peerjs/tests/npm");
-    let mut npm = std::process::Command::new("npm");
-    npm.args(["ci", "--no-audit", "--no-fund", "--prefix"])
-        .arg(folder);
-    process::run(&mut npm)?;
+    process::npm_packages()?;
     process::run(&mut process::cargo([
         "test",
         "--package",

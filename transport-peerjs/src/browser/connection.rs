@@ -1,0 +1,321 @@
+//! One peer connection and its channel.
+
+use std::rc::Weak;
+
+use bytes::Bytes;
+use futures::future::{AbortHandle, abortable};
+use js_sys::{ArrayBuffer, Promise, Reflect, Uint8Array};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{
+    EventTarget, MessageEvent, RtcConfiguration, RtcDataChannel, RtcDataChannelEvent,
+    RtcDataChannelState, RtcDataChannelType, RtcIceCandidate, RtcIceCandidateInit,
+    RtcPeerConnection, RtcPeerConnectionIceEvent, RtcPeerConnectionState, RtcSdpType,
+    RtcSessionDescriptionInit,
+};
+
+use super::listener::Listener;
+use super::shell::{Input, RtcInput, Shell};
+use super::thrown;
+use crate::wire::{ChannelKind, ChannelMessage, IceCandidate, RtcId, RtcState};
+
+/// A peer connection with its channel. Dropping it closes both; nothing is heard of them then.
+pub(super) struct Connection {
+    to: Report,
+    rtc: RtcPeerConnection,
+    channel: Option<RtcDataChannel>,
+    /// Whether the channel is to be closed once it is empty.
+    is_finishing: bool,
+    listeners: Vec<Listener>,
+    /// What is being awaited. The promises of a closed peer connection never settle, and would keep
+    /// it for ever.
+    awaited: Vec<AbortHandle>,
+}
+
+/// Where what happens to one connection is reported.
+#[derive(Clone)]
+struct Report {
+    id: RtcId,
+    shell: Weak<Shell>,
+}
+
+impl Report {
+    fn say(&self, input: RtcInput) {
+        if let Some(shell) = self.shell.upgrade() {
+            shell.input(Input::Rtc(self.id, input));
+        }
+    }
+
+    fn on<E: JsCast>(
+        &self,
+        target: &EventTarget,
+        kind: &'static str,
+        heard: impl Fn(&E) -> Option<RtcInput> + 'static,
+    ) -> Listener {
+        let report = self.clone();
+        Listener::new(target, kind, move |event| {
+            if let Some(input) = event.dyn_ref().and_then(&heard) {
+                report.say(input);
+            }
+        })
+    }
+}
+
+impl Connection {
+    /// Dials.
+    pub(super) fn offer(
+        id: RtcId,
+        label: &str,
+        config: &RtcConfiguration,
+        low_water: usize,
+        shell: Weak<Shell>,
+    ) -> Result<Self, JsValue> {
+        let mut connection = Self::new(id, config, shell)?;
+        // Without options a channel is ordered, reliable and not negotiated.
+        let channel = connection.rtc.create_data_channel(label);
+        connection.keep(channel, low_water);
+        let rtc = connection.rtc.clone();
+        connection.describe(async move {
+            let offer = JsFuture::from(rtc.create_offer()).await?;
+            describe_here(&rtc, offer).await
+        });
+        Ok(connection)
+    }
+
+    /// Answers.
+    pub(super) fn answer(
+        id: RtcId,
+        offer: &str,
+        config: &RtcConfiguration,
+        shell: Weak<Shell>,
+    ) -> Result<Self, JsValue> {
+        let mut connection = Self::new(id, config, shell)?;
+        let offered = set_remote(&connection.rtc, RtcSdpType::Offer, offer);
+        let rtc = connection.rtc.clone();
+        connection.describe(async move {
+            JsFuture::from(offered).await?;
+            let answer = JsFuture::from(rtc.create_answer()).await?;
+            describe_here(&rtc, answer).await
+        });
+        Ok(connection)
+    }
+
+    fn new(id: RtcId, config: &RtcConfiguration, shell: Weak<Shell>) -> Result<Self, JsValue> {
+        let rtc = RtcPeerConnection::new_with_configuration(config)?;
+        let to = Report { id, shell };
+        let state_of = rtc.clone();
+        let listeners = vec![
+            to.on(&rtc, "icecandidate", |event: &RtcPeerConnectionIceEvent| {
+                // `null` is the end of them, which PeerJS does not send.
+                event
+                    .candidate()
+                    .map(|ice| RtcInput::Candidate(candidate(&ice)))
+            }),
+            to.on(&rtc, "connectionstatechange", move |_: &web_sys::Event| {
+                state(state_of.connection_state()).map(RtcInput::State)
+            }),
+            to.on(&rtc, "datachannel", |event: &RtcDataChannelEvent| {
+                Some(RtcInput::Channel(event.channel()))
+            }),
+        ];
+        Ok(Self {
+            to,
+            rtc,
+            channel: None,
+            is_finishing: false,
+            listeners,
+            awaited: Vec::new(),
+        })
+    }
+
+    /// The other side has answered.
+    pub(super) fn set_answer(&mut self, answer: &str) {
+        let set = set_remote(&self.rtc, RtcSdpType::Answer, answer);
+        self.attempt(async move { JsFuture::from(set).await.map(|_| None) });
+    }
+
+    /// The other side has an address to try.
+    pub(super) fn add_candidate(&self, ice: &IceCandidate) {
+        let init = RtcIceCandidateInit::new(&ice.candidate);
+        init.set_sdp_mid(ice.sdp_mid.as_deref());
+        init.set_sdp_m_line_index(ice.sdp_m_line_index);
+        if let Some(fragment) = &ice.username_fragment {
+            // Nothing forbids it on a plain object.
+            let _ = Reflect::set(&init, &"usernameFragment".into(), &fragment.into());
+        }
+        let added = self
+            .rtc
+            .add_ice_candidate_with_opt_rtc_ice_candidate_init(Some(&init));
+        // One that cannot be added is ignored: others may do. But a rejection that nobody looks at is
+        // an error of the page.
+        spawn_local(async move {
+            let _ = JsFuture::from(added).await;
+        });
+    }
+
+    /// Takes the channel that the other side has opened. There is to be one; a second is not
+    /// listened to.
+    pub(super) fn take_channel(&mut self, channel: &RtcDataChannel, low_water: usize) {
+        if self.channel.is_none() {
+            self.keep(channel.clone(), low_water);
+        }
+    }
+
+    /// The channel, to send on it.
+    pub(super) fn channel(&self) -> Option<RtcDataChannel> {
+        self.channel.clone()
+    }
+
+    /// Closes the channel once it has sent what it holds. By itself it would wait for that, too, but
+    /// Chromium throws away some of it now and then.
+    pub(super) fn finish(&mut self) {
+        self.is_finishing = true;
+        if let Some(channel) = &self.channel {
+            channel.set_buffered_amount_low_threshold(0);
+        }
+        self.finish_if(|bytes| bytes == 0);
+    }
+
+    /// Closes the channel if it is to be closed and holds so little.
+    pub(super) fn finish_if(&self, so_little: impl Fn(u32) -> bool) {
+        if let Some(channel) = &self.channel
+            && self.is_finishing
+            && so_little(channel.buffered_amount())
+        {
+            channel.close();
+        }
+    }
+
+    /// How much it should hold for the browser to ask for more.
+    pub(super) fn low_water(&self) -> usize {
+        let threshold = self
+            .channel
+            .as_ref()
+            .map(|channel| channel.buffered_amount_low_threshold());
+        threshold
+            .and_then(|bytes| usize::try_from(bytes).ok())
+            .unwrap_or(0)
+    }
+
+    fn keep(&mut self, channel: RtcDataChannel, low_water: usize) {
+        channel.set_binary_type(RtcDataChannelType::Arraybuffer);
+        channel.set_buffered_amount_low_threshold(u32::try_from(low_water).unwrap_or(u32::MAX));
+        let on = |kind, heard: fn() -> RtcInput| {
+            self.to
+                .on(&channel, kind, move |_: &web_sys::Event| Some(heard()))
+        };
+        let listeners = [
+            on("open", || RtcInput::ChannelOpen),
+            on("bufferedamountlow", || RtcInput::Buffered),
+            // An `error` is always followed by it.
+            on("close", || RtcInput::ChannelClosed),
+            self.to.on(&channel, "message", |event: &MessageEvent| {
+                Some(match message(&event.data()) {
+                    Some(message) => RtcInput::Message(message),
+                    None => RtcInput::Failed("a message that is neither text nor bytes".into()),
+                })
+            }),
+        ];
+        self.listeners.extend(listeners);
+        self.channel = Some(channel);
+    }
+
+    /// Awaits this side's description and reports it.
+    fn describe(&mut self, made: impl Future<Output = Result<String, JsValue>> + 'static) {
+        self.attempt(async move { made.await.map(|sdp| Some(RtcInput::Description(sdp))) });
+    }
+
+    /// Awaits something that may fail, and reports what comes of it.
+    fn attempt(
+        &mut self,
+        attempt: impl Future<Output = Result<Option<RtcInput>, JsValue>> + 'static,
+    ) {
+        let (attempt, handle) = abortable(attempt);
+        self.awaited.push(handle);
+        let to = self.to.clone();
+        spawn_local(async move {
+            match attempt.await {
+                Ok(Ok(Some(input))) => to.say(input),
+                Ok(Ok(None)) | Err(_) => {}
+                Ok(Err(error)) => to.say(RtcInput::Failed(thrown(&error))),
+            }
+        });
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.listeners.clear();
+        for awaited in &self.awaited {
+            awaited.abort();
+        }
+        if let Some(channel) = &self.channel {
+            channel.close();
+        }
+        self.rtc.close();
+    }
+}
+
+fn set_remote(rtc: &RtcPeerConnection, kind: RtcSdpType, sdp: &str) -> Promise {
+    let description = RtcSessionDescriptionInit::new(kind);
+    description.set_sdp(sdp);
+    rtc.set_remote_description(&description)
+}
+
+/// Sets what was made as this side's description, and says what has become of it: that is what the
+/// handshake has to sign.
+async fn describe_here(rtc: &RtcPeerConnection, made: JsValue) -> Result<String, JsValue> {
+    JsFuture::from(rtc.set_local_description(made.unchecked_ref())).await?;
+    let description = rtc.local_description();
+    let description = description.ok_or("there is no description of this side")?;
+    Ok(description.sdp())
+}
+
+fn candidate(ice: &RtcIceCandidate) -> IceCandidate {
+    let fragment = Reflect::get(ice, &"usernameFragment".into()).ok();
+    IceCandidate {
+        candidate: ice.candidate(),
+        sdp_mid: ice.sdp_mid(),
+        sdp_m_line_index: ice.sdp_m_line_index(),
+        username_fragment: fragment.and_then(|fragment| fragment.as_string()),
+    }
+}
+
+fn message(data: &JsValue) -> Option<ChannelMessage> {
+    if let Some(text) = data.as_string() {
+        return Some(ChannelMessage::Text(text));
+    }
+    let buffer = data.dyn_ref::<ArrayBuffer>()?;
+    let bytes = Uint8Array::new(buffer).to_vec();
+    Some(ChannelMessage::Binary(Bytes::from(bytes)))
+}
+
+fn state(state: RtcPeerConnectionState) -> Option<RtcState> {
+    Some(match state {
+        RtcPeerConnectionState::New => RtcState::New,
+        RtcPeerConnectionState::Connecting => RtcState::Connecting,
+        RtcPeerConnectionState::Connected => RtcState::Connected,
+        RtcPeerConnectionState::Disconnected => RtcState::Disconnected,
+        RtcPeerConnectionState::Failed => RtcState::Failed,
+        RtcPeerConnectionState::Closed => RtcState::Closed,
+        // One of a later standard.
+        _ => return None,
+    })
+}
+
+/// What kind of channel the other side has opened.
+pub(super) fn kind(channel: &RtcDataChannel) -> ChannelKind {
+    let is = |property: &str| {
+        Reflect::get(channel, &property.into()).is_ok_and(|value| value.is_truthy())
+    };
+    ChannelKind {
+        ordered: is("ordered"),
+        lossy: channel.max_retransmits().is_some() || channel.max_packet_life_time().is_some(),
+        negotiated: is("negotiated"),
+    }
+}
+
+/// Whether messages can be sent on a channel.
+pub(super) fn is_open(channel: &RtcDataChannel) -> bool {
+    channel.ready_state() == RtcDataChannelState::Open
+}

@@ -1,0 +1,60 @@
+//! Channels whose browser has forgotten to count.
+//!
+//! Chromium 156 sometimes loses count of a channel that somebody else has opened, when much is sent on
+//! it right after it has come up: everything arrives, but `bufferedAmount` stays where it was and
+//! `bufferedamountlow` never comes. The next message that is sent sets the count right. So a count that
+//! does not move for a while is nudged with one.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hustings_room::Moment;
+
+use crate::wire::RtcId;
+
+/// How long a count may stand still. It also stands still when the other side is gone; one message more
+/// for each second of that does no harm.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The channels that are expected to have less soon.
+#[derive(Debug, Default)]
+pub(super) struct Stalls(BTreeMap<RtcId, Count>);
+
+#[derive(Debug, Clone, Copy)]
+struct Count {
+    bytes: usize,
+    since: Moment,
+}
+
+impl Stalls {
+    /// A channel has this much; nothing is said of it while it has no more than `low_water`.
+    pub(super) fn count(&mut self, rtc: RtcId, bytes: usize, low_water: usize, now: Moment) {
+        if bytes <= low_water {
+            self.0.remove(&rtc);
+            return;
+        }
+        let count = self.0.entry(rtc).or_insert(Count { bytes, since: now });
+        if count.bytes != bytes {
+            *count = Count { bytes, since: now };
+        }
+    }
+
+    /// It is not to be watched any longer.
+    pub(super) fn forget(&mut self, rtc: RtcId) {
+        self.0.remove(&rtc);
+    }
+
+    /// When the next of them has stood still for long enough.
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        self.0.values().map(|count| count.since + PATIENCE).min()
+    }
+
+    /// Those that have stood still for long enough, as far as is known, and at what.
+    pub(super) fn due(&self, now: Moment) -> Vec<(RtcId, usize)> {
+        self.0
+            .iter()
+            .filter(|(_, count)| count.since + PATIENCE <= now)
+            .map(|(rtc, count)| (*rtc, count.bytes))
+            .collect()
+    }
+}

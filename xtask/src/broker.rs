@@ -1,0 +1,67 @@
+//! The signalling server that tests in a browser need.
+
+use std::env;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use crate::error::Error;
+use crate::process;
+
+/// A running `hustings-broker`, which ends when this is dropped.
+pub(crate) struct Broker {
+    child: Child,
+    port: u16,
+}
+
+impl Broker {
+    /// Builds one and starts it at a free port.
+    pub(crate) fn start() -> Result<Self, Error> {
+        process::run(&mut process::cargo([
+            "build",
+            "--package",
+            "hustings-transport-peerjs",
+            "--features",
+            "broker",
+            "--bin",
+            "hustings-broker",
+        ]))?;
+        let name = format!("hustings-broker{}", env::consts::EXE_SUFFIX);
+        let mut command = Command::new(process::target().join("debug").join(name));
+        command
+            .args(["--host", "127.0.0.1", "--port", "0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
+        let child = command
+            .spawn()
+            .map_err(|source| process::not_started(&command, source))?;
+        let mut broker = Self { child, port: 0 };
+        // "listening at 127.0.0.1:40123"
+        let mut line = String::new();
+        if let Some(stdout) = broker.child.stdout.take() {
+            // What cannot be read names no port.
+            let _ = BufReader::new(stdout).read_line(&mut line);
+        }
+        let port = line
+            .trim()
+            .rsplit(':')
+            .next()
+            .and_then(|port| port.parse().ok());
+        broker.port = port.ok_or_else(|| {
+            Error::Because("hustings-broker does not say where it listens".to_owned())
+        })?;
+        Ok(broker)
+    }
+
+    /// Where it listens.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        // It has nothing to lose. One that has ended already cannot be killed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
