@@ -1,6 +1,6 @@
 //! What an application is told.
 
-use hustings_protocol::{CommandId, PeerId, PeerInfo, Rejection, Revision};
+use hustings_protocol::{CommandId, Outcome, PeerId, PeerInfo, Rejection, Revision};
 
 use crate::{DownReason, LinkId, Moment};
 
@@ -98,5 +98,14 @@ impl CommandState {
     #[must_use]
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Applied(_) | Self::Rejected(_))
+    }
+}
+
+impl From<Outcome> for CommandState {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Applied(revision) => Self::Applied(revision),
+            Outcome::Rejected(rejection) => Self::Rejected(rejection),
+        }
     }
 }

@@ -44,6 +44,17 @@ pub(crate) fn unknown_poll(poll_id: PollId) -> Rejection {
     )
 }
 
+/// The refusal of one link more than there may be.
+pub(crate) fn busy() -> Rejection {
+    Rejection::new(ErrorCode::Busy, "the owner has as many links as it may")
+}
+
+/// The refusal of a handshake that is not done in time.
+pub(crate) fn too_late() -> Rejection {
+    let message = "the handshake has taken too long";
+    Rejection::new(ErrorCode::HandshakeFailed, message)
+}
+
 /// What both sign, as the owner sees the channel.
 pub(crate) fn owner_transcript<'a>(
     owner: PeerId,

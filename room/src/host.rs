@@ -11,7 +11,7 @@ use hustings_protocol::{
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
-use crate::handshake::{challenge, new_nonce, unknown_poll};
+use crate::handshake::{busy, challenge, new_nonce, too_late, unknown_poll};
 use crate::{
     ChannelBinding, Config, DownReason, Event, LinkId, Moment, Output, Owner, Setup, SubmitError,
     TimeoutReason,
@@ -137,8 +137,7 @@ impl Host {
     /// Somebody has connected.
     pub fn handle_link_up(&mut self, link: LinkId, binding: ChannelBinding, now: Moment) {
         if self.waiting.len() + self.routes.len() >= self.config.max_links {
-            let busy = Rejection::new(ErrorCode::Busy, "the owner has as many links as it may");
-            return self.turn_away(link, busy);
+            return self.turn_away(link, busy());
         }
         let deadline = now + self.config.handshake_timeout;
         let waiting = Waiting {
@@ -219,8 +218,7 @@ impl Host {
                     self.refuse_unknown(link, &hello, &binding);
                 }
                 Some(Waiting { hello: None, .. }) | None => {
-                    let message = "the handshake has taken too long";
-                    self.turn_away(link, Rejection::new(ErrorCode::HandshakeFailed, message));
+                    self.turn_away(link, too_late());
                 }
             }
         }

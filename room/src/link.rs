@@ -72,9 +72,6 @@ pub enum DownReason {
     /// The other side closed the link in good order.
     #[error("the other side closed the link")]
     ClosedByPeer,
-    /// This side closed the link.
-    #[error("this side closed the link")]
-    ClosedHere,
     /// The link failed or fell silent: the network, a crash, a sleeping machine.
     #[error("the link was lost: {0}")]
     Lost(String),

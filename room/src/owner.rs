@@ -21,6 +21,7 @@ use rand_core::{Rng, SeedableRng};
 
 use self::links::{About, Links, Phase};
 use self::sequencer::{Sequenced, Sequencer};
+use crate::handshake::{busy, too_late};
 use crate::liveness::Verdict;
 use crate::outgoing::{encode_command, new_command_id};
 use crate::{
@@ -173,8 +174,7 @@ impl Owner {
     /// Somebody has connected.
     pub fn handle_link_up(&mut self, link: LinkId, binding: ChannelBinding, now: Moment) {
         if self.links.len() >= self.config.max_links {
-            let busy = Rejection::new(ErrorCode::Busy, "the owner has as many links as it may");
-            self.refuse(link, None, busy);
+            self.refuse(link, None, busy());
             self.outputs.push_back(Output::Hangup { link });
             return;
         }
@@ -256,11 +256,7 @@ impl Owner {
     pub fn handle_timeout(&mut self, now: Moment) {
         while let Some(link) = self.links.first_due(now) {
             let Some(member) = self.links.member_mut(link) else {
-                let late = Rejection::new(
-                    ErrorCode::HandshakeFailed,
-                    "the handshake has taken too long",
-                );
-                self.fail_handshake(link, late);
+                self.fail_handshake(link, too_late());
                 continue;
             };
             let verdict = member.liveness.judge(&self.config, now);
@@ -314,9 +310,10 @@ impl Owner {
                 self.command_event(command_id, CommandState::Applied(revision));
                 self.broadcast(frame, None, About::State);
             }
-            Ok(Sequenced::Rejected { receipt, rejection }) => {
+            Ok(Sequenced::Rejected { receipt }) => {
+                let state = CommandState::from(receipt.outcome.clone());
                 self.persist_receipt(self.room.owner, self.device, receipt);
-                self.command_event(command_id, CommandState::Rejected(rejection));
+                self.command_event(command_id, state);
             }
             Ok(Sequenced::Again(_)) => {}
             Ok(Sequenced::Violation(rejection) | Sequenced::Gap(rejection)) => {

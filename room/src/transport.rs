@@ -3,7 +3,6 @@
 //! The core never names this module: it asks for a dial, a send or a hang-up as an
 //! [`Output`](crate::Output), and the driver passes it on.
 
-use std::fmt;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -112,14 +111,4 @@ pub enum TransportError {
     /// Anything else, in the transport's own words.
     #[error("{0}")]
     Other(String),
-}
-
-impl fmt::Display for SendOutcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Queued => "queued",
-            Self::Full => "refused, the queue is full",
-            Self::Gone => "refused, there is no such link",
-        })
-    }
 }

@@ -59,9 +59,11 @@ impl Owner {
                 self.send_frame(link, ack, About::Command(command_id));
                 self.broadcast(frame, Some(link), About::State);
             }
-            Ok(Sequenced::Rejected { receipt, rejection }) => {
+            Ok(Sequenced::Rejected { receipt }) => {
+                let command_id = receipt.command_id;
+                let error = answer(command_id, &receipt.outcome);
                 self.persist_receipt(peer, device, receipt);
-                self.refuse(link, command_id, rejection);
+                self.send_frame(link, error, About::Command(command_id));
             }
             Ok(Sequenced::Again(outcome)) => {
                 if let Some(command_id) = command_id {

@@ -29,10 +29,7 @@ pub(crate) enum Sequenced {
     /// It took effect. The frame goes to the journal and to everybody else.
     Applied { receipt: Receipt, frame: Bytes },
     /// It is refused for good.
-    Rejected {
-        receipt: Receipt,
-        rejection: Rejection,
-    },
+    Rejected { receipt: Receipt },
     /// It had this outcome before, and gets it again.
     Again(Outcome),
     /// It contradicts what its sender sent before. Nothing is recorded.
@@ -113,9 +110,9 @@ impl Sequencer {
             }
             // A refusal has its number, too, or the commands behind it would wait for ever.
             Err(rejection) => {
-                let receipt = receipt(Outcome::Rejected(rejection.clone()));
+                let receipt = receipt(Outcome::Rejected(rejection));
                 self.dedup.record(author, device, receipt.clone());
-                Ok(Sequenced::Rejected { receipt, rejection })
+                Ok(Sequenced::Rejected { receipt })
             }
         }
     }

@@ -211,11 +211,11 @@ impl Oracle {
         if !state.is_final() {
             return Ok(());
         }
-        let outcome = match self.outcomes.get(command_id) {
-            Some(Outcome::Applied(revision)) => Some(CommandState::Applied(*revision)),
-            Some(Outcome::Rejected(rejection)) => Some(CommandState::Rejected(rejection.clone())),
-            None => None,
-        };
+        let outcome = self
+            .outcomes
+            .get(command_id)
+            .cloned()
+            .map(CommandState::from);
         hold!(
             2,
             outcome.as_ref() == Some(state),
