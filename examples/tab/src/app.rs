@@ -1,0 +1,144 @@
+//! The app in one tab: its store, and who the user is.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hustings_outbox::{IndexedDbStore, MemoryStore, Store, StoreError, TabError};
+use hustings_protocol::{PeerId, RoomLink};
+use hustings_transport_peerjs::Config;
+
+use crate::deliveries::Deliveries;
+use crate::hosted::{HostError, Hosted};
+use crate::place::{Place, Profile};
+use crate::seat::{JoinError, Seat};
+
+/// Where what has to last is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Storage {
+    /// In the browser's database, shared by all tabs of the profile.
+    Database,
+    /// In this tab's memory, for this reason: closing or reloading the tab loses the identity and every
+    /// vote that was not answered.
+    Memory(String),
+}
+
+/// Why there is no app.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// What is stored cannot be read, or not be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The same, from where the tabs are told apart.
+    #[error(transparent)]
+    Tab(#[from] TabError),
+}
+
+/// One tab of the app.
+pub struct App {
+    profile: Rc<Profile>,
+    storage: Storage,
+    me: PeerId,
+    deliveries: Deliveries,
+    hosted: RefCell<Option<Hosted>>,
+}
+
+impl App {
+    /// Opens the profile with this name, which is made if need be. People who share a browser would have
+    /// one each; most apps have one for all.
+    ///
+    /// `peerjs` says where the signalling server is.
+    ///
+    /// # Errors
+    ///
+    /// What is stored cannot be used: it is corrupt, full, or blocked by a tab with a newer version. That
+    /// there is no storage at all is no error; see [`storage`](Self::storage).
+    pub async fn open(profile: &str, peerjs: Config) -> Result<Rc<Self>, OpenError> {
+        let name = profile.to_owned();
+        let opened = async {
+            let store: Arc<dyn Store> = Arc::new(IndexedDbStore::open(profile).await?);
+            let profile = Rc::new(Profile::new(name.clone(), store, true, peerjs.clone()));
+            let me = Place::take(&profile, None).await?.identity.peer_id();
+            Ok::<_, OpenError>((profile, me))
+        };
+        let (profile, me, storage) = match opened.await {
+            Ok((profile, me)) => (profile, me, Storage::Database),
+            Err(
+                missing @ (OpenError::Tab(TabError::NoLocks(_))
+                | OpenError::Store(StoreError::Unavailable(_))),
+            ) => {
+                let store = Arc::new(MemoryStore::new());
+                let profile = Rc::new(Profile::new(name, store, false, peerjs));
+                let me = Place::take(&profile, None).await?.identity.peer_id();
+                (profile, me, Storage::Memory(missing.to_string()))
+            }
+            Err(error) => return Err(error),
+        };
+        let deliveries = Deliveries::new();
+        deliveries.watch(&profile);
+        Ok(Rc::new(Self {
+            me,
+            profile,
+            storage,
+            deliveries,
+            hosted: RefCell::new(None),
+        }))
+    }
+
+    /// Who the user is. A link whose owner this is, is to a poll of their own.
+    #[must_use]
+    pub const fn me(&self) -> PeerId {
+        self.me
+    }
+
+    /// Where it is all kept.
+    #[must_use]
+    pub const fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    /// Commands that closed tabs have left, which this one delivers.
+    #[must_use]
+    pub const fn deliveries(&self) -> &Deliveries {
+        &self.deliveries
+    }
+
+    /// Asks the browser not to forget what is stored when it runs out of space; whether it agreed. A
+    /// host's journal is worth asking for. Firefox asks the user.
+    ///
+    /// # Errors
+    ///
+    /// What the browser says.
+    pub async fn persist(&self) -> Result<bool, StoreError> {
+        match self.storage {
+            Storage::Database => IndexedDbStore::persist().await,
+            Storage::Memory(_) => Ok(false),
+        }
+    }
+
+    /// Hosts all polls of this user in this tab, until what this returns is dropped everywhere.
+    ///
+    /// # Errors
+    ///
+    /// [`HostError::Elsewhere`] while another tab hosts; the poll can be joined from here.
+    pub async fn host(&self) -> Result<Hosted, HostError> {
+        if let Some(hosted) = self.hosted.borrow().as_ref()
+            && hosted.failure().is_none()
+        {
+            return Ok(hosted.clone());
+        }
+        let hosted = Hosted::start(Place::take(&self.profile, None).await?).await?;
+        self.hosted.replace(Some(hosted.clone()));
+        Ok(hosted)
+    }
+
+    /// Takes a seat in somebody's poll. The copy that was kept of it can be read at once, whether or not
+    /// its owner is there.
+    ///
+    /// # Errors
+    ///
+    /// What is stored, or the configuration, cannot be used.
+    pub async fn join(&self, link: RoomLink) -> Result<Seat, JoinError> {
+        Ok(Seat::take(Place::take(&self.profile, Some(link)).await?, link).await?)
+    }
+}

@@ -1,0 +1,95 @@
+//! What closed tabs have left unanswered.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use hustings_protocol::RoomLink;
+use hustings_room::Connection;
+use hustings_room::clock::{Clock, SystemClock};
+use hustings_room::driver::Room;
+use wasm_bindgen_futures::spawn_local;
+
+use crate::place::{Place, Profile};
+use crate::seat::Seat;
+
+/// How often it is looked whether a tab has gone and left something.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// The commands that tabs had not heard the answer of when they were closed, and that this tab sends in
+/// their name: as their device, in their order.
+#[derive(Clone, Default)]
+pub struct Deliveries {
+    under_way: Rc<RefCell<Vec<Room>>>,
+    /// Whose commands their owners do not let in. Held, or they would be tried again and again; the
+    /// next visit to the page tries once more.
+    given_up: Rc<RefCell<Vec<Rc<Place>>>>,
+}
+
+impl Deliveries {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many commands of a room are still to be delivered.
+    #[must_use]
+    pub fn pending(&self, link: RoomLink) -> usize {
+        let rooms = self.under_way.borrow();
+        let of_room = rooms.iter().filter(|room| room.room() == link);
+        of_room.map(|room| room.pending().len()).sum()
+    }
+
+    /// Looks now and then, for as long as the app is there.
+    pub(crate) fn watch(&self, profile: &Rc<Profile>) {
+        if !profile.is_shared {
+            return;
+        }
+        let (profile, deliveries) = (Rc::downgrade(profile), self.clone());
+        spawn_local(async move {
+            let clock = SystemClock::new();
+            while let Some(profile) = profile.upgrade() {
+                // First of all the tab takes its own seat, and what is pending there is its own again.
+                clock.sleep_until(clock.now() + EVERY).await;
+                // What cannot be read now is tried again; whoever opens the room is told why.
+                let left = Place::left_behind(&profile).await.unwrap_or_default();
+                for (place, rooms) in left {
+                    spawn_local(deliveries.clone().deliver(place, rooms));
+                }
+            }
+        });
+    }
+
+    /// Room after room: a device has one address.
+    async fn deliver(self, place: Place, links: Vec<RoomLink>) {
+        let place = Rc::new(place);
+        for link in links {
+            let Ok(seat) = Seat::share(&place, link).await else {
+                continue;
+            };
+            let room = seat.room().clone();
+            self.under_way.borrow_mut().push(room.clone());
+            let mut events = room.events();
+            while !room.pending().is_empty() && may_still_be_delivered(&room) {
+                if events.next().await.is_none() {
+                    break;
+                }
+            }
+            if !room.pending().is_empty() {
+                self.given_up.borrow_mut().push(Rc::clone(&place));
+            }
+            room.close().await;
+            self.under_way.borrow_mut().retain(|other| {
+                !(other.room() == link && other.connection() == Connection::Closed)
+            });
+        }
+    }
+}
+
+/// Whether waiting can help. A final refusal stays in the outbox until somebody asks again.
+fn may_still_be_delivered(room: &Room) -> bool {
+    !matches!(
+        room.connection(),
+        Connection::Refused(_) | Connection::Closed
+    )
+}

@@ -1,0 +1,106 @@
+//! The polls that this tab hosts.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hustings_outbox::{HostingError, HostingLock, Store, TabError};
+use hustings_protocol::{Address, PeerId};
+use hustings_room::Config;
+use hustings_room::clock::SystemClock;
+use hustings_room::driver::{self, Hosting};
+use hustings_transport_peerjs::Status;
+use wasm_bindgen_futures::spawn_local;
+
+use crate::place::Place;
+use crate::seat::Failure;
+
+/// Why this tab does not host.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HostError {
+    /// Another tab of this user does. Its polls can be joined from here.
+    #[error("another tab hosts the polls of {0}; join them from this one, or close that one")]
+    Elsewhere(PeerId),
+    /// The tab has no identity.
+    #[error(transparent)]
+    Tab(#[from] TabError),
+    /// What is kept of a poll cannot be used.
+    #[error(transparent)]
+    Poll(#[from] driver::OpenError),
+    /// PeerJS cannot be used as it is configured.
+    #[error(transparent)]
+    PeerJs(#[from] hustings_transport_peerjs::OpenError),
+}
+
+impl From<HostingError> for HostError {
+    fn from(error: HostingError) -> Self {
+        match error {
+            HostingError::AlreadyHosting(owner) => Self::Elsewhere(owner),
+            HostingError::NoLocks(why) => Self::Tab(why.into()),
+        }
+    }
+}
+
+/// All polls of the user, hosted by this tab. It is cheap to clone.
+#[derive(Clone)]
+pub struct Hosted {
+    hosting: Hosting<Arc<dyn Store>>,
+    status: Status,
+    failure: Failure,
+    _place: Rc<Place>,
+    _lock: Rc<Option<HostingLock>>,
+}
+
+impl Hosted {
+    pub(crate) async fn start(place: Place) -> Result<Self, HostError> {
+        let (profile, owner) = (&place.profile, place.identity.peer_id());
+        let lock = match profile.is_shared {
+            true => Some(HostingLock::take(&profile.name, owner).await?),
+            false => None,
+        };
+        let setup = driver::setup(&place.identity, Config::default())?;
+        let transport = place.transport(&Address::Owner(owner))?;
+        let status = transport.status();
+        let store = Arc::clone(&profile.store);
+        let (hosting, driver) = driver::host(setup, transport, store, SystemClock::new());
+        let (place, lock, failure) = (Rc::new(place), Rc::new(lock), Failure::default());
+        let told = Rc::clone(&failure);
+        let held = (Rc::clone(&place), Rc::clone(&lock));
+        spawn_local(async move {
+            if let Err(error) = driver.run().await {
+                told.replace(Some(error.to_string()));
+            }
+            // Not before: until here the journals have a writer.
+            drop(held);
+        });
+        // Those who come before their poll is open are made to wait.
+        for room in hosting.journals().await? {
+            hosting.open(room.poll).await?;
+        }
+        Ok(Self {
+            hosting,
+            status,
+            failure,
+            _place: place,
+            _lock: lock,
+        })
+    }
+
+    /// What starts and opens polls.
+    #[must_use]
+    pub const fn hosting(&self) -> &Hosting<Arc<dyn Store>> {
+        &self.hosting
+    }
+
+    /// How this tab stands with the signalling server: nobody can join before it is registered.
+    #[must_use]
+    pub const fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// Why hosting has stopped, if it has. What was acknowledged is kept, and opening the page again goes
+    /// on from there.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        self.failure.borrow().clone()
+    }
+}

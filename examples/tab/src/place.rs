@@ -1,0 +1,108 @@
+//! A tab's place in its profile: a slot, and the device that the user is there.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hustings_outbox::{Adopted, Identity, Outbox, Slot, Store, TabError};
+use hustings_protocol::{Address, RoomLink};
+use hustings_room::clock::SystemClock;
+use hustings_transport_peerjs::{Config, OpenError, PeerJs, Token};
+
+/// What all tabs of a user share.
+pub(crate) struct Profile {
+    pub(crate) name: String,
+    pub(crate) store: Arc<dyn Store>,
+    /// Whether other tabs have the same store.
+    pub(crate) is_shared: bool,
+    pub(crate) peerjs: Config,
+    /// How many places there were, where there are no other tabs.
+    taken: Cell<u32>,
+}
+
+impl Profile {
+    pub(crate) fn new(
+        name: String,
+        store: Arc<dyn Store>,
+        is_shared: bool,
+        peerjs: Config,
+    ) -> Self {
+        Self {
+            name,
+            store,
+            is_shared,
+            peerjs,
+            taken: Cell::new(0),
+        }
+    }
+}
+
+/// A device of the user, which nobody else is for as long as this lives.
+pub(crate) struct Place {
+    pub(crate) profile: Rc<Profile>,
+    pub(crate) identity: Identity,
+    _slot: Option<Slot>,
+}
+
+impl Place {
+    /// Takes the first that is free and has nothing to deliver, except to this room: a device has one
+    /// address, and the others are left to [`left_behind`](Self::left_behind).
+    pub(crate) async fn take(
+        profile: &Rc<Profile>,
+        room: Option<RoomLink>,
+    ) -> Result<Self, TabError> {
+        if !profile.is_shared {
+            // This tab is alone with its memory, and numbers its places itself.
+            let slot = profile.taken.replace(profile.taken.get() + 1);
+            return Ok(Self {
+                identity: Identity::load_or_create(&profile.store, slot).await?,
+                profile: Rc::clone(profile),
+                _slot: None,
+            });
+        }
+        let mut number = 0;
+        loop {
+            if let Some(slot) = Slot::try_take(&profile.name, number).await? {
+                let place = Self::in_slot(profile, slot).await?;
+                let device = place.identity.device();
+                let outboxes = Outbox::list(&profile.store).await?;
+                let mut own = outboxes.iter().filter(|(of, _, _)| *of == device);
+                if own.all(|(_, of, _)| Some(*of) == room) {
+                    return Ok(place);
+                }
+            }
+            number += 1;
+        }
+    }
+
+    /// Takes those that closed tabs have left commands in, with the rooms that these are for.
+    pub(crate) async fn left_behind(
+        profile: &Rc<Profile>,
+    ) -> Result<Vec<(Self, Vec<RoomLink>)>, TabError> {
+        let mut left = Vec::new();
+        for Adopted { slot, rooms, .. } in Slot::adopt(&profile.name, &profile.store).await? {
+            left.push((Self::in_slot(profile, slot).await?, rooms));
+        }
+        Ok(left)
+    }
+
+    async fn in_slot(profile: &Rc<Profile>, slot: Slot) -> Result<Self, TabError> {
+        Ok(Self {
+            profile: Rc::clone(profile),
+            identity: slot.identity(&profile.store).await?,
+            _slot: Some(slot),
+        })
+    }
+
+    /// The address of this device as a participant.
+    pub(crate) fn address(&self) -> Address {
+        Address::Participant(self.identity.peer_id(), self.identity.device())
+    }
+
+    /// PeerJS at one of this user's addresses.
+    pub(crate) fn transport(&self, address: &Address) -> Result<PeerJs, OpenError> {
+        let config = &self.profile.peerjs;
+        let token = Token::new(self.identity.token())?;
+        PeerJs::open(config, address, &token, SystemClock::new())
+    }
+}
