@@ -200,3 +200,20 @@ impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
         (**self).commit(batch, durability).await
     }
 }
+
+/// In a browser nothing moves between threads, and a store that its tasks share is counted without atomics.
+#[cfg(target_family = "wasm")]
+#[async_trait(?Send)]
+impl<S: Store + ?Sized> Store for std::rc::Rc<S> {
+    async fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        (**self).get(key).await
+    }
+
+    async fn scan(&self, range: Range<Bytes>) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
+        (**self).scan(range).await
+    }
+
+    async fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+        (**self).commit(batch, durability).await
+    }
+}

@@ -63,7 +63,14 @@ fn wasm() -> Result<(), Error> {
         "--all-features",
     ];
     // Without the broker, which is native.
-    let wire = ["-p", "hustings-transport-peerjs", "-p", "wasm-size"];
+    let wire = [
+        "-p",
+        "hustings-transport-peerjs",
+        "-p",
+        "wasm-size",
+        "-p",
+        "tab",
+    ];
     for crates in [&core[..], &with_driver[..], &wire[..]] {
         let mut clippy = cargo.command();
         clippy

@@ -1,9 +1,8 @@
 //! The app in one tab: its store, and who the user is.
 
-use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
 
+use futures::lock::Mutex;
 use hustings_outbox::{IndexedDbStore, MemoryStore, Store, StoreError, TabError};
 use hustings_protocol::{PeerId, RoomLink};
 use hustings_transport_peerjs::Config;
@@ -40,7 +39,8 @@ pub struct App {
     storage: Storage,
     me: PeerId,
     deliveries: Deliveries,
-    hosted: RefCell<Option<Hosted>>,
+    /// Whoever asks second waits for what the first gets.
+    hosted: Mutex<Option<Hosted>>,
 }
 
 impl App {
@@ -56,7 +56,7 @@ impl App {
     pub async fn open(profile: &str, peerjs: Config) -> Result<Rc<Self>, OpenError> {
         let name = profile.to_owned();
         let opened = async {
-            let store: Arc<dyn Store> = Arc::new(IndexedDbStore::open(profile).await?);
+            let store: Rc<dyn Store> = Rc::new(IndexedDbStore::open(profile).await?);
             let profile = Rc::new(Profile::new(name.clone(), store, true, peerjs.clone()));
             let me = Place::take(&profile, None).await?.identity.peer_id();
             Ok::<_, OpenError>((profile, me))
@@ -67,7 +67,7 @@ impl App {
                 missing @ (OpenError::Tab(TabError::NoLocks(_))
                 | OpenError::Store(StoreError::Unavailable(_))),
             ) => {
-                let store = Arc::new(MemoryStore::new());
+                let store = Rc::new(MemoryStore::new());
                 let profile = Rc::new(Profile::new(name, store, false, peerjs));
                 let me = Place::take(&profile, None).await?.identity.peer_id();
                 (profile, me, Storage::Memory(missing.to_string()))
@@ -81,7 +81,7 @@ impl App {
             profile,
             storage,
             deliveries,
-            hosted: RefCell::new(None),
+            hosted: Mutex::new(None),
         }))
     }
 
@@ -122,13 +122,14 @@ impl App {
     ///
     /// [`HostError::Elsewhere`] while another tab hosts; the poll can be joined from here.
     pub async fn host(&self) -> Result<Hosted, HostError> {
-        if let Some(hosted) = self.hosted.borrow().as_ref()
+        let mut place = self.hosted.lock().await;
+        if let Some(hosted) = place.as_ref()
             && hosted.failure().is_none()
         {
             return Ok(hosted.clone());
         }
         let hosted = Hosted::start(Place::take(&self.profile, None).await?).await?;
-        self.hosted.replace(Some(hosted.clone()));
+        *place = Some(hosted.clone());
         Ok(hosted)
     }
 
@@ -139,6 +140,6 @@ impl App {
     ///
     /// What is stored, or the configuration, cannot be used.
     pub async fn join(&self, link: RoomLink) -> Result<Seat, JoinError> {
-        Ok(Seat::take(Place::take(&self.profile, Some(link)).await?, link).await?)
+        Seat::take(Place::take(&self.profile, Some(link)).await?, link).await
     }
 }

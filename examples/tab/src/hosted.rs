@@ -1,7 +1,6 @@
 //! The polls that this tab hosts.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use hustings_outbox::{HostingError, HostingLock, Store, TabError};
 use hustings_protocol::{Address, PeerId};
@@ -43,11 +42,9 @@ impl From<HostingError> for HostError {
 /// All polls of the user, hosted by this tab. It is cheap to clone.
 #[derive(Clone)]
 pub struct Hosted {
-    hosting: Hosting<Arc<dyn Store>>,
+    hosting: Hosting<Rc<dyn Store>>,
     status: Status,
     failure: Failure,
-    _place: Rc<Place>,
-    _lock: Rc<Option<HostingLock>>,
 }
 
 impl Hosted {
@@ -60,17 +57,16 @@ impl Hosted {
         let setup = driver::setup(&place.identity, Config::default())?;
         let transport = place.transport(&Address::Owner(owner))?;
         let status = transport.status();
-        let store = Arc::clone(&profile.store);
+        let store = Rc::clone(&profile.store);
         let (hosting, driver) = driver::host(setup, transport, store, SystemClock::new());
-        let (place, lock, failure) = (Rc::new(place), Rc::new(lock), Failure::default());
+        let failure = Failure::default();
         let told = Rc::clone(&failure);
-        let held = (Rc::clone(&place), Rc::clone(&lock));
         spawn_local(async move {
             if let Err(error) = driver.run().await {
                 told.replace(Some(error.to_string()));
             }
             // Not before: until here the journals have a writer.
-            drop(held);
+            drop((place, lock));
         });
         // Those who come before their poll is open are made to wait.
         for room in hosting.journals().await? {
@@ -80,14 +76,12 @@ impl Hosted {
             hosting,
             status,
             failure,
-            _place: place,
-            _lock: lock,
         })
     }
 
     /// What starts and opens polls.
     #[must_use]
-    pub const fn hosting(&self) -> &Hosting<Arc<dyn Store>> {
+    pub const fn hosting(&self) -> &Hosting<Rc<dyn Store>> {
         &self.hosting
     }
 

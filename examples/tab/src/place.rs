@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use hustings_outbox::{Adopted, Identity, Outbox, Slot, Store, TabError};
 use hustings_protocol::{Address, RoomLink};
@@ -12,7 +11,7 @@ use hustings_transport_peerjs::{Config, OpenError, PeerJs, Token};
 /// What all tabs of a user share.
 pub(crate) struct Profile {
     pub(crate) name: String,
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) store: Rc<dyn Store>,
     /// Whether other tabs have the same store.
     pub(crate) is_shared: bool,
     pub(crate) peerjs: Config,
@@ -21,12 +20,7 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
-    pub(crate) fn new(
-        name: String,
-        store: Arc<dyn Store>,
-        is_shared: bool,
-        peerjs: Config,
-    ) -> Self {
+    pub(crate) fn new(name: String, store: Rc<dyn Store>, is_shared: bool, peerjs: Config) -> Self {
         Self {
             name,
             store,

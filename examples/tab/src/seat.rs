@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use hustings_outbox::TabError;
 use hustings_protocol::RoomLink;
@@ -35,8 +34,6 @@ pub struct Seat {
     room: Room,
     status: Status,
     failure: Failure,
-    /// The device is this tab's for as long as the room is.
-    _place: Rc<Place>,
 }
 
 /// Why a driver has stopped, once it has.
@@ -51,7 +48,7 @@ impl Seat {
         let setup = driver::setup(&place.identity, Config::default())?;
         let transport = place.transport(&place.address())?;
         let status = transport.status();
-        let store = Arc::clone(&place.profile.store);
+        let store = Rc::clone(&place.profile.store);
         let (room, driver) =
             driver::join(setup, link, transport, store, SystemClock::new()).await?;
         let failure = Failure::default();
@@ -67,7 +64,6 @@ impl Seat {
             room,
             status,
             failure,
-            _place: Rc::clone(place),
         })
     }
 
