@@ -201,7 +201,7 @@ impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
     }
 }
 
-/// In a browser nothing moves between threads, and a store that its tasks share is counted without atomics.
+/// What does not move between threads can be shared without atomics.
 #[cfg(target_family = "wasm")]
 #[async_trait(?Send)]
 impl<S: Store + ?Sized> Store for std::rc::Rc<S> {

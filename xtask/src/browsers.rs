@@ -14,13 +14,15 @@ use crate::{process, setup, wasm};
 pub(crate) const WHAT: &str = "the tests in a browser";
 
 /// Which tests they are, for cargo: in each of these crates the target `web`.
-pub(crate) const TESTS: [&str; 8] = [
+pub(crate) const TESTS: [&str; 10] = [
     "-p",
     "hustings-outbox",
     "-p",
     "hustings-room",
     "-p",
     "hustings-transport-peerjs",
+    "-p",
+    "poll-js",
     "--test",
     "web",
 ];

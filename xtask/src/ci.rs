@@ -70,6 +70,8 @@ fn wasm() -> Result<(), Error> {
         "wasm-size",
         "-p",
         "tab",
+        "-p",
+        "poll-js",
     ];
     for crates in [&core[..], &with_driver[..], &wire[..]] {
         let mut clippy = cargo.command();

@@ -6,6 +6,7 @@ mod browsers;
 mod ci;
 mod demo;
 mod error;
+mod package;
 mod process;
 mod purity;
 mod setup;
@@ -45,6 +46,8 @@ enum Chore {
     Bench(bench::Args),
     /// Build the library for browsers and say how large it is
     Wasm,
+    /// Build the library for JavaScript, as an npm package in target/xtask/poll-js
+    Package(package::Args),
     /// Install what the wasm builds need
     Setup(setup::Args),
 }
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Chore::Sim(args) => sim::run(&args),
         Chore::Bench(args) => bench::run(&args),
         Chore::Wasm => wasm::run(),
+        Chore::Package(args) => package::run(&args),
         Chore::Setup(args) => setup::run(&args),
     };
     match done {

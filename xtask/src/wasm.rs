@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::{process, setup};
 
 /// The profile that makes the smallest wasm, and the folder that cargo puts it into.
-const PROFILE: &str = "wasm";
+pub(crate) const PROFILE: &str = "wasm";
 
 /// binaryen before this misreads what newer compilers write, and breaks it without a word (108, which
 /// Debian has, does).

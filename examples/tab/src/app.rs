@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use futures::lock::Mutex;
-use hustings_outbox::{IndexedDbStore, MemoryStore, Store, StoreError, TabError};
+use hustings_outbox::{IndexedDbStore, Journal, MemoryStore, Store, StoreError, TabError};
 use hustings_protocol::{PeerId, RoomLink};
 use hustings_transport_peerjs::Config;
 
@@ -39,7 +39,7 @@ pub struct App {
     storage: Storage,
     me: PeerId,
     deliveries: Deliveries,
-    /// Whoever asks second waits for what the first gets.
+    /// Locked while it is begun: whoever asks a second time gets the same.
     hosted: Mutex<Option<Hosted>>,
 }
 
@@ -116,21 +116,30 @@ impl App {
         }
     }
 
-    /// Hosts all polls of this user in this tab, until what this returns is dropped everywhere.
+    /// The polls of this user that are kept here, hosted now or not.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub async fn polls(&self) -> Result<Vec<RoomLink>, StoreError> {
+        let mut polls = Journal::list(&self.profile.store).await?;
+        polls.retain(|link| link.owner == self.me);
+        Ok(polls)
+    }
+
+    /// Hosts all polls of this user in this tab, until the app is dropped, or until
+    /// [`Hosting::close`](hustings_room::driver::Hosting::close).
     ///
     /// # Errors
     ///
     /// [`HostError::Elsewhere`] while another tab hosts; the poll can be joined from here.
     pub async fn host(&self) -> Result<Hosted, HostError> {
-        let mut place = self.hosted.lock().await;
-        if let Some(hosted) = place.as_ref()
-            && hosted.failure().is_none()
-        {
+        let mut hosted = self.hosted.lock().await;
+        if let Some(hosted) = hosted.as_ref().filter(|hosted| hosted.is_on()) {
             return Ok(hosted.clone());
         }
-        let hosted = Hosted::start(Place::take(&self.profile, None).await?).await?;
-        *place = Some(hosted.clone());
-        Ok(hosted)
+        let started = Hosted::start(Place::take(&self.profile, None).await?).await?;
+        Ok(hosted.insert(started).clone())
     }
 
     /// Takes a seat in somebody's poll. The copy that was kept of it can be read at once, whether or not
@@ -140,6 +149,7 @@ impl App {
     ///
     /// What is stored, or the configuration, cannot be used.
     pub async fn join(&self, link: RoomLink) -> Result<Seat, JoinError> {
-        Seat::take(Place::take(&self.profile, Some(link)).await?, link).await
+        let place = Place::take(&self.profile, Some(link)).await?;
+        Seat::take(place, link).await
     }
 }

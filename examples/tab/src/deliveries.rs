@@ -48,9 +48,12 @@ impl Deliveries {
         let (profile, deliveries) = (Rc::downgrade(profile), self.clone());
         spawn_local(async move {
             let clock = SystemClock::new();
-            while let Some(profile) = profile.upgrade() {
+            loop {
                 // First of all the tab takes its own seat, and what is pending there is its own again.
                 clock.sleep_until(clock.now() + EVERY).await;
+                let Some(profile) = profile.upgrade() else {
+                    break;
+                };
                 // What cannot be read now is tried again; whoever opens the room is told why.
                 let left = Place::left_behind(&profile).await.unwrap_or_default();
                 for (place, rooms) in left {

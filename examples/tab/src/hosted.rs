@@ -8,10 +8,9 @@ use hustings_room::Config;
 use hustings_room::clock::SystemClock;
 use hustings_room::driver::{self, Hosting};
 use hustings_transport_peerjs::Status;
-use wasm_bindgen_futures::spawn_local;
 
 use crate::place::Place;
-use crate::seat::Failure;
+use crate::running::Running;
 
 /// Why this tab does not host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,7 +43,7 @@ impl From<HostingError> for HostError {
 pub struct Hosted {
     hosting: Hosting<Rc<dyn Store>>,
     status: Status,
-    failure: Failure,
+    running: Running,
 }
 
 impl Hosted {
@@ -59,15 +58,8 @@ impl Hosted {
         let status = transport.status();
         let store = Rc::clone(&profile.store);
         let (hosting, driver) = driver::host(setup, transport, store, SystemClock::new());
-        let failure = Failure::default();
-        let told = Rc::clone(&failure);
-        spawn_local(async move {
-            if let Err(error) = driver.run().await {
-                told.replace(Some(error.to_string()));
-            }
-            // Not before: until here the journals have a writer.
-            drop((place, lock));
-        });
+        // No other tab hosts until the journals have no writer any more.
+        let running = Running::start(driver.run(), (place, lock));
         // Those who come before their poll is open are made to wait.
         for room in hosting.journals().await? {
             hosting.open(room.poll).await?;
@@ -75,7 +67,7 @@ impl Hosted {
         Ok(Self {
             hosting,
             status,
-            failure,
+            running,
         })
     }
 
@@ -91,10 +83,15 @@ impl Hosted {
         &self.status
     }
 
-    /// Why hosting has stopped, if it has. What was acknowledged is kept, and opening the page again goes
+    /// Whether it goes on: it was not closed and has not failed.
+    pub(crate) fn is_on(&self) -> bool {
+        self.running.is_on()
+    }
+
+    /// Why hosting has stopped, if it has failed. What was acknowledged is kept, and opening the page again goes
     /// on from there.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
-        self.failure.borrow().clone()
+        self.running.failure()
     }
 }

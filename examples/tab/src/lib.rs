@@ -17,6 +17,7 @@ mod app;
 mod deliveries;
 mod hosted;
 mod place;
+mod running;
 mod seat;
 
 pub use app::{App, OpenError, Storage};

@@ -1,6 +1,5 @@
 //! A place in somebody's poll.
 
-use std::cell::RefCell;
 use std::rc::Rc;
 
 use hustings_outbox::TabError;
@@ -9,9 +8,9 @@ use hustings_room::Config;
 use hustings_room::clock::SystemClock;
 use hustings_room::driver::{self, Room};
 use hustings_transport_peerjs::Status;
-use wasm_bindgen_futures::spawn_local;
 
 use crate::place::Place;
+use crate::running::Running;
 
 /// Why there is no joining.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,11 +32,8 @@ pub enum JoinError {
 pub struct Seat {
     room: Room,
     status: Status,
-    failure: Failure,
+    running: Running,
 }
-
-/// Why a driver has stopped, once it has.
-pub(crate) type Failure = Rc<RefCell<Option<String>>>;
 
 impl Seat {
     pub(crate) async fn take(place: Place, link: RoomLink) -> Result<Self, JoinError> {
@@ -51,19 +47,12 @@ impl Seat {
         let store = Rc::clone(&place.profile.store);
         let (room, driver) =
             driver::join(setup, link, transport, store, SystemClock::new()).await?;
-        let failure = Failure::default();
-        let (told, held) = (Rc::clone(&failure), Rc::clone(place));
-        spawn_local(async move {
-            if let Err(error) = driver.run().await {
-                told.replace(Some(error.to_string()));
-            }
-            // Not before: until here the outbox has a writer.
-            drop(held);
-        });
+        // The device is this room's until its outbox has no writer any more.
+        let running = Running::start(driver.run(), Rc::clone(place));
         Ok(Self {
             room,
             status,
-            failure,
+            running,
         })
     }
 
@@ -83,6 +72,6 @@ impl Seat {
     /// acknowledged or shown as pending is kept, and opening the page again goes on from there.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
-        self.failure.borrow().clone()
+        self.running.failure()
     }
 }

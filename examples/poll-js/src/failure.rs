@@ -1,0 +1,164 @@
+//! What goes wrong, as JavaScript sees it.
+
+use std::borrow::Cow;
+
+use hustings_outbox::{NoLocks, StoreError, TabError};
+use hustings_protocol::Rejection;
+use hustings_room::driver::{CallError, OpenError};
+use hustings_room::{Refused, SubmitError};
+use js_sys::{Error, Reflect};
+use tab::{HostError, JoinError};
+use wasm_bindgen::JsValue;
+
+/// Why something could not be done. In JavaScript it is an `Error` with these two.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// A stable word for programs; `types.ts` lists them.
+    pub code: Cow<'static, str>,
+    /// A sentence for people.
+    pub message: String,
+}
+
+impl Failure {
+    pub(crate) fn new(code: impl Into<Cow<'static, str>>, message: impl ToString) -> Self {
+        Self {
+            code: code.into(),
+            message: message.to_string(),
+        }
+    }
+
+    /// The caller gave something that cannot be read.
+    pub(crate) fn argument(what: &str, why: impl std::fmt::Display) -> Self {
+        Self::new("bad-argument", format!("{what}: {why}"))
+    }
+}
+
+impl From<Failure> for JsValue {
+    fn from(Failure { code, message }: Failure) -> Self {
+        let error = Error::new(&message);
+        error.set_name("HustingsError");
+        // A new object takes every property.
+        let _ = Reflect::set(&error, &"code".into(), &Self::from_str(&code));
+        error.into()
+    }
+}
+
+impl From<Rejection> for Failure {
+    fn from(rejection: Rejection) -> Self {
+        let code = rejection.code.as_str().to_owned();
+        Self::new(code, rejection.message)
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::NotTheOwner => Self::new("not-the-owner", refused),
+            Refused::ByOwner(rejection) => rejection.into(),
+        }
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Submit(error) => {
+                let code = match error {
+                    SubmitError::OwnerOffline => "owner-offline",
+                    SubmitError::WrongPoll(_) => "wrong-poll",
+                    SubmitError::TooLarge { .. } => "too-large",
+                    SubmitError::OutboxFull(_) => "outbox-full",
+                };
+                Self::new(code, error)
+            }
+            CallError::Refused(refused) => refused.into(),
+            CallError::Stopped => Self::new("closed", error),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let code = match error {
+            StoreError::Full(_) => "storage-full",
+            StoreError::Locked(_) => "storage-locked",
+            StoreError::Closed(_) => "storage-closed",
+            StoreError::Blocked(_) => "storage-blocked",
+            StoreError::Unavailable(_) => "storage-unavailable",
+            StoreError::Corrupt { .. } => "storage-corrupt",
+            StoreError::Io(_) => "storage-failed",
+        };
+        Self::new(code, error)
+    }
+}
+
+impl From<TabError> for Failure {
+    fn from(error: TabError) -> Self {
+        match error {
+            TabError::NoLocks(error) => error.into(),
+            TabError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<NoLocks> for Failure {
+    fn from(error: NoLocks) -> Self {
+        Self::new("no-locks", error)
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Store(error) => error.into(),
+            OpenError::Kept(_) => Self::new("storage-corrupt", error),
+            OpenError::Draft(_) => Self::new("bad-draft", error),
+            OpenError::NoJournal(_) => Self::new("no-journal", error),
+            OpenError::Randomness(_) => Self::new("no-randomness", error),
+            OpenError::Stopped => Self::new("closed", error),
+        }
+    }
+}
+
+impl From<hustings_transport_peerjs::OpenError> for Failure {
+    fn from(error: hustings_transport_peerjs::OpenError) -> Self {
+        use hustings_transport_peerjs::OpenError;
+
+        let code = match error {
+            OpenError::Config(_) => "bad-configuration",
+            OpenError::Randomness(_) => "no-randomness",
+            OpenError::NoWindow => "no-window",
+        };
+        Self::new(code, error)
+    }
+}
+
+impl From<tab::OpenError> for Failure {
+    fn from(error: tab::OpenError) -> Self {
+        match error {
+            tab::OpenError::Store(error) => error.into(),
+            tab::OpenError::Tab(error) => error.into(),
+        }
+    }
+}
+
+impl From<HostError> for Failure {
+    fn from(error: HostError) -> Self {
+        match error {
+            HostError::Elsewhere(_) => Self::new("hosted-elsewhere", error),
+            HostError::Tab(error) => error.into(),
+            HostError::Poll(error) => error.into(),
+            HostError::PeerJs(error) => error.into(),
+        }
+    }
+}
+
+impl From<JoinError> for Failure {
+    fn from(error: JoinError) -> Self {
+        match error {
+            JoinError::Tab(error) => error.into(),
+            JoinError::Room(error) => error.into(),
+            JoinError::PeerJs(error) => error.into(),
+        }
+    }
+}

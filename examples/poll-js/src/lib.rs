@@ -1,0 +1,27 @@
+//! The library for JavaScript and TypeScript: [`Hustings`], one tab of a polling app, and its [`Room`]s.
+//!
+//! `cargo xtask package` builds it as an npm package, with types (`types.ts` has those that are no
+//! classes). What is wired together here is the crate `tab`; this one only translates. Values go out as plain
+//! objects with the names that they have on the wire, and what goes wrong is an `Error` with a sentence for
+//! people and a `code` for programs ([`Failure`]).
+//!
+//! JavaScript drops nothing, and a garbage collector must not decide when somebody leaves: the app is
+//! there for as long as the page, and a room until it is closed.
+
+#![cfg(target_family = "wasm")]
+
+mod failure;
+mod hustings;
+mod options;
+mod room;
+mod submitted;
+mod values;
+
+pub use failure::Failure;
+pub use hustings::Hustings;
+pub use room::Room;
+pub use submitted::Submitted;
+
+/// The types of what are plain objects.
+#[wasm_bindgen::prelude::wasm_bindgen(typescript_custom_section)]
+const TYPES: &str = include_str!("types.ts");

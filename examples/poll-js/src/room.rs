@@ -1,0 +1,323 @@
+//! A poll that this tab hosts or has joined.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use futures::channel::oneshot;
+use futures::future::{AbortHandle, Shared, abortable};
+use futures::{FutureExt, StreamExt};
+use hustings_protocol::{
+    Command, OptionAdd, OptionId, PeerId, RoleUpdate, SettingsUpdate, UserProfile, Vote,
+};
+use hustings_room::driver;
+use hustings_transport_peerjs::Status;
+use hustings_transport_peerjs::wire::RegistrationState;
+use js_sys::{Function, Promise};
+use serde::Deserialize;
+use tab::{Hosted, Seat};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::{Closure, wasm_bindgen};
+use wasm_bindgen_futures::spawn_local;
+
+use crate::failure::Failure;
+use crate::submitted::Submitted;
+use crate::values::{self, Connection, Pending, RoomEvent, Tally};
+
+/// A poll that this tab hosts or has joined: the same for both. What it says never waits.
+#[wasm_bindgen]
+pub struct Room {
+    room: driver::Room,
+    side: Side,
+    /// Held by those who listen, too: that nobody has the handle any more does not close the room.
+    closing: Rc<Cell<Option<oneshot::Sender<()>>>>,
+    /// A host goes on when one of its polls is closed, and so do the events.
+    closed: Shared<oneshot::Receiver<()>>,
+}
+
+/// Which of the two it is.
+enum Side {
+    Hosted(Hosted),
+    Joined(Seat),
+}
+
+impl Side {
+    fn status(&self) -> &Status {
+        match self {
+            Self::Hosted(hosted) => hosted.status(),
+            Self::Joined(seat) => seat.status(),
+        }
+    }
+}
+
+impl Room {
+    pub(crate) fn hosted(hosted: Hosted, room: driver::Room) -> Self {
+        Self::new(room, Side::Hosted(hosted))
+    }
+
+    pub(crate) fn joined(seat: Seat) -> Self {
+        let room = seat.room().clone();
+        // Until it is closed or has failed, whether or not anybody in JavaScript still has it.
+        let (held, mut events) = (seat.clone(), room.events());
+        spawn_local(async move {
+            while events.next().await.is_some() {}
+            drop(held);
+        });
+        Self::new(room, Side::Joined(seat))
+    }
+
+    fn new(room: driver::Room, side: Side) -> Self {
+        let (closing, closed) = oneshot::channel();
+        Self {
+            room,
+            side,
+            closing: Rc::new(Cell::new(Some(closing))),
+            closed: closed.shared(),
+        }
+    }
+
+    async fn submit(&self, command: Command) -> Result<Submitted, Failure> {
+        Ok(self.room.submit(command).await?.into())
+    }
+}
+
+#[wasm_bindgen]
+impl Room {
+    /// What people share to join the poll.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn link(&self) -> String {
+        self.room.room().to_string()
+    }
+
+    /// The user's peer id.
+    #[wasm_bindgen(getter)]
+    #[must_use]
+    pub fn me(&self) -> String {
+        self.room.peer().to_string()
+    }
+
+    /// The poll with this device's pending commands in it; `undefined` until it has been seen once. While
+    /// its owner is away it is the copy that was kept.
+    #[wasm_bindgen(unchecked_return_type = "Poll | undefined")]
+    #[must_use]
+    pub fn poll(&self) -> JsValue {
+        values::optional(self.room.poll().as_deref())
+    }
+
+    /// The poll as its owner has confirmed it.
+    #[wasm_bindgen(unchecked_return_type = "Poll | undefined")]
+    #[must_use]
+    pub fn confirmed(&self) -> JsValue {
+        values::optional(self.room.confirmed().as_deref())
+    }
+
+    /// The confirmed result.
+    #[wasm_bindgen(unchecked_return_type = "Tally | undefined")]
+    #[must_use]
+    pub fn tally(&self) -> JsValue {
+        let poll = self.room.confirmed();
+        values::optional(poll.map(|poll| Tally::from(poll.tally())).as_ref())
+    }
+
+    /// How many commands the owner has applied to the confirmed poll.
+    #[must_use]
+    pub fn revision(&self) -> Option<f64> {
+        // Exact: revisions end where the numbers of JavaScript do.
+        self.room.revision().map(|revision| revision.get() as f64)
+    }
+
+    /// This device's commands without an answer, in their order. A host has none.
+    #[wasm_bindgen(unchecked_return_type = "Pending[]")]
+    #[must_use]
+    pub fn pending(&self) -> JsValue {
+        let pending: Vec<Pending> = self.room.pending().into_iter().map(Pending::from).collect();
+        values::to_js(&pending)
+    }
+
+    /// The connection to the owner.
+    #[wasm_bindgen(unchecked_return_type = "Connection")]
+    #[must_use]
+    pub fn connection(&self) -> JsValue {
+        values::to_js(&Connection::new(self.room.connection(), &self.room))
+    }
+
+    /// Who is connected to the owner, the owner among them.
+    #[wasm_bindgen(unchecked_return_type = "PeerInfo[]")]
+    #[must_use]
+    pub fn peers(&self) -> JsValue {
+        values::to_js(&self.room.peers())
+    }
+
+    /// Whether the signalling server knows this side: before that nobody finds a host. Connections that are
+    /// there do not depend on it.
+    #[must_use]
+    pub fn registered(&self) -> bool {
+        self.side.status().registration() == Some(RegistrationState::Registered)
+    }
+
+    /// Why the room has stopped, if it has failed: the storage is full, for instance. What was pending is
+    /// kept.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        match &self.side {
+            Side::Hosted(hosted) => hosted.failure(),
+            Side::Joined(seat) => seat.failure(),
+        }
+    }
+
+    /// Votes for these options in place of any earlier vote; for none, takes the vote back. Resolves when
+    /// that is on the disk of this device.
+    ///
+    /// # Errors
+    ///
+    /// `owner-offline`, `outbox-full`, `closed`, and `bad-argument` for an id that is none. This goes for
+    /// all that follow.
+    pub async fn vote(
+        &self,
+        #[wasm_bindgen(js_name = optionIds)] option_ids: Vec<String>,
+    ) -> Result<Submitted, Failure> {
+        let ids = option_ids.iter().map(|id| id.parse());
+        let ids: Result<Vec<OptionId>, _> = ids.collect();
+        self.submit(Command::Vote(Vote {
+            poll_id: self.room.room().poll,
+            option_ids: ids.map_err(|error| Failure::argument("the options", error))?,
+        }))
+        .await
+    }
+
+    /// Adds an option.
+    ///
+    /// # Errors
+    ///
+    /// See `vote`.
+    #[wasm_bindgen(js_name = addOption)]
+    pub async fn add_option(&self, label: String) -> Result<Submitted, Failure> {
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|error| Failure::new("no-randomness", error))?;
+        let uuid = uuid::Builder::from_random_bytes(random).into_uuid();
+        self.submit(Command::AddOption(OptionAdd {
+            poll_id: self.room.room().poll,
+            option_id: OptionId::from_uuid(uuid),
+            label,
+        }))
+        .await
+    }
+
+    /// Says what the user wants to be called in this poll.
+    ///
+    /// # Errors
+    ///
+    /// See `vote`.
+    #[wasm_bindgen(js_name = setName)]
+    pub async fn set_name(&self, name: String) -> Result<Submitted, Failure> {
+        self.submit(Command::SetProfile(UserProfile { name })).await
+    }
+
+    /// Changes somebody's role. They need not have been here yet.
+    ///
+    /// # Errors
+    ///
+    /// See `vote`.
+    #[wasm_bindgen(js_name = setRole)]
+    pub async fn set_role(
+        &self,
+        #[wasm_bindgen(js_name = peerId)] peer_id: &str,
+        #[wasm_bindgen(unchecked_param_type = "Role")] role: JsValue,
+    ) -> Result<Submitted, Failure> {
+        let peer_id: PeerId = peer_id
+            .parse()
+            .map_err(|error| Failure::argument("the peer id", error))?;
+        self.submit(Command::UpdateRole(RoleUpdate {
+            poll_id: self.room.room().poll,
+            peer_id,
+            role: values::from_js(&role, "the role")?,
+        }))
+        .await
+    }
+
+    /// Closes or reopens the poll, or changes who may add options; what is not named stays. The owner's
+    /// alone.
+    ///
+    /// # Errors
+    ///
+    /// See `vote`.
+    pub async fn settings(
+        &self,
+        #[wasm_bindgen(
+            unchecked_param_type = "{ closed?: boolean; votersMayAddOptions?: boolean }"
+        )]
+        settings: JsValue,
+    ) -> Result<Submitted, Failure> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        struct Settings {
+            closed: Option<bool>,
+            voters_may_add_options: Option<bool>,
+        }
+        let settings: Settings = values::from_js(&settings, "the settings")?;
+        self.submit(Command::UpdateSettings(SettingsUpdate {
+            poll_id: self.room.room().poll,
+            closed: settings.closed,
+            voters_may_add_options: settings.voters_may_add_options,
+        }))
+        .await
+    }
+
+    /// Resolves once the owner has let this side in.
+    ///
+    /// # Errors
+    ///
+    /// Why they will not: `not-the-owner`, `unknown-poll`; `closed` when the room is.
+    pub async fn connected(&self) -> Result<(), Failure> {
+        Ok(self.room.connected().await?)
+    }
+
+    /// Calls back with whatever happens from now on, until the function that this returns is called. The
+    /// callback may call everything here. Who registers is no event.
+    #[wasm_bindgen(js_name = onChange, unchecked_return_type = "() => void")]
+    #[must_use]
+    pub fn on_change(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "(event: RoomEvent) => void")] callback: Function,
+    ) -> JsValue {
+        let (room, events) = (self.room.clone(), self.room.events());
+        let mut events = events.take_until(self.closed.clone());
+        let held = Rc::clone(&self.closing);
+        let (listening, handle): (_, AbortHandle) = abortable(async move {
+            while let Some(event) = events.next().await {
+                call(&callback, &RoomEvent::new(event, &room));
+            }
+            call(&callback, &RoomEvent::Closed);
+            drop(held);
+        });
+        spawn_local(async {
+            // Nobody listens any more, or nothing happens any more: one is as good as the other.
+            let _ = listening.await;
+        });
+        Closure::<dyn Fn()>::new(move || handle.abort()).into_js_value()
+    }
+
+    /// Tries to connect now rather than at the end of the wait, even after a refusal.
+    ///
+    /// # Errors
+    ///
+    /// `closed`.
+    pub async fn reconnect(&self) -> Result<(), Failure> {
+        Ok(self.room.reconnect().await?)
+    }
+
+    /// Leaves: what was submitted is sent as far as it can be, and what is pending stays on the disk. A host
+    /// stops hosting this poll, and can resume it.
+    pub async fn close(&self) {
+        self.room.close().await;
+        // Whoever listens is told that this was all.
+        self.closing.take();
+    }
+}
+
+fn call(callback: &Function, event: &RoomEvent) {
+    if let Err(thrown) = callback.call1(&JsValue::UNDEFINED, &values::to_js(event)) {
+        // Reported as any error is that nobody has caught.
+        drop(Promise::reject(&thrown));
+    }
+}

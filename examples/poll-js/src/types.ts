@@ -1,0 +1,142 @@
+/** Where the signalling server is, and whose data this is. All of it has a default. */
+export interface Options {
+    /** The name of what is stored; people who share a browser have one each. Default `hustings`. */
+    profile?: string;
+    /** The host of the PeerServer, without a scheme. Default `localhost`. */
+    host?: string;
+    /** Its port. Default 9000. */
+    port?: number;
+    /** The path that it is mounted at. Default `/`. */
+    path?: string;
+    /** Its API key, which is no secret. Default `peerjs`. */
+    key?: string;
+    /** Whether to use TLS; a page that came by HTTPS has to. Default false. */
+    secure?: boolean;
+    /** STUN and TURN servers. Default: one public STUN server. An empty list does for one local network. */
+    iceServers?: { urls: string | string[]; username?: string; credential?: string }[];
+}
+
+/** Viewers see the poll, voters also vote, moderators also add options and set roles below their own. */
+export type Role = "viewer" | "voter" | "moderator" | "owner";
+
+/** What somebody who starts a poll decides. */
+export interface PollDraft {
+    title: string;
+    /** The labels of the first options. */
+    options?: string[];
+    /** Whether a vote may name several options. Default false. */
+    multipleChoice?: boolean;
+    /** Default false. */
+    votersMayAddOptions?: boolean;
+}
+
+/** A poll, and everything that is known of it. */
+export interface Poll {
+    pollId: string;
+    /** The peer id of who hosts it. */
+    owner: string;
+    title: string;
+    multipleChoice: boolean;
+    votersMayAddOptions: boolean;
+    /** Whether votes and options are refused. */
+    closed: boolean;
+    options: PollOption[];
+    /** By their peer ids: everybody who voted, has a name or was given a role. */
+    members: Record<string, Member>;
+}
+
+export interface PollOption {
+    optionId: string;
+    label: string;
+}
+
+export interface Member {
+    role: Role;
+    profile?: { name: string };
+    /** The ids of the options that they chose; absent when they have no vote. */
+    choices?: string[];
+}
+
+/** The result of a poll. */
+export interface Tally {
+    /** In the order of the poll. */
+    options: { optionId: string; votes: number }[];
+    /** How many have a vote. In a multiple-choice poll the votes of all options are more. */
+    voters: number;
+}
+
+/** One device that is connected to the owner, or the owner's own. */
+export interface PeerInfo {
+    peerId: string;
+    device: string;
+    online: boolean;
+}
+
+/** What was asked for, as it is on the wire. */
+export type Command =
+    | { type: "poll:vote"; payload: { pollId: string; optionIds: string[] } }
+    | { type: "poll:option:add"; payload: { pollId: string; optionId: string; label: string } }
+    | { type: "poll:role:update"; payload: { pollId: string; peerId: string; role: Role } }
+    | { type: "user:profile"; payload: { name: string } }
+    | { type: "poll:settings"; payload: { pollId: string; closed?: boolean; votersMayAddOptions?: boolean } };
+
+/** A command of this device that the owner has not answered. */
+export interface Pending {
+    commandId: string;
+    /** Its number on this device. */
+    seq: number;
+    command: Command;
+    /** On its way to the disk; on the disk; sent on the present connection. */
+    state: "queued" | "persisted" | "sent";
+}
+
+/** How a command ended. It is final. */
+export type Outcome =
+    | { state: "applied"; revision: number }
+    | { state: "rejected"; code: ErrorCode; message: string };
+
+/** The connection to the owner. The owner's own is connected for as long as it hosts the poll. */
+export type Connection =
+    | { state: "connecting" }
+    | { state: "connected" }
+    /** `retryInMs` counts from when it was asked. */
+    | { state: "disconnected"; retryInMs: number; reason: string }
+    /** For good, until `reconnect` is called. */
+    | { state: "refused"; code: ErrorCode; message: string }
+    | { state: "closed" };
+
+/** Something that happened, to show it anew. */
+export type RoomEvent =
+    | { type: "connection"; connection: Connection }
+    /** The poll is at a new revision. */
+    | { type: "poll"; revision: number }
+    /** A command of this device is one step further. */
+    | { type: "command"; commandId: string; state: Pending["state"] | Outcome["state"] }
+    /** These came or went. */
+    | { type: "peers"; peers: PeerInfo[] }
+    /** Somebody did what they should not have done. The room goes on. */
+    | { type: "fault"; peerId?: string; code: ErrorCode; message: string }
+    /** The host's own data is an old copy; what participants had seen beyond it is lost. */
+    | { type: "rolled-back"; have: number; seen: number }
+    /** The last event: the room was closed, or has failed (see `failure`). */
+    | { type: "closed" };
+
+/**
+ * A stable word for programs. Those that a command can be refused with are the wire's; a later version may
+ * have more.
+ */
+export type ErrorCode =
+    | "hosted-elsewhere" | "owner-offline" | "not-the-owner" | "closed"
+    | "bad-argument" | "bad-configuration" | "bad-draft" | "no-journal" | "outbox-full"
+    | "no-window" | "no-locks" | "no-randomness"
+    | "storage-full" | "storage-locked" | "storage-closed" | "storage-blocked" | "storage-unavailable"
+    | "storage-corrupt" | "storage-failed"
+    | "poll-closed" | "not-allowed" | "unknown-poll" | "unknown-option" | "option-exists" | "single-choice"
+    | "duplicate-choice" | "poll-full" | "too-long" | "bad-field" | "busy"
+    | (string & {});
+
+/** What is thrown, and what promises are rejected with: an `Error` with a `code`. */
+export interface HustingsError extends Error {
+    name: "HustingsError";
+    code: ErrorCode;
+}

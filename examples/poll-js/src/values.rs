@@ -1,0 +1,237 @@
+//! Plain objects, out and in. `types.ts` says what they look like.
+
+use hustings_protocol::{Command, CommandId, OptionId, Outcome, PeerId, PeerInfo, Revision, Seq};
+use hustings_room::driver::Room;
+use hustings_room::{CommandState, Event};
+use js_sys::JSON;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use wasm_bindgen::JsValue;
+
+use crate::failure::Failure;
+
+/// A value as a plain object. By way of its JSON: the names are the wire's, and the code for it is there
+/// anyway.
+pub(crate) fn to_js(value: &impl Serialize) -> JsValue {
+    let json = serde_json::to_string(value);
+    // None of the values that are written here can fail to be JSON.
+    json.ok()
+        .and_then(|json| JSON::parse(&json).ok())
+        .unwrap_or_default()
+}
+
+/// The same, or `undefined`.
+pub(crate) fn optional(value: Option<&impl Serialize>) -> JsValue {
+    value.map_or(JsValue::UNDEFINED, to_js)
+}
+
+/// What a plain object says; `what` is what to call it if it cannot be read.
+pub(crate) fn from_js<T: DeserializeOwned>(value: &JsValue, what: &str) -> Result<T, Failure> {
+    // Of `undefined` and functions there is no JSON.
+    let json = JSON::stringify(value)
+        .ok()
+        .and_then(|json| json.as_string());
+    let json = json.ok_or_else(|| Failure::argument(what, "it is no plain object"))?;
+    serde_json::from_str(&json).map_err(|error| Failure::argument(what, error))
+}
+
+#[derive(Serialize)]
+#[serde(
+    tag = "state",
+    rename_all = "lowercase",
+    rename_all_fields = "camelCase"
+)]
+pub(crate) enum Connection {
+    Connecting,
+    Connected,
+    Disconnected { retry_in_ms: u64, reason: String },
+    Refused { code: String, message: String },
+    Closed,
+}
+
+impl Connection {
+    pub(crate) fn new(connection: hustings_room::Connection, room: &Room) -> Self {
+        use hustings_room::Connection as Of;
+
+        match connection {
+            Of::Connecting => Self::Connecting,
+            Of::Connected => Self::Connected,
+            Of::Disconnected { retry_at, reason } => Self::Disconnected {
+                retry_in_ms: (retry_at - room.now())
+                    .as_millis()
+                    .try_into()
+                    .unwrap_or(u64::MAX),
+                reason: reason.to_string(),
+            },
+            Of::Refused(refused) => {
+                let Failure { code, message } = refused.into();
+                Self::Refused {
+                    code: code.into_owned(),
+                    message,
+                }
+            }
+            Of::Closed => Self::Closed,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Pending {
+    command_id: CommandId,
+    seq: Seq,
+    command: Asked,
+    state: &'static str,
+}
+
+impl From<hustings_room::Pending> for Pending {
+    fn from(pending: hustings_room::Pending) -> Self {
+        Self {
+            command_id: pending.command_id,
+            seq: pending.seq,
+            command: Asked::from(pending.command),
+            state: word(&pending.state),
+        }
+    }
+}
+
+/// A command with its type's name on the wire.
+#[derive(Serialize)]
+#[serde(tag = "type", content = "payload")]
+enum Asked {
+    #[serde(rename = "poll:vote")]
+    Vote(hustings_protocol::Vote),
+    #[serde(rename = "poll:option:add")]
+    AddOption(hustings_protocol::OptionAdd),
+    #[serde(rename = "poll:role:update")]
+    UpdateRole(hustings_protocol::RoleUpdate),
+    #[serde(rename = "user:profile")]
+    SetProfile(hustings_protocol::UserProfile),
+    #[serde(rename = "poll:settings")]
+    UpdateSettings(hustings_protocol::SettingsUpdate),
+}
+
+impl From<Command> for Asked {
+    fn from(command: Command) -> Self {
+        match command {
+            Command::Vote(vote) => Self::Vote(vote),
+            Command::AddOption(option) => Self::AddOption(option),
+            Command::UpdateRole(update) => Self::UpdateRole(update),
+            Command::SetProfile(profile) => Self::SetProfile(profile),
+            Command::UpdateSettings(update) => Self::UpdateSettings(update),
+        }
+    }
+}
+
+/// How far a command is, as a word.
+fn word(state: &CommandState) -> &'static str {
+    match state {
+        CommandState::Queued => "queued",
+        CommandState::Persisted => "persisted",
+        CommandState::Sent => "sent",
+        CommandState::Applied(_) => "applied",
+        CommandState::Rejected(_) => "rejected",
+    }
+}
+
+#[derive(Serialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub(crate) enum Ended {
+    Applied { revision: Revision },
+    Rejected { code: String, message: String },
+}
+
+impl From<Outcome> for Ended {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Applied(revision) => Self::Applied { revision },
+            Outcome::Rejected(rejection) => Self::Rejected {
+                code: rejection.code.to_string(),
+                message: rejection.message,
+            },
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct Tally {
+    options: Vec<OptionTally>,
+    voters: u64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OptionTally {
+    option_id: OptionId,
+    votes: u64,
+}
+
+impl From<hustings_protocol::Tally> for Tally {
+    fn from(tally: hustings_protocol::Tally) -> Self {
+        let options = tally.options.iter().map(|option| OptionTally {
+            option_id: option.option_id,
+            votes: option.votes,
+        });
+        Self {
+            options: options.collect(),
+            voters: tally.voters,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(
+    tag = "type",
+    rename_all = "kebab-case",
+    rename_all_fields = "camelCase"
+)]
+pub(crate) enum RoomEvent {
+    Connection {
+        connection: Connection,
+    },
+    Poll {
+        revision: Revision,
+    },
+    Command {
+        command_id: CommandId,
+        state: &'static str,
+    },
+    Peers {
+        peers: Vec<PeerInfo>,
+    },
+    Fault {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        peer_id: Option<PeerId>,
+        code: String,
+        message: String,
+    },
+    RolledBack {
+        have: Revision,
+        seen: Revision,
+    },
+    Closed,
+}
+
+impl RoomEvent {
+    pub(crate) fn new(event: Event, room: &Room) -> Self {
+        match event {
+            Event::Connection(connection) => Self::Connection {
+                connection: Connection::new(connection, room),
+            },
+            Event::PollChanged { revision } => Self::Poll { revision },
+            Event::Command { command_id, state } => Self::Command {
+                command_id,
+                state: word(&state),
+            },
+            Event::PeersChanged(peers) => Self::Peers { peers },
+            Event::Fault {
+                peer, rejection, ..
+            } => Self::Fault {
+                peer_id: peer,
+                code: rejection.code.to_string(),
+                message: rejection.message,
+            },
+            Event::JournalRolledBack { have, seen } => Self::RolledBack { have, seen },
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The package as a page uses it: scenarios in JavaScript, in which one page hosts and joins over real
+//! WebRTC.
+//!
+//! The tests need a signalling server, whose port they are built with: `HUSTINGS_BROKER=9000`.
+
+#![cfg(target_family = "wasm")]
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use js_sys::{Function, JSON, Promise, Reflect};
+use poll_js::Hustings;
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_test::wasm_bindgen_test;
+
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
+
+/// Runs the body of an async function, for which `tools.js` is there.
+async fn run(scenario: &str) {
+    const PORT: Option<&str> = option_env!("HUSTINGS_BROKER");
+    let port = PORT.expect("build the tests with HUSTINGS_BROKER=<port>");
+    let body = format!(
+        "return (async () => {{ {} {scenario} }})()",
+        include_str!("tools.js")
+    );
+    let body = Function::new_with_args("Hustings, port", &body);
+    let done = body.call2(&JsValue::UNDEFINED, &class().await, &port.into());
+    let done: Promise = done.unwrap().into();
+    if let Err(thrown) = JsFuture::from(done).await {
+        panic!("{thrown:?}");
+    }
+}
+
+/// The class as JavaScript has it, with everything that it exports.
+async fn class() -> JsValue {
+    let options = JSON::parse(r#"{ "profile": "for its class", "iceServers": [] }"#).unwrap();
+    let any: JsValue = Hustings::open(options).await.ok().unwrap().into();
+    Reflect::get(&any, &"constructor".into()).unwrap()
+}
+
+#[wasm_bindgen_test]
+async fn a_poll_is_hosted_joined_and_voted_in() {
+    run(include_str!("vote.js")).await;
+}
+
+#[wasm_bindgen_test]
+async fn a_callback_hears_what_happens_and_may_call_everything() {
+    run(include_str!("callbacks.js")).await;
+}
+
+#[wasm_bindgen_test]
+async fn what_cannot_be_done_is_an_error_with_a_code() {
+    run(include_str!("refusals.js")).await;
+}
+
+#[wasm_bindgen_test]
+async fn a_poll_is_resumed_after_it_was_closed_and_its_voters_come_back() {
+    run(include_str!("resume.js")).await;
+}

@@ -1,0 +1,43 @@
+same(await refusal(somebody("ann", { hots: "example.org" })), "bad-argument");
+same(await refusal(Hustings.open(null)), "bad-argument");
+const mistaken = await somebody("ann", { host: "https://example.org" });
+same(await refusal(mistaken.create(teaOrCoffee)), "bad-configuration");
+
+const [ann, ben] = [await somebody("ann"), await somebody("ben")];
+same(await refusal(ann.create({ title: "" })), "bad-draft");
+same(await refusal(ann.create({ label: "Tea" })), "bad-argument");
+same(await refusal(ann.create(() => {})), "bad-argument");
+same(await refusal(ann.join("tea")), "bad-argument");
+same(await refusal((async () => ann.leftBehind("tea"))()), "bad-argument");
+
+const hosted = await ann.create(teaOrCoffee);
+same(ann.leftBehind(hosted.link), 0);
+same(await refusal(ben.resume(hosted.link)), "no-journal");
+same(await refusal(ann.resume(`${ann.me}/00000000-0000-4000-8000-000000000000`)), "no-journal");
+const joined = await join(ben, hosted.link);
+same(await refusal(joined.vote(["tea"])), "bad-argument");
+same(await refusal(joined.setRole(ben.me, "king")), "bad-argument");
+
+// What the owner refuses is an outcome, and does not stand in the way of what follows.
+const refused = await outcome(joined.setRole(ben.me, "moderator"));
+same([refused.state, refused.code, typeof refused.message], ["rejected", "not-allowed", "string"]);
+same((await outcome(joined.addOption("Water"))).code, "not-allowed");
+same(await outcome(hosted.setRole(ben.me, "moderator")), { state: "applied", revision: 1 });
+await until(joined, () => joined.poll().members[ben.me]?.role === "moderator", "the new role");
+same(await outcome(joined.addOption("Water")), { state: "applied", revision: 2 });
+
+// Another tab of Ann's, which in this page is one with the same profile.
+const profile = `ann ${Math.random()}`;
+const [first, second] = [await somebody("", { profile }), await somebody("", { profile })];
+same(first.me, second.me);
+const link = (await first.create(teaOrCoffee)).link;
+same(await refusal(second.host()), "hosted-elsewhere");
+same(await refusal(second.resume(link)), "hosted-elsewhere");
+const seat = await join(second, link);
+same(seat.peers().length, 2, "the owner twice, on two devices");
+
+const nobody = await ann.join(`${ben.me}/00000000-0000-4000-8000-000000000000`);
+same(nobody.poll(), undefined);
+same(await refusal(nobody.vote([])), "owner-offline");
+await nobody.close();
+same(await refusal(nobody.connected()), "closed");
