@@ -1,8 +1,14 @@
 //! What the tests do to the page around them.
 
-use js_sys::{Function, Promise};
-use wasm_bindgen::JsValue;
+use js_sys::{Function, Promise, Reflect};
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
+use web_sys::HtmlIFrameElement;
+
+use crate::side::{SOON, within};
+
+/// Where the tests find stock PeerJS.
+pub(crate) const PEERJS: &str = "/tests/npm/node_modules/peerjs/dist/peerjs.min.js";
 
 /// Remembers every peer connection and socket that is made in this page from now on, without keeping
 /// the connections, and can make those who accepted a channel dumb.
@@ -31,10 +37,62 @@ const SPY: &str = "
 pub(crate) async fn js(arg: &str, body: &str) -> JsValue {
     let body = format!("return (async () => {{ {body} }})()");
     let done = Function::new_with_args("arg", &body).call1(&JsValue::UNDEFINED, &arg.into());
-    let promise: Promise = done.expect("an async function does not throw").into();
-    match JsFuture::from(promise).await {
+    settled(done.expect("an async function does not throw")).await
+}
+
+async fn settled(promise: JsValue) -> JsValue {
+    match JsFuture::from(Promise::from(promise)).await {
         Ok(result) => result,
         Err(thrown) => panic!("{thrown:?}"),
+    }
+}
+
+/// A page in this page, which is taken out when this is dropped.
+pub(crate) struct Frame {
+    element: HtmlIFrameElement,
+}
+
+impl Frame {
+    /// Loads it from this address.
+    pub(crate) async fn load(address: &str) -> Self {
+        Self::with(address, "frame.src = arg").await
+    }
+
+    /// Makes it from this HTML.
+    pub(crate) async fn of(html: &str) -> Self {
+        Self::with(html, "frame.srcdoc = arg").await
+    }
+
+    async fn with(arg: &str, fill: &str) -> Self {
+        let is_there = js(PEERJS, "return (await fetch(arg, { method: 'HEAD' })).ok").await;
+        assert!(is_there.is_truthy(), "npm ci in tests/npm first");
+        let body = format!(
+            "const frame = document.createElement('iframe');
+             {fill};
+             const loaded = new Promise(resolve => (frame.onload = resolve));
+             document.body.append(frame);
+             await loaded;
+             return frame"
+        );
+        let element = within(SOON, "loading a page with PeerJS", js(arg, &body)).await;
+        Self {
+            element: element.unchecked_into(),
+        }
+    }
+
+    /// Runs the body of an async function in it.
+    pub(crate) async fn run(&self, body: &str) -> JsValue {
+        let window = self.element.content_window().expect("the frame is there");
+        let eval = Reflect::get(&window, &"eval".into()).unwrap();
+        let call = format!("(async () => {{ {body} }})()");
+        let promise = eval.unchecked_into::<Function>();
+        settled(promise.call1(&window, &call.into()).unwrap()).await
+    }
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        self.element.remove();
     }
 }
 

@@ -3,65 +3,16 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use hustings_outbox::{Identity, MemoryStore};
-use hustings_protocol::{Address, Command, DeviceId, Outcome, PeerId, PollDraft, Vote};
+use hustings_outbox::MemoryStore;
+use hustings_protocol::{Address, Outcome, PeerId};
 use hustings_room::clock::SystemClock;
-use hustings_room::driver::{self, Hosting, Room};
-use hustings_room::{Config, Connection};
-use hustings_transport_peerjs::PeerJs;
+use hustings_room::{Config, Connection, driver};
 use wasm_bindgen_futures::spawn_local;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::page;
-use crate::side::{config, random, sleep, token, within};
-
-const MINUTE: Duration = Duration::from_secs(60);
-
-fn identity() -> Identity {
-    Identity::from_seed(random(), DeviceId::from_bytes(random()))
-}
-
-fn transport(address: Address) -> PeerJs {
-    PeerJs::open(&config(), &address, &token(), SystemClock::new()).unwrap()
-}
-
-async fn poll() -> (Hosting<MemoryStore>, Room) {
-    let setup = driver::setup(&identity(), Config::default()).unwrap();
-    let transport = transport(Address::Owner(setup.peer()));
-    let (hosting, driver) = driver::host(setup, transport, MemoryStore::new(), SystemClock::new());
-    spawn_local(async { driver.run().await.unwrap() });
-    let draft = PollDraft {
-        title: "Tea or coffee?".into(),
-        options: vec!["Tea".into(), "Coffee".into()],
-        multiple_choice: false,
-        voters_may_add_options: false,
-    };
-    let poll = hosting.create(draft).await.unwrap();
-    (hosting, poll)
-}
-
-async fn join(poll: &Room) -> Room {
-    let setup = driver::setup(&identity(), Config::default()).unwrap();
-    let transport = transport(Address::Participant(setup.peer(), setup.device));
-    let (store, clock) = (MemoryStore::new(), SystemClock::new());
-    let joined = driver::join(setup, poll.room(), transport, store, clock).await;
-    let (room, driver) = joined.unwrap();
-    spawn_local(async { driver.run().await.unwrap() });
-    within(MINUTE, "joining", room.connected()).await.unwrap();
-    room
-}
-
-fn tea(room: &Room) -> Command {
-    let tea = room.poll().unwrap().options()[0].option_id;
-    Command::Vote(Vote {
-        poll_id: room.room().poll,
-        option_ids: vec![tea],
-    })
-}
-
-fn votes(room: &Room) -> u64 {
-    room.confirmed().unwrap().tally().options[0].votes
-}
+use crate::people::{MINUTE, counted, identity, join, poll, tea, transport, votes};
+use crate::side::{random, sleep, within};
 
 #[wasm_bindgen_test]
 async fn a_vote_is_acknowledged_and_everybody_sees_it() {
@@ -73,13 +24,7 @@ async fn a_vote_is_acknowledged_and_everybody_sees_it() {
         .unwrap();
     assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");
     assert_eq!((votes(&poll), votes(&voter)), (1, 1));
-    within(MINUTE, "hearing of it", async {
-        let mut events = onlooker.events();
-        while votes(&onlooker) != 1 {
-            events.next().await.unwrap();
-        }
-    })
-    .await;
+    counted(&onlooker, 1).await;
     voter.close().await;
     onlooker.close().await;
     hosting.close().await;
@@ -95,12 +40,7 @@ async fn a_command_whose_ack_was_lost_is_sent_again_and_applied_once() {
     // The owner gets the vote and applies it, and no word of it comes back.
     page::dumb(true).await;
     let submitted = voter.submit(tea(&voter)).await.unwrap();
-    within(MINUTE, "applying", async {
-        while votes(&poll) != 1 {
-            sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    counted(&poll, 1).await;
     assert_eq!(voter.pending().len(), 1);
     page::cut_accepted().await;
     page::dumb(false).await;

@@ -5,71 +5,36 @@ use std::time::Duration;
 use hustings_protocol::Address;
 use hustings_room::transport::{Transport, TransportEvent};
 use hustings_room::{DownReason, LinkId};
-use wasm_bindgen::JsCast;
 use wasm_bindgen_test::wasm_bindgen_test;
-use web_sys::HtmlIFrameElement;
 
-use crate::page::js;
+use crate::page::Frame;
 use crate::side::{SOON, Side, owner, participant, port, registered, within};
 
-/// A page of stock PeerJS, in a frame that is removed when this is dropped.
-struct Stock {
-    frame: HtmlIFrameElement,
-}
+/// A page of stock PeerJS.
+struct Stock(Frame);
 
 impl Stock {
     async fn open(address: &Address) -> Self {
-        let script = "/tests/npm/node_modules/peerjs/dist/peerjs.min.js";
-        let is_there = js(script, "return (await fetch(arg, { method: 'HEAD' })).ok").await;
-        assert!(is_there.is_truthy(), "npm ci in tests/npm first");
-        let frame = js(
-            "/tests/web/stock.html",
-            "const frame = window.stock = document.createElement('iframe');
-             frame.src = arg;
-             const loaded = new Promise(resolve => (frame.onload = resolve));
-             document.body.append(frame);
-             await loaded;
-             return frame",
-        );
-        let frame = within(SOON, "loading PeerJS", frame).await;
-        let stock = Self {
-            frame: frame.unchecked_into(),
-        };
+        let stock = Self(Frame::load("/tests/web/stock.html").await);
         let port = port();
         let open = format!("await open('{address}', '{port}')");
-        within(SOON, "opening stock PeerJS", stock.run(&open)).await;
+        within(SOON, "opening stock PeerJS", stock.0.run(&open)).await;
         stock
-    }
-
-    /// Runs the body of an async function in it.
-    async fn run(&self, body: &str) -> wasm_bindgen::JsValue {
-        let body = format!("return (async () => {{ {body} }})()");
-        js(
-            &body,
-            "return stock.contentWindow.eval(`(() => { ${arg} })()`)",
-        )
-        .await
     }
 
     /// What it hears next.
     async fn hears(&self) -> String {
-        let line = self.run("return await next()");
+        let line = self.0.run("return await next()");
         within(SOON, "hearing", line).await.as_string().unwrap()
     }
 
     async fn dials(&self, side: &mut Side, serialization: &str) -> LinkId {
         let dial = format!("dial('{}', '{serialization}')", side.address);
-        self.run(&dial).await;
+        self.0.run(&dial).await;
         let (link, _) = side.up().await;
         assert!(link.is_accepted());
         assert_eq!(self.hears().await, "open");
         link
-    }
-}
-
-impl Drop for Stock {
-    fn drop(&mut self) {
-        self.frame.remove();
     }
 }
 
@@ -81,7 +46,7 @@ async fn stock_peerjs_dials_with_raw_and_with_json() {
         let stock = Stock::open(&participant()).await;
         let link = stock.dials(&mut side, serialization).await;
         for _ in 0..20 {
-            stock.run(&format!("connection.send({sends})")).await;
+            stock.0.run(&format!("connection.send({sends})")).await;
             assert_eq!(side.frame().await, r#"{"a":"ä"}"#);
             side.send(link, r#"{"b":"ö"}"#);
             assert_eq!(stock.hears().await, r#"{"b":"ö"}"#);
@@ -107,10 +72,10 @@ async fn stock_peerjs_is_dialled() {
     for _ in 0..20 {
         side.send(link, r#"{"a":"ä"}"#);
         assert_eq!(stock.hears().await, r#"{"a":"ä"}"#);
-        stock.run(r#"connection.send('{"b":1}')"#).await;
+        stock.0.run(r#"connection.send('{"b":1}')"#).await;
         assert_eq!(side.frame().await, r#"{"b":1}"#);
     }
-    stock.run("connection.close()").await;
+    stock.0.run("connection.close()").await;
     assert_eq!(side.down().await, DownReason::ClosedByPeer);
 }
 
@@ -121,7 +86,7 @@ async fn what_stock_peerjs_connects_with_by_itself_is_refused() {
     let stock = Stock::open(&participant()).await;
     for options in ["{}", "{ serialization: 'raw' }", "{ reliable: true }"] {
         let dial = format!("peer.connect('{}', {options})", side.address);
-        stock.run(&dial).await;
+        stock.0.run(&dial).await;
     }
     side.stays_quiet(Duration::from_millis(500)).await;
     assert_eq!(side.transport.status().connections(), 0);

@@ -1,0 +1,362 @@
+// A participant of a hustings poll in plain JavaScript: stock PeerJS 1.5, WebCrypto and IndexedDB.
+//
+// It is there to be read next to protocol/PROTOCOL.md and to be ported, and it is used as it is: load
+// peerjs.min.js, which makes `Peer`, and then
+//
+//   const client = await Client.join('<owner>/<poll>', { host: 'localhost', port: 9000 })
+//   client.addEventListener('change', () => show(client.state, client.poll, client.pending))
+//   client.addEventListener('settled', event => show(event.detail)) // { commandId, revision } or { commandId, code, message }
+//   const commandId = await client.vote([client.poll.options[0].optionId])
+//
+// The key is a CryptoKey that cannot be exported, kept in IndexedDB: a script in the page can sign with it
+// while it runs there, and cannot take it away. Nor can its user move to another browser with it.
+//
+// What it does not do:
+// - It only joins. It hosts nothing.
+// - A profile is one device and is open in one tab at a time; a second tab is refused.
+// - The poll is kept while the page is open, not longer: after a reload it comes from the owner.
+// - It believes what the owner says of the poll, once the owner has proved to be the owner. It does not check
+//   the rules of polls again, nor ahead of time whether the owner would refuse a command.
+// - Commands are refused while the owner is away. Those taken before wait in the outbox for its return.
+// - It needs a secure context (HTTPS, or localhost) and a browser with Ed25519 in WebCrypto.
+
+import { Profile } from './profile.js'
+import * as wire from './wire.js'
+import { Link, Offline } from './wire.js'
+
+export { tally } from './wire.js'
+
+const VERSION = 1
+const MAX_COMMAND_BYTES = 16 * 1024
+/** How many commands may be on their way: as many outcomes as an owner remembers for a device. */
+const WINDOW = 64
+
+const REGISTRATION_MS = 2_000
+const HANDSHAKE_MS = 10_000
+const SILENCE_MS = 30_000
+const STABLE_MS = 10_000
+const FIRST_RETRY_MS = 500
+const LAST_RETRY_MS = 30_000
+
+const NOT_THE_OWNER =
+  "whoever answers at the owner's address could not prove to be the owner; nothing was sent to them"
+
+/** Trying again by itself is of no use: somebody else answers, or the owner does not want this participant. */
+class Refused extends Error {}
+
+/** A participant of one poll. Fires `change` when any of its fields has changed, and `settled`. */
+export class Client extends EventTarget {
+  /**
+   * One of
+   * - `{ name: 'connecting' }`
+   * - `{ name: 'connected' }`
+   * - `{ name: 'waiting', reason, retryAt }`: tries again at that time, as `Date.now()` has it
+   * - `{ name: 'refused', reason }`: tries again when `reconnect()` is called
+   * - `{ name: 'closed' }`
+   */
+  state = { name: 'connecting' }
+  /** The poll as the owner has confirmed it, at `revision`; `undefined` until it has come once. */
+  poll
+  revision
+  #epoch
+
+  #owner
+  #pollId
+  #room
+  #server
+  #profile
+  #peer
+  #link
+  #retry = () => {}
+  /** Commands without an outcome by their numbers, in this order. */
+  #outbox = new Map()
+  #nextSeq
+  #queued = Promise.resolve()
+  /** Whether the owner has proved who it is, on the present link. */
+  #isProved = false
+  /** Whether an answer to `sync:request` is on its way. */
+  #hasAsked = false
+  #joinedAt = 0
+
+  /**
+   * Joins the poll of a room link.
+   *
+   * `server` is where the signalling server is, as PeerJS takes it: `host`, `port`, `path`, `key`, `secure`, and
+   * `config` with the ICE servers. A `profile` is a person on this browser.
+   */
+  static async join(link, server, profile = 'default') {
+    const [, owner, pollId] = /^([a-z2-7]{52})\/([0-9a-f-]{36})$/.exec(link.trim()) ?? []
+    if (!owner) throw new Error('a room link is <owner>/<poll>')
+    const client = new Client()
+    client.#owner = owner
+    client.#pollId = pollId
+    client.#room = `${owner}/${pollId}`
+    client.#server = server
+    client.#profile = await Profile.open(profile)
+    const { nextSeq, frames } = await client.#profile.outbox(client.#room)
+    client.#nextSeq = nextSeq
+    for (const [seq, frame] of frames) client.#outbox.set(seq, { ...JSON.parse(frame), frame, isSent: false })
+    client.#run()
+    return client
+  }
+
+  /** This participant's id. */
+  get peerId() {
+    return this.#profile.identity.peerId
+  }
+
+  /** What was asked for and has no outcome yet: `{ commandId, type, payload }`, in order. */
+  get pending() {
+    return Array.from(this.#outbox.values(), ({ commandId, type, payload }) => ({ commandId, type, payload }))
+  }
+
+  /** Votes for these options, in place of any earlier vote; for none, takes it back. */
+  vote(optionIds) {
+    return this.submit('poll:vote', { pollId: this.#pollId, optionIds })
+  }
+
+  /** Asks the owner for something. Resolves with the command's id once it is on the disk. */
+  submit(type, payload) {
+    const queued = this.#queued.then(async () => {
+      if (this.state.name !== 'connected') throw new Offline("the poll's owner is offline")
+      const [seq, commandId] = [this.#nextSeq, wire.uuidV7()]
+      const frame = JSON.stringify({ type, commandId, seq, payload })
+      if (wire.utf8(frame).length > MAX_COMMAND_BYTES) throw new Error('the command is too long')
+      await this.#profile.queue(this.#room, seq, frame)
+      this.#nextSeq += 1
+      this.#outbox.set(seq, { type, commandId, payload, frame, isSent: false })
+      this.#sendCommands()
+      this.#changed()
+      return commandId
+    })
+    // The next one waits for this one, and does not fail with it.
+    this.#queued = queued.catch(() => {})
+    return queued
+  }
+
+  /** Tries again now. */
+  reconnect() {
+    this.#retry()
+  }
+
+  /** Leaves the poll. What is pending stays in the outbox. */
+  close() {
+    this.#set({ name: 'closed' })
+    this.#link?.end('closed')
+    this.#peer?.destroy()
+    this.#retry()
+    this.#profile.close()
+  }
+
+  #set(state) {
+    if (this.state.name === 'closed') return
+    this.state = state
+    this.#changed()
+  }
+
+  #changed() {
+    this.dispatchEvent(new Event('change'))
+  }
+
+  // Dialling, and dialling again.
+
+  async #run() {
+    const wake = () => this.state.name === 'waiting' && document.visibilityState === 'visible' && this.#retry()
+    const leave = () => this.#peer?.destroy()
+    addEventListener('online', wake)
+    document.addEventListener('visibilitychange', wake)
+    // Without a goodbye the owner would take this tab for alive for a while.
+    addEventListener('pagehide', leave)
+    for (let failures = 0; this.state.name !== 'closed'; failures += 1) {
+      this.#set({ name: 'connecting' })
+      try {
+        await this.#dial()
+        await this.#talk(this.#link)
+      } catch (error) {
+        this.#link?.end(error.message)
+        if (this.state.name === 'connected' && Date.now() - this.#joinedAt > STABLE_MS) failures = 0
+        const bound = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** failures)
+        await this.#pause(error, Math.random() * bound)
+      }
+    }
+    removeEventListener('online', wake)
+    document.removeEventListener('visibilitychange', wake)
+    removeEventListener('pagehide', leave)
+  }
+
+  /** Until it is time to try again, or somebody says so. */
+  #pause(error, delay) {
+    return new Promise(resolve => {
+      this.#retry = resolve
+      if (this.state.name === 'closed') return resolve()
+      if (error instanceof Refused) return this.#set({ name: 'refused', reason: error.message })
+      this.#set({ name: 'waiting', reason: error.message, retryAt: Date.now() + delay })
+      setTimeout(resolve, delay)
+    })
+  }
+
+  async #dial() {
+    if (!this.#peer?.open) await this.#register()
+    const connection = this.#peer.connect(this.#owner, { serialization: 'raw', reliable: true })
+    if (!connection) throw new Offline('the signalling server cannot be reached')
+    this.#link = new Link(connection)
+    await this.#link.opened()
+  }
+
+  /** Makes this device known to the signalling server. PeerJS ends for good over some failures: it is made anew. */
+  async #register() {
+    this.#peer?.destroy()
+    const { peerId, device, token } = this.#profile.identity
+    const peer = (this.#peer = new Peer(`${peerId}-${device}`, { ...this.#server, token }))
+    await new Promise((resolve, reject) => {
+      peer.on('open', resolve)
+      // The server does not answer a device that it still knows, and refuses at once what it refuses.
+      setTimeout(resolve, REGISTRATION_MS)
+      peer.on('error', error => {
+        reject(new Offline(`the signalling server: ${error.type}`))
+        if (error.type === 'peer-unavailable') this.#link?.end('the owner is not there')
+      })
+    })
+  }
+
+  // A link.
+
+  async #talk(link) {
+    const late = setTimeout(() => link.end('the owner has not answered the handshake'), HANDSHAKE_MS)
+    try {
+      await this.#handshake(link)
+    } finally {
+      clearTimeout(late)
+    }
+    // Nothing that was sent on an earlier link is assumed to have arrived.
+    for (const command of this.#outbox.values()) command.isSent = false
+    this.#hasAsked = false
+    this.#isProved = true
+    this.#sendCommands()
+    let unanswered = 0
+    const watch = setInterval(() => {
+      if (Date.now() - link.heardAt < SILENCE_MS) unanswered = 0
+      else if (unanswered === 2) link.end('the owner does not answer')
+      else unanswered += 1
+      if (unanswered > 0) link.send({ type: 'ping', payload: {} })
+    }, SILENCE_MS)
+    try {
+      for (;;) await this.#receive(link, await link.next())
+    } finally {
+      clearInterval(watch)
+      this.#isProved = false
+    }
+  }
+
+  async #handshake(link) {
+    const { key, peerId, device } = this.#profile.identity
+    const bindings = link.bindings()
+    const nonce = wire.base32(wire.random(32))
+    const [oldestSeq = this.#nextSeq] = this.#outbox.keys()
+    const hello = { v: VERSION, pollId: this.#pollId, peerId, device, nonce, oldestSeq }
+    if (this.poll) Object.assign(hello, { epoch: this.#epoch, revision: this.revision })
+    link.send({ type: 'auth:hello', payload: hello })
+
+    const { type, payload: challenge } = await link.next()
+    // Anybody could have said anything else: it is no reason to give up.
+    if (type !== 'auth:challenge' || !challenge) throw new Offline('whoever answers does not speak the handshake')
+    const signed = {
+      owner: this.#owner,
+      participant: peerId,
+      pollId: this.#pollId,
+      device,
+      nonces: { participant: nonce, owner: challenge.nonce },
+      bindings,
+    }
+    // It has to be the owner's whose room this is, whoever the challenge says it is.
+    if (!(await wire.verify(this.#owner, challenge.signature, wire.transcript('owner', signed)))) throw new Refused(NOT_THE_OWNER)
+    if (challenge.v !== VERSION) throw new Refused(`the owner speaks version ${challenge.v}, not ${VERSION}`)
+    const signature = await crypto.subtle.sign('Ed25519', key, wire.transcript('participant', signed))
+    link.send({ type: 'auth:proof', payload: { signature: wire.base32(new Uint8Array(signature)) } })
+  }
+
+  /** Sends what was not sent on this link, in order, and never so far ahead that the owner could have forgotten. */
+  #sendCommands() {
+    if (!this.#isProved) return
+    const [oldest] = this.#outbox.keys()
+    for (const [seq, command] of this.#outbox) {
+      if (seq >= oldest + WINDOW) return
+      if (!command.isSent) this.#link.send(command.frame)
+      command.isSent = true
+    }
+  }
+
+  async #receive(link, { type, payload, ...envelope }) {
+    switch (type) {
+      case 'poll:state':
+        return this.#takeState(payload, envelope)
+      case 'peer:discovery':
+        if (this.state.name === 'connected') return
+        this.#joinedAt = Date.now()
+        return this.#set({ name: 'connected' })
+      case 'ack':
+        return this.#acknowledged(link, payload)
+      case 'error':
+        return this.#takeError(payload)
+      case 'ping':
+        return link.send({ type: 'pong', payload: {} })
+    }
+    // A later version may have types that are not known here.
+    if (!wire.MUTATIONS.includes(type)) return
+    const { author, device, commandId, revision } = envelope
+    this.#update(link, author, type, payload, revision)
+    // After a lost link an own command may come among those that were missed. That is as good as the `ack`.
+    const { identity } = this.#profile
+    if (author === identity.peerId && device === identity.device) await this.#settle(commandId, { revision })
+  }
+
+  #takeState(poll, { epoch, revision }) {
+    if (poll.pollId !== this.#pollId || poll.owner !== this.#owner) throw new Offline('the poll is another one')
+    if (epoch === this.#epoch && revision <= this.revision) return
+    this.poll = wire.pollFrom(poll)
+    this.#epoch = epoch
+    this.revision = revision
+    this.#hasAsked = false
+    this.#changed()
+  }
+
+  #update(link, author, type, payload, revision) {
+    if (this.poll && revision <= this.revision) return
+    if (this.poll && revision === this.revision + 1) {
+      wire.fold(this.poll, author, type, payload)
+      this.revision = revision
+      this.#hasAsked = false
+      return this.#changed()
+    }
+    // Something before it is missing. Until the answer is there everything newer is a gap, too.
+    if (this.#hasAsked) return
+    this.#hasAsked = true
+    const known = this.poll && { epoch: this.#epoch, revision: this.revision }
+    link.send({ type: 'sync:request', ...known, payload: { pollId: this.#pollId } })
+  }
+
+  async #acknowledged(link, { commandId, revision }) {
+    const command = await this.#settle(commandId, { revision })
+    // The owner does not send this device its own commands.
+    if (command) this.#update(link, this.peerId, command.type, command.payload, revision)
+  }
+
+  #takeError({ commandId, code, message }) {
+    if (commandId) return this.#settle(commandId, { code, message })
+    if (this.state.name === 'connected') return console.warn(`the owner says ${code}: ${message}`)
+    const isFinal = ['unknown-poll', 'bad-signature'].includes(code)
+    throw new (isFinal ? Refused : Offline)(`the owner refused: ${message}`)
+  }
+
+  /** A command has its outcome. Returns it, unless that is known already. */
+  async #settle(commandId, outcome) {
+    const [seq, command] = [...this.#outbox].find(([, command]) => command.commandId === commandId) ?? []
+    if (!command) return
+    await this.#profile.settle(this.#room, seq)
+    this.#outbox.delete(seq)
+    this.dispatchEvent(new CustomEvent('settled', { detail: { commandId, ...outcome } }))
+    this.#sendCommands()
+    this.#changed()
+    return command
+  }
+}

@@ -1,0 +1,251 @@
+// What goes over the wire and is signed: spellings, signatures, frames, and the poll that they make. Nothing here is
+// kept, waits or tries again; client.js does. The words in quotes are the headings of protocol/PROTOCOL.md.
+
+const CONNECT_MS = 15_000
+const MAX_FRAME_BYTES = 64 * 1024 * 1024
+
+/** The owner cannot be reached now; the client goes on trying. */
+export class Offline extends Error {}
+
+// Texts and bytes: "Frames" in PROTOCOL.md.
+
+const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
+export const utf8 = text => new TextEncoder().encode(text)
+
+export function base32(bytes) {
+  let text = ''
+  let bits = 0
+  let held = 0
+  for (const byte of bytes) {
+    held = ((held << 8) | byte) & 0xfff
+    for (bits += 8; bits >= 5; bits -= 5) text += ALPHABET[(held >> (bits - 5)) & 31]
+  }
+  return bits > 0 ? text + ALPHABET[(held << (5 - bits)) & 31] : text
+}
+
+/** The bytes of a text that is exactly this many of them, in the one spelling they have. */
+export function fromBase32(text, length) {
+  const bytes = []
+  let bits = 0
+  let held = 0
+  for (const letter of text) {
+    const value = ALPHABET.indexOf(letter)
+    if (value < 0) throw new Error('not base32')
+    held = ((held << 5) | value) & 0xfff
+    bits += 5
+    if (bits >= 8) bytes.push((held >> (bits -= 8)) & 255)
+  }
+  const result = new Uint8Array(bytes)
+  if (result.length !== length || base32(result) !== text) throw new Error(`not ${length} bytes of base32`)
+  return result
+}
+
+export const random = length => crypto.getRandomValues(new Uint8Array(length))
+
+/** A UUID of version 7: 48 bits of the time in milliseconds, and random ones. */
+export function uuidV7(now = Date.now()) {
+  const bytes = random(16)
+  for (let i = 0; i < 6; i++) bytes[i] = Math.floor(now / 2 ** (8 * (5 - i)))
+  bytes[6] = 0x70 | (bytes[6] & 0x0f)
+  bytes[8] = 0x80 | (bytes[8] & 0x3f)
+  const hex = Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('')
+  return hex.replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, '$1-$2-$3-$4-$5')
+}
+
+// Who is who: "A link" and "What is signed".
+
+/** The bytes that `side` ("owner" or "participant") signs. The bindings are bytes, the rest is text. */
+export function transcript(side, { owner, participant, pollId, device, nonces, bindings }) {
+  const texts = [`hustings/1/${side}`, owner, participant, pollId, device, nonces.participant, nonces.owner]
+  const fields = [...texts.map(utf8), bindings.owner, bindings.participant]
+  const bytes = new Uint8Array(fields.reduce((sum, field) => sum + 4 + field.length, 0))
+  let at = 0
+  for (const field of fields) {
+    new DataView(bytes.buffer).setUint32(at, field.length)
+    bytes.set(field, at + 4)
+    at += 4 + field.length
+  }
+  return bytes
+}
+
+/** The one SHA-256 fingerprint of a session description. With two of them nobody knows which one counts. */
+export function fingerprint(sdp) {
+  const found = new Set()
+  for (const line of sdp.split(/[\r\n]+/)) {
+    if (!/^\s*a\s*=\s*fingerprint\s*:/i.test(line)) continue
+    const hex = /^a=fingerprint:sha-256 ((?:[0-9a-f]{2}:){31}[0-9a-f]{2})$/i.exec(line)?.[1]
+    if (!hex) throw new Error('a session description with a fingerprint that is not SHA-256')
+    found.add(hex.toLowerCase())
+  }
+  if (found.size !== 1) throw new Error(`a session description with ${found.size} fingerprints`)
+  const [only] = found
+  return Uint8Array.from(only.split(':'), byte => parseInt(byte, 16))
+}
+
+// The y coordinates of the points of small order, and the second spellings of two of them. With such a key one
+// signature fits many messages; WebCrypto leaves it open whether they are refused.
+const SMALL_ORDER = [
+  '00'.repeat(32),
+  '01' + '00'.repeat(31),
+  'ec' + 'ff'.repeat(30) + '7f',
+  'ed' + 'ff'.repeat(30) + '7f',
+  'ee' + 'ff'.repeat(30) + '7f',
+  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+]
+
+/** Whether the holder of the key `peerId` has signed `bytes`. */
+export async function verify(peerId, signature, bytes) {
+  const key = fromBase32(peerId, 32)
+  const y = Array.from(key, (byte, i) => (i === 31 ? byte & 0x7f : byte).toString(16).padStart(2, '0')).join('')
+  if (SMALL_ORDER.includes(y)) return false
+  try {
+    const imported = await crypto.subtle.importKey('raw', key, 'Ed25519', false, ['verify'])
+    return await crypto.subtle.verify('Ed25519', imported, fromBase32(signature, 64), bytes)
+  } catch {
+    // No key, or no signature.
+    return false
+  }
+}
+
+// The poll: "Updates" and "Messages".
+
+/** Members are in a Map: ids come from others, and in an object some of them would mean something. */
+export function pollFrom({ members, ...poll }) {
+  return { ...poll, members: new Map(Object.entries(members)) }
+}
+
+/** Folds what the owner has applied into the poll. */
+export function fold(poll, author, type, payload) {
+  const member = peerId => {
+    if (!poll.members.has(peerId)) poll.members.set(peerId, { role: peerId === poll.owner ? 'owner' : 'voter' })
+    return poll.members.get(peerId)
+  }
+  switch (type) {
+    case 'poll:vote':
+      member(author).choices = payload.optionIds
+      break
+    case 'poll:option:add':
+      poll.options.push({ optionId: payload.optionId, label: payload.label })
+      break
+    case 'poll:role:update':
+      member(payload.peerId).role = payload.role
+      break
+    case 'poll:settings':
+      poll.closed = payload.closed ?? poll.closed
+      poll.votersMayAddOptions = payload.votersMayAddOptions ?? poll.votersMayAddOptions
+      break
+    case 'user:profile':
+      member(author).profile = payload
+  }
+}
+
+export const MUTATIONS = ['poll:vote', 'poll:option:add', 'poll:role:update', 'poll:settings', 'user:profile']
+
+/** How many voted for each option, by its id. */
+export function tally(poll) {
+  const votes = new Map(poll.options.map(({ optionId }) => [optionId, 0]))
+  for (const { choices = [] } of poll.members.values()) {
+    for (const optionId of choices) votes.set(optionId, votes.get(optionId) + 1)
+  }
+  return votes
+}
+
+// The channel: "Over PeerJS".
+
+/** One connection to whoever answers at the owner's address: whole messages, and the reason of its end. */
+export class Link {
+  #connection
+  #frames = []
+  #pieces = []
+  #size = 0
+  #reason
+  #wake = () => {}
+
+  constructor(connection) {
+    this.#connection = connection
+    this.heardAt = Date.now()
+    connection.on('open', () => this.#wake())
+    connection.on('data', data => this.#take(data))
+    connection.on('close', () => this.end('the link was closed'))
+    connection.on('error', error => this.end(`the link broke: ${error.type}`))
+    // PeerJS does not say when the other side has died; the browser does.
+    const rtc = connection.peerConnection
+    rtc.addEventListener('connectionstatechange', () => {
+      if (['failed', 'closed'].includes(rtc.connectionState)) this.end('the connection broke')
+    })
+    // And neither says so when nothing comes of a dial at all.
+    setTimeout(() => connection.open || this.end('the owner does not answer'), CONNECT_MS)
+  }
+
+  /** Resolves once messages can be sent. Throws the reason if they never can. */
+  async opened() {
+    while (!this.#connection.open) await this.#change()
+  }
+
+  /** What each end of the channel presents. */
+  bindings() {
+    const { localDescription, remoteDescription } = this.#connection.peerConnection
+    return { participant: fingerprint(localDescription.sdp), owner: fingerprint(remoteDescription.sdp) }
+  }
+
+  /** The next message. What came before the end of the link is still there; then it throws the reason. */
+  async next() {
+    while (this.#frames.length === 0) await this.#change()
+    const message = parse(this.#frames.shift())
+    if (typeof message?.type !== 'string') throw new Offline('whoever answers sends something else than messages')
+    return message
+  }
+
+  /** Sends a message, or the text of one: a command is the same bytes each time. */
+  send(message) {
+    if (!this.#reason) this.#connection.send(typeof message === 'string' ? message : JSON.stringify(message))
+  }
+
+  /** Ends the link, for the first reason that is given. */
+  end(why) {
+    if (this.#reason) return
+    this.#reason = new Offline(why)
+    this.#connection.close()
+    this.#wake()
+  }
+
+  async #change() {
+    if (!this.#reason) await new Promise(resolve => (this.#wake = resolve))
+    else throw this.#reason
+  }
+
+  /** A frame is one message of text; or pieces, each a flag, 1 (more follows) or 0 (the last), and then bytes. */
+  #take(data) {
+    this.heardAt = Date.now()
+    if (typeof data === 'string') {
+      if (this.#pieces.length > 0) return this.end('there is a text between the pieces of a frame')
+      return this.#arrived(data)
+    }
+    const [flag] = new Uint8Array(data, 0, 1)
+    const piece = new Uint8Array(data, 1)
+    if (flag > 1 || piece.length === 0) return this.end('a piece of a frame is none')
+    this.#pieces.push(piece)
+    this.#size += piece.length
+    if (this.#size > MAX_FRAME_BYTES) return this.end('a frame is too long')
+    if (flag === 1) return
+    const decoder = new TextDecoder()
+    const texts = this.#pieces.map(piece => decoder.decode(piece, { stream: true }))
+    this.#pieces = []
+    this.#size = 0
+    this.#arrived(texts.join('') + decoder.decode())
+  }
+
+  #arrived(frame) {
+    this.#frames.push(frame)
+    this.#wake()
+  }
+}
+
+function parse(frame) {
+  try {
+    return JSON.parse(frame)
+  } catch {
+    return undefined
+  }
+}

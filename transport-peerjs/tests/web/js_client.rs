@@ -1,0 +1,285 @@
+//! The JavaScript client of `examples/js-client`, in its own page, with a poll of this library.
+
+use std::time::Duration;
+
+use hustings_outbox::MemoryStore;
+use hustings_protocol::{Address, Outcome, PollDraft, RoomLink};
+use hustings_room::Config;
+use hustings_room::driver::{Hosting, Room};
+use wasm_bindgen_test::wasm_bindgen_test;
+
+use crate::page::{self, Frame, PEERJS, js};
+use crate::people::{
+    MINUTE, counted, host, identity, join, poll, tea, tea_or_coffee, transport, vote_for, votes,
+};
+use crate::side::{port, random, sleep, within};
+use crate::wiretap::Wiretap;
+
+const PAGE: &str = include_str!("../../../examples/js-client/index.html");
+const CLIENT: &str = include_str!("../../../examples/js-client/client.js");
+const PROFILE: &str = include_str!("../../../examples/js-client/profile.js");
+const WIRE: &str = include_str!("../../../examples/js-client/wire.js");
+
+/// Longer than the page takes to come back after a link was cut.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Where the page has PeerJS from when it is not tested.
+const PUBLISHED: &str = "https://unpkg.com/peerjs@1.5.5/dist/peerjs.min.js";
+
+/// The module's address. The server of the tests has no files from outside of this crate.
+async fn module(source: &str) -> String {
+    let blob = "return URL.createObjectURL(new Blob([arg], { type: 'text/javascript', endings: 'transparent' }))";
+    js(source, blob).await.as_string().unwrap()
+}
+
+/// The source with another address in place of this one, which has to be there.
+fn with(source: &str, published: &str, tested: &str) -> String {
+    assert!(source.contains(published), "{published} is not there");
+    source.replace(published, tested)
+}
+
+/// Somebody in front of the page.
+struct Visitor(Frame);
+
+impl Visitor {
+    async fn open() -> Self {
+        let wire = module(WIRE).await;
+        let profile = module(&with(PROFILE, "./wire.js", &wire)).await;
+        let client = with(CLIENT, "./wire.js", &wire);
+        let client = module(&with(&client, "./profile.js", &profile)).await;
+        let page = with(PAGE, "./client.js", &client);
+        Self(Frame::of(&with(&page, PUBLISHED, PEERJS)).await)
+    }
+
+    /// Somebody new who has asked to join.
+    async fn joins(poll: &Room) -> Self {
+        let visitor = Self::open().await;
+        visitor.join(poll.room(), &profile()).await;
+        visitor
+    }
+
+    async fn join(&self, link: RoomLink, profile: &str) {
+        let port = port();
+        let join = format!(
+            "const {{ elements }} = document.getElementById('join')
+             elements.link.value = '{link}'
+             elements.server.value = 'http://127.0.0.1:{port}/'
+             elements.profile.value = '{profile}'
+             document.getElementById('join').requestSubmit()"
+        );
+        self.0.run(&join).await;
+    }
+
+    /// Votes for the first option.
+    async fn votes_for_tea(&self) {
+        let vote = "document.querySelector('#options input').click()
+                    document.getElementById('ballot').requestSubmit()";
+        self.0.run(vote).await;
+    }
+
+    async fn text(&self, id: &str) -> String {
+        let text = format!("return document.getElementById('{id}').textContent");
+        self.0.run(&text).await.as_string().unwrap()
+    }
+
+    /// Resolves once the element says this.
+    async fn sees(&self, id: &str, text: &str) {
+        within(PATIENCE, &format!("showing {text:?} in #{id}"), async {
+            while !self.text(id).await.contains(text) {
+                sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+    }
+
+    async fn sees_tea_with(&self, votes: u64) {
+        self.sees("options", &format!("Tea {votes}")).await;
+    }
+}
+
+/// A profile that nobody has had before.
+fn profile() -> String {
+    u64::from_be_bytes(random()).to_string()
+}
+
+/// A poll of somebody with this configuration.
+async fn poll_with(config: Config, draft: PollDraft) -> (Hosting<MemoryStore>, Room) {
+    let identity = identity();
+    let transport = transport(Address::Owner(identity.peer_id()));
+    host(&identity, transport, config, draft).await
+}
+
+#[wasm_bindgen_test]
+async fn it_joins_votes_and_sees_what_others_vote() {
+    // More than one message of the channel.
+    let mut draft = tea_or_coffee();
+    draft
+        .options
+        .extend((0..300).map(|n| format!("{n} {}", "ä".repeat(150))));
+    let (hosting, poll) = poll_with(Config::default(), draft).await;
+    let visitor = Visitor::joins(&poll).await;
+    visitor.sees("state", "Connected.").await;
+    visitor.sees("title", "Tea or coffee?").await;
+    visitor
+        .sees("options", &format!("299 {}", "ä".repeat(150)))
+        .await;
+    visitor.sees_tea_with(0).await;
+
+    visitor.votes_for_tea().await;
+    visitor
+        .sees("commands", "Counted, as change 1 of the poll")
+        .await;
+    visitor.sees_tea_with(1).await;
+    assert_eq!(votes(&poll), 1);
+
+    let other = join(&poll).await;
+    let submitted = other.submit(tea(&other)).await.unwrap();
+    let outcome = within(MINUTE, "the outcome", submitted.outcome()).await;
+    assert!(matches!(outcome, Ok(Outcome::Applied(_))), "{outcome:?}");
+    visitor.sees_tea_with(2).await;
+    other.close().await;
+    hosting.close().await;
+}
+
+#[wasm_bindgen_test]
+async fn its_vote_whose_ack_was_lost_is_sent_again_and_counted_once() {
+    page::spy().await;
+    let owner = identity();
+    let transport = Wiretap::new(transport(Address::Owner(owner.peer_id())));
+    let heard = transport.heard();
+    let (hosting, poll) = host(&owner, transport, Config::default(), tea_or_coffee()).await;
+    let visitor = Visitor::joins(&poll).await;
+    visitor.sees("state", "Connected.").await;
+
+    // The owner gets the vote and applies it, and no word of it comes back.
+    page::dumb(true).await;
+    visitor.votes_for_tea().await;
+    counted(&poll, 1).await;
+    visitor.sees("commands", "Pending").await;
+    page::cut_accepted().await;
+    page::dumb(false).await;
+
+    visitor
+        .sees("commands", "Counted, as change 1 of the poll")
+        .await;
+    visitor.sees_tea_with(1).await;
+    within(PATIENCE, "hearing the vote again", async {
+        while heard.of_type("poll:vote").len() < 2 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    let sent = heard.of_type("poll:vote");
+    assert_eq!(sent[0], sent[1], "the same bytes");
+    assert_eq!((votes(&poll), poll.revision().unwrap().get()), (1, 1));
+    hosting.close().await;
+}
+
+#[wasm_bindgen_test]
+async fn its_pending_vote_outlives_the_page() {
+    page::spy().await;
+    let (hosting, poll) = poll().await;
+    let profile = profile();
+    let visitor = Visitor::open().await;
+    visitor.join(poll.room(), &profile).await;
+    visitor.sees("state", "Connected.").await;
+    // Everything is lost, as if the vote had never left.
+    page::dumb(true).await;
+    visitor.votes_for_tea().await;
+    visitor.sees("commands", "Pending").await;
+    drop(visitor);
+    page::dumb(false).await;
+
+    let visitor = Visitor::open().await;
+    visitor.join(poll.room(), &profile).await;
+    visitor
+        .sees("commands", "Counted, as change 1 of the poll")
+        .await;
+    visitor.sees_tea_with(1).await;
+    assert_eq!(votes(&poll), 1);
+    hosting.close().await;
+}
+
+#[wasm_bindgen_test]
+async fn it_asks_for_what_it_missed() {
+    page::spy().await;
+    let (hosting, poll) = poll().await;
+    let visitor = Visitor::joins(&poll).await;
+    visitor.sees("state", "Connected.").await;
+    page::dumb(true).await;
+    poll.submit(tea(&poll)).await.unwrap();
+    counted(&poll, 1).await;
+    page::dumb(false).await;
+    let other = join(&poll).await;
+    // The first that it hears of, and a change too far.
+    other.submit(vote_for(&other, 1)).await.unwrap();
+    visitor.sees("options", "Coffee 1").await;
+    visitor.sees_tea_with(1).await;
+    other.close().await;
+    hosting.close().await;
+}
+
+#[wasm_bindgen_test]
+async fn it_answers_pings() {
+    let config = Config {
+        ping_after: Duration::from_millis(200),
+        pong_timeout: Duration::from_millis(200),
+        ..Config::default()
+    };
+    let (hosting, poll) = poll_with(config, tea_or_coffee()).await;
+    let visitor = Visitor::joins(&poll).await;
+    visitor.sees("state", "Connected.").await;
+    // Three times as long as the owner waits for a sign of life.
+    for _ in 0..20 {
+        sleep(Duration::from_millis(100)).await;
+        assert_eq!(visitor.text("state").await, "Connected.");
+    }
+    hosting.close().await;
+}
+
+#[wasm_bindgen_test]
+async fn it_refuses_whoever_is_not_the_owner_and_tells_them_nothing() {
+    let (owner, thief) = (identity(), identity());
+    // The thief has the owner's address, and a poll of its own key.
+    let transport = Wiretap::new(transport(Address::Owner(owner.peer_id())));
+    let heard = transport.heard();
+    let (hosting, poll) = host(&thief, transport, Config::default(), tea_or_coffee()).await;
+    let mut link = poll.room();
+    link.owner = owner.peer_id();
+
+    let visitor = Visitor::open().await;
+    visitor.join(link, &profile()).await;
+    let refused = "Refused: whoever answers at the owner's address could not prove to be the owner; \
+                   nothing was sent to them.";
+    visitor.sees("state", refused).await;
+    assert_eq!(heard.types(), ["auth:hello"]);
+    hosting.close().await;
+}
+
+#[wasm_bindgen_test]
+async fn its_signed_bytes_are_those_of_the_vectors() {
+    let wire = module(WIRE).await;
+    let vector = include_str!("../../../protocol/vectors/handshake.json");
+    let check = format!(
+        "const {{ transcript, verify }} = await import('{wire}');
+         const bytes = hex => Uint8Array.from(hex.match(/../g), byte => parseInt(byte, 16));
+         const {{ owner, participant, pollId, device }} = JSON.parse(arg);
+         const fields = {{
+             owner: owner.peerId, participant: participant.peerId, pollId, device,
+             nonces: {{ owner: owner.nonce, participant: participant.nonce }},
+             bindings: {{ owner: bytes(owner.binding), participant: bytes(participant.binding) }},
+         }};
+         const results = [];
+         for (const [side, {{ peerId, signature, ...expected }}] of Object.entries({{ owner, participant }})) {{
+             const signed = transcript(side, fields);
+             results.push(signed.join() === bytes(expected.transcript).join());
+             results.push(await verify(peerId, signature, signed));
+             results.push(!await verify(peerId, signature, signed.fill(0, -1)));
+             // The neutral point as key and signature: true of every message where it is taken.
+             results.push(!await verify('aeaa' + 'a'.repeat(48), 'aeaa' + 'a'.repeat(99), signed));
+         }}
+         return results.join()"
+    );
+    let results = js(vector, &check).await.as_string().unwrap();
+    assert_eq!(results, ["true"; 8].join(","));
+}

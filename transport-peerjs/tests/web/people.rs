@@ -1,0 +1,95 @@
+//! People of a poll: somebody who hosts it, and those who join.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use hustings_outbox::{Identity, MemoryStore};
+use hustings_protocol::{Address, Command, DeviceId, PollDraft, Vote};
+use hustings_room::Config;
+use hustings_room::clock::SystemClock;
+use hustings_room::driver::{self, Hosting, Room};
+use hustings_room::transport::Transport;
+use hustings_transport_peerjs::PeerJs;
+use wasm_bindgen_futures::spawn_local;
+
+use crate::side::{config, random, token, within};
+
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+
+pub(crate) fn identity() -> Identity {
+    Identity::from_seed(random(), DeviceId::from_bytes(random()))
+}
+
+pub(crate) fn transport(address: Address) -> PeerJs {
+    PeerJs::open(&config(), &address, &token(), SystemClock::new()).unwrap()
+}
+
+pub(crate) fn tea_or_coffee() -> PollDraft {
+    PollDraft {
+        title: "Tea or coffee?".into(),
+        options: vec!["Tea".into(), "Coffee".into()],
+        multiple_choice: false,
+        voters_may_add_options: false,
+    }
+}
+
+/// A poll of somebody new.
+pub(crate) async fn poll() -> (Hosting<MemoryStore>, Room) {
+    let identity = identity();
+    let transport = transport(Address::Owner(identity.peer_id()));
+    host(&identity, transport, Config::default(), tea_or_coffee()).await
+}
+
+pub(crate) async fn host<T: Transport + 'static>(
+    identity: &Identity,
+    transport: T,
+    config: Config,
+    draft: PollDraft,
+) -> (Hosting<MemoryStore>, Room) {
+    let setup = driver::setup(identity, config).unwrap();
+    let (hosting, driver) = driver::host(setup, transport, MemoryStore::new(), SystemClock::new());
+    spawn_local(async { driver.run().await.unwrap() });
+    let poll = hosting.create(draft).await.unwrap();
+    (hosting, poll)
+}
+
+/// Somebody new in the poll.
+pub(crate) async fn join(poll: &Room) -> Room {
+    let setup = driver::setup(&identity(), Config::default()).unwrap();
+    let transport = transport(Address::Participant(setup.peer(), setup.device));
+    let (store, clock) = (MemoryStore::new(), SystemClock::new());
+    let joined = driver::join(setup, poll.room(), transport, store, clock).await;
+    let (room, driver) = joined.unwrap();
+    spawn_local(async { driver.run().await.unwrap() });
+    within(MINUTE, "joining", room.connected()).await.unwrap();
+    room
+}
+
+/// A vote for the first option.
+pub(crate) fn tea(room: &Room) -> Command {
+    vote_for(room, 0)
+}
+
+pub(crate) fn vote_for(room: &Room, option: usize) -> Command {
+    let chosen = room.poll().unwrap().options()[option].option_id;
+    Command::Vote(Vote {
+        poll_id: room.room().poll,
+        option_ids: vec![chosen],
+    })
+}
+
+/// How many have voted for the first option.
+pub(crate) fn votes(room: &Room) -> u64 {
+    room.confirmed().unwrap().tally().options[0].votes
+}
+
+/// Resolves once so many have voted for the first option.
+pub(crate) async fn counted(room: &Room, expected: u64) {
+    within(MINUTE, &format!("counting {expected}"), async {
+        let mut events = room.events();
+        while votes(room) != expected {
+            events.next().await.unwrap();
+        }
+    })
+    .await;
+}
