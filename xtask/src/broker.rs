@@ -2,6 +2,7 @@
 
 use std::env;
 use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use crate::error::Error;
@@ -16,17 +17,7 @@ pub(crate) struct Broker {
 impl Broker {
     /// Builds one and starts it at a free port.
     pub(crate) fn start() -> Result<Self, Error> {
-        process::run(&mut process::cargo([
-            "build",
-            "--package",
-            "hustings-transport-peerjs",
-            "--features",
-            "broker",
-            "--bin",
-            "hustings-broker",
-        ]))?;
-        let name = format!("hustings-broker{}", env::consts::EXE_SUFFIX);
-        let mut command = Command::new(process::target().join("debug").join(name));
+        let mut command = Command::new(build()?);
         command
             .args(["--host", "127.0.0.1", "--port", "0"])
             .stdin(Stdio::null())
@@ -56,6 +47,21 @@ impl Broker {
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
+}
+
+/// Builds one, and says where it is.
+pub(crate) fn build() -> Result<PathBuf, Error> {
+    process::run(&mut process::cargo([
+        "build",
+        "--package",
+        "hustings-transport-peerjs",
+        "--features",
+        "broker",
+        "--bin",
+        "hustings-broker",
+    ]))?;
+    let name = format!("hustings-broker{}", env::consts::EXE_SUFFIX);
+    Ok(process::target().join("debug").join(name))
 }
 
 impl Drop for Broker {

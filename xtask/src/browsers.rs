@@ -8,7 +8,7 @@ use std::process::Command;
 
 use crate::broker::Broker;
 use crate::error::Error;
-use crate::{process, setup, wasm};
+use crate::{e2e, process, setup, wasm};
 
 /// What the step is called.
 pub(crate) const WHAT: &str = "the tests in a browser";
@@ -91,7 +91,7 @@ pub(crate) fn run(args: &[OsString]) -> Result<(), Error> {
             "    not in Firefox: it needs firefox and geckodriver, or GECKODRIVER with its path"
         );
     }
-    let found = [(CHROMIUM, Some(chromium)), (FIREFOX, firefox)];
+    let found = [(CHROMIUM, Some(chromium.clone())), (FIREFOX, firefox)];
     for (browser, driver) in found {
         let Some(driver) = driver else { continue };
         let mut test = tests();
@@ -116,7 +116,7 @@ pub(crate) fn run(args: &[OsString]) -> Result<(), Error> {
             process::run(&mut test)
         })?;
     }
-    Ok(())
+    e2e::run(&chromium, args)
 }
 
 /// Cargo's configuration with this runner. Its variable would be taken apart at the spaces of a path.

@@ -5,6 +5,7 @@ mod broker;
 mod browsers;
 mod ci;
 mod demo;
+mod e2e;
 mod error;
 mod package;
 mod process;

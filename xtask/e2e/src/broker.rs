@@ -1,0 +1,66 @@
+//! The signalling server, which can be away for a while.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use tokio::process::Command;
+
+use crate::group::Group;
+
+/// A `hustings-broker` at a port of this machine.
+#[derive(Debug)]
+pub struct Broker {
+    program: PathBuf,
+    port: u16,
+    running: Option<Group>,
+}
+
+impl Broker {
+    pub(crate) async fn start(program: &Path) -> anyhow::Result<Self> {
+        let (group, port) = run(program, 0).await?;
+        Ok(Self {
+            program: program.to_owned(),
+            port,
+            running: Some(group),
+        })
+    }
+
+    /// Where it listens, or will again.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Kills it. Everybody who is registered loses their socket.
+    pub fn kill(&mut self) {
+        self.running = None;
+    }
+
+    /// Starts it again at the same port, with nobody registered.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub async fn restart(&mut self) -> anyhow::Result<()> {
+        self.kill();
+        let (group, _) = run(&self.program, self.port).await?;
+        self.running = Some(group);
+        Ok(())
+    }
+}
+
+async fn run(program: &Path, port: u16) -> anyhow::Result<(Group, u16)> {
+    let mut command = Command::new(program);
+    command.args(["--host", "127.0.0.1", "--port", &port.to_string()]);
+    // "listening at 127.0.0.1:40123"
+    let listening = |line: &str| {
+        line.strip_prefix("listening at ")?
+            .rsplit(':')
+            .next()?
+            .parse()
+            .ok()
+    };
+    Group::start(command, listening)
+        .await
+        .context("the signalling server")
+}

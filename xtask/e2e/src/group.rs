@@ -1,0 +1,84 @@
+//! A program and everything that it starts.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use anyhow::Context;
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::Mutex;
+
+/// A program in a process group of its own, which ends when this is dropped, with all that it has started.
+#[derive(Debug)]
+pub(crate) struct Group {
+    child: Mutex<Child>,
+    id: Pid,
+}
+
+impl Group {
+    /// Starts it, and reads what it says until `look` finds what is looked for.
+    pub(crate) async fn start<T>(
+        mut command: Command,
+        look: impl Fn(&str) -> Option<T>,
+    ) -> anyhow::Result<(Self, T)> {
+        let name = command.as_std().get_program().to_owned();
+        let name = Path::new(&name).display();
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0);
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("{name} cannot be started"))?;
+        let id = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        let id = id.with_context(|| format!("{name} has ended at once"))?;
+        let stdout = child.stdout.take();
+        let group = Self {
+            child: Mutex::new(child),
+            id,
+        };
+        let mut lines = BufReader::new(stdout.context("it has no output")?).lines();
+        while let Some(line) = lines.next_line().await? {
+            if let Some(found) = look(&line) {
+                // Its pipe is kept empty, or it would wait for somebody to read.
+                tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+                return Ok((group, found));
+            }
+        }
+        anyhow::bail!("{name} has ended without saying that it is ready")
+    }
+
+    /// Ends it all, without a goodbye.
+    pub(crate) fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    /// Resolves once it has ended.
+    pub(crate) async fn ended(&self) {
+        // What cannot be waited for has been.
+        let _ = self.child.lock().await.wait().await;
+    }
+
+    /// Lets none of it run until [`thaw`](Self::thaw).
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        // One that has ended needs none. Its id is nobody else's: it is not given away while the program
+        // that it is named for has not been waited for.
+        let _ = kill_process_group(self.id, signal);
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

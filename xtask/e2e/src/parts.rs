@@ -1,0 +1,48 @@
+//! What has to be built before a scenario can run.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+/// Where the parts are that a scenario is played with. `cargo xtask test --browsers` builds them, and says
+/// so in these variables.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// The signalling server: `HUSTINGS_E2E_BROKER`.
+    pub broker: PathBuf,
+    /// The folder with the library as a JavaScript package, `hustings.js`: `HUSTINGS_E2E_PACKAGE`.
+    pub package: PathBuf,
+    /// The folder with the bare transport as a JavaScript module, `raw_page.js`:
+    /// `HUSTINGS_E2E_RAW`. Only the comparison with stock PeerJS needs it.
+    pub raw: Option<PathBuf>,
+    /// Chromium's driver: `CHROMEDRIVER`, or the one on the path.
+    pub chromedriver: PathBuf,
+}
+
+impl Parts {
+    /// Reads them from the environment.
+    ///
+    /// # Errors
+    ///
+    /// One is not named.
+    pub fn from_env() -> anyhow::Result<Self> {
+        let named = |variable| {
+            env::var_os(variable).map(PathBuf::from).with_context(|| {
+                format!("{variable} is not set: run `cargo xtask test --browsers`")
+            })
+        };
+        Ok(Self {
+            broker: named("HUSTINGS_E2E_BROKER")?,
+            package: named("HUSTINGS_E2E_PACKAGE")?,
+            raw: env::var_os("HUSTINGS_E2E_RAW").map(PathBuf::from),
+            chromedriver: named("CHROMEDRIVER").unwrap_or_else(|_| "chromedriver".into()),
+        })
+    }
+}
+
+/// The root of the workspace.
+pub(crate) fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_owned()
+}

@@ -1,0 +1,85 @@
+//! What everybody in a scenario shares.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
+
+use crate::broker::Broker;
+use crate::pages::Pages;
+use crate::parts::{self, Parts};
+use crate::person::Person;
+
+/// A signalling server, a page server, and the people who were invited. All of it ends with the scenario.
+#[derive(Debug)]
+pub struct World {
+    parts: Parts,
+    broker: AsyncMutex<Broker>,
+    broker_port: u16,
+    pages: Pages,
+    people: Mutex<Vec<Arc<Person>>>,
+}
+
+impl World {
+    pub(crate) async fn begin() -> anyhow::Result<Self> {
+        let parts = Parts::from_env()?;
+        let root = parts::root();
+        let own = root.join("xtask/e2e/pages");
+        let npm = root.join("transport-peerjs/tests/npm/node_modules");
+        let mut mounts: Vec<(&str, &Path)> =
+            vec![("/", &own), ("/npm", &npm), ("/hustings", &parts.package)];
+        if let Some(raw) = &parts.raw {
+            mounts.push(("/raw", raw));
+        }
+        let pages = Pages::serve(&mounts).await?;
+        let broker = Broker::start(&parts.broker).await?;
+        Ok(Self {
+            broker_port: broker.port(),
+            broker: AsyncMutex::new(broker),
+            parts,
+            pages,
+            people: Mutex::default(),
+        })
+    }
+
+    /// Starts the browser of somebody who has not been here before.
+    ///
+    /// # Errors
+    ///
+    /// There is no browser, or no driver for it.
+    pub async fn person(&self, name: &str) -> anyhow::Result<Arc<Person>> {
+        let person = Arc::new(Person::start(name, &self.parts.chromedriver).await?);
+        self.lock().push(Arc::clone(&person));
+        Ok(person)
+    }
+
+    /// The address of one of these pages: those in `pages`, `hustings/…` the JavaScript package, `npm/…`
+    /// the packages that the tests have from there. It has the port of the signalling server in its query.
+    #[must_use]
+    pub fn page(&self, path: &str) -> String {
+        self.pages
+            .url(&format!("{path}?broker={}", self.broker_port))
+    }
+
+    /// The signalling server, to kill and to start again.
+    pub async fn broker(&self) -> MutexGuard<'_, Broker> {
+        self.broker.lock().await
+    }
+
+    pub(crate) fn people(&self) -> Vec<Arc<Person>> {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Person>>> {
+        // Somebody may have panicked over it, which is what its people are then asked about.
+        self.people.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        for person in self.people() {
+            person.kill();
+        }
+    }
+}
