@@ -106,6 +106,13 @@ pub(crate) async fn live_rtcs() -> usize {
     js("", "return spy.live().length").await.as_f64().unwrap() as usize
 }
 
+/// Puts the spy into the page, and closes what earlier tests have left winding down: from here on every live
+/// connection is the test's own.
+pub(crate) async fn spy_alone() {
+    spy().await;
+    js("", "spy.live().forEach(rtc => rtc.close())").await;
+}
+
 /// Closes the peer connections of this page that accepted, without a word to whoever has them.
 pub(crate) async fn cut_accepted() {
     let cut =
