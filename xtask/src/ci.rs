@@ -69,6 +69,8 @@ fn wasm() -> Result<(), Error> {
         "-p",
         "wasm-size",
         "-p",
+        "starter-trunk",
+        "-p",
         "tab",
         "-p",
         "poll-js",

@@ -14,7 +14,9 @@ const AT_A_TIME: &str = "6";
 pub(crate) fn run(driver: &Path, args: &[OsString]) -> Result<(), Error> {
     let broker = process::step("build the signalling server", broker::build)?;
     // Not the quick build: what is tested is what people get.
-    let package = process::step("build the JavaScript package", || package::build(false))?;
+    let package = process::step("build the JavaScript package", || {
+        package::build(package::Speed::Small)
+    })?;
     let mut scenarios = process::cargo(["test", "--package", "hustings-e2e"]);
     scenarios
         .args(args)

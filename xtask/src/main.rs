@@ -12,6 +12,7 @@ mod process;
 mod purity;
 mod setup;
 mod sim;
+mod starters;
 mod test;
 mod wasm;
 
@@ -47,7 +48,7 @@ enum Chore {
     Bench(bench::Args),
     /// Build the library for browsers and say how large it is
     Wasm,
-    /// Build the library for JavaScript, as an npm package in target/xtask/poll-js
+    /// Build the library for JavaScript, as an npm package in examples/poll-js/pkg
     Package(package::Args),
     /// Install what the wasm builds need
     Setup(setup::Args),

@@ -14,6 +14,15 @@ pub(crate) struct Args {
     dev: bool,
 }
 
+/// How a package is built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Speed {
+    /// Large and slow, as tests are.
+    Quick,
+    /// As small as it gets.
+    Small,
+}
+
 /// What `package.json` says: what wasm-pack writes for `--target web`.
 const PACKAGE: &str = r#"{
   "name": "hustings",
@@ -35,33 +44,38 @@ const PACKAGE: &str = r#"{
 
 /// Builds the package and says where it is.
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
-    let to = build(args.dev)?;
+    let to = build(match args.dev {
+        true => Speed::Quick,
+        false => Speed::Small,
+    })?;
     println!("npm install {}", to.display());
     Ok(())
 }
 
-/// Builds the package. The folder has nothing else in it: whoever depends on it copies or links it.
-pub(crate) fn build(dev: bool) -> Result<PathBuf, Error> {
+/// Builds the package where wasm-pack would put it, too: others depend on it by its path.
+pub(crate) fn build(speed: Speed) -> Result<PathBuf, Error> {
     let cargo = setup::wasm()?;
     let tool = process::step("build wasm-bindgen", wasm::tool)?;
-    let (profile, folder) = match dev {
-        true => ("dev", "debug"),
-        false => (wasm::PROFILE, wasm::PROFILE),
+    let (profile, folder) = match speed {
+        Speed::Quick => ("dev", "debug"),
+        Speed::Small => (wasm::PROFILE, wasm::PROFILE),
     };
     let mut build = cargo.command();
+    // As the tests in a browser are built, so that what they have in common is built once.
+    build.env("CARGO_PROFILE_DEV_DEBUG", "0");
     build.args(["build", "--profile", profile, "--target", setup::WASM]);
     process::step("build examples/poll-js", || {
         process::run(build.args(["-p", "poll-js"]))
     })?;
     let built = process::target().join(setup::WASM).join(folder);
-    let to = process::scratch()?.join("poll-js");
+    let to = process::root().join("examples/poll-js/pkg");
     process::step("make the package", || {
         if to.exists() {
             fs::remove_dir_all(&to).map_err(Error::file("empty", &to))?;
         }
         let mut bindgen = Command::new(&tool);
         bindgen.args(["bindgen", "--target", "web", "--out-name", "hustings"]);
-        if !dev {
+        if speed == Speed::Small {
             bindgen.args(["--remove-name-section", "--remove-producers-section"]);
         }
         bindgen.arg("--out-dir").arg(&to);

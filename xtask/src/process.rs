@@ -45,10 +45,17 @@ pub(crate) fn has_npm() -> bool {
 
 /// Installs stock PeerJS and PeerServer, which only tests use, as their lock file says.
 pub(crate) fn npm_packages() -> Result<(), Error> {
-    let mut npm = Command::new("npm");
-    npm.args(["ci", "--no-audit", "--no-fund", "--prefix"])
-        .arg(root().join("transport-peerjs/tests/npm"));
-    run(&mut npm)
+    npm(
+        "transport-peerjs/tests/npm",
+        &["ci", "--no-audit", "--no-fund"],
+    )
+}
+
+/// Runs npm in a folder of the workspace.
+pub(crate) fn npm(folder: &str, args: &[&str]) -> Result<(), Error> {
+    run(Command::new("npm")
+        .args(args)
+        .current_dir(root().join(folder)))
 }
 
 /// Where a program is.

@@ -1,6 +1,7 @@
-//! `cargo xtask test`: every test there is. All but the last step need Rust and nothing else; that
-//! one needs a browser, and where there is none and none can be installed it is left out, loudly,
-//! except in CI, where it fails.
+//! `cargo xtask test`: every test there is. All but the last two steps need Rust and nothing else. The
+//! last but one needs wasm's standard library, which is installed, and npm for a part of it. The last
+//! needs a browser, and where there is none and none can be installed it is left out, loudly, except in
+//! CI, where it fails.
 
 use std::ffi::OsString;
 use std::fs;
@@ -8,14 +9,14 @@ use std::process::Output;
 
 use crate::error::Error;
 use crate::process::{self, Report};
-use crate::{browsers, purity};
+use crate::{browsers, purity, starters};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Run only the tests that run in browsers
     #[arg(long, conflicts_with = "no_browsers")]
     browsers: bool,
-    /// Leave out the tests that run in browsers
+    /// Leave out the tests that run in browsers, and what is only built for them
     #[arg(long)]
     no_browsers: bool,
     /// Given anything, only `cargo test` is run and gets it: a filter, `-p hustings-room`, …
@@ -49,8 +50,12 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let mut report = Report::default();
     native(&mut report);
     if args.no_browsers {
+        eprintln!("==> {}: left out", starters::WHAT);
         eprintln!("==> {}: left out", browsers::WHAT);
-    } else if let Err(missing) = browsers::can_be_had()
+        return report.finish("test");
+    }
+    report.step(starters::WHAT, starters::build);
+    if let Err(missing) = browsers::can_be_had()
         && std::env::var_os("CI").is_none()
     {
         // All the rest needs Rust alone, and has passed or not without it.
@@ -64,6 +69,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
 /// Runs every test.
 pub(crate) fn all(report: &mut Report) {
     native(report);
+    report.step(starters::WHAT, starters::build);
     report.step(browsers::WHAT, || browsers::run(&[]));
 }
 

@@ -9,7 +9,7 @@
 //! - One tab hosts, and it hosts every poll of the identity.
 //! - What a closed tab has left unanswered is delivered by one that is open.
 //! - Where the browser keeps nothing for the page, or cannot tell tabs apart (a page that came without HTTPS),
-//!   everything works in memory, and [`App::storage`] says so.
+//!   everything works in memory, and `App::storage` says so.
 
 #![cfg(target_family = "wasm")]
 

@@ -30,6 +30,14 @@ same(await outcome(hosted.settings({ closed: true })), { state: "applied", revis
 await until(joined, () => joined.poll().closed, "the end of the poll");
 same(heard.length, before);
 
+// A handle that is let go closes nothing, and whoever listens goes on listening.
+const other = await join(ben, hosted.link);
+const next = new Promise(resolve => other.onChange(event => event.type !== "peers" && resolve(event)));
+other.free();
+same(await outcome(hosted.setName("Ann")), { state: "applied", revision: 4 });
+same(await soon(next, "the next event"), { type: "poll", revision: 4 });
+same(hosted.peers().length, 3, "the owner, and two seats of Ben's");
+
 for (const room of [joined, hosted]) {
     const last = new Promise(resolve => room.onChange(event => event.type === "closed" && resolve(event)));
     await room.close();
