@@ -126,7 +126,7 @@ impl Journal {
             };
         };
         // The ring has them by slot.
-        receipts.sort_by_key(|(author, device, receipt)| (*author, *device, receipt.seq));
+        receipts.sort_unstable_by_key(|(author, device, receipt)| (*author, *device, receipt.seq));
         Ok(Some(JournalContents { log, receipts }))
     }
 
@@ -166,8 +166,9 @@ impl Journal {
             return Err(unknown_key(self.log.name(), key));
         };
         let record = || format!("{}, slot {slot}", self.receipt_name(author, device));
+        let text = std::str::from_utf8(value).map_err(|error| corrupt(record(), error))?;
         let receipt: Receipt =
-            serde_json::from_slice(value).map_err(|error| corrupt(record(), error))?;
+            serde_json::from_str(text).map_err(|error| corrupt(record(), error))?;
         if ring_slot(&receipt) != slot {
             return Err(corrupt(
                 record(),

@@ -310,17 +310,25 @@ impl<'a> Envelope<'a> {
     /// The payload, which is an object with a version. One that cannot be read is of another
     /// version if it says so, whatever else is wrong with it.
     pub(crate) fn versioned<T: Deserialize<'a>>(&self) -> Result<T, DecodeError> {
+        match self.object() {
+            Ok(payload) => Ok(payload),
+            Err(error) => Err(self.other_version().unwrap_or(error)),
+        }
+    }
+
+    /// That the payload is of another version, if it says so.
+    fn other_version(&self) -> Option<DecodeError> {
         #[derive(Deserialize)]
         struct Version {
             v: u32,
         }
 
-        self.object().map_err(|error| match self.object() {
-            Ok(Version { v }) if v != VERSION => self.refuse(
+        let Version { v } = self.object().ok()?;
+        (v != VERSION).then(|| {
+            self.refuse(
                 ErrorCode::UnsupportedVersion,
                 format!("this side speaks version {VERSION}, not {v}"),
-            ),
-            Ok(_) | Err(_) => error,
+            )
         })
     }
 
@@ -331,21 +339,25 @@ impl<'a> Envelope<'a> {
     }
 
     fn decode<T: Deserialize<'a>>(&self) -> Result<T, DecodeError> {
-        serde_json::from_str(self.payload.get()).map_err(|error| {
-            self.refuse(
-                ErrorCode::BadField,
-                format!("{}: {}", shown(&self.word), said(&error)),
-            )
-        })
+        serde_json::from_str(self.payload.get()).map_err(|error| self.unreadable(&error))
     }
 
     pub(crate) fn require<T>(&self, field: Option<T>, name: &str) -> Result<T, DecodeError> {
-        field.ok_or_else(|| {
-            self.refuse(
-                ErrorCode::BadField,
-                format!("{} has no {name}", shown(&self.word)),
-            )
-        })
+        field.ok_or_else(|| self.missing(name))
+    }
+
+    // Errors are made out of line: what returns them is compiled for each type of payload.
+
+    #[inline(never)]
+    fn unreadable(&self, error: &serde_json::Error) -> DecodeError {
+        let message = format!("{}: {}", shown(&self.word), said(error));
+        self.refuse(ErrorCode::BadField, message)
+    }
+
+    #[inline(never)]
+    fn missing(&self, name: &str) -> DecodeError {
+        let message = format!("{} has no {name}", shown(&self.word));
+        self.refuse(ErrorCode::BadField, message)
     }
 
     pub(crate) fn refuse(&self, code: ErrorCode, message: impl Into<String>) -> DecodeError {
@@ -390,11 +402,9 @@ fn said(error: &serde_json::Error) -> String {
 
 /// Writes a message: the type, the fields beside the payload, the payload.
 pub(crate) fn encode<P: Serialize + ?Sized>(kind: Kind, fields: Fields, payload: &P) -> Bytes {
-    let mut frame = begin(kind, fields, 256);
-    serde_json::to_writer(&mut frame, payload)
+    let payload = serde_json::to_string(payload)
         .expect("payloads are structs with text keys, which always serialise");
-    frame.push(b'}');
-    frame.into()
+    wrap(kind, fields, &payload)
 }
 
 /// Writes a message around a payload that is JSON already.
@@ -462,5 +472,5 @@ fn text_field(frame: &mut Vec<u8>, field: &str, text: &str) {
 
 fn number_field(frame: &mut Vec<u8>, field: &str, number: u64) {
     name(frame, field);
-    serde_json::to_writer(frame, &number).expect("a number always serialises");
+    frame.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }

@@ -7,18 +7,22 @@
 use std::fmt;
 use std::str::FromStr;
 
-use data_encoding::{Encoding, Specification};
-use std::sync::LazyLock;
+use base32ct::{Base32Unpadded, Encoding};
 use uuid::Uuid;
 
-/// RFC 4648 base32 in lower case and without padding; data-encoding refuses set trailing bits, so
-/// a value has one spelling.
-pub(crate) static BASE32: LazyLock<Encoding> = LazyLock::new(|| {
-    let mut spec = Specification::new();
-    spec.symbols.push_str("abcdefghijklmnopqrstuvwxyz234567");
-    spec.encoding()
-        .expect("the alphabet has 32 distinct symbols")
-});
+/// Writes bytes as base32 (RFC 4648, lower case, no padding) into a text that has just the room.
+pub(crate) fn encode_base32<'a>(bytes: &[u8], text: &'a mut [u8]) -> &'a str {
+    Base32Unpadded::encode(bytes, text).expect("the text is as long as the bytes need")
+}
+
+/// Reads base32 of just these bytes. `None` unless it is what [`encode_base32`] makes of them: the
+/// last character may have bits that belong to no byte, and a value has one spelling.
+///
+/// `text` and `again` are as long as the bytes need.
+pub(crate) fn decode_base32(text: &str, bytes: &mut [u8], again: &mut [u8]) -> Option<()> {
+    Base32Unpadded::decode(text, bytes).ok()?;
+    (encode_base32(bytes, again) == text).then_some(())
+}
 
 /// Why a text is not an id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -117,9 +121,7 @@ macro_rules! base32_id {
 
             /// Runs `then` on the text form, which needs no allocation.
             pub(crate) fn with_text<R>(&self, then: impl FnOnce(&str) -> R) -> R {
-                let mut text = [0; $chars];
-                $crate::ids::BASE32.encode_mut(&self.0, &mut text);
-                then(std::str::from_utf8(&text).expect("base32 is ASCII"))
+                then($crate::ids::encode_base32(&self.0, &mut [0; $chars]))
             }
         }
 
@@ -135,13 +137,12 @@ macro_rules! base32_id {
                     });
                 }
                 let mut bytes = [0; $bytes];
-                match $crate::ids::BASE32.decode_mut(text.as_bytes(), &mut bytes) {
-                    Ok($bytes) => Ok(Self(bytes)),
-                    Ok(_) | Err(_) => Err($crate::IdError::Alphabet {
+                $crate::ids::decode_base32(text, &mut bytes, &mut [0; $chars])
+                    .map(|()| Self(bytes))
+                    .ok_or($crate::IdError::Alphabet {
                         kind: $kind,
                         alphabet: "lower-case base32",
-                    }),
-                }
+                    })
             }
         }
 

@@ -1,8 +1,9 @@
 //! The poll as a value: what a snapshot says and what the rules change.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
+use litemap::LiteMap;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
@@ -281,7 +282,7 @@ impl Poll {
     /// The result so far. Its cost grows with the votes.
     #[must_use]
     pub fn tally(&self) -> Tally {
-        let mut votes: BTreeMap<OptionId, u64> = BTreeMap::new();
+        let mut votes: LiteMap<OptionId, u64> = LiteMap::new();
         let mut voters = 0;
         for member in self.members.values() {
             voters += u64::from(!member.choices.is_empty());
@@ -317,10 +318,10 @@ impl Poll {
                 ),
             ));
         }
-        let mut known = BTreeSet::new();
+        let mut known: LiteMap<OptionId, ()> = LiteMap::new();
         for option in &self.options {
             check_text("an option's label", &option.label, limits.max_label_chars)?;
-            if !known.insert(option.option_id) {
+            if known.insert(option.option_id, ()).is_some() {
                 return Err(Rejection::new(
                     ErrorCode::OptionExists,
                     format!("the option {} is there twice", option.option_id),
@@ -337,7 +338,11 @@ impl Poll {
                     format!("the role of {peer} does not fit the owner {}", self.owner),
                 ));
             }
-            self.check_choices(&member.choices, |choice| known.contains(&choice), limits)?;
+            self.check_choices(
+                &member.choices,
+                |choice| known.contains_key(&choice),
+                limits,
+            )?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Several polls of one owner behind one address.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
@@ -8,6 +8,7 @@ use hustings_protocol::handshake::VERSION;
 use hustings_protocol::{
     Command, CommandId, Envelope, ErrorCode, Hello, Message, PollId, Refusal, Rejection,
 };
+use litemap::LiteMap;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
@@ -27,11 +28,11 @@ pub struct Host {
     key: SigningKey,
     config: Config,
     rng: ChaCha20Rng,
-    owners: BTreeMap<PollId, Owner>,
+    owners: LiteMap<PollId, Owner>,
     /// Until when an unknown poll may be one that has not been opened yet.
     opening_until: Moment,
-    waiting: BTreeMap<LinkId, Waiting>,
-    routes: BTreeMap<LinkId, PollId>,
+    waiting: LiteMap<LinkId, Waiting>,
+    routes: LiteMap<LinkId, PollId>,
     outputs: VecDeque<Output>,
 }
 
@@ -52,10 +53,10 @@ impl Host {
             key: setup.key.clone(),
             config: setup.config.clone(),
             rng: ChaCha20Rng::from_seed(setup.seed),
-            owners: BTreeMap::new(),
+            owners: LiteMap::new(),
             opening_until: now + setup.config.opening_grace,
-            waiting: BTreeMap::new(),
-            routes: BTreeMap::new(),
+            waiting: LiteMap::new(),
+            routes: LiteMap::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -253,7 +254,7 @@ impl Host {
 
     /// Stops hosting: every link is closed.
     pub fn close(&mut self) {
-        for link in std::mem::take(&mut self.waiting).into_keys() {
+        for (link, _) in std::mem::take(&mut self.waiting) {
             self.outputs.push_back(Output::Hangup { link });
         }
         let polls: Vec<PollId> = self.owners.keys().copied().collect();

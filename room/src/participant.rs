@@ -5,7 +5,7 @@ mod in_flight;
 mod receive;
 mod replica;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use hustings_protocol::{
     Command, CommandId, DeviceId, Hello, Message, Numbered, PeerId, PeerInfo, Poll, Rejection,
     Revision, RoomLink, Seq,
 };
+use litemap::LiteMap;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 
@@ -56,7 +57,7 @@ pub struct Participant {
     rng: ChaCha20Rng,
     replica: Replica,
     in_flight: InFlight,
-    peers: BTreeMap<(PeerId, DeviceId), PeerInfo>,
+    peers: LiteMap<(PeerId, DeviceId), PeerInfo>,
     /// The owner's own device, with which a complete list of peers begins.
     hub: Option<(PeerId, DeviceId)>,
     connection: Connection,
@@ -144,7 +145,7 @@ impl Participant {
             config: setup.config,
             unix_millis: setup.unix_millis,
             rng: ChaCha20Rng::from_seed(setup.seed),
-            peers: BTreeMap::new(),
+            peers: LiteMap::new(),
             hub: None,
             connection: Connection::Connecting,
             phase: Phase::Idle,
@@ -196,7 +197,7 @@ impl Participant {
     pub fn view(&mut self) -> Option<Arc<Poll>> {
         if self.view.is_none() {
             let mut view = Arc::clone(self.replica.poll()?);
-            for (_, entry) in self.in_flight.iter() {
+            for entry in self.in_flight.iter() {
                 // One that is refused here and now changes nothing; it is the owner who decides.
                 let _ =
                     Arc::make_mut(&mut view).apply(self.peer, &entry.command, &self.config.limits);
@@ -211,9 +212,9 @@ impl Participant {
     pub fn pending(&self) -> Vec<Pending> {
         self.in_flight
             .iter()
-            .map(|(seq, entry)| Pending {
+            .map(|entry| Pending {
                 command_id: entry.command_id,
-                seq,
+                seq: entry.seq,
                 command: entry.command.clone(),
                 state: if entry.sent {
                     CommandState::Sent
@@ -396,17 +397,13 @@ impl Participant {
 
     // Commands on their way.
 
-    fn settle(
-        &mut self,
-        command_id: CommandId,
-        state: CommandState,
-    ) -> Option<(Seq, in_flight::Entry)> {
-        let (seq, entry) = self.in_flight.settle(command_id)?;
+    fn settle(&mut self, command_id: CommandId, state: CommandState) -> Option<in_flight::Entry> {
+        let entry = self.in_flight.settle(command_id)?;
         self.view = None;
-        self.persist(Record::Settled { seq });
+        self.persist(Record::Settled { seq: entry.seq });
         self.command_event(command_id, state);
         self.send_commands();
-        Some((seq, entry))
+        Some(entry)
     }
 
     /// Sends what may be sent.

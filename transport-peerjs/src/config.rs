@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use data_encoding::BASE32_NOPAD;
+use base32ct::{Base32Unpadded, Encoding};
 use hustings_room::BackoffConfig;
 
 /// Where the signalling server is, and how to behave towards it and towards others.
@@ -186,7 +186,7 @@ impl Token {
     /// A token of 20 random bytes, which the caller supplies.
     #[must_use]
     pub fn from_random(bytes: [u8; 20]) -> Self {
-        Self(BASE32_NOPAD.encode(&bytes).to_ascii_lowercase())
+        Self(Base32Unpadded::encode_string(&bytes))
     }
 
     /// A token that was kept.

@@ -12,7 +12,10 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use hustings_outbox::{HostingLock, IndexedDbStore, Slot};
-use hustings_protocol::{Address, Command, Outcome, RoomLink};
+use hustings_protocol::{
+    Address, Command, IdError, OptionAdd, Outcome, PollDraft, PollId, PollOption, Role, RoleUpdate,
+    RoomLink, SettingsUpdate, UserProfile, Vote,
+};
 use hustings_room::clock::SystemClock;
 use hustings_room::driver::{self, Room};
 use hustings_room::transport::{SendOutcome, Transport, TransportEvent};
@@ -29,13 +32,13 @@ pub struct Seat {
     _lock: Option<HostingLock>,
 }
 
-/// Hosts a new poll; the draft is JSON.
+/// Hosts the poll that was hosted before, or a new one.
 ///
 /// # Errors
 ///
 /// What the browser or the draft is missing, in words.
 #[wasm_bindgen]
-pub async fn host(profile: String, draft: String) -> Result<Seat, JsError> {
+pub async fn host(profile: String, title: String, labels: Vec<String>) -> Result<Seat, JsError> {
     let store = IndexedDbStore::open(&profile).await?;
     let slot = Slot::take(&profile).await?;
     let identity = slot.identity(&store).await?;
@@ -45,7 +48,15 @@ pub async fn host(profile: String, draft: String) -> Result<Seat, JsError> {
     spawn_local(async { drop(driver.run().await) });
     let room = match hosting.journals().await?.first() {
         Some(link) => hosting.open(link.poll).await?,
-        None => hosting.create(serde_json::from_str(&draft)?).await?,
+        None => {
+            let draft = PollDraft {
+                title,
+                options: labels,
+                multiple_choice: true,
+                voters_may_add_options: true,
+            };
+            hosting.create(draft).await?
+        }
     };
     Ok(Seat {
         room,
@@ -88,35 +99,70 @@ async fn enter(slot: &Slot, link: RoomLink, store: &IndexedDbStore) -> Result<Ro
 
 #[wasm_bindgen]
 impl Seat {
-    /// The poll as JSON.
-    ///
-    /// # Errors
-    ///
-    /// None in practice.
-    pub fn poll(&self) -> Result<Option<String>, JsError> {
-        let poll = self.room.poll();
-        Ok(poll.map(|poll| serde_json::to_string(&*poll)).transpose()?)
+    /// What the poll asks, and what people say: the names of those who chose each option.
+    pub fn poll(&self) -> Vec<String> {
+        let Some(poll) = self.room.poll() else {
+            return Vec::new();
+        };
+        let chosen = |option: &PollOption| {
+            let names = poll.members().filter_map(|(_, member)| {
+                let profile = member.profile.as_ref()?;
+                member
+                    .choices
+                    .contains(&option.option_id)
+                    .then_some(profile.name.as_str())
+            });
+            [&option.label, ": ", &names.collect::<Vec<_>>().join(", ")].concat()
+        };
+        let lines = poll.options().iter().map(chosen);
+        std::iter::once(poll.title().to_owned())
+            .chain(lines)
+            .collect()
     }
 
-    /// Does something, and waits for the answer: the revision that it made. `kind` is the type of the
-    /// message, and `payload` its payload.
+    /// Does something, and waits for the answer: the revision that it made.
     ///
     /// # Errors
     ///
     /// Why it does not count, in words.
-    pub async fn submit(self, kind: String, payload: String) -> Result<String, JsError> {
-        let command = match kind.as_str() {
-            "poll:vote" => Command::Vote(serde_json::from_str(&payload)?),
-            "poll:option:add" => Command::AddOption(serde_json::from_str(&payload)?),
-            "poll:role:update" => Command::UpdateRole(serde_json::from_str(&payload)?),
-            "poll:settings" => Command::UpdateSettings(serde_json::from_str(&payload)?),
-            _ => Command::SetProfile(serde_json::from_str(&payload)?),
-        };
+    pub async fn submit(self, what: String, of: Vec<String>) -> Result<u64, JsError> {
+        let command = command(self.room.room().poll, &what, of)?;
         match self.room.submit(command).await?.outcome().await? {
-            Outcome::Applied(revision) => Ok(revision.to_string()),
+            Outcome::Applied(revision) => Ok(revision.get()),
             Outcome::Rejected(why) => Err(why.into()),
         }
     }
+}
+
+/// The command of a button's name and the texts that belong to it.
+fn command(poll_id: PollId, what: &str, of: Vec<String>) -> Result<Command, JsError> {
+    let mut of = of.into_iter();
+    let mut next = || {
+        of.next()
+            .ok_or_else(|| JsError::new("something is missing"))
+    };
+    Ok(match what {
+        "vote" => Command::Vote(Vote {
+            poll_id,
+            option_ids: of.map(|id| id.parse()).collect::<Result<_, IdError>>()?,
+        }),
+        "add" => Command::AddOption(OptionAdd {
+            poll_id,
+            option_id: next()?.parse()?,
+            label: next()?,
+        }),
+        "moderator" => Command::UpdateRole(RoleUpdate {
+            poll_id,
+            peer_id: next()?.parse()?,
+            role: Role::Moderator,
+        }),
+        "close" => Command::UpdateSettings(SettingsUpdate {
+            poll_id,
+            closed: Some(true),
+            voters_may_add_options: None,
+        }),
+        _ => Command::SetProfile(UserProfile { name: next()? }),
+    })
 }
 
 /// What is under way, both ways.

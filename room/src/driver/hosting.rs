@@ -26,7 +26,7 @@ pub fn host<T: Transport, S: Store + Clone>(
     transport: T,
     store: S,
     clock: impl Clock + 'static,
-) -> (Hosting<S>, Driver<Host, T, S>) {
+) -> (Hosting<S>, Driver<T, S>) {
     let device = setup.device;
     let machine = Host::new(&setup, clock.now());
     let (shared, ends) = Shared::new(machine, Arc::new(clock));

@@ -73,7 +73,7 @@ pub async fn join<T: Transport, S: Store>(
     transport: T,
     store: S,
     clock: impl Clock + 'static,
-) -> Result<(Room, Driver<Participant, T, S>), OpenError> {
+) -> Result<(Room, Driver<T, S>), OpenError> {
     let (device, peer) = (setup.device, setup.peer());
     let (outbox, cache) = records::load_participant(&store, device, room).await?;
     let participant = Participant::new(setup, room, outbox, cache.as_ref(), clock.now())?;

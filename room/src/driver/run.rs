@@ -1,6 +1,5 @@
 //! The loop: gather what happened, commit what it means, do what may be done then.
 
-use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,12 +8,13 @@ use bytes::Bytes;
 use futures::StreamExt;
 use hustings_outbox::{Batch, Durability, Store, StoreError};
 use hustings_protocol::DeviceId;
+use litemap::LiteMap;
 
 use super::records;
-use super::shared::{Ends, Reply, Request, State};
+use super::shared::{AnyMachine, Ends, Reply, Request, State};
 use crate::clock::Sleep;
 use crate::transport::{SendOutcome, Transport, TransportError, TransportEvent};
-use crate::{LinkId, Machine, Moment, Output, Record};
+use crate::{LinkId, Moment, Output, Record};
 
 /// How many inputs are taken before what they mean is committed. A commit costs about as much as
 /// a thousand inputs, so a batch has many; it is bounded so that an answer does not wait for ever.
@@ -34,15 +34,15 @@ pub enum DriverError {
 
 /// Runs a machine over a transport and a store.
 #[must_use = "a driver does nothing until it is run"]
-pub struct Driver<M, T, S> {
-    ends: Ends<M>,
+pub struct Driver<T, S> {
+    ends: Ends,
     transport: T,
     store: S,
     device: DeviceId,
     sleep: Option<(Moment, Sleep)>,
     /// Links that had no room for something, until they say that they have. The transport may have
     /// some sooner, but nothing may overtake what found none.
-    full: BTreeSet<LinkId>,
+    full: LiteMap<LinkId, ()>,
     staged: Staged,
     closing: Vec<Reply>,
     is_closing: bool,
@@ -59,15 +59,15 @@ struct Staged {
     replies: Vec<Reply>,
 }
 
-impl<M: Machine, T: Transport, S: Store> Driver<M, T, S> {
-    pub(super) fn new(ends: Ends<M>, transport: T, store: S, device: DeviceId) -> Self {
+impl<T: Transport, S: Store> Driver<T, S> {
+    pub(super) fn new(ends: Ends, transport: T, store: S, device: DeviceId) -> Self {
         Self {
             ends,
             transport,
             store,
             device,
             sleep: None,
-            full: BTreeSet::new(),
+            full: LiteMap::new(),
             staged: Staged::default(),
             closing: Vec::new(),
             is_closing: false,
@@ -138,7 +138,7 @@ impl<M: Machine, T: Transport, S: Store> Driver<M, T, S> {
             return Poll::Pending;
         };
         if self.sleep.as_ref().is_none_or(|(at, _)| *at != deadline) {
-            self.sleep = Some((deadline, self.ends.core.clock.sleep_until(deadline)));
+            self.sleep = Some((deadline, self.ends.clock.sleep_until(deadline)));
         }
         let Some((_, sleep)) = &mut self.sleep else {
             return Poll::Pending;
@@ -147,36 +147,37 @@ impl<M: Machine, T: Transport, S: Store> Driver<M, T, S> {
             return Poll::Pending;
         }
         self.sleep = None;
-        self.feed(|state, now| state.machine.handle_timeout(now));
+        self.feed(|machine, now| machine.handle_timeout(now));
         Poll::Ready(())
     }
 
     fn handle_event(&mut self, event: TransportEvent) -> Result<(), DriverError> {
         match event {
             TransportEvent::LinkUp { link, binding } => {
-                self.feed(|state, now| state.machine.handle_link_up(link, binding, now));
+                self.feed(|machine, now| machine.handle_link_up(link, binding, now));
             }
             TransportEvent::Frame { link, frame } => {
-                self.feed(|state, now| state.machine.handle_frame(link, &frame, now));
+                self.feed(|machine, now| machine.handle_frame(link, &frame, now));
             }
             TransportEvent::Drained { link } => {
                 self.full.remove(&link);
-                self.feed(|state, now| state.machine.handle_drained(link, now));
+                self.feed(|machine, now| machine.handle_drained(link, now));
             }
             TransportEvent::LinkDown { link, reason } => {
                 self.full.remove(&link);
-                self.feed(|state, now| state.machine.handle_link_down(link, reason, now));
+                self.feed(|machine, now| machine.handle_link_down(link, reason, now));
             }
-            TransportEvent::Wake => self.feed(|state, now| state.machine.handle_wake(now)),
+            TransportEvent::Wake => self.feed(|machine, now| machine.handle_wake(now)),
             TransportEvent::Failed(error) => return Err(error.into()),
         }
         Ok(())
     }
 
-    fn handle_request(&mut self, request: Option<Request<M>>) {
+    fn handle_request(&mut self, request: Option<Request>) {
         match request {
             Some(Request::Run(run)) => {
-                let reply = self.feed(run);
+                let now = self.ends.clock.now();
+                let reply = run(now, &mut |state| self.drain(state));
                 self.staged.replies.push(reply);
             }
             // With its last handle gone nobody can want anything of it any more.
@@ -190,22 +191,21 @@ impl<M: Machine, T: Transport, S: Store> Driver<M, T, S> {
 
     fn close(&mut self) {
         self.is_closing = true;
-        self.feed(|state, _| state.machine.close());
+        self.feed(|machine, _| machine.close());
     }
 
     /// One input, and at once everything that it leads to, in one step for those who look on.
-    fn feed<R>(&mut self, input: impl FnOnce(&mut State<M>, Moment) -> R) -> R {
-        let now = self.ends.core.clock.now();
+    fn feed(&mut self, input: impl FnOnce(&mut AnyMachine, Moment)) {
+        let now = self.ends.clock.now();
         let core = Arc::clone(&self.ends.core);
         let mut state = core.lock();
-        let result = input(&mut state, now);
+        input(&mut state.machine, now);
         self.drain(&mut state);
-        result
     }
 
     /// Takes the outputs: records into the batch, and what comes after one behind it. What comes
     /// before any record is done at once.
-    fn drain(&mut self, state: &mut State<M>) {
+    fn drain(&mut self, state: &mut State<AnyMachine>) {
         while let Some(output) = state.machine.poll_output() {
             match output {
                 Output::Persist(persist) => {
@@ -255,12 +255,12 @@ impl<M: Machine, T: Transport, S: Store> Driver<M, T, S> {
         }
     }
 
-    fn perform(&mut self, state: &mut State<M>, output: Output) {
+    fn perform(&mut self, state: &mut State<AnyMachine>, output: Output) {
         match output {
             // Records never get here: they are staged.
             Output::Persist(_) => {}
             Output::Send { link, frame } => {
-                if self.full.contains(&link)
+                if self.full.contains_key(&link)
                     || self.transport.send(link, frame.clone()) == SendOutcome::Full
                 {
                     self.congested(state, link, &frame);
@@ -277,7 +277,7 @@ impl<M: Machine, T: Transport, S: Store> Driver<M, T, S> {
                 } else {
                     let to = links.iter().filter(|link| Some(**link) != except);
                     let (no_room, to): (Vec<LinkId>, Vec<LinkId>) =
-                        to.partition(|link| self.full.contains(link));
+                        to.partition(|link| self.full.contains_key(link));
                     full = no_room;
                     self.transport.broadcast(&to, None, &frame, &mut full);
                 }
@@ -302,9 +302,9 @@ impl<M: Machine, T: Transport, S: Store> Driver<M, T, S> {
         }
     }
 
-    fn congested(&mut self, state: &mut State<M>, link: LinkId, frame: &Bytes) {
-        self.full.insert(link);
-        let now = self.ends.core.clock.now();
+    fn congested(&mut self, state: &mut State<AnyMachine>, link: LinkId, frame: &Bytes) {
+        self.full.insert(link, ());
+        let now = self.ends.clock.now();
         state.machine.handle_congested(link, frame, now);
     }
 }

@@ -1,15 +1,15 @@
 //! What a driver and its handles share.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_broadcast::{InactiveReceiver, Receiver, Sender};
 use futures::SinkExt;
 use futures::channel::{mpsc, oneshot};
 use hustings_protocol::{CommandId, Outcome, PollId, Seq};
+use litemap::LiteMap;
 
 use crate::clock::Clock;
-use crate::{CommandState, Event, Moment};
+use crate::{CommandState, Event, Machine, Moment};
 
 /// How many events a slow listener may be behind before it misses the oldest.
 const EVENT_BUFFER: usize = 1_024;
@@ -20,13 +20,19 @@ const REQUEST_BUFFER: usize = 64;
 /// To be called once what a request has caused is durable.
 pub(super) type Reply = Box<dyn FnOnce() + Send>;
 
+/// A machine whose kind the driver need not know: one driver is compiled, whatever it drives.
+pub(super) type AnyMachine = dyn Machine + Send;
+
+/// What the driver does with what a step led to, before anybody else looks at the machine.
+pub(super) type Then<'a> = &'a mut dyn FnMut(&mut State<AnyMachine>);
+
 /// One step of the machine, and the reply to it.
-pub(super) type Run<M> = dyn FnOnce(&mut State<M>, Moment) -> Reply + Send;
+pub(super) type Run = dyn FnOnce(Moment, Then<'_>) -> Reply + Send;
 
 /// Something that a handle wants of the machine.
-pub(super) enum Request<M> {
+pub(super) enum Request {
     /// Run this, commit what comes of it, then reply.
-    Run(Box<Run<M>>),
+    Run(Box<Run>),
     /// Leave in good order.
     Close(Reply),
 }
@@ -35,33 +41,31 @@ pub(super) enum Request<M> {
 pub(super) type Told = (Option<PollId>, Event);
 
 /// The machine, and what has to change in one step with it.
-#[derive(Debug)]
-pub(super) struct State<M> {
-    pub(super) machine: M,
+pub(super) struct State<M: ?Sized> {
     /// Commands from this number on are not durable yet.
     pub(super) undurable_from: Option<Seq>,
     /// Who waits for the outcome of what.
-    pub(super) waiters: BTreeMap<CommandId, oneshot::Sender<Outcome>>,
+    pub(super) waiters: LiteMap<CommandId, oneshot::Sender<Outcome>>,
+    pub(super) machine: M,
 }
 
 /// What both sides see.
-pub(super) struct Core<M> {
-    state: Mutex<State<M>>,
-    pub(super) clock: Arc<dyn Clock>,
-}
+pub(super) struct Core<M: ?Sized>(Mutex<State<M>>);
 
 /// The handles' side of a driver. The driver holds none: with the last of them the requests end, and
 /// so does it.
 pub(super) struct Shared<M> {
     core: Arc<Core<M>>,
-    requests: mpsc::Sender<Request<M>>,
+    clock: Arc<dyn Clock>,
+    requests: mpsc::Sender<Request>,
     events: InactiveReceiver<Told>,
 }
 
 /// The driver's side.
-pub(super) struct Ends<M> {
-    pub(super) core: Arc<Core<M>>,
-    pub(super) requests: mpsc::Receiver<Request<M>>,
+pub(super) struct Ends {
+    pub(super) core: Arc<Core<AnyMachine>>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) requests: mpsc::Receiver<Request>,
     pub(super) events: Sender<Told>,
 }
 
@@ -69,15 +73,15 @@ pub(super) struct Ends<M> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stopped;
 
-impl<M> Core<M> {
+impl<M: ?Sized> Core<M> {
     /// The machine. A thread that panicked while it had it leaves it as it is: every step of a
     /// machine is complete before anything of it is acted upon.
     pub(super) fn lock(&self) -> MutexGuard<'_, State<M>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<M> Drop for Ends<M> {
+impl Drop for Ends {
     /// However the driver came to its end, nobody gets an outcome from it any more.
     fn drop(&mut self) {
         let waiters = std::mem::take(&mut self.core.lock().waiters);
@@ -86,27 +90,26 @@ impl<M> Drop for Ends<M> {
     }
 }
 
-impl<M> Shared<M> {
-    pub(super) fn new(machine: M, clock: Arc<dyn Clock>) -> (Arc<Self>, Ends<M>) {
+impl<M: Machine + Send + 'static> Shared<M> {
+    pub(super) fn new(machine: M, clock: Arc<dyn Clock>) -> (Arc<Self>, Ends) {
         let (requests, requests_end) = mpsc::channel(REQUEST_BUFFER);
         let (mut events_end, events) = async_broadcast::broadcast(EVENT_BUFFER);
         events_end.set_overflow(true);
         let state = State {
-            machine,
             undurable_from: None,
-            waiters: BTreeMap::new(),
+            waiters: LiteMap::new(),
+            machine,
         };
-        let core = Arc::new(Core {
-            state: Mutex::new(state),
-            clock,
-        });
+        let core = Arc::new(Core(Mutex::new(state)));
         let shared = Self {
             core: Arc::clone(&core),
+            clock: Arc::clone(&clock),
             requests,
             events: events.deactivate(),
         };
         let ends = Ends {
             core,
+            clock,
             requests: requests_end,
             events: events_end,
         };
@@ -118,7 +121,7 @@ impl<M> Shared<M> {
     }
 
     pub(super) fn now(&self) -> Moment {
-        self.core.clock.now()
+        self.clock.now()
     }
 
     /// Whether the driver has stopped, for whatever reason.
@@ -137,8 +140,11 @@ impl<M> Shared<M> {
         run: impl FnOnce(&mut State<M>, Moment) -> R + Send + 'static,
     ) -> Result<R, Stopped> {
         let (reply, answer) = oneshot::channel();
-        let request = Request::Run(Box::new(move |state, now| {
-            let result = run(state, now);
+        let core = Arc::clone(&self.core);
+        let request = Request::Run(Box::new(move |now, then| {
+            let mut state = core.lock();
+            let result = run(&mut state, now);
+            then(&mut *state);
             Box::new(move || {
                 // Whoever asked may have stopped waiting.
                 let _ = reply.send(result);
@@ -159,13 +165,13 @@ impl<M> Shared<M> {
         }
     }
 
-    async fn send(&self, request: Request<M>) -> Result<(), Stopped> {
+    async fn send(&self, request: Request) -> Result<(), Stopped> {
         let mut requests = self.requests.clone();
         requests.send(request).await.map_err(|_| Stopped)
     }
 }
 
-impl<M> State<M> {
+impl<M: ?Sized> State<M> {
     /// Remembers who wants to know how a command ends. In the same step as its submission: the
     /// answer may be quick.
     pub(super) fn wait_for<E>(

@@ -1,10 +1,10 @@
 //! Everybody who is connected to an owner, or tries to be.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use hustings_protocol::handshake::Nonce;
 use hustings_protocol::{CommandId, DeviceId, Envelope, Hello, Kind, Limits, Message, PeerId, Seq};
+use litemap::LiteMap;
 
 use crate::liveness::Liveness;
 use crate::{ChannelBinding, LinkId, Moment, TimeoutReason};
@@ -36,7 +36,8 @@ pub(crate) struct Membership {
 /// snapshot, comings and goings one list, and a device has so many commands unanswered at most.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Owed {
-    pub(crate) answers: BTreeSet<CommandId>,
+    /// Each command once; no more of them than a device may have unanswered.
+    pub(crate) answers: Vec<CommandId>,
     pub(crate) presence: bool,
     pub(crate) state: bool,
 }
@@ -77,7 +78,9 @@ impl Owed {
     pub(crate) fn add(&mut self, about: About) {
         match about {
             About::Command(command_id) => {
-                self.answers.insert(command_id);
+                if !self.answers.contains(&command_id) {
+                    self.answers.push(command_id);
+                }
             }
             About::Presence => self.presence = true,
             About::State => self.state = true,
@@ -96,10 +99,10 @@ pub(crate) struct Link {
 /// The links, their deadlines, and who gets what everybody gets.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
-    links: BTreeMap<LinkId, Link>,
-    deadlines: BTreeSet<(Moment, LinkId)>,
-    by_device: BTreeMap<(PeerId, DeviceId), LinkId>,
-    congested: BTreeSet<LinkId>,
+    links: LiteMap<LinkId, Link>,
+    deadlines: LiteMap<(Moment, LinkId), ()>,
+    by_device: LiteMap<(PeerId, DeviceId), LinkId>,
+    congested: LiteMap<LinkId, ()>,
     /// Members that are not congested; made when it is needed.
     recipients: Option<Arc<[LinkId]>>,
 }
@@ -117,7 +120,7 @@ impl Links {
             deadline,
         };
         self.links.insert(id, link);
-        self.deadlines.insert((deadline, id));
+        self.deadlines.insert((deadline, id), ());
     }
 
     pub(crate) fn get_mut(&mut self, id: LinkId) -> Option<&mut Link> {
@@ -172,12 +175,12 @@ impl Links {
         if let Some(link) = self.links.get_mut(&id) {
             self.deadlines.remove(&(link.deadline, id));
             link.deadline = deadline;
-            self.deadlines.insert((deadline, id));
+            self.deadlines.insert((deadline, id), ());
         }
     }
 
     pub(crate) fn next_deadline(&self) -> Option<(Moment, TimeoutReason)> {
-        let (at, id) = self.deadlines.first()?;
+        let ((at, id), ()) = self.deadlines.first()?;
         let reason = match self.links.get(id)?.phase {
             Phase::AwaitHello | Phase::AwaitProof { .. } => TimeoutReason::Handshake,
             Phase::Member(_) => TimeoutReason::Liveness,
@@ -187,7 +190,7 @@ impl Links {
 
     /// The first link whose deadline has come.
     pub(crate) fn first_due(&self, now: Moment) -> Option<LinkId> {
-        let (at, id) = self.deadlines.first()?;
+        let ((at, id), ()) = self.deadlines.first()?;
         (*at <= now).then_some(*id)
     }
 
@@ -198,14 +201,14 @@ impl Links {
 
     /// Every link, those in the handshake included.
     pub(crate) fn into_ids(self) -> impl Iterator<Item = LinkId> {
-        self.links.into_keys()
+        self.links.into_iter().map(|(id, _)| id)
     }
 
     /// A member's link has no room.
     pub(crate) fn congest(&mut self, id: LinkId, about: About) {
         if let Some(member) = self.member_mut(id) {
             member.owed.get_or_insert_default().add(about);
-            if self.congested.insert(id) {
+            if self.congested.insert(id, ()).is_none() {
                 self.recipients = None;
             }
         }
@@ -223,7 +226,7 @@ impl Links {
     /// Everybody who is congested misses this.
     pub(crate) fn owe_all(&mut self, about: About) {
         let congested = std::mem::take(&mut self.congested);
-        for id in &congested {
+        for id in congested.keys() {
             if let Some(owed) = self.member_mut(*id).and_then(|member| member.owed.as_mut()) {
                 owed.add(about);
             }
@@ -240,7 +243,7 @@ impl Links {
             .by_device
             .values()
             .copied()
-            .filter(|id| !self.congested.contains(id))
+            .filter(|id| !self.congested.contains_key(id))
             .collect();
         self.recipients = Some(Arc::clone(&recipients));
         recipients

@@ -1,6 +1,6 @@
 //! The participant's own commands, from their submission to their outcome.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use hustings_protocol::{Command, CommandId, Limits, Message, Seq};
@@ -11,6 +11,7 @@ use crate::{KeptOutbox, RestoreError};
 /// A command without an outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
+    pub(crate) seq: Seq,
     pub(crate) command_id: CommandId,
     pub(crate) command: Command,
     pub(crate) frame: Bytes,
@@ -22,8 +23,9 @@ pub(crate) struct Entry {
 #[derive(Debug, Clone)]
 pub(crate) struct InFlight {
     next_seq: Seq,
-    entries: BTreeMap<Seq, Entry>,
-    by_id: BTreeMap<CommandId, Seq>,
+    /// In the order of their numbers, which is the order of their outcomes, too: what is looked for is
+    /// at the front or near it.
+    entries: VecDeque<Entry>,
 }
 
 impl InFlight {
@@ -31,8 +33,7 @@ impl InFlight {
     pub(crate) fn restore(kept: KeptOutbox, limits: &Limits) -> Result<Self, RestoreError> {
         let mut in_flight = Self {
             next_seq: kept.next_seq,
-            entries: BTreeMap::new(),
-            by_id: BTreeMap::new(),
+            entries: VecDeque::new(),
         };
         for (seq, frame) in kept.pending {
             let numbered = match Message::decode(&frame, limits) {
@@ -60,7 +61,9 @@ impl InFlight {
 
     /// The oldest command that may still be sent; all before it have had their outcome.
     pub(crate) fn oldest(&self) -> Seq {
-        self.entries.keys().next().copied().unwrap_or(self.next_seq)
+        self.entries
+            .front()
+            .map_or(self.next_seq, |entry| entry.seq)
     }
 
     /// Takes the command that was encoded with [`next_seq`](Self::next_seq).
@@ -70,14 +73,13 @@ impl InFlight {
     }
 
     fn insert(&mut self, seq: Seq, command_id: CommandId, command: Command, frame: Bytes) {
-        let entry = Entry {
+        self.entries.push_back(Entry {
+            seq,
             command_id,
             command,
             frame,
             sent: false,
-        };
-        self.by_id.insert(command_id, seq);
-        self.entries.insert(seq, entry);
+        });
         self.next_seq = self.next_seq.max(seq.next());
     }
 
@@ -85,11 +87,11 @@ impl InFlight {
     /// the owner could have forgotten that one.
     pub(crate) fn take_next(&mut self) -> Option<(CommandId, Bytes)> {
         let end = self.oldest().get() + WINDOW;
-        let (_, entry) = self
+        let entry = self
             .entries
             .iter_mut()
-            .take_while(|(seq, _)| seq.get() < end)
-            .find(|(_, entry)| !entry.sent)?;
+            .take_while(|entry| entry.seq.get() < end)
+            .find(|entry| !entry.sent)?;
         entry.sent = true;
         Some((entry.command_id, entry.frame.clone()))
     }
@@ -97,7 +99,7 @@ impl InFlight {
     /// Nothing that was sent is assumed to have arrived. Returns what is unsent now.
     pub(crate) fn unsend(&mut self) -> Vec<CommandId> {
         let mut unsent = Vec::new();
-        for entry in self.entries.values_mut() {
+        for entry in &mut self.entries {
             if std::mem::take(&mut entry.sent) {
                 unsent.push(entry.command_id);
             }
@@ -107,19 +109,20 @@ impl InFlight {
 
     /// This frame was not sent after all. Returns the command that it carried.
     pub(crate) fn unsend_frame(&mut self, frame: &[u8]) -> Option<CommandId> {
-        let mut entries = self.entries.values_mut();
+        let mut entries = self.entries.iter_mut();
         let entry = entries.find(|entry| entry.sent && entry.frame == frame)?;
         entry.sent = false;
         Some(entry.command_id)
     }
 
     /// Removes a command that has its outcome.
-    pub(crate) fn settle(&mut self, command_id: CommandId) -> Option<(Seq, Entry)> {
-        let seq = self.by_id.remove(&command_id)?;
-        self.entries.remove(&seq).map(|entry| (seq, entry))
+    pub(crate) fn settle(&mut self, command_id: CommandId) -> Option<Entry> {
+        let mut entries = self.entries.iter();
+        let at = entries.position(|entry| entry.command_id == command_id)?;
+        self.entries.remove(at)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Seq, &Entry)> {
-        self.entries.iter().map(|(seq, entry)| (*seq, entry))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
     }
 }

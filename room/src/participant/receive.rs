@@ -155,7 +155,7 @@ impl Participant {
             revision,
         } = ack;
         let state = CommandState::Applied(revision);
-        let Some((seq, entry)) = self.settle(command_id, state) else {
+        let Some(entry) = self.settle(command_id, state) else {
             return;
         };
         // It is an update like any other, except that this side knows its content.
@@ -165,7 +165,7 @@ impl Participant {
             revision,
             numbered: Numbered {
                 command_id,
-                seq,
+                seq: entry.seq,
                 command: entry.command,
             },
         };

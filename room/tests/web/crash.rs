@@ -6,9 +6,9 @@ use std::time::Duration;
 use futures::future::{AbortHandle, abortable};
 use hustings_outbox::{HostingLock, Identity, IndexedDbStore, Slot};
 use hustings_protocol::{Address, Command, Outcome, PollDraft, Revision, RoomLink, Vote};
+use hustings_room::Config;
 use hustings_room::clock::{Clock, SystemClock};
 use hustings_room::driver::{self, Driver, Hosting, Room};
-use hustings_room::{Config, Machine};
 use hustings_transport_mem::{Latency, MemTransport, MemoryNet};
 use wasm_bindgen_futures::spawn_local;
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -39,7 +39,7 @@ impl<H> Drop for Page<H> {
 }
 
 /// Runs a driver as a page does.
-fn spawn<M: Machine + 'static>(driver: Driver<M, MemTransport, IndexedDbStore>) -> AbortHandle {
+fn spawn(driver: Driver<MemTransport, IndexedDbStore>) -> AbortHandle {
     let (running, abort) = abortable(driver.run());
     spawn_local(async {
         if let Ok(ended) = running.await {

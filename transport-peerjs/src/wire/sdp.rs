@@ -5,8 +5,6 @@
 //! the session and for each medium, and stacks differ in which one they obey. So a description has to
 //! name exactly one, by SHA-256, as often as it likes.
 
-use data_encoding::HEXUPPER_PERMISSIVE;
-
 /// Longest description that is looked at, in bytes. Those of one data channel have 600 to 3,000.
 const MAX_SDP: usize = 32 * 1024;
 
@@ -68,13 +66,7 @@ fn parse(value: &str) -> Result<Fingerprint, SdpError> {
     for byte in &mut bytes {
         let pair = pairs.next().ok_or(SdpError::Malformed)?;
         let mut one = [0; 1];
-        if pair.len() != 2
-            || HEXUPPER_PERMISSIVE
-                .decode_mut(pair.as_bytes(), &mut one)
-                .is_err()
-        {
-            return Err(SdpError::Malformed);
-        }
+        base16ct::mixed::decode(pair, &mut one).map_err(|_| SdpError::Malformed)?;
         [*byte] = one;
     }
     match pairs.next() {
