@@ -201,7 +201,7 @@ impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
     }
 }
 
-/// What does not move between threads can be shared without atomics.
+/// Where nothing moves between threads, a store that is cheap to share needs no atomic counter.
 #[cfg(target_family = "wasm")]
 #[async_trait(?Send)]
 impl<S: Store + ?Sized> Store for std::rc::Rc<S> {

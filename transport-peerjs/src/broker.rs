@@ -5,6 +5,9 @@
 //! knows nobody (an id belongs to whoever claims it first, with a token of their choice) and leaves TLS
 //! to a proxy.
 //!
+//! It can serve the pages of an app beside that ([`BrokerConfig::pages`]): one program at one origin is then
+//! everything that a polling app needs on a server.
+//!
 //! Unlike the original it
 //!
 //! - bounds the size and the rate of messages, what waits for whom, and how many sockets there are;
@@ -27,12 +30,14 @@
 
 mod http;
 mod listener;
+mod pages;
 mod rate;
 mod realm;
 mod socket;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -58,6 +63,9 @@ pub struct BrokerConfig {
     pub alive_timeout: Duration,
     /// How long a message waits for an absent peer. Default 5 s.
     pub expire_after: Duration,
+    /// The folder of an app's pages, which are served at `/`, `index.html` first. The endpoints of
+    /// signalling go before files of the same name. Default none.
+    pub pages: Option<PathBuf>,
     /// How much is accepted and kept.
     pub limits: BrokerLimits,
 }
@@ -70,6 +78,7 @@ impl Default for BrokerConfig {
             allow_discovery: false,
             alive_timeout: Duration::from_secs(60),
             expire_after: Duration::from_secs(5),
+            pages: None,
             limits: BrokerLimits::default(),
         }
     }
@@ -128,6 +137,9 @@ pub enum BrokerError {
     /// A setting is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// There are no pages where they should be.
+    #[error("there is no index.html in {}", .0.display())]
+    NoPages(PathBuf),
     /// The address cannot be listened at.
     #[error("the address cannot be listened at: {0}")]
     Bind(#[source] io::Error),
@@ -178,7 +190,7 @@ impl Broker {
     ///
     /// # Errors
     ///
-    /// [`BrokerError`] if the address is taken or a setting is wrong.
+    /// [`BrokerError`] if the address is taken, a setting is wrong or the pages are missing.
     pub async fn bind(
         address: impl ToSocketAddrs,
         config: BrokerConfig,
@@ -186,6 +198,11 @@ impl Broker {
         let path = normal_path(&config.path)?;
         if !is_url_safe(&config.key) {
             return Err(ConfigError::Key(config.key).into());
+        }
+        if let Some(pages) = &config.pages
+            && !pages.join("index.html").is_file()
+        {
+            return Err(BrokerError::NoPages(pages.clone()));
         }
         let listener = TcpListener::bind(address)
             .await

@@ -1,8 +1,9 @@
 //! The signalling server that tests in a browser need.
 
 use std::env;
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use crate::error::Error;
@@ -14,12 +15,37 @@ pub(crate) struct Broker {
     port: u16,
 }
 
+/// Builds one, and says where the program is.
+pub(crate) fn build() -> Result<PathBuf, Error> {
+    process::run(&mut process::cargo([
+        "build",
+        "--package",
+        "hustings-transport-peerjs",
+        "--features",
+        "broker",
+        "--bin",
+        "hustings-broker",
+    ]))?;
+    let name = format!("hustings-broker{}", env::consts::EXE_SUFFIX);
+    Ok(process::target().join("debug").join(name))
+}
+
 impl Broker {
     /// Builds one and starts it at a free port.
     pub(crate) fn start() -> Result<Self, Error> {
+        Self::run(&[])
+    }
+
+    /// The same, with the pages of an app beside it.
+    pub(crate) fn with_pages(pages: &Path) -> Result<Self, Error> {
+        Self::run(&["--pages".as_ref(), pages.as_os_str()])
+    }
+
+    fn run(args: &[&OsStr]) -> Result<Self, Error> {
         let mut command = Command::new(build()?);
         command
             .args(["--host", "127.0.0.1", "--port", "0"])
+            .args(args)
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
         let child = command

@@ -12,6 +12,7 @@ mod process;
 mod purity;
 mod setup;
 mod sim;
+mod site;
 mod starters;
 mod test;
 mod wasm;
@@ -33,9 +34,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Build and run the demo: an owner and many voters in one process, with everything that can
-    /// go wrong
+    /// Build the web app and serve it with all that it needs; or, natively, an owner and many voters in
+    /// one process, with everything that can go wrong
     Demo(demo::Args),
+    /// Build the web app as a folder of files to serve, and say how large it is
+    Site,
     /// Run every test; the last step needs a browser, and installs it on Debian
     Test(test::Args),
     /// Run the formatter, clippy (native and wasm) and rustdoc, with warnings as errors
@@ -57,6 +60,7 @@ enum Chore {
 fn main() -> ExitCode {
     let done = match Cli::parse().chore {
         Chore::Demo(args) => return demo::run(&args),
+        Chore::Site => site::run(),
         Chore::Test(args) => test::run(&args),
         Chore::Lint => ci::lint(),
         Chore::Ci => ci::run(),

@@ -9,7 +9,7 @@ use std::process::Output;
 
 use crate::error::Error;
 use crate::process::{self, Report};
-use crate::{browsers, purity, starters};
+use crate::{browsers, purity, site, starters};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -114,6 +114,7 @@ fn native(report: &mut Report) {
         process::run(demo().args(["--voters", "20", "--votes", "200", "--seed", "7", "--plain"]))
     });
     report.step("the demo: a poll file that is none is refused", bad_poll);
+    report.step("the web app builds and is served", site::check);
 }
 
 /// The same behaviours that the broker's own tests ask for, asked of npm's `peer`.

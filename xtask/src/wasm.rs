@@ -34,14 +34,9 @@ pub(crate) fn run() -> Result<(), Error> {
     process::step("build examples/wasm-size", || {
         process::run(build.args(["-p", "wasm-size"]))
     })?;
-    let built = process::target().join(setup::WASM).join(PROFILE);
     let to = process::scratch()?.join("wasm-size");
     process::step("make the bindings", || {
-        let mut bindgen = Command::new(&tool);
-        bindgen.args(["bindgen", "--target", "web", "--no-typescript"]);
-        bindgen.args(["--remove-name-section", "--remove-producers-section"]);
-        bindgen.arg("--out-dir").arg(&to);
-        process::run(bindgen.arg(built.join("wasm_size.wasm")))
+        bindings(&tool, "wasm_size.wasm", &to)
     })?;
     let (wasm, glue) = (to.join("wasm_size_bg.wasm"), to.join("wasm_size.js"));
     say(&tool, [&wasm, &glue])?;
@@ -68,6 +63,16 @@ pub(crate) fn run() -> Result<(), Error> {
 fn say(tool: &Path, files: [&Path; 2]) -> Result<(), Error> {
     println!("      raw      gzip  (bytes)");
     process::run(Command::new(tool).arg("size").args(files))
+}
+
+/// Makes the bindings of a wasm that was built, for a page to load.
+pub(crate) fn bindings(tool: &Path, wasm: &str, to: &Path) -> Result<(), Error> {
+    let built = process::target().join(setup::WASM).join(PROFILE);
+    let mut bindgen = Command::new(tool);
+    bindgen.args(["bindgen", "--target", "web", "--no-typescript"]);
+    bindgen.args(["--remove-name-section", "--remove-producers-section"]);
+    bindgen.arg("--out-dir").arg(to);
+    process::run(bindgen.arg(built.join(wasm)))
 }
 
 /// wasm-bindgen and its test runner, built if need be.

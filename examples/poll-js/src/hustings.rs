@@ -98,7 +98,7 @@ impl Hustings {
     /// `storage-…`: they cannot be read.
     pub async fn polls(&self) -> Result<Vec<String>, Failure> {
         let polls = self.app.polls().await?;
-        Ok(polls.iter().map(RoomLink::to_string).collect())
+        Ok(polls.iter().map(|poll| poll.link.to_string()).collect())
     }
 
     /// Starts a poll, and hosts it with the others of this user. Others can join by its `link` once it is

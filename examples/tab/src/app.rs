@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use futures::lock::Mutex;
 use hustings_outbox::{IndexedDbStore, Journal, MemoryStore, Store, StoreError, TabError};
-use hustings_protocol::{PeerId, RoomLink};
+use hustings_protocol::{Limits, Message, PeerId, RoomLink};
 use hustings_transport_peerjs::Config;
 
 use crate::deliveries::Deliveries;
@@ -31,6 +31,15 @@ pub enum OpenError {
     /// The same, from where the tabs are told apart.
     #[error(transparent)]
     Tab(#[from] TabError),
+}
+
+/// A poll of the user's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnPoll {
+    /// What others join it by.
+    pub link: RoomLink,
+    /// The question. Empty where it cannot be read, of which hosting tells more.
+    pub title: String,
 }
 
 /// One tab of the app.
@@ -120,10 +129,18 @@ impl App {
     ///
     /// # Errors
     ///
-    /// The store cannot be read.
-    pub async fn polls(&self) -> Result<Vec<RoomLink>, StoreError> {
-        let mut polls = Journal::list(&self.profile.store).await?;
-        polls.retain(|link| link.owner == self.me);
+    /// What is stored cannot be read.
+    pub async fn polls(&self) -> Result<Vec<OwnPoll>, StoreError> {
+        let mut polls = Vec::new();
+        for link in Journal::list(&self.profile.store).await? {
+            if link.owner != self.me {
+                continue;
+            }
+            if let Some(kept) = Journal::new(link).load(&self.profile.store).await? {
+                let title = title(&kept.log.snapshot.1).unwrap_or_default();
+                polls.push(OwnPoll { link, title });
+            }
+        }
         Ok(polls)
     }
 
@@ -151,5 +168,13 @@ impl App {
     pub async fn join(&self, link: RoomLink) -> Result<Seat, JoinError> {
         let place = Place::take(&self.profile, Some(link)).await?;
         Seat::take(place, link).await
+    }
+}
+
+/// The title of the poll in the frame of a snapshot. No command changes it.
+fn title(snapshot: &[u8]) -> Option<String> {
+    match Message::decode(snapshot, &Limits::default()) {
+        Ok(Message::PollState(state)) => Some(state.poll.title().to_owned()),
+        Ok(_) | Err(_) => None,
     }
 }

@@ -20,7 +20,7 @@ mod place;
 mod running;
 mod seat;
 
-pub use app::{App, OpenError, Storage};
+pub use app::{App, OpenError, OwnPoll, Storage};
 pub use deliveries::Deliveries;
 pub use hosted::{HostError, Hosted};
 pub use seat::{JoinError, Seat};

@@ -1,6 +1,7 @@
 //! A signalling server to run: `hustings-broker --port 9000`.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -23,6 +24,9 @@ struct Args {
     /// The API key, which is no secret
     #[arg(long, short, default_value = "peerjs")]
     key: String,
+    /// Serve the pages of an app at `/`, too: a folder with an index.html
+    #[arg(long, value_name = "DIR")]
+    pages: Option<PathBuf>,
     /// Let everybody list who is registered
     #[arg(long)]
     allow_discovery: bool,
@@ -52,6 +56,7 @@ async fn run(args: Args) -> Result<(), BrokerError> {
         allow_discovery: args.allow_discovery,
         alive_timeout: Duration::from_secs(args.alive_timeout),
         expire_after: Duration::from_secs(args.expire_after),
+        pages: args.pages,
         ..BrokerConfig::default()
     };
     let broker = Broker::bind(SocketAddr::new(args.host, args.port), config).await?;

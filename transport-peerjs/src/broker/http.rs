@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
 
-use super::{Shared, socket};
+use super::{Shared, pages, socket};
 
 /// How a socket introduces itself.
 #[derive(Debug, Default, Deserialize)]
@@ -30,15 +30,23 @@ const INFO: &str = concat!(
 
 pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let path = shared.path.clone();
+    let pages = shared.config.pages.as_deref().map(pages::router);
     let mut router = Router::new()
-        .route(&path, get(info))
         .route(&format!("{path}peerjs"), get(upgrade))
         .route(&format!("{path}{{key}}/id"), get(new_id))
         .route(&format!("{path}{{key}}/peers"), get(peers));
+    // At the root the pages have the first word.
+    if pages.is_none() || path != "/" {
+        router = router.route(&path, get(info));
+    }
     if let Some(bare) = path.strip_suffix('/').filter(|bare| !bare.is_empty()) {
         router = router.route(bare, get(info));
     }
-    router.layer(middleware::from_fn(cors)).with_state(shared)
+    let router = router.layer(middleware::from_fn(cors)).with_state(shared);
+    match pages {
+        Some(pages) => router.fallback_service(pages),
+        None => router,
+    }
 }
 
 async fn info() -> Response {

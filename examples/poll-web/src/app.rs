@@ -1,0 +1,154 @@
+//! The page: it opens the app's storage, and shows the view that its address asks for.
+
+use std::rc::Rc;
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use leptos::{ev, html};
+use tab::{App, Storage};
+
+use crate::browser::{hash, meta, parameter, reload, server};
+use crate::room::RoomPage;
+use crate::route::Route;
+use crate::start::Start;
+
+/// The name of the database; all tabs of a browser are one person.
+const PROFILE: &str = "hustings";
+
+/// The opened app, for every component below [`Page`].
+#[derive(Clone, Copy)]
+pub(crate) struct Opened(StoredValue<Rc<App>, LocalStorage>);
+
+impl Opened {
+    /// The app of this page. It is there for as long as the page is.
+    pub(crate) fn app() -> Rc<App> {
+        expect_context::<Self>().0.get_value()
+    }
+}
+
+/// How far the page is.
+#[derive(Clone)]
+enum Opening {
+    UnderWay,
+    Done(Opened),
+    Failed(String),
+}
+
+/// The whole page.
+#[component]
+pub(crate) fn Page() -> impl IntoView {
+    let opening = RwSignal::new(Opening::UnderWay);
+    let opened = move |app| Opening::Done(Opened(StoredValue::new_local(app)));
+    let owner = Owner::current();
+    spawn_local(async move {
+        let result = open().await;
+        // What is stored belongs to the page and not to whoever happens to be asked at the moment.
+        let state = match (result, owner) {
+            (Ok(app), Some(owner)) => owner.with(|| opened(app)),
+            (Ok(app), None) => opened(app),
+            (Err(why), _) => Opening::Failed(why),
+        };
+        opening.set(state);
+    });
+    view! {
+        <header class="top">
+            <a class="brand" href="#/">"Hustings"</a>
+            <p class="motto">"Polls between people. No server has the votes."</p>
+        </header>
+        <main id="main">
+            {move || match opening.get() {
+                Opening::UnderWay => view! { <p role="status">"Opening…"</p> }.into_any(),
+                Opening::Done(opened) => view! { <Views opened /> }.into_any(),
+                Opening::Failed(why) => view! { <Unusable why /> }.into_any(),
+            }}
+        </main>
+    }
+}
+
+async fn open() -> Result<Rc<App>, String> {
+    let address = parameter("peerserver").or_else(|| meta("peerserver"));
+    let server = server(address.as_deref()).ok_or_else(|| {
+        let address = address.unwrap_or_default();
+        format!("the address of the signalling server is none: {address}")
+    })?;
+    let ice = parameter("ice").or_else(|| meta("ice-servers"));
+    let config = server.config(ice.as_deref());
+    let opened = App::open(PROFILE, config).await;
+    opened.map_err(|error| error.to_string())
+}
+
+/// The view that the address asks for.
+#[component]
+fn Views(opened: Opened) -> impl IntoView {
+    provide_context(opened);
+    let route = RwSignal::new(Route::of(&hash()));
+    let changes = window_event_listener(ev::hashchange, move |_| route.set(Route::of(&hash())));
+    on_cleanup(move || changes.remove());
+    let forgetful = match Opened::app().storage() {
+        Storage::Database => None,
+        Storage::Memory(why) => Some(why.clone()),
+    };
+    view! {
+        {forgetful.map(|why| view! { <Forgetful why /> })}
+        {move || match route.get() {
+            Route::Start => view! { <Start /> }.into_any(),
+            Route::Room(link) => view! { <RoomPage link /> }.into_any(),
+            Route::Unknown => view! { <Unknown /> }.into_any(),
+        }}
+    }
+}
+
+/// Says that nothing is kept.
+#[component]
+fn Forgetful(why: String) -> impl IntoView {
+    view! {
+        <aside class="banner warning" aria-label="Storage" data-testid="memory">
+            <p>
+                <strong>"Nothing is kept on this device. "</strong>
+                "Closing or reloading this tab loses the polls it hosts and every vote that waits."
+            </p>
+            <details>
+                <summary>"Why"</summary>
+                <p>{why}</p>
+            </details>
+        </aside>
+    }
+}
+
+/// There is no app.
+#[component]
+fn Unusable(why: String) -> impl IntoView {
+    view! {
+        <section class="card" role="alert">
+            <h1>"What is stored cannot be used"</h1>
+            <p>{why}"."</p>
+            <p>"Close the other tabs of this page and load it again. If the storage is full, make room first."</p>
+            <button class="primary" on:click=move |_| reload()>"Load again"</button>
+        </section>
+    }
+}
+
+/// The address is of nothing here.
+#[component]
+fn Unknown() -> impl IntoView {
+    view! {
+        <Heading text="This is no poll" />
+        <p>"The link in the address is not complete. Ask whoever sent it for the whole of it."</p>
+        <p><a href="#/">"Start or join a poll"</a></p>
+    }
+}
+
+/// The heading of a view, which is what the keyboard and the screen reader are taken to when the view
+/// changes. The page is called like it.
+#[component]
+pub(crate) fn Heading(#[prop(into)] text: Signal<String>) -> impl IntoView {
+    let heading = NodeRef::<html::H1>::new();
+    Effect::new(move |_| {
+        if let Some(heading) = heading.get() {
+            // What cannot be focused is still read.
+            let _ = heading.focus();
+        }
+    });
+    Effect::new(move |_| document().set_title(&format!("{} · Hustings", text.get())));
+    view! { <h1 tabindex="-1" node_ref=heading>{text}</h1> }
+}

@@ -1,0 +1,254 @@
+//! The ballot: the options with their results, and one's own choice among them.
+
+use hustings_protocol::{Command, OptionAdd, OptionId, Role, Vote};
+use leptos::prelude::*;
+use leptos::{ev, html};
+use uuid::Uuid;
+
+use crate::model::Model;
+use crate::results::{Results, Row};
+use crate::words::{count, percent};
+
+/// What this side may do to the poll now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct May {
+    vote: bool,
+    add_options: bool,
+    is_closed: bool,
+    several: bool,
+}
+
+impl May {
+    fn of(model: Model) -> Self {
+        let Some(poll) = model.poll() else {
+            return Self {
+                vote: false,
+                add_options: false,
+                is_closed: false,
+                several: false,
+            };
+        };
+        let (role, is_open) = (poll.role(model.me), !poll.is_closed());
+        let least = if poll.voters_may_add_options() {
+            Role::Voter
+        } else {
+            Role::Moderator
+        };
+        Self {
+            vote: is_open && role >= Role::Voter,
+            add_options: is_open && role >= least,
+            is_closed: !is_open,
+            several: poll.multiple_choice(),
+        }
+    }
+}
+
+/// The options, to read and to choose from.
+#[component]
+pub(crate) fn Ballot(model: Model) -> impl IntoView {
+    let results = Memo::new(move |_| model.results());
+    let may = Memo::new(move |_| May::of(model));
+    // What is ticked but not voted for yet; without it the vote shows.
+    let draft = RwSignal::new(None::<Vec<OptionId>>);
+    let voted = Memo::new(move |_| {
+        let poll = model.poll();
+        poll.map(|poll| poll.choices(model.me).to_vec())
+            .unwrap_or_default()
+    });
+    let chosen = Memo::new(move |_| draft.get().unwrap_or_else(|| voted.get()));
+    let has_news = Memo::new(move |_| {
+        let (mut chosen, mut voted) = (chosen.get(), voted.get());
+        chosen.sort_unstable();
+        voted.sort_unstable();
+        chosen != voted
+    });
+    let send = move |option_ids: Vec<OptionId>| {
+        let vote = Vote {
+            poll_id: model.link.poll,
+            option_ids,
+        };
+        model.submit(Command::Vote(vote), move || {
+            draft.try_set(None);
+        });
+    };
+    let vote = move |event: ev::SubmitEvent| {
+        event.prevent_default();
+        if model.is_connected() && has_news.get_untracked() {
+            send(chosen.get_untracked());
+        }
+    };
+    let choose = move |option: OptionId, is_chosen: bool| {
+        let mut options = if may.get_untracked().several {
+            chosen.get_untracked()
+        } else {
+            Vec::new()
+        };
+        options.retain(|other| *other != option);
+        if is_chosen {
+            options.push(option);
+        }
+        draft.set(Some(options));
+    };
+    let heading = move || match (may.get().vote, may.get().several) {
+        (false, _) => "Results",
+        (true, false) => "Choose one",
+        (true, true) => "Choose one or more",
+    };
+    let is_ready = move || model.is_connected() && has_news.get();
+    view! {
+        <form class="card ballot" on:submit=vote aria-labelledby="ballot-heading">
+            <fieldset>
+                <legend><h2 id="ballot-heading">{heading}</h2></legend>
+                <p class="turnout" data-testid="turnout">{move || turnout(&results.get(), may.get().is_closed)}</p>
+                <ol class="options">
+                    <For each=move || 0..results.with(|results| results.rows.len()) key=|place| *place let(place)>
+                        <Choice place results may chosen choose />
+                    </For>
+                </ol>
+            </fieldset>
+            <Show when=move || may.get().vote>
+                <div class="actions">
+                    <button type="submit" class="primary" aria-disabled=move || (!is_ready()).to_string()>
+                        {move || if voted.get().is_empty() { "Vote" } else { "Change vote" }}
+                    </button>
+                    <Show when=move || !voted.get().is_empty()>
+                        <button type="button" aria-disabled=move || (!model.is_connected()).to_string()
+                            on:click=move |_| if model.is_connected() { send(Vec::new()) }>
+                            "Take back"
+                        </button>
+                    </Show>
+                </div>
+            </Show>
+            <p class="hint" role="status" data-testid="vote-state">{move || state(model, voted.get().is_empty())}</p>
+        </form>
+        <Show when=move || may.get().add_options>
+            <AddOption model />
+        </Show>
+    }
+}
+
+/// How many have voted.
+fn turnout(results: &Results, is_closed: bool) -> String {
+    let voted = match results.voters {
+        0 => "Nobody has voted yet".to_owned(),
+        voters => format!("{} voted", count(voters, "person has", "people have")),
+    };
+    if is_closed {
+        format!("This poll is closed. {voted}.")
+    } else {
+        format!("{voted}.")
+    }
+}
+
+/// What became of one's own vote.
+fn state(model: Model, is_empty: bool) -> &'static str {
+    let waits = model.snapshot.with(|now| {
+        let mut pending = now.pending.iter();
+        pending.any(|pending| matches!(pending.command, Command::Vote(_)))
+    });
+    match (waits, is_empty, model.role()) {
+        (true, false, _) => "Your vote is safe on this device. The host has not confirmed it yet.",
+        (true, true, _) => "The host has not confirmed yet that your vote is taken back.",
+        (false, false, _) => "Your vote is counted.",
+        (false, true, Role::Viewer) => "You may watch this poll, but not vote in it.",
+        (false, true, _) if !model.is_connected() => "You can vote when the host is back.",
+        (false, true, _) => "You have not voted.",
+    }
+}
+
+/// One option: to tick where one may vote, with its bar.
+#[component]
+fn Choice(
+    place: usize,
+    results: Memo<Results>,
+    may: Memo<May>,
+    chosen: Memo<Vec<OptionId>>,
+    choose: impl Fn(OptionId, bool) + Copy + Send + Sync + 'static,
+) -> impl IntoView {
+    let row = Memo::new(move |_| results.with(|results| results.rows.get(place).cloned()));
+    let option = move || row.with(|row| row.as_ref().map(|row| row.option_id));
+    let label = move || row.with(|row| row.as_ref().map(|row| row.label.clone()));
+    let is = move |what: fn(&Row) -> bool| row.with(|row| row.as_ref().is_some_and(what));
+    let is_chosen =
+        move || option().is_some_and(|option| chosen.with(|chosen| chosen.contains(&option)));
+    let share = move |votes: fn(&Row) -> u64| {
+        results.with(|results| {
+            let votes = results.rows.get(place).map(votes).unwrap_or_default();
+            percent(votes, results.voters.max(votes))
+        })
+    };
+    let figures = format!("figures-{place}");
+    let described = figures.clone();
+    view! {
+        <li class="option" class:mine=move || is(|row| row.mine)>
+            <label>
+                <Show when=move || may.get().vote>
+                    <input name="choice" type=move || if may.get().several { "checkbox" } else { "radio" }
+                        aria-describedby=described.clone()
+                        prop:checked=is_chosen
+                        on:change=move |event| if let Some(option) = option() {
+                            choose(option, event_target_checked(&event));
+                        } />
+                </Show>
+                <span class="name">{label}</span>
+            </label>
+            <span class="figures" id=figures>
+                <span class="votes" data-testid="votes">
+                    {move || row.with(|row| count(row.as_ref().map_or(0, |row| row.confirmed), "vote", "votes"))}
+                </span>
+                <span class="share">{move || share(|row| row.confirmed)}"%"</span>
+            </span>
+            <span class="bar" aria-hidden="true">
+                <span class="expected" style:width=move || format!("{}%", share(|row| row.shown))></span>
+                <span class="certain" style:width=move || format!("{}%", share(|row| row.confirmed.min(row.shown)))></span>
+            </span>
+            <Show when=move || is(|row| row.mine || row.pending)>
+                <span class="marks">
+                    <Show when=move || is(|row| row.mine)><span class="mark">"Your choice"</span></Show>
+                    <Show when=move || is(|row| row.pending)><PendingSync /></Show>
+                </span>
+            </Show>
+        </li>
+    }
+}
+
+/// The mark of what the host has not confirmed.
+#[component]
+pub(crate) fn PendingSync() -> impl IntoView {
+    view! { <span class="mark pending" data-testid="pending">"Pending sync"</span> }
+}
+
+/// The form for one more option.
+#[component]
+fn AddOption(model: Model) -> impl IntoView {
+    let label = RwSignal::new(String::new());
+    let field = NodeRef::<html::Input>::new();
+    let add = move |event: ev::SubmitEvent| {
+        event.prevent_default();
+        let text = label.get_untracked().trim().to_owned();
+        if text.is_empty() {
+            if let Some(field) = field.get_untracked() {
+                let _ = field.focus();
+            }
+            return;
+        }
+        let option = OptionAdd {
+            poll_id: model.link.poll,
+            option_id: OptionId::from_uuid(Uuid::new_v4()),
+            label: text,
+        };
+        model.submit(Command::AddOption(option), move || {
+            label.try_set(String::new());
+        });
+    };
+    view! {
+        <form class="card inline" on:submit=add>
+            <label for="add-option">"Another option"</label>
+            <div class="row">
+                <input id="add-option" type="text" autocomplete="off" maxlength="200" node_ref=field
+                    prop:value=label on:input=move |event| label.set(event_target_value(&event)) />
+                <button type="submit" aria-disabled=move || (!model.is_connected()).to_string()>"Add"</button>
+            </div>
+        </form>
+    }
+}

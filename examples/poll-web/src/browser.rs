@@ -1,0 +1,140 @@
+//! The few things that the page is asked for directly.
+
+use hustings_protocol::RoomLink;
+use js_sys::Array;
+use leptos::prelude::{document, window};
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{
+    Blob, BlobPropertyBag, HtmlAnchorElement, HtmlDocument, HtmlElement, HtmlInputElement, Storage,
+    Url, UrlSearchParams,
+};
+
+use crate::route::fragment;
+use crate::settings::Server;
+
+/// What a `<meta>` of the page says, if it says anything.
+pub(crate) fn meta(name: &str) -> Option<String> {
+    let element = document()
+        .query_selector(&format!("meta[name={name}]"))
+        .ok()??;
+    let content = element.get_attribute("content")?;
+    Some(content).filter(|content| !content.trim().is_empty())
+}
+
+/// A parameter of the page's address.
+pub(crate) fn parameter(name: &str) -> Option<String> {
+    let search = window().location().search().ok()?;
+    UrlSearchParams::new_with_str(&search).ok()?.get(name)
+}
+
+/// The server at an address; the one that the page came from where there is no address.
+pub(crate) fn server(address: Option<&str>) -> Option<Server> {
+    let location = window().location();
+    let url = match address {
+        Some(address) => Url::new(address).ok()?,
+        None => Url::new(&location.origin().ok()?).ok()?,
+    };
+    Some(Server {
+        scheme: url.protocol().trim_end_matches(':').to_owned(),
+        host: url.hostname(),
+        port: url.port().parse().ok(),
+        path: url.pathname(),
+    })
+}
+
+/// What stands behind the `#` in the page's address.
+pub(crate) fn hash() -> String {
+    window().location().hash().unwrap_or_default()
+}
+
+/// Shows a poll.
+pub(crate) fn go_to(link: RoomLink) {
+    // Only a document that is being torn down refuses.
+    let _ = window().location().set_hash(&fragment(link));
+}
+
+/// The address of a poll on this page.
+pub(crate) fn own_address(link: RoomLink) -> String {
+    let location = window().location();
+    let base = || Some(location.origin().ok()? + &location.pathname().ok()?);
+    address(&base().unwrap_or_default(), link)
+}
+
+/// The address that others open to join a poll, if it is not [`own_address`].
+pub(crate) fn shared_address(link: RoomLink) -> Option<String> {
+    meta("share").map(|base| address(&base, link))
+}
+
+fn address(base: &str, link: RoomLink) -> String {
+    let search = window().location().search().unwrap_or_default();
+    format!("{base}{search}{}", fragment(link))
+}
+
+/// Takes the keyboard to an element; whether it is there.
+pub(crate) fn focus(id: &str) -> bool {
+    let element = document().get_element_by_id(id);
+    let element = element.and_then(|element| element.dyn_into::<HtmlElement>().ok());
+    element.is_some_and(|element| element.focus().is_ok())
+}
+
+/// Loads the page again: what was durable is there again.
+pub(crate) fn reload() {
+    let _ = window().location().reload();
+}
+
+/// Puts the text of a field into the clipboard; whether that went well. Where the page has no
+/// clipboard, which needs HTTPS, the text is left selected.
+pub(crate) async fn copy(field: &HtmlInputElement) -> bool {
+    field.select();
+    let navigator = window().navigator();
+    let has_clipboard = js_sys::Reflect::get(&navigator, &"clipboard".into())
+        .is_ok_and(|clipboard| clipboard.is_object());
+    if has_clipboard {
+        let written = navigator.clipboard().write_text(&field.value());
+        if JsFuture::from(written).await.is_ok() {
+            return true;
+        }
+    }
+    let document = document().dyn_into::<HtmlDocument>();
+    document.is_ok_and(|document| document.exec_command("copy").unwrap_or(false))
+}
+
+/// Hands somebody a file.
+pub(crate) fn download(name: &str, kind: &str, content: &str) {
+    // Nothing here fails in a window; if it did, there would be no file, and nothing to tell but that.
+    let _ = offer(name, kind, content);
+}
+
+fn offer(name: &str, kind: &str, content: &str) -> Option<()> {
+    let options = BlobPropertyBag::new();
+    options.set_type(kind);
+    let blob = Blob::new_with_str_sequence_and_options(&Array::of1(&content.into()), &options);
+    let url = Url::create_object_url_with_blob(&blob.ok()?).ok()?;
+    let link: HtmlAnchorElement = document().create_element("a").ok()?.dyn_into().ok()?;
+    link.set_href(&url);
+    link.set_download(name);
+    link.click();
+    Url::revoke_object_url(&url).ok()
+}
+
+/// Something small that the page remembers, such as a name. A browser that keeps nothing forgets it.
+pub(crate) fn remembered(key: &str) -> Option<String> {
+    local()?.get_item(key).ok()?
+}
+
+/// Remembers it.
+pub(crate) fn remember(key: &str, value: &str) {
+    if let Some(storage) = local() {
+        let _ = storage.set_item(key, value);
+    }
+}
+
+fn local() -> Option<Storage> {
+    window().local_storage().ok()?
+}
+
+/// The time, as JSON writes it.
+pub(crate) fn now() -> String {
+    String::from(js_sys::Date::new_0().to_iso_string())
+}

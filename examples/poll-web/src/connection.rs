@@ -1,0 +1,242 @@
+//! How this tab stands with the host, or, if it is the host, with everybody else.
+
+use std::time::Duration;
+
+use hustings_room::{Connection, DownReason, Moment};
+use hustings_transport_peerjs::wire::RegistrationState;
+use leptos::prelude::*;
+
+use crate::browser::reload;
+use crate::model::{Model, Snapshot};
+use crate::words;
+
+/// What the bar says, in the words of the one state that matters most.
+#[derive(Debug, Clone, PartialEq)]
+struct State {
+    kind: Kind,
+    headline: &'static str,
+    detail: String,
+    retry: Retry,
+}
+
+/// How well it is, for those who see it. The words say the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Good,
+    UnderWay,
+    Away,
+    Wrong,
+}
+
+/// What can be done about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Retry {
+    No,
+    /// It is tried again by itself: at this moment, or just now. Nobody has to wait for it.
+    Auto(Option<Moment>),
+    /// It is tried again only when somebody asks.
+    Ask,
+    /// The page has to be loaded again.
+    Reload,
+}
+
+impl State {
+    fn of(model: Model, now: &Snapshot) -> Self {
+        if let Some(why) = &now.failure {
+            return Self {
+                kind: Kind::Wrong,
+                headline: "This tab has stopped",
+                detail: format!(
+                    "{}. What was confirmed is kept. Load the page again to go on.",
+                    words::sentence(why)
+                ),
+                retry: Retry::Reload,
+            };
+        }
+        if model.is_host {
+            Self::of_host(now)
+        } else {
+            Self::of_guest(now)
+        }
+    }
+
+    fn of_host(now: &Snapshot) -> Self {
+        let here =
+            "This poll lives in this tab. Keep it open: while it is closed, nobody can vote.";
+        let (kind, headline, detail) = match &now.registration {
+            Some(RegistrationState::Registered) => {
+                (Kind::Good, "You are the host", here.to_owned())
+            }
+            Some(RegistrationState::Connecting) => (
+                Kind::UnderWay,
+                "You are the host, going online…",
+                here.to_owned(),
+            ),
+            Some(RegistrationState::AddressTaken { .. }) => (
+                Kind::Away,
+                "You are the host, but nobody new can join yet",
+                format!(
+                    "{here} Another window still has your address; this tab tries again by itself."
+                ),
+            ),
+            Some(RegistrationState::Disconnected { .. }) => (
+                Kind::Away,
+                "You are the host, but nobody new can join now",
+                format!(
+                    "{here} The signalling server cannot be reached. Those who are connected stay connected."
+                ),
+            ),
+            Some(RegistrationState::Failed(why)) => (
+                Kind::Wrong,
+                "You are the host, but nobody can join",
+                format!("{}.", words::sentence(&why.to_string())),
+            ),
+            None => (
+                Kind::Wrong,
+                "This tab hosts no longer",
+                "Load the page again to go on.".to_owned(),
+            ),
+        };
+        let retry = if now.registration.is_none() {
+            Retry::Reload
+        } else {
+            Retry::No
+        };
+        Self {
+            kind,
+            headline,
+            detail,
+            retry,
+        }
+    }
+
+    fn without_link(now: &Snapshot, copy: &str, retry_at: Option<Moment>) -> Self {
+        match &now.down {
+            None => Self {
+                kind: Kind::UnderWay,
+                headline: "Connecting to the host…",
+                detail: copy.trim_start().to_owned(),
+                retry: Retry::No,
+            },
+            Some(reason) => Self {
+                kind: Kind::Away,
+                headline: "The host is away",
+                detail: format!("{}{copy}", away(reason, now.registration.as_ref())),
+                retry: Retry::Auto(retry_at),
+            },
+        }
+    }
+
+    fn of_guest(now: &Snapshot) -> Self {
+        let copy = match now.poll {
+            Some(_) => " Below is the copy of the poll that is kept on this device.",
+            None => "",
+        };
+        match &now.connection {
+            Connection::Connected => Self {
+                kind: Kind::Good,
+                headline: "Connected to the host",
+                detail: String::new(),
+                retry: Retry::No,
+            },
+            Connection::Disconnected { retry_at, .. } => {
+                Self::without_link(now, copy, Some(*retry_at))
+            }
+            Connection::Connecting => Self::without_link(now, copy, None),
+            Connection::Refused(why) => Self {
+                kind: Kind::Wrong,
+                headline: "This poll cannot be joined",
+                detail: format!("{}.{copy}", words::sentence(&why.to_string())),
+                retry: Retry::Ask,
+            },
+            Connection::Closed => Self {
+                kind: Kind::Wrong,
+                headline: "This tab has left the poll",
+                detail: "Load the page again to go on.".to_owned(),
+                retry: Retry::Reload,
+            },
+        }
+    }
+}
+
+/// Why there is no link, as far as it helps to know.
+fn away(reason: &DownReason, registration: Option<&RegistrationState>) -> &'static str {
+    if let Some(RegistrationState::Disconnected { .. } | RegistrationState::Failed(_)) =
+        registration
+    {
+        return "The signalling server cannot be reached.";
+    }
+    match reason {
+        DownReason::ClosedByPeer => "The host's tab was closed.",
+        DownReason::Lost(_) => "The connection was lost.",
+        DownReason::Unreachable => "The host's tab is not open.",
+        DownReason::DialFailed(_) => "The host does not answer.",
+    }
+}
+
+/// The bar above the poll.
+#[component]
+pub(crate) fn ConnectionBar(model: Model) -> impl IntoView {
+    let state = Memo::new(move |_| model.snapshot.with(|now| State::of(model, now)));
+    let waiting = Memo::new(move |_| model.snapshot.with(|now| now.waiting() as u64));
+    let class = move || match state.get().kind {
+        Kind::Good => "connection good",
+        Kind::UnderWay => "connection under-way",
+        Kind::Away => "connection away",
+        Kind::Wrong => "connection wrong",
+    };
+    // The button stays while it is tried, so that the keyboard does not lose its place.
+    let retry = Memo::new(move |_| state.get().retry);
+    let is_auto = Memo::new(move |_| matches!(retry.get(), Retry::Auto(_)));
+    let at = Signal::derive(move || match retry.get() {
+        Retry::Auto(at) => at,
+        Retry::No | Retry::Ask | Retry::Reload => None,
+    });
+    view! {
+        <section class=class aria-label="Connection" data-testid="connection">
+            <div role="status">
+                <p class="headline"><span class="light" aria-hidden="true"></span>{move || state.get().headline}</p>
+                <p class="detail">{move || state.get().detail}</p>
+                <p class="count" data-testid="pending-count">
+                    {move || match waiting.get() {
+                        0 => String::new(),
+                        number => format!("{} pending sync", words::count(number, "change", "changes")),
+                    }}
+                </p>
+            </div>
+            <div class="retry">
+                <Show when=move || is_auto.get()>
+                    <Countdown model at />
+                    <button on:click=move |_| model.reconnect()>"Retry now"</button>
+                </Show>
+                <Show when=move || retry.get() == Retry::Ask>
+                    <button on:click=move |_| model.reconnect()>"Try again"</button>
+                </Show>
+                <Show when=move || retry.get() == Retry::Reload>
+                    <button on:click=move |_| reload()>"Load again"</button>
+                </Show>
+            </div>
+        </section>
+    }
+}
+
+/// How often the countdown is looked at.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How long it is until the next attempt. It is not read out each second.
+#[component]
+fn Countdown(model: Model, at: Signal<Option<Moment>>) -> impl IntoView {
+    let left = move || at.try_get_untracked().flatten().map(|at| model.until(at));
+    let wait = RwSignal::new(left());
+    let tick = move || {
+        wait.try_set(left());
+    };
+    if let Ok(ticks) = set_interval_with_handle(tick, TICK) {
+        on_cleanup(move || ticks.clear());
+    }
+    let words = Memo::new(move |_| match (at.get(), wait.get()) {
+        (Some(_), Some(wait)) => format!("Next try {}", words::seconds(wait)),
+        (Some(_), None) | (None, _) => "Trying…".to_owned(),
+    });
+    view! { <span class="countdown" role="timer" aria-live="off">{words}</span> }
+}

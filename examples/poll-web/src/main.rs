@@ -1,0 +1,62 @@
+//! A polling app in a browser tab, and the example to copy: every poll lives in the tab of whoever
+//! started it, and the others reach it by its link.
+//!
+//! It is thin. The library keeps, sends and counts; the crate `tab` wires its parts together for a page;
+//! this shows what they say. [`model`] reads a room in one go whenever something has happened in it, and
+//! every component shows a part of that. What people do is a `Command` that goes to the room.
+//!
+//! - `settings`: where the signalling server is, from the page's own address unless it says otherwise
+//! - `app`, `route`, `start`, `room`: the two views, and which one is shown
+//! - `ballot`, `results`, `pending`, `connection`, `share`, `people`, `host`, `export`: the parts of a room
+//! - `words`: what things are called
+//! - `browser`: the few things that the page is asked for directly
+
+#![cfg_attr(
+    not(target_family = "wasm"),
+    allow(dead_code, reason = "natively only the tests are built")
+)]
+#![allow(
+    unreachable_pub,
+    reason = "what the component macro adds to a component is public"
+)]
+
+mod results;
+mod route;
+mod settings;
+mod words;
+
+#[cfg(target_family = "wasm")]
+mod app;
+#[cfg(target_family = "wasm")]
+mod ballot;
+#[cfg(target_family = "wasm")]
+mod browser;
+#[cfg(target_family = "wasm")]
+mod connection;
+#[cfg(target_family = "wasm")]
+mod export;
+#[cfg(target_family = "wasm")]
+mod host;
+#[cfg(target_family = "wasm")]
+mod model;
+#[cfg(target_family = "wasm")]
+mod pending;
+#[cfg(target_family = "wasm")]
+mod people;
+#[cfg(target_family = "wasm")]
+mod room;
+#[cfg(target_family = "wasm")]
+mod share;
+#[cfg(target_family = "wasm")]
+mod start;
+
+#[cfg(target_family = "wasm")]
+fn main() {
+    console_error_panic_hook::set_once();
+    leptos::mount::mount_to_body(app::Page);
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn main() {
+    eprintln!("This runs in a browser: `cargo xtask demo` builds it and shows it.");
+}

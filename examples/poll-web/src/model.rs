@@ -1,0 +1,270 @@
+//! A room as the app shows it.
+//!
+//! The library tells that something has happened; how things are is read from the room in one go, here
+//! and nowhere else. Components show parts of the [`Snapshot`] and send commands.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::StreamExt;
+use hustings_protocol::{
+    Command, CommandId, Outcome, PeerId, PeerInfo, Poll, Revision, Role, RoomLink,
+};
+use hustings_room::driver::{CallError, Room};
+use hustings_room::{CommandState, Connection, DownReason, Event, Moment, Pending};
+use hustings_transport_peerjs::wire::RegistrationState;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use tab::{Deliveries, Hosted, Seat};
+
+use crate::results::Results;
+use crate::words;
+
+/// How many events are looked at together: a thousand votes at once are one new picture.
+const TOGETHER: usize = 1_024;
+
+/// How often it is looked at what no event tells: the signalling server, and what closed tabs have left.
+const NOW_AND_THEN: Duration = Duration::from_secs(1);
+
+/// From which side this tab is in a room.
+#[derive(Clone)]
+pub(crate) enum Side {
+    /// It is the host: the poll lives here.
+    Host(Hosted, Room),
+    /// It has joined.
+    Guest(Seat),
+}
+
+impl Side {
+    fn room(&self) -> &Room {
+        match self {
+            Self::Host(_, room) => room,
+            Self::Guest(seat) => seat.room(),
+        }
+    }
+
+    fn read(&self, deliveries: &Deliveries) -> Snapshot {
+        let (status, failure) = match self {
+            Self::Host(hosted, _) => (hosted.status(), hosted.failure()),
+            Self::Guest(seat) => (seat.status(), seat.failure()),
+        };
+        let room = self.room();
+        Snapshot {
+            poll: room.poll(),
+            confirmed: room.confirmed(),
+            revision: room.revision(),
+            connection: room.connection(),
+            down: None,
+            pending: room.pending(),
+            left_behind: deliveries.pending(room.room()),
+            peers: room.peers(),
+            registration: status.registration(),
+            failure,
+        }
+    }
+}
+
+/// How things are in a room.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Snapshot {
+    /// The poll, with what waits here applied.
+    pub(crate) poll: Option<Arc<Poll>>,
+    /// The poll as the host has confirmed it.
+    pub(crate) confirmed: Option<Arc<Poll>>,
+    pub(crate) revision: Option<Revision>,
+    pub(crate) connection: Connection,
+    /// Why there is no link, from the end of the last one until there is another.
+    pub(crate) down: Option<DownReason>,
+    /// What this tab waits to hear of.
+    pub(crate) pending: Vec<Pending>,
+    /// What closed tabs have left, and this one delivers.
+    pub(crate) left_behind: usize,
+    pub(crate) peers: Vec<PeerInfo>,
+    pub(crate) registration: Option<RegistrationState>,
+    /// Why the room has stopped, if it has.
+    pub(crate) failure: Option<String>,
+}
+
+impl Snapshot {
+    /// Carries on from the snapshot before: an attempt that is under way ends no absence.
+    fn after(mut self, before: &Self) -> Self {
+        self.down = match &self.connection {
+            Connection::Disconnected { reason, .. } => Some(reason.clone()),
+            Connection::Connecting => before.down.clone(),
+            Connection::Connected | Connection::Refused(_) | Connection::Closed => None,
+        };
+        self
+    }
+
+    /// Everything that waits for the host.
+    pub(crate) fn waiting(&self) -> usize {
+        self.pending.len() + self.left_behind
+    }
+}
+
+/// Something to tell that has gone wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Notice {
+    pub(crate) number: usize,
+    pub(crate) text: String,
+}
+
+/// A room, for components.
+#[derive(Clone, Copy)]
+pub(crate) struct Model {
+    side: StoredValue<Side, LocalStorage>,
+    deliveries: StoredValue<Deliveries, LocalStorage>,
+    /// Commands of an earlier visit, whose ends only the events tell.
+    inherited: StoredValue<BTreeMap<CommandId, Command>>,
+    pub(crate) snapshot: RwSignal<Snapshot>,
+    pub(crate) notices: RwSignal<Vec<Notice>>,
+    pub(crate) link: RoomLink,
+    pub(crate) me: PeerId,
+    pub(crate) is_host: bool,
+}
+
+impl Model {
+    /// Follows a room for as long as the component lives that calls this.
+    pub(crate) fn of(side: Side, deliveries: Deliveries) -> Self {
+        let (room, snapshot) = (side.room(), side.read(&deliveries));
+        let inherited = snapshot.pending.iter();
+        let inherited = inherited.map(|pending| (pending.command_id, pending.command.clone()));
+        let mut events = room.events().ready_chunks(TOGETHER);
+        let model = Self {
+            link: room.room(),
+            me: room.peer(),
+            is_host: matches!(side, Side::Host(..)),
+            inherited: StoredValue::new(inherited.collect()),
+            side: StoredValue::new_local(side),
+            deliveries: StoredValue::new_local(deliveries),
+            snapshot: RwSignal::new(snapshot),
+            notices: RwSignal::new(Vec::new()),
+        };
+        spawn_local(async move {
+            while let Some(happened) = events.next().await {
+                happened.into_iter().for_each(|event| model.hear(event));
+                model.refresh();
+            }
+            model.refresh();
+        });
+        if let Ok(ticks) = set_interval_with_handle(move || model.refresh(), NOW_AND_THEN) {
+            on_cleanup(move || ticks.clear());
+        }
+        model
+    }
+
+    /// Reads the room again. Once the component is gone there is nothing to read.
+    fn refresh(self) {
+        let read = self
+            .deliveries
+            .try_with_value(|deliveries| self.side.try_with_value(|side| side.read(deliveries)));
+        if let Some(Some(read)) = read
+            && let Some(old) = self.snapshot.try_get_untracked()
+        {
+            let new = read.after(&old);
+            if new != old {
+                self.snapshot.set(new);
+            }
+        }
+    }
+
+    fn hear(self, event: Event) {
+        if let Event::Command {
+            command_id,
+            state: CommandState::Rejected(why),
+        } = event
+        {
+            let inherited = self.inherited.try_update_value(|of| of.remove(&command_id));
+            if let Some(Some(command)) = inherited {
+                self.refused(&command, &why.message);
+            }
+        }
+    }
+
+    /// Asks for something. `taken` is called once it is safe on this device; how it ends shows in
+    /// the snapshot, or as a notice if it is refused.
+    pub(crate) fn submit(self, command: Command, taken: impl FnOnce() + 'static) {
+        let Some(room) = self.side.try_with_value(|side| side.room().clone()) else {
+            return;
+        };
+        spawn_local(async move {
+            let submitted = room.submit(command.clone()).await;
+            // Who waits for an answer does not keep the room open.
+            drop(room);
+            let ended = match submitted {
+                Ok(submitted) => {
+                    taken();
+                    submitted.outcome().await
+                }
+                Err(error) => Err(error),
+            };
+            match ended {
+                // A room that stopped tells why itself.
+                Ok(Outcome::Applied(_)) | Err(CallError::Stopped) => {}
+                Ok(Outcome::Rejected(why)) => self.refused(&command, &why.message),
+                Err(why @ (CallError::Submit(_) | CallError::Refused(_))) => {
+                    self.refused(&command, &why.to_string());
+                }
+            }
+        });
+    }
+
+    fn refused(self, command: &Command, why: &str) {
+        let poll = self.snapshot.try_with_untracked(|now| now.poll.clone());
+        let what = words::asked(poll.flatten().as_deref(), command);
+        self.tell(format!("{} was refused: {why}.", words::sentence(&what)));
+    }
+
+    fn tell(self, text: String) {
+        self.notices.try_update(|notices| {
+            let number = notices.last().map_or(0, |last| last.number + 1);
+            notices.push(Notice { number, text });
+        });
+    }
+
+    /// Tries to reach the host now.
+    pub(crate) fn reconnect(self) {
+        if let Some(room) = self.side.try_with_value(|side| side.room().clone()) {
+            spawn_local(async move {
+                // A room that has stopped shows that already.
+                let _ = room.reconnect().await;
+            });
+        }
+    }
+
+    /// How long it is until a moment of the room's clock.
+    pub(crate) fn until(self, moment: Moment) -> Duration {
+        let now = self.side.try_with_value(|side| side.room().now());
+        now.map_or(Duration::ZERO, |now| moment - now)
+    }
+
+    // What components ask of the snapshot more than once.
+
+    /// The poll as it is shown.
+    pub(crate) fn poll(self) -> Option<Arc<Poll>> {
+        self.snapshot.with(|now| now.poll.clone())
+    }
+
+    /// What this side may do.
+    pub(crate) fn role(self) -> Role {
+        self.poll().map_or(Role::Viewer, |poll| poll.role(self.me))
+    }
+
+    /// Whether commands are taken now.
+    pub(crate) fn is_connected(self) -> bool {
+        self.snapshot
+            .with(|now| now.connection == Connection::Connected && now.failure.is_none())
+    }
+
+    /// The result.
+    pub(crate) fn results(self) -> Results {
+        self.snapshot.with(|now| {
+            let (Some(seen), Some(confirmed)) = (&now.poll, &now.confirmed) else {
+                return Results::default();
+            };
+            let pending = now.pending.iter().map(|pending| &pending.command);
+            Results::of(seen, confirmed, self.me, pending)
+        })
+    }
+}

@@ -1,0 +1,71 @@
+//! What the host has still to answer, and what it has refused.
+
+use hustings_room::{CommandState, Pending};
+use leptos::prelude::*;
+
+use crate::ballot::PendingSync;
+use crate::model::{Model, Notice};
+use crate::words;
+
+/// Every command without an answer. Empty when there is none.
+#[component]
+pub(crate) fn Waiting(model: Model) -> impl IntoView {
+    let pending = Memo::new(move |_| model.snapshot.with(|now| now.pending.clone()));
+    let left_behind = Memo::new(move |_| model.snapshot.with(|now| now.left_behind as u64));
+    let line = move |pending: Pending| {
+        let poll = model.poll();
+        let what = words::sentence(&words::asked(poll.as_deref(), &pending.command));
+        let how_far = match pending.state {
+            CommandState::Queued => "being saved",
+            CommandState::Persisted => "saved on this device",
+            CommandState::Sent => "sent, not confirmed",
+            CommandState::Applied(_) | CommandState::Rejected(_) => "answered",
+        };
+        view! { <li><span>{what}<small>{how_far}</small></span><PendingSync /></li> }
+    };
+    let others = move || match left_behind.get() {
+        0 => None,
+        number => {
+            let what = words::count(number, "change", "changes");
+            Some(view! {
+                <li><span>{what}<small>"from a tab that was closed; this one delivers"</small></span><PendingSync /></li>
+            })
+        }
+    };
+    view! {
+        <Show when=move || !pending.with(Vec::is_empty) || left_behind.get() != 0>
+            <section class="card waiting" aria-labelledby="waiting-heading">
+                <h2 id="waiting-heading">"Waiting for the host"</h2>
+                <ul>
+                    {move || pending.get().into_iter().map(line).collect_view()}
+                    {others}
+                </ul>
+            </section>
+        </Show>
+    }
+}
+
+/// What went wrong, until it is dismissed.
+#[component]
+pub(crate) fn Notices(model: Model) -> impl IntoView {
+    let dismiss = move |number: usize| {
+        model
+            .notices
+            .update(|notices| notices.retain(|notice| notice.number != number));
+    };
+    view! {
+        <div class="notices" role="alert">
+            <For each=move || model.notices.get() key=|notice| notice.number let(notice)>
+                {
+                    let Notice { number, text } = notice;
+                    view! {
+                        <div class="banner problem" data-testid="refused">
+                            <p>{text}</p>
+                            <button on:click=move |_| dismiss(number)>"Dismiss"</button>
+                        </div>
+                    }
+                }
+            </For>
+        </div>
+    }
+}

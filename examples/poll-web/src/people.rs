@@ -1,0 +1,197 @@
+//! Who is here, what they are called, and what they may do.
+
+use std::collections::BTreeMap;
+
+use hustings_protocol::{Command, PeerId, Role, RoleUpdate, UserProfile};
+use leptos::ev;
+use leptos::prelude::*;
+use wasm_bindgen::JsCast;
+
+use crate::browser::{remember, remembered};
+use crate::model::Model;
+use crate::words;
+
+/// Under which key the name is remembered for the next poll.
+const NAME: &str = "hustings/name";
+
+/// How many are listed; the rest is counted.
+const LISTED: usize = 200;
+
+/// Somebody who is here, or of whom the poll knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Person {
+    peer: PeerId,
+    name: String,
+    role: Role,
+    is_here: bool,
+    has_voted: bool,
+}
+
+/// Everybody, those who are here first.
+fn everybody(model: Model) -> Vec<Person> {
+    model.snapshot.with(|now| {
+        let Some(poll) = &now.poll else {
+            return Vec::new();
+        };
+        let mut peers: BTreeMap<PeerId, bool> =
+            poll.members().map(|(peer, _)| (peer, false)).collect();
+        for info in now.peers.iter().filter(|info| info.online) {
+            peers.insert(info.peer_id, true);
+        }
+        let mut people: Vec<Person> = peers
+            .into_iter()
+            .map(|(peer, is_here)| Person {
+                peer,
+                name: words::name(poll, peer),
+                role: poll.role(peer),
+                is_here,
+                has_voted: !poll.choices(peer).is_empty(),
+            })
+            .collect();
+        let rank = |person: &Person| {
+            (
+                !person.is_here,
+                person.peer != model.me,
+                person.name.to_lowercase(),
+            )
+        };
+        people.sort_by_cached_key(rank);
+        people
+    })
+}
+
+/// The list of people.
+#[component]
+pub(crate) fn People(model: Model) -> impl IntoView {
+    let people = Memo::new(move |_| everybody(model));
+    let here = Memo::new(move |_| {
+        people.with(|people| people.iter().filter(|person| person.is_here).count() as u64)
+    });
+    let listed = move || {
+        let mut people = people.get();
+        people.truncate(LISTED);
+        people
+    };
+    let more = move || {
+        let all = people.with(Vec::len);
+        (all > LISTED).then(|| view! { <p class="hint">{format!("and {} more", all - LISTED)}</p> })
+    };
+    view! {
+        <section class="card people" aria-labelledby="people-heading">
+            <h2 id="people-heading">"People"</h2>
+            <p class="hint" role="status" data-testid="here">
+                {move || if model.is_connected() {
+                    format!("{} here now.", words::count(here.get(), "person is", "people are"))
+                } else {
+                    "Who is here is known when the host is back.".to_owned()
+                }}
+            </p>
+            <Name model />
+            <ul>
+                <For each=listed key=|person| person.peer let(person)>
+                    <One model people peer=person.peer />
+                </For>
+            </ul>
+            {more}
+        </section>
+    }
+}
+
+/// One of them, with what can be done about their role.
+#[component]
+fn One(model: Model, people: Memo<Vec<Person>>, peer: PeerId) -> impl IntoView {
+    let person = Memo::new(move |_| {
+        people.with(|people| people.iter().find(|one| one.peer == peer).cloned())
+    });
+    let name =
+        move || person.with(|one| one.as_ref().map(|one| one.name.clone()).unwrap_or_default());
+    let is = move |what: fn(&Person) -> bool| person.with(|one| one.as_ref().is_some_and(what));
+    let role =
+        Memo::new(move |_| person.with(|one| one.as_ref().map_or(Role::Voter, |one| one.role)));
+    let own = Memo::new(move |_| model.role());
+    let may_set =
+        move || own.get() >= Role::Moderator && role.get() < own.get() && peer != model.me;
+    let set = move |event: ev::Event| {
+        let Some(select) = event
+            .target()
+            .and_then(|target| target.dyn_into::<web_sys::HtmlSelectElement>().ok())
+        else {
+            return;
+        };
+        let chosen = below(own.get_untracked())
+            .into_iter()
+            .find(|role| words::role(*role) == select.value());
+        // It shows what the poll says, which follows at once unless it is refused.
+        select.set_value(words::role(role.get_untracked()));
+        if let Some(role) = chosen {
+            let update = RoleUpdate {
+                poll_id: model.link.poll,
+                peer_id: peer,
+                role,
+            };
+            model.submit(Command::UpdateRole(update), || {});
+        }
+    };
+    view! {
+        <li class:here=move || is(|one| one.is_here)>
+            <span class="who">
+                <span class="called">{name}</span>
+                <small>
+                    <span class="id">{words::mark(peer)}</span>
+                    {(peer == model.me).then_some(" · you")}
+                    {move || if is(|one| one.is_here) { " · here" } else { " · away" }}
+                    {move || is(|one| one.has_voted).then_some(" · voted")}
+                </small>
+            </span>
+            <Show when=may_set fallback=move || view! { <span class="role">{words::role(role.get())}</span> }>
+                <select aria-label=move || format!("Role of {}", name()) prop:value=move || words::role(role.get())
+                    on:change=set>
+                    {move || below(own.get()).into_iter().map(|one| view! {
+                        <option value=words::role(one) selected=one == role.get_untracked()>{words::role(one)}</option>
+                    }).collect_view()}
+                </select>
+            </Show>
+        </li>
+    }
+}
+
+/// The roles that somebody of this role may give.
+fn below(role: Role) -> Vec<Role> {
+    let all = [Role::Viewer, Role::Voter, Role::Moderator];
+    all.into_iter().filter(|one| *one < role).collect()
+}
+
+/// One's own name.
+#[component]
+fn Name(model: Model) -> impl IntoView {
+    let known = Memo::new(move |_| {
+        let poll = model.poll()?;
+        let profile = poll.member(model.me)?.profile.as_ref();
+        profile.map(|profile| profile.name.clone())
+    });
+    let typed = RwSignal::new(None::<String>);
+    let shown = move || {
+        let name = typed.get().or_else(|| known.get());
+        name.or_else(|| remembered(NAME)).unwrap_or_default()
+    };
+    let save = move |event: ev::SubmitEvent| {
+        event.prevent_default();
+        let name = untrack(shown).trim().to_owned();
+        if !name.is_empty() {
+            remember(NAME, &name);
+            model.submit(Command::SetProfile(UserProfile { name }), move || {
+                typed.try_set(None);
+            });
+        }
+    };
+    view! {
+        <form class="inline" on:submit=save>
+            <label for="name">"Your name"</label>
+            <div class="row">
+                <input id="name" type="text" autocomplete="nickname" maxlength="64" prop:value=shown
+                    on:input=move |event| typed.set(Some(event_target_value(&event))) />
+                <button type="submit" aria-disabled=move || (!model.is_connected()).to_string()>"Save"</button>
+            </div>
+        </form>
+    }
+}

@@ -1,0 +1,191 @@
+//! The result: as it is shown, with what this side adds to it, and as it is saved.
+
+use std::collections::BTreeSet;
+
+use hustings_protocol::{Command, OptionId, PeerId, Poll, Revision};
+use serde_json::json;
+
+use crate::words::percent;
+
+/// One option.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) option_id: OptionId,
+    pub(crate) label: String,
+    /// How many votes the host has confirmed.
+    pub(crate) confirmed: u64,
+    /// How many there are with the votes that wait here.
+    pub(crate) shown: u64,
+    /// Whether this side chose it.
+    pub(crate) mine: bool,
+    /// Whether the host has still to confirm the choice, or the option itself.
+    pub(crate) pending: bool,
+}
+
+/// All options in their order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Results {
+    pub(crate) rows: Vec<Row>,
+    /// How many have a vote that the host has confirmed.
+    pub(crate) voters: u64,
+}
+
+impl Results {
+    /// The results of the poll as this side sees it, which the host has confirmed as far as
+    /// `confirmed`; `pending` is what it has not.
+    pub(crate) fn of<'a>(
+        seen: &Poll,
+        confirmed: &Poll,
+        me: PeerId,
+        pending: impl Iterator<Item = &'a Command>,
+    ) -> Self {
+        let mut waiting = BTreeSet::new();
+        for command in pending {
+            match command {
+                Command::Vote(vote) => waiting.extend(&vote.option_ids),
+                Command::AddOption(option) => {
+                    waiting.insert(option.option_id);
+                }
+                Command::UpdateRole(_) | Command::SetProfile(_) | Command::UpdateSettings(_) => {}
+            }
+        }
+        let certain = confirmed.tally();
+        let mine = seen.choices(me);
+        // Options are only ever added, so the same place is the same option; those that wait to be
+        // added have no votes of others.
+        let mut votes = certain.options.iter().map(|option| option.votes);
+        let rows = seen
+            .options()
+            .iter()
+            .zip(seen.tally().options)
+            .map(|(option, tally)| Row {
+                option_id: option.option_id,
+                label: option.label.clone(),
+                confirmed: votes.next().unwrap_or_default(),
+                shown: tally.votes,
+                mine: mine.contains(&option.option_id),
+                pending: waiting.contains(&option.option_id),
+            })
+            .collect();
+        Self {
+            rows,
+            voters: certain.voters,
+        }
+    }
+}
+
+/// The confirmed result as JSON, as it was at `time`.
+pub(crate) fn json(poll: &Poll, revision: Revision, time: &str) -> String {
+    let tally = poll.tally();
+    let options = poll.options().iter().zip(&tally.options);
+    let options: Vec<_> = options
+        .map(|(option, tally)| json!({ "label": option.label, "optionId": option.option_id, "votes": tally.votes }))
+        .collect();
+    let result = json!({
+        "title": poll.title(),
+        "pollId": poll.poll_id(),
+        "owner": poll.owner(),
+        "revision": revision,
+        "savedAt": time,
+        "closed": poll.is_closed(),
+        "multipleChoice": poll.multiple_choice(),
+        "voters": tally.voters,
+        "options": options,
+    });
+    format!("{result:#}\n")
+}
+
+/// The confirmed result as a table: one line for each option.
+pub(crate) fn csv(poll: &Poll) -> String {
+    let tally = poll.tally();
+    let mut table = "option,votes,percent of voters\r\n".to_owned();
+    for (option, row) in poll.options().iter().zip(&tally.options) {
+        let share = percent(row.votes, tally.voters);
+        table += &format!("{},{},{share}\r\n", cell(&option.label), row.votes);
+    }
+    table
+}
+
+/// A text for a table. Spreadsheets take what begins like a formula for one, which a voter may have
+/// typed: an apostrophe keeps it a text.
+fn cell(text: &str) -> String {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let guard = if is_formula { "'" } else { "" };
+    format!("\"{guard}{}\"", text.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use hustings_protocol::{Limits, PollDraft, PollId, Vote};
+    use serde_json::Value;
+
+    use super::*;
+
+    fn option_id(number: u8) -> OptionId {
+        format!("00000000-0000-4000-8000-0000000000{number:02}")
+            .parse()
+            .unwrap()
+    }
+
+    fn peer(number: u8) -> PeerId {
+        PeerId::from_bytes([number; 32])
+    }
+
+    fn poll_id() -> PollId {
+        "01234567-89ab-4cde-8f01-23456789abcd".parse().unwrap()
+    }
+
+    fn vote(option: u8) -> Command {
+        Command::Vote(Vote {
+            poll_id: poll_id(),
+            option_ids: vec![option_id(option)],
+        })
+    }
+
+    /// A poll of `=Tea` and `"Coffee"`, in which peers 1 and 2 chose the first and peer 3 the second.
+    fn poll() -> Poll {
+        let draft = PollDraft {
+            title: "Which?".into(),
+            options: vec!["=Tea".into(), "\"Coffee\"".into()],
+            multiple_choice: false,
+            voters_may_add_options: false,
+        };
+        let mut numbers = 1..;
+        let limits = Limits::default();
+        let next = || option_id(numbers.next().unwrap());
+        let mut poll = Poll::new(poll_id(), peer(9), draft, next, &limits).unwrap();
+        for (author, option) in [(1, 1), (2, 1), (3, 2)] {
+            poll.apply(peer(author), &vote(option), &limits).unwrap();
+        }
+        poll
+    }
+
+    #[test]
+    fn what_waits_is_told_from_what_is_confirmed() {
+        let confirmed = poll();
+        let mut seen = confirmed.clone();
+        let change = vote(2);
+        seen.apply(peer(1), &change, &Limits::default()).unwrap();
+        let results = Results::of(&seen, &confirmed, peer(1), [&change].into_iter());
+        let of = |row: &Row| (row.confirmed, row.shown, row.mine, row.pending);
+        let rows: Vec<_> = results.rows.iter().map(of).collect();
+        assert_eq!(rows, [(2, 1, false, false), (1, 2, true, true)]);
+        assert_eq!(results.voters, 3);
+    }
+
+    #[test]
+    fn a_table_has_a_line_for_each_option_and_no_formula() {
+        let table = csv(&poll());
+        let lines: Vec<_> = table.lines().skip(1).collect();
+        assert_eq!(lines, ["\"'=Tea\",2,67", "\"\"\"Coffee\"\"\",1,33"]);
+    }
+
+    #[test]
+    fn the_json_has_the_tally_and_no_voters() {
+        let text = json(&poll(), Revision::new(3).unwrap(), "2026-01-01T00:00:00Z");
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["options"][0]["votes"], 2);
+        assert_eq!(value["voters"], 3);
+        assert!(!text.contains(&peer(1).to_string()));
+    }
+}

@@ -1,0 +1,145 @@
+//! One poll.
+
+use std::rc::Rc;
+
+use hustings_protocol::RoomLink;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use tab::{App, HostError};
+
+use crate::app::{Heading, Opened};
+use crate::ballot::Ballot;
+use crate::connection::ConnectionBar;
+use crate::export::Export;
+use crate::host::HostTools;
+use crate::model::{Model, Side};
+use crate::pending::{Notices, Waiting};
+use crate::people::People;
+use crate::share::Share;
+use crate::words;
+
+/// How far the way into the room is.
+#[derive(Clone)]
+enum Entering {
+    UnderWay,
+    There(Side),
+    /// Another tab hosts it.
+    Elsewhere,
+    Failed(String),
+}
+
+/// The way into a room, and the room.
+#[component]
+pub(crate) fn RoomPage(link: RoomLink) -> impl IntoView {
+    let entering = RwSignal::new_local(Entering::UnderWay);
+    let app = StoredValue::new_local(Opened::app());
+    let host = move || {
+        entering.set(Entering::UnderWay);
+        let app = app.get_value();
+        spawn_local(async move {
+            entering.try_set(host(&app, link).await);
+        });
+    };
+    let join = move || {
+        entering.set(Entering::UnderWay);
+        let app = app.get_value();
+        spawn_local(async move {
+            entering.try_set(join(&app, link).await);
+        });
+    };
+    if app.with_value(|app| app.me()) == link.owner {
+        host();
+    } else {
+        join();
+    }
+    move || {
+        match entering.get() {
+        Entering::UnderWay => view! { <p role="status">"Opening the poll…"</p> }.into_any(),
+        Entering::There(side) => view! { <RoomView side /> }.into_any(),
+        Entering::Elsewhere => view! {
+            <Heading text="This poll is hosted in another tab" />
+            <p>
+                "Your polls live in one tab at a time, and another one has them. You can vote from here like everybody "
+                "else, or close that tab and host from this one."
+            </p>
+            <div class="actions">
+                <button class="primary" on:click=move |_| join()>"Join from this tab"</button>
+                <button on:click=move |_| host()>"Host here"</button>
+            </div>
+        }
+        .into_any(),
+        Entering::Failed(why) => view! {
+            <Heading text="The poll cannot be opened" />
+            <p class="problem" role="alert">{words::sentence(&why)}"."</p>
+            <div class="actions">
+                <button class="primary" on:click=move |_| join()>"Try to join"</button>
+                <a href="#/">"Back to the start"</a>
+            </div>
+        }
+        .into_any(),
+    }
+    }
+}
+
+async fn host(app: &Rc<App>, link: RoomLink) -> Entering {
+    let hosted = match app.host().await {
+        Ok(hosted) => hosted,
+        Err(HostError::Elsewhere(_)) => return Entering::Elsewhere,
+        Err(error @ (HostError::Tab(_) | HostError::Poll(_) | HostError::PeerJs(_))) => {
+            return Entering::Failed(error.to_string());
+        }
+    };
+    match hosted.hosting().open(link.poll).await {
+        Ok(room) => Entering::There(Side::Host(hosted, room)),
+        Err(error) => Entering::Failed(error.to_string()),
+    }
+}
+
+async fn join(app: &Rc<App>, link: RoomLink) -> Entering {
+    match app.join(link).await {
+        Ok(seat) => Entering::There(Side::Guest(seat)),
+        Err(error) => Entering::Failed(error.to_string()),
+    }
+}
+
+/// A room that this tab is in.
+#[component]
+fn RoomView(side: Side) -> impl IntoView {
+    let model = Model::of(side, Opened::app().deliveries().clone());
+    let title = Signal::derive(move || {
+        let title = model.poll().map(|poll| poll.title().to_owned());
+        title.unwrap_or_else(|| "Joining the poll…".to_owned())
+    });
+    let has_poll = Memo::new(move |_| model.snapshot.with(|now| now.poll.is_some()));
+    view! {
+        <ConnectionBar model />
+        <Notices model />
+        <Heading text=title />
+        <div class="columns">
+            <div class="poll">
+                <Show when=move || has_poll.get() fallback=|| view! { <Nothing /> }>
+                    <Ballot model />
+                </Show>
+                <Waiting model />
+            </div>
+            <div class="side">
+                <Share link=model.link is_open=model.is_host />
+                <Show when=move || has_poll.get()>
+                    <People model />
+                    <HostTools model />
+                    <Export model />
+                </Show>
+            </div>
+        </div>
+    }
+}
+
+/// Before the poll was ever seen.
+#[component]
+fn Nothing() -> impl IntoView {
+    view! {
+        <p class="card hint">
+            "The poll comes from the tab of whoever hosts it. It shows here as soon as that tab answers."
+        </p>
+    }
+}

@@ -1,0 +1,122 @@
+//! Where the signalling server is, and which servers help through firewalls.
+//!
+//! Whoever serves the page says so in its head; an address that is opened by hand can say otherwise.
+//!
+//! | `<meta name=…>` | in the address | without it |
+//! |---|---|---|
+//! | `peerserver` | `?peerserver=https://0.peerjs.com/` | the server that the page came from |
+//! | `ice-servers`: JSON as WebRTC takes it, or `none` | `?ice=none` | none on a local network, otherwise the library's |
+//! | `share` | | the page's own address: what the links that people share begin with |
+
+use std::net::IpAddr;
+
+use hustings_transport_peerjs::{Config, IceServer};
+use serde_json::Value;
+
+/// The parts of a server's address, as a browser tells them apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Server {
+    pub(crate) scheme: String,
+    pub(crate) host: String,
+    /// Absent where it is the scheme's own.
+    pub(crate) port: Option<u16>,
+    pub(crate) path: String,
+}
+
+impl Server {
+    /// The library's configuration for this server.
+    pub(crate) fn config(self, ice: Option<&str>) -> Config {
+        let secure = matches!(self.scheme.as_str(), "https" | "wss");
+        let config = Config::default();
+        let ice_servers = match ice.map(str::trim).filter(|ice| !ice.is_empty()) {
+            Some(ice) => ice_servers(ice),
+            None if is_local(&self.host) => Vec::new(),
+            None => config.ice_servers,
+        };
+        Config {
+            host: self.host,
+            port: self.port.unwrap_or(if secure { 443 } else { 80 }),
+            path: self.path,
+            secure,
+            ice_servers,
+            ..config
+        }
+    }
+}
+
+/// The servers in a list such as `[{"urls": "turn:example.org", "username": "u", "credential": "c"}]`;
+/// none for a text that is no such list.
+fn ice_servers(json: &str) -> Vec<IceServer> {
+    let Ok(Value::Array(servers)) = serde_json::from_str(json) else {
+        return Vec::new();
+    };
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    let server = |server: &Value| IceServer {
+        urls: match server.get("urls") {
+            Some(Value::Array(urls)) => urls.iter().filter_map(|url| text(Some(url))).collect(),
+            url => text(url).into_iter().collect(),
+        },
+        username: text(server.get("username")),
+        credential: text(server.get("credential")),
+    };
+    servers.iter().map(server).collect()
+}
+
+/// Whether a host is on this machine or in its network, where nobody needs help to be reached.
+fn is_local(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    match bare.parse() {
+        Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        Ok(IpAddr::V6(ip)) => {
+            ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local()
+        }
+        Err(_) => host == "localhost" || host.ends_with(".localhost") || host.ends_with(".local"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(host: &str) -> Server {
+        Server {
+            scheme: "http".into(),
+            host: host.into(),
+            port: Some(8000),
+            path: "/".into(),
+        }
+    }
+
+    #[test]
+    fn on_a_local_network_nobody_else_is_asked() {
+        for host in ["localhost", "127.0.0.1", "192.168.1.7", "[::1]", "pi.local"] {
+            assert_eq!(server(host).config(None).ice_servers, [], "{host}");
+        }
+        let public = server("polls.example.org").config(None);
+        assert_eq!(public.ice_servers, Config::default().ice_servers);
+        assert_eq!(server("8.8.8.8").config(Some("none")).ice_servers, []);
+    }
+
+    #[test]
+    fn the_scheme_says_port_and_security() {
+        let config = Server {
+            scheme: "https".into(),
+            port: None,
+            ..server("0.peerjs.com")
+        }
+        .config(None);
+        assert_eq!((config.port, config.secure), (443, true));
+        let config = server("localhost").config(None);
+        assert_eq!((config.port, config.secure), (8000, false));
+    }
+
+    #[test]
+    fn relays_are_named_with_their_credentials() {
+        let json = r#"[{"urls": ["turn:a", "turn:b"], "username": "u", "credential": "c"}, {"urls": "stun:d"}]"#;
+        let servers = server("localhost").config(Some(json)).ice_servers;
+        assert_eq!(servers[0].urls, ["turn:a", "turn:b"]);
+        assert_eq!(servers[0].username.as_deref(), Some("u"));
+        assert_eq!(servers[0].credential.as_deref(), Some("c"));
+        assert_eq!(servers[1], IceServer::new("stun:d"));
+    }
+}

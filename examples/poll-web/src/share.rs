@@ -1,0 +1,77 @@
+//! The link that brings others here.
+
+use hustings_protocol::RoomLink;
+use leptos::html;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use qrcode::{Color, EcLevel, QrCode};
+
+use crate::browser::{copy, own_address, shared_address};
+
+/// The link, as text to copy and as a code to scan.
+#[component]
+pub(crate) fn Share(
+    link: RoomLink,
+    /// Whether the code is seen at once.
+    is_open: bool,
+) -> impl IntoView {
+    let own = own_address(link);
+    let shared = shared_address(link).filter(|shared| *shared != own);
+    // Where others open another address, this one still is the better one for another tab here.
+    let here = shared.is_some().then(|| {
+        view! { <p><a href=own.clone() target="_blank">"Open in another tab of this browser"</a></p> }
+    });
+    let address = shared.unwrap_or(own);
+    let code = picture(&address);
+    let field = NodeRef::<html::Input>::new();
+    let said = RwSignal::new("");
+    let copy = move |_| {
+        if let Some(field) = field.get_untracked() {
+            spawn_local(async move {
+                let said_now = if copy(&field).await {
+                    "The link is copied."
+                } else {
+                    "The link is selected: copy it with your keyboard or its menu."
+                };
+                said.try_set(said_now);
+            });
+        }
+    };
+    view! {
+        <section class="card share" aria-labelledby="share-heading">
+            <h2 id="share-heading">"Invite people"</h2>
+            <label for="share-link">"Link to this poll"</label>
+            <div class="row">
+                <input id="share-link" type="text" readonly node_ref=field value=address
+                    on:focus=move |_| if let Some(field) = field.get_untracked() { field.select() } />
+                <button on:click=copy>"Copy link"</button>
+            </div>
+            <p class="hint" role="status">{said}</p>
+            {here}
+            <details open=is_open>
+                <summary>"Show as QR code"</summary>
+                {code}
+            </details>
+        </section>
+    }
+}
+
+/// The code, drawn as one path; `None` for a link that is too long for one.
+fn picture(text: &str) -> Option<impl IntoView + use<>> {
+    let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
+    let width = code.width();
+    let mut path = String::new();
+    for (place, color) in code.to_colors().into_iter().enumerate() {
+        if color == Color::Dark {
+            path += &format!("M{} {}h1v1h-1z", place % width, place / width);
+        }
+    }
+    // Scanners want a margin of four.
+    let view_box = format!("-4 -4 {0} {0}", width + 8);
+    Some(view! {
+        <svg class="qr" viewBox=view_box role="img" aria-label="QR code of the link to this poll">
+            <rect x="-4" y="-4" width="100%" height="100%" fill="#fff"></rect>
+            <path d=path fill="#000"></path>
+        </svg>
+    })
+}

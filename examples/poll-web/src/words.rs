@@ -1,0 +1,116 @@
+//! What things are called.
+
+use std::time::Duration;
+
+use hustings_protocol::{Command, OptionId, PeerId, Poll, Role};
+
+/// What a role is called.
+pub(crate) const fn role(role: Role) -> &'static str {
+    match role {
+        Role::Viewer => "Viewer",
+        Role::Voter => "Voter",
+        Role::Moderator => "Moderator",
+        Role::Owner => "Host",
+    }
+}
+
+/// What somebody is called. Names are theirs to choose, so [`mark`] tells two of the same name apart.
+pub(crate) fn name(poll: &Poll, peer: PeerId) -> String {
+    let profile = poll.member(peer).and_then(|member| member.profile.as_ref());
+    match profile {
+        Some(profile) => profile.name.clone(),
+        None if peer == poll.owner() => "The host".to_owned(),
+        None => "Guest".to_owned(),
+    }
+}
+
+/// The beginning of somebody's id, which nobody chooses.
+pub(crate) fn mark(peer: PeerId) -> String {
+    peer.to_string().chars().take(4).collect()
+}
+
+/// "1 vote", "2 votes".
+pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// A part of a whole in whole percent.
+pub(crate) fn percent(part: u64, whole: u64) -> u64 {
+    match whole {
+        0 => 0,
+        whole => (part * 200 + whole) / (whole * 2),
+    }
+}
+
+/// How long it is until something happens, in seconds that have begun.
+pub(crate) fn seconds(wait: Duration) -> String {
+    let seconds = wait.as_millis().div_ceil(1000);
+    match seconds {
+        0 => "now".to_owned(),
+        seconds => format!("in {seconds} s"),
+    }
+}
+
+/// What a command asks for: "your vote for Tea".
+pub(crate) fn asked(poll: Option<&Poll>, command: &Command) -> String {
+    match command {
+        Command::Vote(vote) if vote.option_ids.is_empty() => "taking your vote back".to_owned(),
+        Command::Vote(vote) => format!("your vote for {}", labels(poll, &vote.option_ids)),
+        Command::AddOption(option) => format!("your option {}", quoted(&option.label)),
+        Command::UpdateRole(update) => {
+            let name =
+                poll.map_or_else(|| "somebody".to_owned(), |poll| name(poll, update.peer_id));
+            format!("the role of {name}")
+        }
+        Command::SetProfile(profile) => format!("your name {}", quoted(&profile.name)),
+        Command::UpdateSettings(_) => "the change of the settings".to_owned(),
+    }
+}
+
+/// The first letter as a capital one.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(letters).collect()
+}
+
+fn labels(poll: Option<&Poll>, options: &[OptionId]) -> String {
+    let label = |option: &OptionId| {
+        let option = poll.and_then(|poll| poll.option(*option));
+        option.map_or_else(
+            || "an unknown option".to_owned(),
+            |option| quoted(&option.label),
+        )
+    };
+    options.iter().map(label).collect::<Vec<_>>().join(", ")
+}
+
+fn quoted(text: &str) -> String {
+    format!("“{text}”")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_rounded() {
+        assert_eq!(percent(0, 0), 0);
+        assert_eq!(percent(1, 3), 33);
+        assert_eq!(percent(2, 3), 67);
+        assert_eq!(percent(1, 2), 50);
+    }
+
+    #[test]
+    fn a_second_that_has_begun_counts() {
+        assert_eq!(seconds(Duration::ZERO), "now");
+        assert_eq!(seconds(Duration::from_millis(1)), "in 1 s");
+        assert_eq!(seconds(Duration::from_millis(1_001)), "in 2 s");
+    }
+
+    #[test]
+    fn sentences_begin_with_a_capital() {
+        assert_eq!(sentence("your vote"), "Your vote");
+        assert_eq!(sentence(""), "");
+    }
+}

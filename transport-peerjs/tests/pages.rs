@@ -1,0 +1,152 @@
+//! The broker serves an app at the origin of its signalling.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that panics fails, which is what it is for"
+)]
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use hustings_transport_peerjs::broker::{Broker, BrokerConfig, BrokerError};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// What a server answered: the first line and the headers in lower case, and the body.
+struct Answer {
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn is(&self, status: u16) -> bool {
+        self.head.starts_with(&format!("http/1.1 {status} "))
+    }
+
+    fn says(&self, header: &str) -> bool {
+        self.head.contains(&format!("\r\n{header}"))
+    }
+}
+
+async fn get(address: SocketAddr, path: &str, headers: &str) -> Answer {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{headers}Connection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut bytes = Vec::new();
+    let read = timeout(Duration::from_secs(10), stream.read_to_end(&mut bytes));
+    read.await.unwrap().unwrap();
+    let end = bytes.windows(4).position(|at| at == b"\r\n\r\n").unwrap();
+    Answer {
+        head: String::from_utf8_lossy(&bytes[..end]).to_lowercase(),
+        body: bytes[end + 4..].to_vec(),
+    }
+}
+
+/// An app in a folder, and a secret beside it.
+fn app() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("pages");
+    fs::create_dir_all(pages.join("peerjs")).unwrap();
+    for (name, content) in [
+        ("pages/index.html", "<h1>polls</h1>"),
+        ("pages/app.js", "export {}"),
+        ("pages/app_bg.wasm", "\0asm"),
+        ("pages/style.css", "h1 {}"),
+        ("pages/style.css.gz", "smaller"),
+        ("pages/peerjs/id", "not the endpoint"),
+        ("secret", "nobody's business"),
+    ] {
+        fs::write(folder.path().join(name), content).unwrap();
+    }
+    folder
+}
+
+async fn serve(pages: &Path, path: &str) -> SocketAddr {
+    let config = BrokerConfig {
+        pages: Some(pages.into()),
+        path: path.into(),
+        ..BrokerConfig::default()
+    };
+    let broker = Broker::bind("127.0.0.1:0", config).await.unwrap();
+    let address = broker.local_addr();
+    tokio::spawn(broker.serve(std::future::pending()));
+    address
+}
+
+#[tokio::test]
+async fn pages_come_with_the_types_that_browsers_insist_on() {
+    let folder = app();
+    let at = serve(&folder.path().join("pages"), "/").await;
+    for (path, kind, body) in [
+        ("/", "text/html", "<h1>polls</h1>"),
+        ("/?peerserver=x", "text/html", "<h1>polls</h1>"),
+        ("/app.js", "text/javascript", "export {}"),
+        ("/app_bg.wasm", "application/wasm", "\0asm"),
+        ("/style.css", "text/css", "h1 {}"),
+    ] {
+        let answer = get(at, path, "").await;
+        assert!(answer.is(200), "{path}: {}", answer.head);
+        let content_type = format!("content-type: {kind}");
+        assert!(answer.says(&content_type), "{path}: {}", answer.head);
+        assert!(answer.says("cache-control: no-cache"), "{}", answer.head);
+        assert_eq!(answer.body, body.as_bytes(), "{path}");
+    }
+    let smaller = get(at, "/style.css", "Accept-Encoding: gzip\r\n").await;
+    assert!(smaller.says("content-encoding: gzip"), "{}", smaller.head);
+    assert!(smaller.says("content-type: text/css"), "{}", smaller.head);
+    assert_eq!(smaller.body, b"smaller");
+}
+
+#[tokio::test]
+async fn the_endpoints_of_signalling_are_at_the_same_origin() {
+    let folder = app();
+    let at = serve(&folder.path().join("pages"), "/").await;
+    let id = get(at, "/peerjs/id", "").await;
+    assert!(id.is(200), "{}", id.head);
+    assert_eq!(id.body.len(), 36, "a file of that name does not hide it");
+    let socket = get(at, "/peerjs", "").await;
+    assert!(socket.is(400), "no upgrade was asked for: {}", socket.head);
+
+    let at = serve(&folder.path().join("pages"), "/signalling").await;
+    assert_eq!(get(at, "/signalling/peerjs/id", "").await.body.len(), 36);
+    assert!(
+        get(at, "/signalling/", "")
+            .await
+            .says("content-type: application/json")
+    );
+    assert!(get(at, "/", "").await.says("content-type: text/html"));
+}
+
+#[tokio::test]
+async fn nothing_outside_of_the_folder_is_served() {
+    let folder = app();
+    let at = serve(&folder.path().join("pages"), "/").await;
+    for path in [
+        "/../secret",
+        "/%2e%2e/secret",
+        "/..%2fsecret",
+        "/peerjs/../../secret",
+        "/..%5csecret",
+        "//secret",
+        "/nothing.html",
+    ] {
+        let answer = get(at, path, "").await;
+        assert!(answer.is(404) || answer.is(400), "{path}: {}", answer.head);
+    }
+}
+
+#[tokio::test]
+async fn a_folder_without_a_page_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = BrokerConfig {
+        pages: Some(folder.path().into()),
+        ..BrokerConfig::default()
+    };
+    let refused = Broker::bind("127.0.0.1:0", config).await.unwrap_err();
+    assert!(matches!(refused, BrokerError::NoPages(path) if path == folder.path()));
+}

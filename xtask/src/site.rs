@@ -1,0 +1,146 @@
+//! The web app as a folder of files that any web server can serve.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::broker::Broker;
+use crate::error::Error;
+use crate::{process, setup, wasm};
+
+/// The crate of the app.
+const APP: &str = "poll-web";
+
+/// What the page's `<meta>` elements say; empty is what they say anyway.
+#[derive(Default)]
+pub(crate) struct Settings {
+    /// Where the signalling server is, if it is not where the page comes from.
+    pub(crate) peerserver: Option<String>,
+    /// What the links that people share begin with, if not with the page's own address.
+    pub(crate) share: Option<String>,
+}
+
+/// Builds the app, and returns the folder that it is in.
+pub(crate) fn build(settings: &Settings) -> Result<PathBuf, Error> {
+    let cargo = setup::wasm()?;
+    let tool = process::step("build wasm-bindgen", wasm::tool)?;
+    let mut build = cargo.command();
+    build.args(["build", "--profile", wasm::PROFILE, "--target", setup::WASM]);
+    process::step("build examples/poll-web", || {
+        process::run(build.args(["--package", APP]))
+    })?;
+    let to = process::scratch()?.join("site");
+    process::step("make the site", || {
+        // What an earlier version has left would be served, too.
+        if to.exists() {
+            fs::remove_dir_all(&to).map_err(Error::file("remove", &to))?;
+        }
+        fs::create_dir_all(&to).map_err(Error::file("make", &to))?;
+        wasm::bindings(&tool, "poll-web.wasm", &to)?;
+        pages(&to, settings)
+    })?;
+    Ok(to)
+}
+
+/// Puts the files beside the wasm that are served as they are.
+fn pages(to: &Path, settings: &Settings) -> Result<(), Error> {
+    let from = process::root().join("examples").join(APP).join("pages");
+    for entry in fs::read_dir(&from).map_err(Error::file("read", &from))? {
+        let file = entry.map_err(Error::file("read", &from))?.path();
+        let Some(name) = file.file_name() else {
+            continue;
+        };
+        fs::copy(&file, to.join(name)).map_err(Error::file("copy", &file))?;
+    }
+    let index = to.join("index.html");
+    let mut page = fs::read_to_string(&index).map_err(Error::file("read", &index))?;
+    for (name, value) in [
+        ("peerserver", &settings.peerserver),
+        ("share", &settings.share),
+    ] {
+        if let Some(value) = value {
+            page = set(&page, name, value);
+        }
+    }
+    fs::write(&index, page).map_err(Error::file("write", &index))
+}
+
+/// The page with this value in the `<meta>` of this name.
+fn set(page: &str, name: &str, value: &str) -> String {
+    let value = value.replace('&', "&amp;").replace('"', "&quot;");
+    let meta = |value: &str| format!("<meta name=\"{name}\" content=\"{value}\">");
+    page.replace(&meta(""), &meta(&value))
+}
+
+/// Builds the app and says how large it is.
+pub(crate) fn run() -> Result<(), Error> {
+    let site = build(&Settings::default())?;
+    let files = ["poll-web_bg.wasm", "poll-web.js", "style.css", "index.html"];
+    let mut size = Command::new(wasm::tool()?);
+    size.arg("size").args(files.map(|file| site.join(file)));
+    println!("      raw      gzip  (bytes)");
+    process::run(&mut size)?;
+    println!("{}", site.display());
+    Ok(())
+}
+
+/// Whether the app builds and is served as browsers want it, with the signalling at the same origin.
+pub(crate) fn check() -> Result<(), Error> {
+    let site = build(&Settings::default())?;
+    let server = Broker::with_pages(&site)?;
+    for (path, kind, begin) in [
+        ("/", "text/html", "<!doctype html>"),
+        ("/boot.js", "text/javascript", "//"),
+        ("/poll-web.js", "text/javascript", ""),
+        ("/poll-web_bg.wasm", "application/wasm", "\0asm"),
+        ("/style.css", "text/css", "/*"),
+        ("/peerjs/id", "text/plain", ""),
+    ] {
+        let answer = get(server.port(), path)?;
+        let is_fine = answer.starts_with("HTTP/1.1 200 ")
+            && answer.contains(&format!("\r\ncontent-type: {kind}"))
+            && answer.contains(&format!("\r\n\r\n{begin}"));
+        if !is_fine {
+            let head = answer.split("\r\n\r\n").next().unwrap_or_default();
+            return Err(Error::Because(format!(
+                "{path} is not served as {kind}:\n{head}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// What a server on this machine answers.
+fn get(port: u16, path: &str) -> Result<String, Error> {
+    let ask = || {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    };
+    ask().map_err(|error: io::Error| Error::Because(format!("{path} is not served: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_is_in_the_page_and_stays_a_text() {
+        let page = fs::read_to_string(process::root().join("examples/poll-web/pages/index.html"));
+        let page = page.unwrap_or_default();
+        let set = set(&page, "peerserver", "http://a/?\"b\"&c");
+        assert!(
+            set.contains(r#"<meta name="peerserver" content="http://a/?&quot;b&quot;&amp;c">"#)
+        );
+        assert_ne!(page, set);
+    }
+}
