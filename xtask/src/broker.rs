@@ -75,21 +75,6 @@ impl Broker {
     }
 }
 
-/// Builds one, and says where it is.
-pub(crate) fn build() -> Result<PathBuf, Error> {
-    process::run(&mut process::cargo([
-        "build",
-        "--package",
-        "hustings-transport-peerjs",
-        "--features",
-        "broker",
-        "--bin",
-        "hustings-broker",
-    ]))?;
-    let name = format!("hustings-broker{}", env::consts::EXE_SUFFIX);
-    Ok(process::target().join("debug").join(name))
-}
-
 impl Drop for Broker {
     fn drop(&mut self) {
         // It has nothing to lose. One that has ended already cannot be killed.

@@ -22,7 +22,7 @@ pub(crate) struct Args {
     /// Show the library without a browser: an owner and many voters in one process
     #[arg(long)]
     native: bool,
-    /// Meet at this signalling server instead of the demo's own, such as https://0.peerjs.com/
+    /// Meet at this signalling server instead of the demo's own, such as `https://0.peerjs.com/`
     #[arg(long, value_name = "URL", conflicts_with = "native")]
     peerserver: Option<String>,
     /// The port to listen at, instead of any free one
