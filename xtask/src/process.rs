@@ -45,10 +45,13 @@ pub(crate) fn has_npm() -> bool {
 
 /// Installs stock PeerJS and PeerServer, which only tests use, as their lock file says.
 pub(crate) fn npm_packages() -> Result<(), Error> {
-    npm(
-        "transport-peerjs/tests/npm",
-        &["ci", "--no-audit", "--no-fund"],
-    )
+    npm_ci("transport-peerjs/tests/npm").map(drop)
+}
+
+/// Installs what the lock file in a folder of the workspace says; returns the folder of the programs.
+pub(crate) fn npm_ci(folder: &str) -> Result<PathBuf, Error> {
+    npm(folder, &["ci", "--no-audit", "--no-fund"])?;
+    Ok(root().join(folder).join("node_modules/.bin"))
 }
 
 /// Runs npm in a folder of the workspace.

@@ -1,6 +1,5 @@
 //! `cargo xtask wasm`: what the library weighs in a browser.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,10 +8,6 @@ use crate::{process, setup};
 
 /// The profile that makes the smallest wasm, and the folder that cargo puts it into.
 pub(crate) const PROFILE: &str = "wasm";
-
-/// binaryen before this misreads what newer compilers write, and breaks it without a word (108, which
-/// Debian has, does).
-const WASM_OPT_FROM: u32 = 116;
 
 /// What binaryen has to be told: the features that rustc uses.
 const WASM_OPT: [&str; 7] = [
@@ -40,23 +35,19 @@ pub(crate) fn run() -> Result<(), Error> {
     })?;
     let (wasm, glue) = (to.join("wasm_size_bg.wasm"), to.join("wasm_size.js"));
     say(&tool, [&wasm, &glue])?;
-    match wasm_opt() {
-        Some(program) => {
-            let smaller = to.join("wasm_size_opt.wasm");
-            let mut opt = Command::new(&program);
-            opt.args(WASM_OPT).arg(&wasm).arg("-o").arg(&smaller);
-            process::step("wasm-opt -Oz", || process::run(&mut opt))?;
-            say(&tool, [&smaller, &glue])
-        }
-        None => {
-            // Measured with 132: -6.5 % and -0.6 %.
-            eprintln!(
-                "    npm's binaryen would take 6 % off the raw size and nearly nothing off the compressed \
-                 one: `npm install --no-save binaryen` to see"
-            );
-            Ok(())
-        }
+    if !process::has_npm() {
+        eprintln!("==> wasm-opt: LEFT OUT, it needs Node.js and npm; it takes off another 2 %");
+        return Ok(());
     }
+    // npm's: Debian's (108) misreads what newer compilers write, and breaks it without a word.
+    let programs = process::step("install wasm-opt", || {
+        process::npm_ci("examples/wasm-size/npm")
+    })?;
+    let smaller = to.join("wasm_size_opt.wasm");
+    let mut opt = Command::new(programs.join("wasm-opt"));
+    opt.args(WASM_OPT).arg(&wasm).arg("-o").arg(&smaller);
+    process::step("wasm-opt -Oz", || process::run(&mut opt))?;
+    say(&tool, [&smaller, &glue])
 }
 
 /// Prints the sizes of what a page loads.
@@ -80,31 +71,4 @@ pub(crate) fn tool() -> Result<PathBuf, Error> {
     process::run(&mut process::cargo(["build", "--package", "xtask-wasm"]))?;
     let name = format!("xtask-wasm{}", std::env::consts::EXE_SUFFIX);
     Ok(process::target().join("debug").join(name))
-}
-
-/// The wasm-opt that npm put beside this workspace, if it is one that works.
-fn wasm_opt() -> Option<PathBuf> {
-    let program = process::root().join("node_modules/.bin/wasm-opt");
-    fs::metadata(&program).ok()?;
-    let version = process::stdout(Command::new(&program).arg("--version")).ok()?;
-    (version_in(&version)? >= WASM_OPT_FROM).then_some(program)
-}
-
-/// The number in "wasm-opt version 124 (version_124)".
-fn version_in(said: &str) -> Option<u32> {
-    said.split_whitespace().find_map(|word| word.parse().ok())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_version_of_wasm_opt_is_the_number_that_it_says() {
-        assert_eq!(
-            version_in("wasm-opt version 124 (version_124)\n"),
-            Some(124)
-        );
-        assert_eq!(version_in("wasm-opt\n"), None);
-    }
 }

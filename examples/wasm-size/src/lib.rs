@@ -13,8 +13,8 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use hustings_outbox::{HostingLock, IndexedDbStore, Slot};
 use hustings_protocol::{
-    Address, Command, IdError, OptionAdd, Outcome, PollDraft, PollId, PollOption, Role, RoleUpdate,
-    RoomLink, SettingsUpdate, UserProfile, Vote,
+    Address, Command, OptionAdd, Outcome, PollDraft, PollId, Role, RoleUpdate, RoomLink,
+    SettingsUpdate, UserProfile, Vote,
 };
 use hustings_room::clock::SystemClock;
 use hustings_room::driver::{self, Room};
@@ -32,13 +32,13 @@ pub struct Seat {
     _lock: Option<HostingLock>,
 }
 
-/// Hosts the poll that was hosted before, or a new one.
+/// Hosts the poll that was hosted before, or a new one. The labels are lines.
 ///
 /// # Errors
 ///
 /// What the browser or the draft is missing, in words.
 #[wasm_bindgen]
-pub async fn host(profile: String, title: String, labels: Vec<String>) -> Result<Seat, JsError> {
+pub async fn host(profile: String, title: String, labels: String) -> Result<Seat, JsError> {
     let store = IndexedDbStore::open(&profile).await?;
     let slot = Slot::take(&profile).await?;
     let identity = slot.identity(&store).await?;
@@ -51,7 +51,7 @@ pub async fn host(profile: String, title: String, labels: Vec<String>) -> Result
         None => {
             let draft = PollDraft {
                 title,
-                options: labels,
+                options: labels.lines().map(str::to_owned).collect(),
                 multiple_choice: true,
                 voters_may_add_options: true,
             };
@@ -99,25 +99,11 @@ async fn enter(slot: &Slot, link: RoomLink, store: &IndexedDbStore) -> Result<Ro
 
 #[wasm_bindgen]
 impl Seat {
-    /// What the poll asks, and what people say: the names of those who chose each option.
-    pub fn poll(&self) -> Vec<String> {
-        let Some(poll) = self.room.poll() else {
-            return Vec::new();
-        };
-        let chosen = |option: &PollOption| {
-            let names = poll.members().filter_map(|(_, member)| {
-                let profile = member.profile.as_ref()?;
-                member
-                    .choices
-                    .contains(&option.option_id)
-                    .then_some(profile.name.as_str())
-            });
-            [&option.label, ": ", &names.collect::<Vec<_>>().join(", ")].concat()
-        };
-        let lines = poll.options().iter().map(chosen);
-        std::iter::once(poll.title().to_owned())
-            .chain(lines)
-            .collect()
+    /// How many votes each option has.
+    pub fn votes(&self) -> Vec<u64> {
+        let tally = self.room.poll().map(|poll| poll.tally());
+        let options = tally.into_iter().flat_map(|tally| tally.options);
+        options.map(|option| option.votes).collect()
     }
 
     /// Does something, and waits for the answer: the revision that it made.
@@ -125,8 +111,8 @@ impl Seat {
     /// # Errors
     ///
     /// Why it does not count, in words.
-    pub async fn submit(self, what: String, of: Vec<String>) -> Result<u64, JsError> {
-        let command = command(self.room.room().poll, &what, of)?;
+    pub async fn submit(self, what: String, of: String) -> Result<u64, JsError> {
+        let command = command(self.room.room().poll, &what, &of)?;
         match self.room.submit(command).await?.outcome().await? {
             Outcome::Applied(revision) => Ok(revision.get()),
             Outcome::Rejected(why) => Err(why.into()),
@@ -134,9 +120,9 @@ impl Seat {
     }
 }
 
-/// The command of a button's name and the texts that belong to it.
-fn command(poll_id: PollId, what: &str, of: Vec<String>) -> Result<Command, JsError> {
-    let mut of = of.into_iter();
+/// The command of a button's name and of the lines that belong to it.
+fn command(poll_id: PollId, what: &str, of: &str) -> Result<Command, JsError> {
+    let mut of = of.lines();
     let mut next = || {
         of.next()
             .ok_or_else(|| JsError::new("something is missing"))
@@ -144,12 +130,12 @@ fn command(poll_id: PollId, what: &str, of: Vec<String>) -> Result<Command, JsEr
     Ok(match what {
         "vote" => Command::Vote(Vote {
             poll_id,
-            option_ids: of.map(|id| id.parse()).collect::<Result<_, IdError>>()?,
+            option_ids: of.map(str::parse).collect::<Result<_, _>>()?,
         }),
         "add" => Command::AddOption(OptionAdd {
             poll_id,
             option_id: next()?.parse()?,
-            label: next()?,
+            label: next()?.to_owned(),
         }),
         "moderator" => Command::UpdateRole(RoleUpdate {
             poll_id,
@@ -161,7 +147,9 @@ fn command(poll_id: PollId, what: &str, of: Vec<String>) -> Result<Command, JsEr
             closed: Some(true),
             voters_may_add_options: None,
         }),
-        _ => Command::SetProfile(UserProfile { name: next()? }),
+        _ => Command::SetProfile(UserProfile {
+            name: next()?.to_owned(),
+        }),
     })
 }
 
