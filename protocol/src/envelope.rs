@@ -402,9 +402,11 @@ fn said(error: &serde_json::Error) -> String {
 
 /// Writes a message: the type, the fields beside the payload, the payload.
 pub(crate) fn encode<P: Serialize + ?Sized>(kind: Kind, fields: Fields, payload: &P) -> Bytes {
-    let payload = serde_json::to_string(payload)
+    let mut frame = begin(kind, fields, 256);
+    serde_json::to_writer(&mut frame, payload)
         .expect("payloads are structs with text keys, which always serialise");
-    wrap(kind, fields, &payload)
+    frame.push(b'}');
+    frame.into()
 }
 
 /// Writes a message around a payload that is JSON already.
