@@ -121,3 +121,8 @@ pub use owner::Owner;
 pub use participant::{Participant, Pending};
 pub use setup::Setup;
 pub use timer::TimeoutReason;
+
+/// What the front page shows is compiled and run, too.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

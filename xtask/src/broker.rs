@@ -1,4 +1,4 @@
-//! The signalling server that tests in a browser need.
+//! The signalling servers that demos and tests in a browser need: an honest one, and one that attacks.
 
 use std::env;
 use std::ffi::OsStr;
@@ -9,45 +9,64 @@ use std::process::{Child, Command, Stdio};
 use crate::error::Error;
 use crate::process;
 
-/// A running `hustings-broker`, which ends when this is dropped.
+/// A running signalling server, which ends when this is dropped.
 pub(crate) struct Broker {
     child: Child,
     port: u16,
 }
 
-/// Builds one, and says where the program is.
+/// Builds a `hustings-broker`, and says where the program is.
 pub(crate) fn build() -> Result<PathBuf, Error> {
+    build_target("--bin", "hustings-broker")?;
+    Ok(built("hustings-broker"))
+}
+
+fn build_target(kind: &str, name: &str) -> Result<(), Error> {
     process::run(&mut process::cargo([
         "build",
         "--package",
         "hustings-transport-peerjs",
         "--features",
         "broker",
-        "--bin",
-        "hustings-broker",
-    ]))?;
-    let name = format!("hustings-broker{}", env::consts::EXE_SUFFIX);
-    Ok(process::target().join("debug").join(name))
+        kind,
+        name,
+    ]))
+}
+
+fn built(program: &str) -> PathBuf {
+    let file = format!("{program}{}", env::consts::EXE_SUFFIX);
+    process::target().join("debug").join(file)
 }
 
 impl Broker {
-    /// Builds one and starts it at a free port.
+    /// Builds a `hustings-broker` and starts it at a free port.
     pub(crate) fn start() -> Result<Self, Error> {
-        Self::run(&[])
+        Self::honest(&[])
     }
 
     /// The same, with the pages of an app beside it.
     pub(crate) fn with_pages(pages: &Path) -> Result<Self, Error> {
-        Self::run(&["--pages".as_ref(), pages.as_os_str()])
+        Self::honest(&["--pages".as_ref(), pages.as_os_str()])
     }
 
-    fn run(args: &[&OsStr]) -> Result<Self, Error> {
+    /// Builds a signalling server that attacks those who come by it, and starts it in front of this one.
+    pub(crate) fn attacker(&self) -> Result<Self, Error> {
+        build_target("--example", "attacker")?;
+        let mut command = Command::new(built("examples/attacker"));
+        command.args(["--broker", &self.port.to_string()]);
+        Self::run(command)
+    }
+
+    fn honest(args: &[&OsStr]) -> Result<Self, Error> {
         let mut command = Command::new(build()?);
         command
             .args(["--host", "127.0.0.1", "--port", "0"])
-            .args(args)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped());
+            .args(args);
+        Self::run(command)
+    }
+
+    fn run(mut command: Command) -> Result<Self, Error> {
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
         let child = command
             .spawn()
             .map_err(|source| process::not_started(&command, source))?;
@@ -64,7 +83,8 @@ impl Broker {
             .next()
             .and_then(|port| port.parse().ok());
         broker.port = port.ok_or_else(|| {
-            Error::Because("hustings-broker does not say where it listens".to_owned())
+            let typed = process::typed(&command);
+            Error::Because(format!("{typed} does not say where it listens"))
         })?;
         Ok(broker)
     }

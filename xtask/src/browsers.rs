@@ -71,14 +71,16 @@ pub(crate) fn run(args: &[OsString]) -> Result<(), Error> {
     let runner = process::step("build the test runner", wasm::tool)?;
     process::step("install stock PeerJS", process::npm_packages)?;
     let broker = process::step("start a signalling server", Broker::start)?;
-    let port = broker.port().to_string();
+    let attacker = process::step("start one that attacks", || broker.attacker())?;
+    let (honest, hostile) = (broker.port().to_string(), attacker.port().to_string());
     let tests = || {
         let mut tests = cargo.command();
         // Browsers cannot use it, and taking it apart and writing it again is what takes time.
         tests
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
             // Built into them: a page cannot look into its environment.
-            .env("HUSTINGS_BROKER", &port)
+            .env("HUSTINGS_BROKER", &honest)
+            .env("HUSTINGS_ATTACKER", &hostile)
             .args(["test", "--target", setup::WASM]);
         tests
     };

@@ -83,6 +83,11 @@ fn wasm() -> Result<(), Error> {
             .args(DENY);
         process::step(&process::typed(&clippy), || process::run(&mut clippy))?;
     }
+    let mut app = cargo.command();
+    app.args(["clippy", "--bins", "-p", "poll-web"])
+        .args(["--target", setup::WASM])
+        .args(DENY);
+    process::step(&process::typed(&app), || process::run(&mut app))?;
     let mut tests = cargo.command();
     tests
         .args(["clippy", "--target", setup::WASM])

@@ -10,7 +10,8 @@ use crate::{package, process, setup, wasm};
 /// What the step is called.
 pub(crate) const WHAT: &str = "the starters build";
 
-/// Builds both. The one in TypeScript needs npm, and is left out without.
+/// Builds both. The one in TypeScript needs npm, and is left out without. The package is the small one, which the
+/// scenarios in browsers need anyway.
 pub(crate) fn build() -> Result<(), Error> {
     trunk()?;
     let vite = "examples/starter-vite, against the npm package";
@@ -18,7 +19,7 @@ pub(crate) fn build() -> Result<(), Error> {
         eprintln!("==> {vite}: LEFT OUT, it needs Node.js and npm");
         return Ok(());
     }
-    package::build(package::Speed::Quick)?;
+    package::build(package::Speed::Small)?;
     process::step(vite, || {
         process::npm("examples/starter-vite", &["ci", "--no-audit", "--no-fund"])?;
         process::npm("examples/starter-vite", &["run", "build"])

@@ -138,6 +138,9 @@ fn Unknown() -> impl IntoView {
     }
 }
 
+/// The id of a view's heading: where the keyboard goes when what it was at is gone.
+pub(crate) const HEADING: &str = "heading";
+
 /// The heading of a view, which is what the keyboard and the screen reader are taken to when the view
 /// changes. The page is called like it.
 #[component]
@@ -150,5 +153,5 @@ pub(crate) fn Heading(#[prop(into)] text: Signal<String>) -> impl IntoView {
         }
     });
     Effect::new(move |_| document().set_title(&format!("{} · Hustings", text.get())));
-    view! { <h1 tabindex="-1" node_ref=heading>{text}</h1> }
+    view! { <h1 id=HEADING tabindex="-1" node_ref=heading>{text}</h1> }
 }

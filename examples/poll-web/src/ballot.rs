@@ -5,9 +5,13 @@ use leptos::prelude::*;
 use leptos::{ev, html};
 use uuid::Uuid;
 
+use crate::browser::focus;
 use crate::model::Model;
 use crate::results::{Results, Row};
 use crate::words::{count, percent};
+
+/// The id of the button that votes.
+const VOTE: &str = "vote";
 
 /// What this side may do to the poll now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,9 +77,14 @@ pub(crate) fn Ballot(model: Model) -> impl IntoView {
     };
     let vote = move |event: ev::SubmitEvent| {
         event.prevent_default();
-        if model.is_connected() && has_news.get_untracked() {
+        if has_news.get_untracked() {
             send(chosen.get_untracked());
         }
+    };
+    // The button goes with the vote, and the keyboard to the one that stays.
+    let take_back = move || {
+        send(Vec::new());
+        focus(VOTE);
     };
     let choose = move |option: OptionId, is_chosen: bool| {
         let mut options = if may.get_untracked().several {
@@ -108,13 +117,13 @@ pub(crate) fn Ballot(model: Model) -> impl IntoView {
             </fieldset>
             <Show when=move || may.get().vote>
                 <div class="actions">
-                    <button type="submit" class="primary" aria-disabled=move || (!is_ready()).to_string()>
+                    <button id=VOTE type="submit" class="primary" aria-disabled=move || (!is_ready()).to_string()>
                         {move || if voted.get().is_empty() { "Vote" } else { "Change vote" }}
                     </button>
                     <Show when=move || !voted.get().is_empty()>
                         <button type="button" aria-disabled=move || (!model.is_connected()).to_string()
-                            on:click=move |_| if model.is_connected() { send(Vec::new()) }>
-                            "Take back"
+                            on:click=move |_| take_back()>
+                            "Take back vote"
                         </button>
                     </Show>
                 </div>
@@ -199,8 +208,8 @@ fn Choice(
                 <span class="share">{move || share(|row| row.confirmed)}"%"</span>
             </span>
             <span class="bar" aria-hidden="true">
-                <span class="expected" style:width=move || format!("{}%", share(|row| row.shown))></span>
-                <span class="certain" style:width=move || format!("{}%", share(|row| row.confirmed.min(row.shown)))></span>
+                <span class="expected" style:width=move || format!("{}%", share(|row| row.confirmed.max(row.expected)))></span>
+                <span class="certain" style:width=move || format!("{}%", share(|row| row.confirmed.min(row.expected)))></span>
             </span>
             <Show when=move || is(|row| row.mine || row.pending)>
                 <span class="marks">

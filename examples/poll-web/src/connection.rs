@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use hustings_room::{Connection, DownReason, Moment};
+use hustings_protocol::ErrorCode;
+use hustings_room::{Connection, DownReason, Moment, Refused};
 use hustings_transport_peerjs::wire::RegistrationState;
 use leptos::prelude::*;
 
@@ -146,7 +147,7 @@ impl State {
             Connection::Refused(why) => Self {
                 kind: Kind::Wrong,
                 headline: "This poll cannot be joined",
-                detail: format!("{}.{copy}", words::sentence(&why.to_string())),
+                detail: format!("{}.{copy}", words::sentence(&refused(why))),
                 retry: Retry::Ask,
             },
             Connection::Closed => Self {
@@ -156,6 +157,17 @@ impl State {
                 retry: Retry::Reload,
             },
         }
+    }
+}
+
+/// Why there is no joining.
+fn refused(why: &Refused) -> String {
+    match why {
+        Refused::ByOwner(rejection) if rejection.code == ErrorCode::UnknownPoll => {
+            "whoever sent you here has no poll under this link".to_owned()
+        }
+        Refused::ByOwner(rejection) => format!("the host refused: {}", rejection.message),
+        Refused::NotTheOwner => why.to_string(),
     }
 }
 

@@ -1,8 +1,11 @@
-//! What the owner of a poll decides while it runs.
+//! What the owner of a poll decides while it runs, and how safe it is where it is kept.
 
 use hustings_protocol::{Command, Role, SettingsUpdate};
 use leptos::prelude::*;
+use leptos::task::spawn_local;
+use tab::Storage;
 
+use crate::app::Opened;
 use crate::model::Model;
 
 /// Closing, reopening, and who may add options.
@@ -32,10 +35,35 @@ pub(crate) fn HostTools(model: Model) -> impl IntoView {
                         on:change=move |event| change(None, Some(event_target_checked(&event))) />
                     "Voters may add options"
                 </label>
-                <button on:click=move |_| change(Some(!is_closed.get_untracked()), None)>
+                <button aria-disabled=move || (!model.is_connected()).to_string()
+                    on:click=move |_| change(Some(!is_closed.get_untracked()), None)>
                     {move || if is_closed.get() { "Reopen the poll" } else { "Close the poll" }}
                 </button>
+                <Show when=move || model.is_host>
+                    <Kept />
+                </Show>
             </section>
         </Show>
     }
+}
+
+/// Whether the browser may forget the poll. It is asked not to.
+#[component]
+fn Kept() -> impl IntoView {
+    let app = Opened::app();
+    let said = RwSignal::new("");
+    spawn_local(async move {
+        let now = match (app.storage(), app.persist().await) {
+            // The page says so at the top.
+            (Storage::Memory(_), _) => "",
+            (Storage::Database, Ok(true)) => {
+                "It is kept in this browser until you delete its data."
+            }
+            (Storage::Database, Ok(false) | Err(_)) => {
+                "It is kept in this browser, which may delete it when the disk is full."
+            }
+        };
+        said.try_set(now);
+    });
+    view! { <p class="hint" data-testid="kept">{said}</p> }
 }

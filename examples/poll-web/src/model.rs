@@ -87,8 +87,14 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// Carries on from the snapshot before: an attempt that is under way ends no absence.
+    /// Carries on from the snapshot before: an attempt that is under way ends no absence, and what a
+    /// room still did when it stopped may not have become durable.
     fn after(mut self, before: &Self) -> Self {
+        if self.failure.is_some() {
+            self.poll.clone_from(&before.poll);
+            self.confirmed.clone_from(&before.confirmed);
+            self.revision = before.revision;
+        }
         self.down = match &self.connection {
             Connection::Disconnected { reason, .. } => Some(reason.clone()),
             Connection::Connecting => before.down.clone(),
@@ -159,6 +165,12 @@ impl Model {
         let read = self
             .deliveries
             .try_with_value(|deliveries| self.side.try_with_value(|side| side.read(deliveries)));
+        let refused = self
+            .deliveries
+            .try_with_value(|deliveries| deliveries.take_refused(self.link));
+        for refusal in refused.into_iter().flatten() {
+            self.refused(&refusal.command, &refusal.why.message);
+        }
         if let Some(Some(read)) = read
             && let Some(old) = self.snapshot.try_get_untracked()
         {

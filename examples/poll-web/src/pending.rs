@@ -3,7 +3,9 @@
 use hustings_room::{CommandState, Pending};
 use leptos::prelude::*;
 
+use crate::app::HEADING;
 use crate::ballot::PendingSync;
+use crate::browser::focus;
 use crate::model::{Model, Notice};
 use crate::words;
 
@@ -52,6 +54,7 @@ pub(crate) fn Notices(model: Model) -> impl IntoView {
         model
             .notices
             .update(|notices| notices.retain(|notice| notice.number != number));
+        focus(HEADING);
     };
     view! {
         <div class="notices" role="alert">

@@ -82,6 +82,8 @@ pub(crate) fn People(model: Model) -> impl IntoView {
             <p class="hint" role="status" data-testid="here">
                 {move || if model.is_connected() {
                     format!("{} here now.", words::count(here.get(), "person is", "people are"))
+                } else if model.is_host {
+                    "Nobody is connected to this tab.".to_owned()
                 } else {
                     "Who is here is known when the host is back.".to_owned()
                 }}
@@ -109,8 +111,17 @@ fn One(model: Model, people: Memo<Vec<Person>>, peer: PeerId) -> impl IntoView {
     let role =
         Memo::new(move |_| person.with(|one| one.as_ref().map_or(Role::Voter, |one| one.role)));
     let own = Memo::new(move |_| model.role());
-    let may_set =
-        move || own.get() >= Role::Moderator && role.get() < own.get() && peer != model.me;
+    let is_connected = Memo::new(move |_| model.is_connected());
+    let may_set = move || {
+        let is_below = own.get() >= Role::Moderator && role.get() < own.get();
+        is_below && peer != model.me && is_connected.get()
+    };
+    // Who is here only the host knows.
+    let presence = move || match (is_connected.get(), is(|one| one.is_here)) {
+        (false, _) => "",
+        (true, true) => " · here",
+        (true, false) => " · away",
+    };
     let set = move |event: ev::Event| {
         let Some(select) = event
             .target()
@@ -139,7 +150,7 @@ fn One(model: Model, people: Memo<Vec<Person>>, peer: PeerId) -> impl IntoView {
                 <small>
                     <span class="id">{words::mark(peer)}</span>
                     {(peer == model.me).then_some(" · you")}
-                    {move || if is(|one| one.is_here) { " · here" } else { " · away" }}
+                    {presence}
                     {move || is(|one| one.has_voted).then_some(" · voted")}
                 </small>
             </span>
@@ -170,6 +181,11 @@ fn Name(model: Model) -> impl IntoView {
         profile.map(|profile| profile.name.clone())
     });
     let typed = RwSignal::new(None::<String>);
+    let hint = move || {
+        let poll = model.poll().filter(|_| known.with(Option::is_none))?;
+        let seen = words::name(&poll, model.me);
+        Some(format!("Until you save one, you are called “{seen}”."))
+    };
     let shown = move || {
         let name = typed.get().or_else(|| known.get());
         name.or_else(|| remembered(NAME)).unwrap_or_default()
@@ -188,10 +204,11 @@ fn Name(model: Model) -> impl IntoView {
         <form class="inline" on:submit=save>
             <label for="name">"Your name"</label>
             <div class="row">
-                <input id="name" type="text" autocomplete="nickname" maxlength="64" prop:value=shown
+                <input id="name" type="text" autocomplete="nickname" maxlength="64" aria-describedby="name-hint" prop:value=shown
                     on:input=move |event| typed.set(Some(event_target_value(&event))) />
                 <button type="submit" aria-disabled=move || (!model.is_connected()).to_string()>"Save"</button>
             </div>
+            <p class="hint" id="name-hint">{hint}</p>
         </form>
     }
 }

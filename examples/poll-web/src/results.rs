@@ -14,8 +14,8 @@ pub(crate) struct Row {
     pub(crate) label: String,
     /// How many votes the host has confirmed.
     pub(crate) confirmed: u64,
-    /// How many there are with the votes that wait here.
-    pub(crate) shown: u64,
+    /// How many there will be once it has confirmed what waits here, more or fewer.
+    pub(crate) expected: u64,
     /// Whether this side chose it.
     pub(crate) mine: bool,
     /// Whether the host has still to confirm the choice, or the option itself.
@@ -62,7 +62,7 @@ impl Results {
                 option_id: option.option_id,
                 label: option.label.clone(),
                 confirmed: votes.next().unwrap_or_default(),
-                shown: tally.votes,
+                expected: tally.votes,
                 mine: mine.contains(&option.option_id),
                 pending: waiting.contains(&option.option_id),
             })
@@ -167,7 +167,7 @@ mod tests {
         let change = vote(2);
         seen.apply(peer(1), &change, &Limits::default()).unwrap();
         let results = Results::of(&seen, &confirmed, peer(1), [&change].into_iter());
-        let of = |row: &Row| (row.confirmed, row.shown, row.mine, row.pending);
+        let of = |row: &Row| (row.confirmed, row.expected, row.mine, row.pending);
         let rows: Vec<_> = results.rows.iter().map(of).collect();
         assert_eq!(rows, [(2, 1, false, false), (1, 2, true, true)]);
         assert_eq!(results.voters, 3);

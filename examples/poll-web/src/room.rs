@@ -3,6 +3,8 @@
 use std::rc::Rc;
 
 use hustings_protocol::RoomLink;
+use hustings_room::Connection;
+use hustings_room::driver::OpenError;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use tab::{App, HostError};
@@ -12,7 +14,7 @@ use crate::ballot::Ballot;
 use crate::connection::ConnectionBar;
 use crate::export::Export;
 use crate::host::HostTools;
-use crate::model::{Model, Side};
+use crate::model::{Model, Side, Snapshot};
 use crate::pending::{Notices, Waiting};
 use crate::people::People;
 use crate::share::Share;
@@ -91,6 +93,11 @@ async fn host(app: &Rc<App>, link: RoomLink) -> Entering {
     };
     match hosted.hosting().open(link.poll).await {
         Ok(room) => Entering::There(Side::Host(hosted, room)),
+        Err(OpenError::NoJournal(_)) => Entering::Failed(
+            "it was yours, but this browser has no record of it: its data were deleted, or it was started in \
+             a window that kept nothing"
+                .to_owned(),
+        ),
         Err(error) => Entering::Failed(error.to_string()),
     }
 }
@@ -106,9 +113,18 @@ async fn join(app: &Rc<App>, link: RoomLink) -> Entering {
 #[component]
 fn RoomView(side: Side) -> impl IntoView {
     let model = Model::of(side, Opened::app().deliveries().clone());
+    let is_refused = Memo::new(move |_| {
+        let refused = |now: &Snapshot| matches!(now.connection, Connection::Refused(_));
+        model.snapshot.with(refused)
+    });
     let title = Signal::derive(move || {
         let title = model.poll().map(|poll| poll.title().to_owned());
-        title.unwrap_or_else(|| "Joining the poll…".to_owned())
+        let other = if is_refused.get() {
+            "There is no poll to show"
+        } else {
+            "Joining the poll…"
+        };
+        title.unwrap_or_else(|| other.to_owned())
     });
     let has_poll = Memo::new(move |_| model.snapshot.with(|now| now.poll.is_some()));
     view! {
@@ -117,13 +133,18 @@ fn RoomView(side: Side) -> impl IntoView {
         <Heading text=title />
         <div class="columns">
             <div class="poll">
-                <Show when=move || has_poll.get() fallback=|| view! { <Nothing /> }>
+                <Show when=move || has_poll.get()>
                     <Ballot model />
+                </Show>
+                <Show when=move || !has_poll.get() && !is_refused.get()>
+                    <Nothing />
                 </Show>
                 <Waiting model />
             </div>
             <div class="side">
-                <Share link=model.link is_open=model.is_host />
+                <Show when=move || has_poll.get() || !is_refused.get()>
+                    <Share link=model.link is_open=model.is_host />
+                </Show>
                 <Show when=move || has_poll.get()>
                     <People model />
                     <HostTools model />

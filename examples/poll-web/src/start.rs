@@ -54,6 +54,8 @@ fn Create() -> impl IntoView {
     let multiple = RwSignal::new(false);
     let voters_add = RwSignal::new(false);
     let problem = RwSignal::new(None::<String>);
+    // The field that it is about.
+    let wrong = RwSignal::new("");
     let is_busy = RwSignal::new(false);
 
     let add_line = move || {
@@ -93,11 +95,13 @@ fn Create() -> impl IntoView {
         };
         if let Err((why, field)) = check(&draft) {
             problem.set(Some(why.to_owned()));
+            wrong.set(field);
             focus(field.to_owned());
             return;
         }
         is_busy.set(true);
         problem.set(None);
+        wrong.set("");
         let app = app.get_value();
         spawn_local(async move {
             match start_poll(&app, draft).await {
@@ -116,14 +120,15 @@ fn Create() -> impl IntoView {
                 <label for="title">"Question"</label>
                 <input id="title" type="text" autocomplete="off" maxlength="300"
                     prop:value=title on:input=move |event| title.set(event_target_value(&event))
-                    aria-describedby="create-problem" />
+                    aria-invalid=move || (wrong.get() == "title").to_string() aria-describedby="create-problem" />
             </div>
             <fieldset class="field">
                 <legend>"Options"</legend>
                 <ol class="lines">
                     <For each=move || lines.get() key=|line| line.number let(line)>
                         <li>
-                            <input id=line.id() type="text" autocomplete="off" maxlength="200"
+                            <input id=line.id() type="text" aria-describedby="create-problem"
+                                aria-invalid=move || (wrong.get() == line.id()).to_string() autocomplete="off" maxlength="200"
                                 aria-label=format!("Option {}", line.number)
                                 prop:value=line.label
                                 on:input=move |event| line.label.set(event_target_value(&event))
@@ -174,10 +179,7 @@ async fn start_poll(app: &App, draft: PollDraft) -> Result<RoomLink, String> {
         error @ (HostError::Tab(_) | HostError::Poll(_) | HostError::PeerJs(_)) => error.to_string(),
     })?;
     let room = hosted.hosting().create(draft).await;
-    let link = room.map_err(|error| error.to_string())?.room();
-    // Whatever the browser says, the poll is there; the host's view tells what was granted.
-    let _ = app.persist().await;
-    Ok(link)
+    Ok(room.map_err(|error| error.to_string())?.room())
 }
 
 /// Focuses a field: at once if it is there, so that nothing is typed into another one.
@@ -211,7 +213,7 @@ fn Join() -> impl IntoView {
                 <label for="link">"Link to the poll"</label>
                 <input id="link" type="text" autocomplete="off" autocapitalize="none" spellcheck="false"
                     prop:value=text on:input=move |event| text.set(event_target_value(&event))
-                    aria-describedby="join-problem" />
+                    aria-invalid=move || problem.get().is_some().to_string() aria-describedby="join-problem" />
             </div>
             <p id="join-problem" class="problem" role="alert">{problem}</p>
             <button type="submit">"Join"</button>

@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures::StreamExt;
-use hustings_protocol::RoomLink;
-use hustings_room::Connection;
+use futures::{FutureExt, StreamExt};
+use hustings_protocol::{Command, Rejection, RoomLink};
 use hustings_room::clock::{Clock, SystemClock};
 use hustings_room::driver::Room;
+use hustings_room::{CommandState, Connection, Event, Pending};
 use wasm_bindgen_futures::spawn_local;
 
 use crate::place::{Place, Profile};
@@ -25,6 +25,18 @@ pub struct Deliveries {
     /// Whose commands their owners do not let in. Held, or they would be tried again and again; the
     /// next visit to the page tries once more.
     given_up: Rc<RefCell<Vec<Rc<Place>>>>,
+    refused: Rc<RefCell<Vec<Refusal>>>,
+}
+
+/// A command of a closed tab that did not take effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// In which room.
+    pub link: RoomLink,
+    /// What was asked for.
+    pub command: Command,
+    /// Why not.
+    pub why: Rejection,
 }
 
 impl Deliveries {
@@ -38,6 +50,15 @@ impl Deliveries {
         let rooms = self.under_way.borrow();
         let of_room = rooms.iter().filter(|room| room.room() == link);
         of_room.map(|room| room.pending().len()).sum()
+    }
+
+    /// The commands of a room that were refused, each of them once.
+    #[must_use]
+    pub fn take_refused(&self, link: RoomLink) -> Vec<Refusal> {
+        let mut refused = self.refused.borrow_mut();
+        refused
+            .extract_if(.., |refusal| refusal.link == link)
+            .collect()
     }
 
     /// Looks now and then, for as long as the app is there.
@@ -72,11 +93,16 @@ impl Deliveries {
             };
             let room = seat.room().clone();
             self.under_way.borrow_mut().push(room.clone());
-            let mut events = room.events();
+            let (mut events, left) = (room.events(), room.pending());
             while !room.pending().is_empty() && may_still_be_delivered(&room) {
-                if events.next().await.is_none() {
+                let Some(event) = events.next().await else {
                     break;
-                }
+                };
+                self.note_refusal(link, &left, event);
+            }
+            // Those that came in one go with the last.
+            while let Some(Some(event)) = events.next().now_or_never() {
+                self.note_refusal(link, &left, event);
             }
             if !room.pending().is_empty() {
                 self.given_up.borrow_mut().push(Rc::clone(&place));
@@ -84,6 +110,23 @@ impl Deliveries {
             room.close().await;
             self.under_way.borrow_mut().retain(|other| {
                 !(other.room() == link && other.connection() == Connection::Closed)
+            });
+        }
+    }
+
+    fn note_refusal(&self, link: RoomLink, left: &[Pending], event: Event) {
+        let Event::Command {
+            command_id,
+            state: CommandState::Rejected(why),
+        } = event
+        else {
+            return;
+        };
+        if let Some(pending) = left.iter().find(|one| one.command_id == command_id) {
+            self.refused.borrow_mut().push(Refusal {
+                link,
+                command: pending.command.clone(),
+                why,
             });
         }
     }

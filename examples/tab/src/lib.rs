@@ -21,6 +21,6 @@ mod running;
 mod seat;
 
 pub use app::{App, OpenError, OwnPoll, Storage};
-pub use deliveries::Deliveries;
+pub use deliveries::{Deliveries, Refusal};
 pub use hosted::{HostError, Hosted};
 pub use seat::{JoinError, Seat};

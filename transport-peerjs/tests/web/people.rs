@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use hustings_outbox::{Identity, MemoryStore};
-use hustings_protocol::{Address, Command, DeviceId, PollDraft, Vote};
+use hustings_protocol::{Address, Command, DeviceId, PollDraft, RoomLink, Vote};
 use hustings_room::Config;
 use hustings_room::clock::SystemClock;
 use hustings_room::driver::{self, Hosting, Room};
@@ -55,14 +55,31 @@ pub(crate) async fn host<T: Transport + 'static>(
 
 /// Somebody new in the poll.
 pub(crate) async fn join(poll: &Room) -> Room {
-    let setup = driver::setup(&identity(), Config::default()).unwrap();
-    let transport = transport(Address::Participant(setup.peer(), setup.device));
-    let (store, clock) = (MemoryStore::new(), SystemClock::new());
-    let joined = driver::join(setup, poll.room(), transport, store, clock).await;
-    let (room, driver) = joined.unwrap();
-    spawn_local(async { driver.run().await.unwrap() });
+    let identity = identity();
+    let transport = transport(address(&identity));
+    let room = enter(&identity, Config::default(), poll.room(), transport).await;
     within(MINUTE, "joining", room.connected()).await.unwrap();
     room
+}
+
+/// Somebody on the way to a poll.
+pub(crate) async fn enter(
+    identity: &Identity,
+    config: Config,
+    link: RoomLink,
+    transport: impl Transport + 'static,
+) -> Room {
+    let setup = driver::setup(identity, config).unwrap();
+    let (store, clock) = (MemoryStore::new(), SystemClock::new());
+    let joined = driver::join(setup, link, transport, store, clock).await;
+    let (room, driver) = joined.unwrap();
+    spawn_local(async { driver.run().await.unwrap() });
+    room
+}
+
+/// Where they are when they take part.
+pub(crate) fn address(identity: &Identity) -> Address {
+    Address::Participant(identity.peer_id(), identity.device())
 }
 
 /// A vote for the first option.

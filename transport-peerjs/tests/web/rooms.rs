@@ -3,15 +3,12 @@
 use std::time::Duration;
 
 use futures::StreamExt;
-use hustings_outbox::MemoryStore;
-use hustings_protocol::{Address, Outcome, PeerId};
-use hustings_room::clock::SystemClock;
-use hustings_room::{Config, Connection, driver};
-use wasm_bindgen_futures::spawn_local;
+use hustings_protocol::{Outcome, PeerId};
+use hustings_room::{Config, Connection};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::page;
-use crate::people::{MINUTE, counted, identity, join, poll, tea, transport, votes};
+use crate::people::{MINUTE, address, counted, enter, identity, join, poll, tea, transport, votes};
 use crate::side::{random, sleep, within};
 
 #[wasm_bindgen_test]
@@ -71,16 +68,11 @@ async fn a_command_whose_ack_was_lost_is_sent_again_and_applied_once() {
 async fn waiting_for_an_absent_owner_holds_one_peer_connection() {
     page::spy_alone().await;
     let identity = identity();
-    let setup = driver::setup(&identity, Config::default()).unwrap();
-    let transport = transport(Address::Participant(setup.peer(), setup.device));
-    let (store, clock) = (MemoryStore::new(), SystemClock::new());
     let owner = PeerId::from_bytes(random());
     let nobody = format!("{owner}/00000000-0000-4000-8000-000000000000");
     let nobody = nobody.parse().unwrap();
-    let (room, driver) = driver::join(setup, nobody, transport, store, clock)
-        .await
-        .unwrap();
-    spawn_local(async { driver.run().await.unwrap() });
+    let transport = transport(address(&identity));
+    let room = enter(&identity, Config::default(), nobody, transport).await;
     let mut dialled = 0;
     for _ in 0..150 {
         sleep(Duration::from_millis(100)).await;
