@@ -75,9 +75,9 @@ fn set(page: &str, name: &str, value: &str) -> String {
     page.replace(&meta(""), &meta(&value))
 }
 
-/// Builds the app and says how large it is.
+/// Builds the app, sees whether it is served well, and says how large it is.
 pub(crate) fn run() -> Result<(), Error> {
-    let site = build(&Settings::default())?;
+    let site = check()?;
     let files = ["poll-web_bg.wasm", "poll-web.js", "style.css", "index.html"];
     let mut size = Command::new(wasm::tool()?);
     size.arg("size").args(files.map(|file| site.join(file)));
@@ -88,7 +88,8 @@ pub(crate) fn run() -> Result<(), Error> {
 }
 
 /// Whether the app builds and is served as browsers want it, with the signalling at the same origin.
-pub(crate) fn check() -> Result<(), Error> {
+/// Returns the folder that it is in.
+pub(crate) fn check() -> Result<PathBuf, Error> {
     let site = build(&Settings::default())?;
     let server = Broker::with_pages(&site)?;
     for (path, kind, begin) in [
@@ -110,7 +111,7 @@ pub(crate) fn check() -> Result<(), Error> {
             )));
         }
     }
-    Ok(())
+    Ok(site)
 }
 
 /// What a server on this machine answers.

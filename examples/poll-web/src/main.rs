@@ -2,7 +2,7 @@
 //! started it, and the others reach it by its link.
 //!
 //! It is thin. The library keeps, sends and counts; the crate `tab` wires its parts together for a page;
-//! this shows what they say. [`model`] reads a room in one go whenever something has happened in it, and
+//! this shows what they say. `model` reads a room in one go whenever something has happened in it, and
 //! every component shows a part of that. What people do is a `Command` that goes to the room.
 //!
 //! - `settings`: where the signalling server is, from the page's own address unless it says otherwise
