@@ -3,13 +3,16 @@
 //! Instructions, counted by callgrind, are the same on every run and on a loaded machine; times
 //! are not. Each scenario runs `n` and `2n` times, and the difference leaves out what starting the
 //! program and preparing the scenario cost.
+//!
+//! Between browsers there is nothing to count: `--browser` takes times, of this transport and of stock PeerJS in
+//! turn, and it is their ratio that says something.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use crate::error::Error;
-use crate::process;
+use crate::{e2e, process};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -17,6 +20,9 @@ pub(crate) struct Args {
     #[arg(short = 'n', long, value_name = "N", default_value_t = 1000,
           value_parser = clap::value_parser!(u64).range(1..=u64::MAX / 2))]
     iterations: u64,
+    /// Measure the transport against stock PeerJS between two browsers instead
+    #[arg(long, conflicts_with_all = ["iterations", "scenarios"])]
+    browser: bool,
     /// Which scenarios to run; all of them if none is named
     scenarios: Vec<String>,
 }
@@ -34,6 +40,9 @@ struct Scenario {
 
 /// Counts and prints a table.
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
+    if args.browser {
+        return e2e::compare();
+    }
     if process::capture(Command::new("valgrind").arg("--version")).is_err() {
         let missing = "cargo xtask bench counts with valgrind, which is not installed here";
         return Err(Error::Because(missing.to_owned()));

@@ -128,7 +128,7 @@ fn configured(runner: &std::path::Path) -> String {
 }
 
 /// Chromium's driver, installed with the browser if they are missing.
-fn chromium() -> Result<PathBuf, Error> {
+pub(crate) fn chromium() -> Result<PathBuf, Error> {
     if let Some(driver) = CHROMIUM.find() {
         return Ok(driver);
     }

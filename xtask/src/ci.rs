@@ -65,6 +65,8 @@ fn wasm() -> Result<(), Error> {
     // Without the broker, which is native.
     let wire = [
         "-p",
+        "bare",
+        "-p",
         "hustings-transport-peerjs",
         "-p",
         "wasm-size",

@@ -1,31 +1,67 @@
-//! The scenarios with several browsers: the last of the tests in a browser.
+//! What needs several browsers: the last of the tests in a browser, and a comparison.
 
 use std::ffi::OsString;
+use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use crate::error::Error;
-use crate::{broker, package, process};
+use crate::{broker, browsers, package, process, setup, wasm};
 
 /// How many scenarios run at a time. They mostly wait.
 const AT_A_TIME: &str = "6";
 
-/// Builds what they are played with, and plays them in the browser of this driver. `args` go to cargo: a
-/// filter, for instance.
+/// Builds what the scenarios are played with, and plays them in the browser of this driver. `args` go to
+/// cargo: a filter, for instance.
 pub(crate) fn run(driver: &Path, args: &[OsString]) -> Result<(), Error> {
-    let broker = process::step("build the signalling server", broker::build)?;
     // Not the quick build: what is tested is what people get.
-    let package = process::step("build the JavaScript package", || {
+    process::step("build the JavaScript package", || {
         package::build(package::Speed::Small)
     })?;
     let mut scenarios = process::cargo(["test", "--package", "hustings-e2e"]);
     scenarios
         .args(args)
         .args(["--", "--ignored", "--show-output"])
-        .args(["--test-threads", AT_A_TIME])
-        .env("HUSTINGS_E2E_BROKER", broker)
-        .env("HUSTINGS_E2E_PACKAGE", package)
-        .env("CHROMEDRIVER", driver);
+        .args(["--test-threads", AT_A_TIME]);
+    with_parts(&mut scenarios, driver)?;
     process::step("the scenarios with several browsers", || {
         process::run(&mut scenarios)
     })
+}
+
+/// Measures the transport against stock PeerJS, in Chromium.
+pub(crate) fn compare() -> Result<(), Error> {
+    let driver = browsers::chromium()?;
+    process::step("install stock PeerJS", process::npm_packages)?;
+    process::step("build the transport alone", bare)?;
+    let program = ["--package", "hustings-e2e", "--bin", "compare"];
+    let mut compare = process::cargo(["run", "--quiet"]);
+    with_parts(compare.args(program), &driver)?;
+    process::step("compare it with stock PeerJS", || {
+        process::run(&mut compare)
+    })
+}
+
+/// Names in the environment of a command what is needed for several browsers.
+fn with_parts(command: &mut Command, driver: &Path) -> Result<(), Error> {
+    let broker = process::step("build the signalling server", broker::build)?;
+    command
+        .env("HUSTINGS_E2E_BROKER", broker)
+        .env("HUSTINGS_E2E_BUILT", process::scratch()?)
+        .env("CHROMEDRIVER", driver);
+    Ok(())
+}
+
+/// Builds `xtask/e2e/bare`.
+fn bare() -> Result<(), Error> {
+    let (cargo, tool) = (setup::wasm()?, wasm::tool()?);
+    let mut build = cargo.command();
+    build.args(["build", "--profile", wasm::PROFILE, "--target", setup::WASM]);
+    process::run(build.args(["-p", "bare"]))?;
+    let to = process::scratch()?.join("bare");
+    fs::create_dir_all(&to).map_err(Error::file("make", &to))?;
+    let built = process::target().join(setup::WASM).join(wasm::PROFILE);
+    let mut bindgen = Command::new(tool);
+    bindgen.args(["bindgen", "--target", "web", "--no-typescript", "--out-dir"]);
+    process::run(bindgen.arg(&to).arg(built.join("bare.wasm")))
 }

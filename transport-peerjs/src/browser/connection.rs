@@ -1,5 +1,6 @@
 //! One peer connection and its channel.
 
+use std::cell::Cell;
 use std::rc::Weak;
 
 use bytes::Bytes;
@@ -24,6 +25,8 @@ pub(super) struct Connection {
     to: Report,
     rtc: RtcPeerConnection,
     channel: Option<RtcDataChannel>,
+    /// Bytes that were sent since it was last looked how many the channel holds.
+    uncounted: Cell<usize>,
     /// Whether the channel is to be closed once it is empty.
     is_finishing: bool,
     listeners: Vec<Listener>,
@@ -54,7 +57,8 @@ impl Report {
     ) -> Listener {
         let report = self.clone();
         Listener::new(target, kind, move |event| {
-            if let Some(input) = event.dyn_ref().and_then(&heard) {
+            // Each kind of event is always of its own class. To ask the browser costs a call for each message.
+            if let Some(input) = heard(event.unchecked_ref()) {
                 report.say(input);
             }
         })
@@ -122,6 +126,7 @@ impl Connection {
             to,
             rtc,
             channel: None,
+            uncounted: Cell::new(0),
             is_finishing: false,
             listeners,
             awaited: Vec::new(),
@@ -161,9 +166,26 @@ impl Connection {
         }
     }
 
-    /// The channel, to send on it.
-    pub(super) fn channel(&self) -> Option<RtcDataChannel> {
-        self.channel.clone()
+    /// Sends on the channel.
+    pub(super) fn send(&self, message: &ChannelMessage) -> Result<(), JsValue> {
+        let channel = self.channel.as_ref().ok_or("there is no channel")?;
+        self.uncounted.set(self.uncounted.get() + message.len());
+        match message {
+            ChannelMessage::Text(text) => channel.send_with_str(text),
+            ChannelMessage::Binary(bytes) => channel.send_with_u8_array(bytes),
+        }
+    }
+
+    /// How many bytes were sent since [`buffered`](Self::buffered) was last asked for.
+    pub(super) fn uncounted(&self) -> usize {
+        self.uncounted.get()
+    }
+
+    /// How many bytes the channel holds.
+    pub(super) fn buffered(&self) -> Option<usize> {
+        let bytes = self.channel.as_ref()?.buffered_amount();
+        self.uncounted.set(0);
+        Some(usize::try_from(bytes).unwrap_or(usize::MAX))
     }
 
     /// Closes the channel once it has sent what it holds. By itself it would wait for that, too, but

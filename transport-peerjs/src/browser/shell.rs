@@ -27,6 +27,10 @@ use crate::wire::{
     RtcState, SocketId,
 };
 
+/// After how many bytes the browser is asked how much a channel holds. Until then the machine takes it that
+/// nothing has left.
+const COUNT_EVERY: usize = 64 * 1024;
+
 /// Something that happened.
 #[derive(Debug, Clone)]
 pub(super) enum Input {
@@ -198,7 +202,7 @@ impl Shell {
         let deadline = self.endpoint.borrow().poll_timeout().map(|(at, _)| at);
         let stall = self.stalls.borrow().deadline();
         let next = deadline.into_iter().chain(stall).min();
-        self.timer.arm(next, self.clock.now());
+        self.timer.arm(next, &self.clock);
         let waker = self.inbox.borrow_mut().take_waker();
         if let Some(waker) = waker {
             waker.wake();
@@ -290,8 +294,7 @@ impl Shell {
     }
 
     fn buffered(&self, rtc: RtcId) -> Option<usize> {
-        let bytes = self.channel(rtc)?.buffered_amount();
-        Some(usize::try_from(bytes).unwrap_or(usize::MAX))
+        self.connections.borrow().get(&rtc)?.buffered()
     }
 
     /// Has one message sent on every channel whose count stands still, if there is one.
@@ -336,12 +339,12 @@ impl Shell {
 
     /// Does everything that the machine says. `speaker` is whose message made it speak.
     fn perform_all(&self, speaker: Option<RtcId>) {
-        let mut sent = BTreeSet::new();
+        let mut to_count = BTreeSet::new();
         loop {
             while let Some(output) = self.next_output() {
-                self.perform(output, speaker, &mut sent);
+                self.perform(output, speaker, &mut to_count);
             }
-            let Some(rtc) = sent.pop_first() else {
+            let Some(rtc) = to_count.pop_first() else {
                 return;
             };
             self.handle_buffered(rtc, self.clock.now());
@@ -352,7 +355,7 @@ impl Shell {
         self.endpoint.borrow_mut().poll_output()
     }
 
-    fn perform(&self, output: Output, speaker: Option<RtcId>, sent: &mut BTreeSet<RtcId>) {
+    fn perform(&self, output: Output, speaker: Option<RtcId>, to_count: &mut BTreeSet<RtcId>) {
         match output {
             Output::OpenSocket { socket, url } => self.open_socket(socket, &url),
             Output::SendSocket { socket, text } => {
@@ -367,8 +370,8 @@ impl Shell {
                 drop(closed);
             }
             Output::Rtc { rtc, action } => {
-                if let RtcAction::Send(_) = action {
-                    sent.insert(rtc);
+                if self.is_to_be_counted(rtc, &action) {
+                    to_count.insert(rtc);
                 }
                 if let Err(error) = self.act(rtc, action) {
                     let why = thrown(&error);
@@ -419,12 +422,9 @@ impl Shell {
                     connection.add_candidate(&candidate);
                 }
             }
-            RtcAction::Send(message) => match (self.channel(rtc), message) {
-                (Some(channel), ChannelMessage::Text(text)) => channel.send_with_str(&text)?,
-                (Some(channel), ChannelMessage::Binary(bytes)) => {
-                    channel.send_with_u8_array(&bytes)?;
-                }
-                (None, _) => return Err("there is no channel".into()),
+            RtcAction::Send(message) => match self.connections.borrow().get(&rtc) {
+                Some(connection) => connection.send(&message)?,
+                None => return Err("there is no channel".into()),
             },
             RtcAction::CloseChannel => {
                 if let Some(connection) = self.connections.borrow_mut().get_mut(&rtc) {
@@ -440,9 +440,23 @@ impl Shell {
         Ok(())
     }
 
-    fn channel(&self, rtc: RtcId) -> Option<RtcDataChannel> {
-        let connections = self.connections.borrow();
-        connections.get(&rtc).and_then(Connection::channel)
+    /// Whether the browser is to be asked afterwards how much a channel holds. To ask it for every message
+    /// would cost as much as a tenth of sending it.
+    fn is_to_be_counted(&self, rtc: RtcId, action: &RtcAction) -> bool {
+        match action {
+            RtcAction::Send(_) => self
+                .connections
+                .borrow()
+                .get(&rtc)
+                .is_some_and(|connection| connection.uncounted() >= COUNT_EVERY),
+            // From now on it is to become empty.
+            RtcAction::CloseChannel => true,
+            RtcAction::CreateOffer { .. }
+            | RtcAction::CreateAnswer { .. }
+            | RtcAction::SetRemote { .. }
+            | RtcAction::AddCandidate(_)
+            | RtcAction::Close => false,
+        }
     }
 
     fn tell(&self, event: TransportEvent, speaker: Option<RtcId>) {

@@ -5,6 +5,7 @@ use std::rc::Weak;
 use std::time::Duration;
 
 use hustings_room::Moment;
+use hustings_room::clock::{Clock, SystemClock};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
 use web_sys::Window;
@@ -40,7 +41,7 @@ impl Timer {
     }
 
     /// Sees that it fires at `deadline`, or before.
-    pub(super) fn arm(&self, deadline: Option<Moment>, now: Moment) {
+    pub(super) fn arm(&self, deadline: Option<Moment>, clock: &SystemClock) {
         let Some(deadline) = deadline else {
             return;
         };
@@ -50,6 +51,7 @@ impl Timer {
             return;
         }
         self.disarm();
+        let now = clock.now();
         // A millisecond more: `now` rounds down, and must not find the deadline ahead of it.
         let delay = (deadline - now) + Duration::from_millis(1);
         let delay = i32::try_from(delay.as_millis()).unwrap_or(i32::MAX);

@@ -298,9 +298,9 @@ impl Endpoint {
         });
     }
 
-    /// The channel holds this many bytes that have not been sent. To be reported after every drain of
-    /// outputs that had a [`Send`](RtcAction::Send) of it, and whenever the amount has fallen below
-    /// [`WireLimits::channel_low_water`].
+    /// The channel holds this many bytes that have not been sent. To be reported whenever the amount has
+    /// fallen below [`WireLimits::channel_low_water`], and now and then while there are
+    /// [`Send`](RtcAction::Send)s of it: until it is, all of them count as held.
     pub fn handle_buffered(&mut self, rtc: RtcId, bytes: usize, now: Moment) {
         self.with(rtc, now, |connection, cx| {
             connection.handle_buffered(bytes, cx);

@@ -2,11 +2,13 @@
 (() => {
   // Every peer connection that was made, without keeping it.
   const rtcs = []
+  const alive = () => rtcs.map(rtc => rtc.deref()).filter(rtc => rtc && rtc.signalingState !== 'closed')
+
   const spy = (window.spy = {
     // How many peer connections were made.
     made: 0,
-    // How many are not closed.
-    live: () => alive().length,
+    // The most that were not closed at a time.
+    mostAlive: 0,
     // Closes every peer connection without a word to whoever serves it here.
     cut: () => alive().forEach(rtc => rtc.close()),
     // While it is true nothing that is sent on a channel leaves the page.
@@ -19,13 +21,13 @@
     log: [],
     note: what => spy.log.push([Date.now(), what]),
   })
-  const alive = () => rtcs.map(rtc => rtc.deref()).filter(rtc => rtc && rtc.signalingState !== 'closed')
 
   window.RTCPeerConnection = class extends RTCPeerConnection {
     constructor(...args) {
       super(...args)
       spy.made += 1
       rtcs.push(new WeakRef(this))
+      spy.mostAlive = Math.max(spy.mostAlive, alive().length)
       this.addEventListener('connectionstatechange', () => spy.note(`rtc ${this.connectionState}`))
     }
   }
@@ -37,4 +39,38 @@
   }
   addEventListener('pageshow', event => event.persisted && (spy.restored += 1))
   addEventListener('pagehide', () => localStorage.setItem('left', Date.now()))
+
+  // How many bytes have come on the channels that are open.
+  spy.received = async () => {
+    let bytes = 0
+    for (const rtc of alive()) {
+      for (const stats of (await rtc.getStats()).values()) {
+        if (stats.type === 'data-channel') bytes += stats.bytesReceived
+      }
+    }
+    return bytes
+  }
+
+  // The clock of the page, which can be made to run faster. That of everybody else does not.
+  const now = performance.now.bind(performance)
+  const after = setTimeout
+  let speed = 1
+  let since = [0, 0]
+  performance.now = () => since[1] + (now() - since[0]) * speed
+  window.setTimeout = (callback, time, ...args) => after(callback, (time ?? 0) / speed, ...args)
+  spy.hurry = factor => {
+    since = [now(), performance.now()]
+    speed = factor
+  }
+
+  // Says of every offer what a signalling server says of one to somebody who is not there, by the clock of the
+  // page: after this many milliseconds.
+  spy.expireAfter = undefined
+  const say = WebSocket.prototype.send
+  WebSocket.prototype.send = function (text) {
+    const { type, dst } = JSON.parse(text)
+    if (spy.expireAfter === undefined || type !== 'OFFER') return say.call(this, text)
+    const expired = { data: JSON.stringify({ type: 'EXPIRE', src: dst }) }
+    setTimeout(() => this.dispatchEvent(new MessageEvent('message', expired)), spy.expireAfter)
+  }
 })()

@@ -11,11 +11,9 @@ use anyhow::Context;
 pub struct Parts {
     /// The signalling server: `HUSTINGS_E2E_BROKER`.
     pub broker: PathBuf,
-    /// The folder with the library as a JavaScript package, `hustings.js`: `HUSTINGS_E2E_PACKAGE`.
-    pub package: PathBuf,
-    /// The folder with the bare transport as a JavaScript module, `raw_page.js`:
-    /// `HUSTINGS_E2E_RAW`. Only the comparison with stock PeerJS needs it.
-    pub raw: Option<PathBuf>,
+    /// The folder that what is built for pages is in, a folder each: `HUSTINGS_E2E_BUILT`. `poll-js` is the
+    /// JavaScript package, `bare` the transport alone.
+    pub built: PathBuf,
     /// Chromium's driver: `CHROMEDRIVER`, or the one on the path.
     pub chromedriver: PathBuf,
 }
@@ -34,8 +32,7 @@ impl Parts {
         };
         Ok(Self {
             broker: named("HUSTINGS_E2E_BROKER")?,
-            package: named("HUSTINGS_E2E_PACKAGE")?,
-            raw: env::var_os("HUSTINGS_E2E_RAW").map(PathBuf::from),
+            built: named("HUSTINGS_E2E_BUILT")?,
             chromedriver: named("CHROMEDRIVER").unwrap_or_else(|_| "chromedriver".into()),
         })
     }

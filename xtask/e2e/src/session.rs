@@ -27,6 +27,8 @@ pub(crate) struct Session {
     driver: Arc<SessionHandle>,
     /// The tab that the driver speaks to. It speaks to one at a time.
     current: Mutex<Option<WindowHandle>>,
+    /// The tab that the browser has begun with, which stays empty. Without one it would end.
+    first: WindowHandle,
 }
 
 impl Session {
@@ -51,6 +53,7 @@ impl Session {
         let _ = session.leak();
         Ok(Self {
             group,
+            first: driver.window().await?,
             driver,
             current: Mutex::default(),
         })
@@ -58,7 +61,9 @@ impl Session {
 
     /// Opens an empty tab.
     pub(crate) async fn new_tab(&self) -> anyhow::Result<WindowHandle> {
-        Ok(self.driver.new_tab().await?)
+        // It is asked for where the driver speaks to, which may be a tab that was closed.
+        let at = self.at(&self.first).await?;
+        Ok(at.driver.new_tab().await?)
     }
 
     /// The driver, speaking to this tab until what this returns is dropped.

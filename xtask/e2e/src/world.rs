@@ -26,11 +26,11 @@ impl World {
         let root = parts::root();
         let own = root.join("xtask/e2e/pages");
         let npm = root.join("transport-peerjs/tests/npm/node_modules");
-        let mut mounts: Vec<(&str, &Path)> =
-            vec![("/", &own), ("/npm", &npm), ("/hustings", &parts.package)];
-        if let Some(raw) = &parts.raw {
-            mounts.push(("/raw", raw));
-        }
+        let mounts = [
+            ("/", &own as &Path),
+            ("/npm", &npm),
+            ("/built", &parts.built),
+        ];
         let pages = Pages::serve(&mounts).await?;
         let broker = Broker::start(&parts.broker).await?;
         Ok(Self {
@@ -53,8 +53,8 @@ impl World {
         Ok(person)
     }
 
-    /// The address of one of these pages: those in `pages`, `hustings/…` the JavaScript package, `npm/…`
-    /// the packages that the tests have from there. It has the port of the signalling server in its query.
+    /// The address of one of these pages: those in `pages`, `built/…` what is built for pages,
+    /// `npm/…` the packages that the tests have from there. It has the port of the signalling server in its query.
     #[must_use]
     pub fn page(&self, path: &str) -> String {
         self.pages

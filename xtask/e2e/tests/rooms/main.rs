@@ -6,8 +6,10 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod absent;
 mod away;
 mod frozen;
 mod gone;
+mod large;
 mod mission;
 mod poll;
