@@ -11,8 +11,8 @@ use anyhow::Context;
 pub struct Parts {
     /// The signalling server: `HUSTINGS_E2E_BROKER`.
     pub broker: PathBuf,
-    /// The folder that what is built for pages is in, a folder each: `HUSTINGS_E2E_BUILT`. `poll-js` is the
-    /// JavaScript package, `bare` the transport alone.
+    /// The folder that what is built for pages is in, a folder each: `HUSTINGS_E2E_BUILT`. `site` is the
+    /// web app, `bare` the transport alone. The JavaScript package is in its own place.
     pub built: PathBuf,
     /// Chromium's driver: `CHROMEDRIVER`, or the one on the path.
     pub chromedriver: PathBuf,

@@ -26,9 +26,11 @@ impl World {
         let root = parts::root();
         let own = root.join("xtask/e2e/pages");
         let npm = root.join("transport-peerjs/tests/npm/node_modules");
+        let package = root.join("examples/poll-js/pkg");
         let mounts = [
             ("/", &own as &Path),
             ("/npm", &npm),
+            ("/hustings", &package),
             ("/built", &parts.built),
         ];
         let pages = Pages::serve(&mounts).await?;
@@ -53,8 +55,8 @@ impl World {
         Ok(person)
     }
 
-    /// The address of one of these pages: those in `pages`, `built/…` what is built for pages,
-    /// `npm/…` the packages that the tests have from there. It has the port of the signalling server in its query.
+    /// The address of one of these pages: those in `pages`, `hustings/…` the JavaScript package,
+    /// `built/…` what else is built for pages, `npm/…` the packages that the tests have from there. It has the port of the signalling server in its query.
     #[must_use]
     pub fn page(&self, path: &str) -> String {
         self.pages
