@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::error::Error;
+use crate::site::{self, Settings};
 use crate::{broker, browsers, package, process, setup, wasm};
 
 /// How many scenarios run at a time. They mostly wait.
@@ -18,6 +19,7 @@ pub(crate) fn run(driver: &Path, args: &[OsString]) -> Result<(), Error> {
     process::step("build the JavaScript package", || {
         package::build(package::Speed::Small)
     })?;
+    process::step("build the web app", || site::build(&Settings::default()))?;
     let mut scenarios = process::cargo(["test", "--package", "hustings-e2e"]);
     scenarios
         .args(args)
@@ -64,4 +66,15 @@ fn bare() -> Result<(), Error> {
     let mut bindgen = Command::new(tool);
     bindgen.args(["bindgen", "--target", "web", "--no-typescript", "--out-dir"]);
     process::run(bindgen.arg(&to).arg(built.join("bare.wasm")))
+}
+
+/// Has the picture on the front page taken anew by the scenario that takes it, and takes it over.
+pub(crate) fn pictures() -> Result<(), Error> {
+    let args = ["--test", "app", "three_people_vote_and_see_the_same"];
+    run(&browsers::chromium()?, &args.map(OsString::from))?;
+    let taken = process::target().join("e2e/pictures/poll.png");
+    let kept = process::root().join("examples/poll-web/pictures/poll.png");
+    fs::copy(&taken, &kept).map_err(Error::file("copy", &taken))?;
+    println!("{}", kept.display());
+    Ok(())
 }

@@ -53,6 +53,8 @@ enum Chore {
     Wasm,
     /// Build the library for JavaScript, as an npm package in examples/poll-js/pkg
     Package(package::Args),
+    /// Take the picture of the web app on the front page anew
+    Pictures,
     /// Install what the wasm builds need
     Setup(setup::Args),
 }
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         Chore::Bench(args) => bench::run(&args),
         Chore::Wasm => wasm::run(),
         Chore::Package(args) => package::run(&args),
+        Chore::Pictures => e2e::pictures(),
         Chore::Setup(args) => setup::run(&args),
     };
     match done {

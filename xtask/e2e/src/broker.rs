@@ -11,15 +11,18 @@ use crate::group::Group;
 #[derive(Debug)]
 pub struct Broker {
     program: PathBuf,
+    /// The pages that it serves, too.
+    pages: Option<PathBuf>,
     port: u16,
     running: Option<Group>,
 }
 
 impl Broker {
-    pub(crate) async fn start(program: &Path) -> anyhow::Result<Self> {
-        let (group, port) = run(program, 0).await?;
+    pub(crate) async fn start(program: &Path, pages: Option<&Path>) -> anyhow::Result<Self> {
+        let (group, port) = run(program, pages, 0).await?;
         Ok(Self {
             program: program.to_owned(),
+            pages: pages.map(Path::to_owned),
             port,
             running: Some(group),
         })
@@ -43,15 +46,18 @@ impl Broker {
     /// It does not start.
     pub async fn restart(&mut self) -> anyhow::Result<()> {
         self.kill();
-        let (group, _) = run(&self.program, self.port).await?;
+        let (group, _) = run(&self.program, self.pages.as_deref(), self.port).await?;
         self.running = Some(group);
         Ok(())
     }
 }
 
-async fn run(program: &Path, port: u16) -> anyhow::Result<(Group, u16)> {
+async fn run(program: &Path, pages: Option<&Path>, port: u16) -> anyhow::Result<(Group, u16)> {
     let mut command = Command::new(program);
     command.args(["--host", "127.0.0.1", "--port", &port.to_string()]);
+    if let Some(pages) = pages {
+        command.arg("--pages").arg(pages);
+    }
     // "listening at 127.0.0.1:40123"
     let listening = |line: &str| {
         line.strip_prefix("listening at ")?

@@ -38,8 +38,27 @@ impl Parts {
     }
 }
 
+/// `target/e2e`, wherever the target folder is: this program came from there.
+pub(crate) fn folder() -> PathBuf {
+    let exe = env::current_exe().unwrap_or_default();
+    exe.ancestors()
+        .nth(3)
+        .map_or_else(|| root().join("target"), PathBuf::from)
+        .join("e2e")
+
+    /// The web app, as it is served. What has nothing to do with it need not have it built.
+    pub(crate) fn site(&self) -> Option<PathBuf> {
+        Some(self.built.join("site")).filter(|site| site.is_dir())
+    }
+}
+
 /// The root of the workspace.
 pub(crate) fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(2).unwrap_or(here).to_owned()
+}
+
+/// Where the packages are that the tests have from npm.
+pub(crate) fn npm() -> PathBuf {
+    root().join("transport-peerjs/tests/npm/node_modules")
 }

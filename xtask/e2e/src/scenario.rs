@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, resume_unwind};
-use std::path::PathBuf;
 
 use futures::FutureExt;
 
@@ -50,7 +49,7 @@ where
 
 /// Writes what every browser shows and has logged into `target/e2e`.
 async fn keep_evidence(name: &str, world: &World) {
-    let folder = folder().join(name.replace("::", "-"));
+    let folder = parts::folder().join(name.replace("::", "-"));
     let _ = fs::remove_dir_all(&folder);
     let kept = fs::create_dir_all(&folder);
     if let Err(error) = kept {
@@ -61,15 +60,6 @@ async fn keep_evidence(name: &str, world: &World) {
         person.keep_evidence(&folder).await;
     }
     eprintln!("what {name} looked like is in {}", folder.display());
-}
-
-/// `target/e2e`, wherever the target folder is: this program came from there.
-fn folder() -> PathBuf {
-    let exe = std::env::current_exe().unwrap_or_default();
-    exe.ancestors()
-        .nth(3)
-        .map_or_else(|| parts::root().join("target"), PathBuf::from)
-        .join("e2e")
 }
 
 /// The path of the test that has this closure in it.

@@ -196,19 +196,19 @@ impl Tab {
         Ok(ran.convert()?)
     }
 
-    /// Clicks on what this CSS selector finds.
+    /// Clicks on what this selector finds: CSS, or XPath if it begins with `//`.
     ///
     /// # Errors
     ///
     /// There is nothing, or nothing that can be clicked on.
     pub async fn click(&self, selector: &str) -> anyhow::Result<()> {
         let at = self.session.at(&self.window).await?;
-        let clicked = async { at.driver.find(By::Css(selector)).await?.click().await };
+        let clicked = async { at.driver.find(by(selector)).await?.click().await };
         let clicked = clicked.await;
         clicked.with_context(|| format!("{} clicks on {selector}", self.whose))
     }
 
-    /// Types into what this CSS selector finds, in place of what is there.
+    /// Types into what this selector finds, in place of what is there: CSS, or XPath if it begins with `//`.
     ///
     /// # Errors
     ///
@@ -216,7 +216,7 @@ impl Tab {
     pub async fn fill(&self, selector: &str, text: &str) -> anyhow::Result<()> {
         let at = self.session.at(&self.window).await?;
         let typed = async {
-            let field = at.driver.find(By::Css(selector)).await?;
+            let field = at.driver.find(by(selector)).await?;
             field.clear().await?;
             field.send_keys(text).await
         };
@@ -276,6 +276,14 @@ impl Tab {
         self.devtools("Network.emulateNetworkConditions", conditions)
             .await?;
         Ok(())
+    }
+}
+
+fn by(selector: &str) -> By {
+    if selector.starts_with("//") {
+        By::XPath(selector)
+    } else {
+        By::Css(selector)
     }
 }
 

@@ -1,8 +1,10 @@
 //! What everybody in a scenario shares.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use anyhow::Context;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 
 use crate::broker::Broker;
@@ -25,7 +27,7 @@ impl World {
         let parts = Parts::from_env()?;
         let root = parts::root();
         let own = root.join("xtask/e2e/pages");
-        let npm = root.join("transport-peerjs/tests/npm/node_modules");
+        let npm = parts::npm();
         let package = root.join("examples/poll-js/pkg");
         let mounts = [
             ("/", &own as &Path),
@@ -34,7 +36,7 @@ impl World {
             ("/built", &parts.built),
         ];
         let pages = Pages::serve(&mounts).await?;
-        let broker = Broker::start(&parts.broker).await?;
+        let broker = Broker::start(&parts.broker, parts.site().as_deref()).await?;
         Ok(Self {
             broker_port: broker.port(),
             broker: AsyncMutex::new(broker),
@@ -61,6 +63,39 @@ impl World {
     pub fn page(&self, path: &str) -> String {
         self.pages
             .url(&format!("{path}?broker={}", self.broker_port))
+    }
+
+    /// The address of the web app. It comes from the signalling server.
+    ///
+    /// # Errors
+    ///
+    /// It is not named in the environment.
+    pub fn app(&self) -> anyhow::Result<String> {
+        let site = self.parts.site.as_ref();
+        site.context("HUSTINGS_E2E_SITE is not set: run `cargo xtask test --browsers`")?;
+        Ok(format!("http://127.0.0.1:{}/", self.broker_port))
+    }
+
+    /// Reads a file of a package that the tests have from npm.
+    ///
+    /// # Errors
+    ///
+    /// It is not there.
+    pub fn npm(&self, path: &str) -> anyhow::Result<String> {
+        let file = parts::npm().join(path);
+        fs::read_to_string(&file).with_context(|| file.display().to_string())
+    }
+
+    /// Where the picture of this name belongs, which is kept whether the scenario fails or not:
+    /// `target/e2e/pictures`.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be made.
+    pub fn picture(&self, name: &str) -> anyhow::Result<PathBuf> {
+        let folder = parts::folder().join("pictures");
+        fs::create_dir_all(&folder)?;
+        Ok(folder.join(format!("{name}.png")))
     }
 
     /// The signalling server, to kill and to start again.

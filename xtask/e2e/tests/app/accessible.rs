@@ -1,0 +1,98 @@
+//! What axe finds in each view: light and dark, on a phone and on a desktop.
+
+use hustings_e2e::{World, scenario};
+use serde_json::json;
+
+use crate::poll::Poll;
+use crate::screen;
+use crate::seat::{Device, SOON, Seat};
+
+/// Every finding that keeps somebody from using the page, or nearly: which, what about it, and where.
+const AXE: &str = "const { violations } = await axe.run(document, { resultTypes: ['violations'] });
+    return violations
+        .filter(violation => ['serious', 'critical'].includes(violation.impact))
+        .flatMap(({ id, impact, nodes }) => nodes.map(node =>
+            `${id} (${impact}) at ${node.target.join(' ')}: ${node.failureSummary.replaceAll(/\\s+/g, ' ')}`))";
+
+/// Collects the findings of every view.
+struct Audit {
+    axe: String,
+    findings: Vec<String>,
+}
+
+impl Audit {
+    fn begin(world: &World) -> anyhow::Result<Self> {
+        Ok(Self {
+            axe: world.npm("axe-core/axe.min.js")?,
+            findings: Vec::new(),
+        })
+    }
+
+    /// Looks at what somebody has before them.
+    async fn look(&mut self, seat: &Seat, view: &str) -> anyhow::Result<()> {
+        let script = format!("{}; {AXE}", self.axe);
+        for device in [Device::Desktop, Device::Phone] {
+            device.shape(&seat.tab).await?;
+            for scheme in ["light", "dark"] {
+                let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+                let media = json!({ "features": features });
+                seat.tab
+                    .devtools("Emulation.setEmulatedMedia", media)
+                    .await?;
+                let found: Vec<String> = seat.tab.run(&script).await?;
+                let found = found
+                    .into_iter()
+                    .map(|finding| format!("{view}, {device:?}, {scheme}: {finding}"));
+                self.findings.extend(found);
+            }
+        }
+        Ok(())
+    }
+
+    fn end(self) {
+        let Self { findings, .. } = self;
+        assert!(findings.is_empty(), "axe found\n{}", findings.join("\n"));
+    }
+}
+
+#[test]
+#[ignore = "needs a browser: cargo xtask test --browsers"]
+fn axe_finds_nothing_serious_in_any_view() {
+    scenario(async |world| {
+        let mut audit = Audit::begin(world)?;
+        let ann = Seat::enter(world, "the owner", Device::Desktop).await?;
+        ann.tab.go(&world.app()?).await?;
+        ann.sees("New poll", SOON).await?;
+        audit.look(&ann, "the start").await?;
+
+        let poll = Poll::begin_by(world, ann).await?;
+        let bob = poll.join("bob").await?;
+        bob.is_called("Bob").await?;
+        bob.votes_for("Thai").await?;
+        poll.agrees(&[&bob], &[("Thai", 1), ("Pizza", 0)]).await?;
+        poll.owner.sees("Bob", SOON).await?;
+        audit.look(&poll.owner, "the host's room").await?;
+        audit.look(&bob, "the voter's room").await?;
+
+        let beside = poll.owner.beside(&poll.link).await?;
+        beside.sees("hosted in another tab", SOON).await?;
+        audit.look(&beside, "hosted in another tab").await?;
+        beside.tab.close().await?;
+
+        bob.tab.run::<()>("spy.dumb = true").await?;
+        bob.votes_for("Pizza").await?;
+        bob.is_sending().await?;
+        audit.look(&bob, "a vote that is pending").await?;
+        poll.owner.clicks(&screen::button("Close the poll")).await?;
+        bob.sees("This poll is closed", SOON).await?;
+        bob.tab.run::<()>("spy.cut(); spy.dumb = false").await?;
+        bob.sees("was refused", SOON).await?;
+        audit.look(&bob, "a vote that was refused").await?;
+
+        poll.owner.tab.close().await?;
+        bob.reads("The host is away", SOON).await?;
+        audit.look(&bob, "the owner is away").await?;
+        audit.end();
+        Ok(())
+    });
+}

@@ -1,0 +1,33 @@
+//! How what is on the page is found: by what people read, or have read to them.
+
+/// What the page shows, in the page.
+pub(crate) const SCRIPT: &str = include_str!("screen.js");
+
+/// A button by its text.
+pub(crate) fn button(name: &str) -> String {
+    format!("//button[normalize-space()='{name}']")
+}
+
+/// A field or a box to tick by its label.
+pub(crate) fn field(label: &str) -> String {
+    let of_label = format!("@id=//label[normalize-space()='{label}']/@for");
+    let in_label = format!("ancestor::label[normalize-space()='{label}']");
+    format!("//input[{of_label} or {in_label} or @aria-label='{label}']")
+}
+
+/// An option of the poll, to choose it.
+pub(crate) fn option(label: &str) -> String {
+    format!("//form//li//label[input][normalize-space()='{label}']")
+}
+
+/// What sends the vote, the first or another.
+pub(crate) const VOTE: &str =
+    "//button[normalize-space()='Vote' or normalize-space()='Change vote']";
+
+/// A role to give to somebody.
+pub(crate) fn role(of: &str, role: &str) -> String {
+    format!("//select[@aria-label='Role of {of}']/option[normalize-space()='{role}']")
+}
+
+/// What shows the code to scan, or folds it away.
+pub(crate) const QR_CODE: &str = "//summary[normalize-space()='Show as QR code']";

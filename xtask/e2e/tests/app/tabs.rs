@@ -1,0 +1,55 @@
+//! Two tabs of one browser.
+
+use hustings_e2e::scenario;
+
+use crate::poll::Poll;
+use crate::screen;
+use crate::seat::{BACK, SOON};
+
+#[test]
+#[ignore = "needs a browser: cargo xtask test --browsers"]
+fn what_a_closed_tab_has_left_another_one_delivers() {
+    scenario(async |world| {
+        let poll = Poll::begin(world).await?;
+        let bob = poll.join("bob").await?;
+        let beside = bob.beside(&poll.link).await?;
+        beside.is_connected(SOON).await?;
+        let frozen = poll.owner.person.freeze()?;
+        bob.votes_for("Thai").await?;
+        bob.is_sending().await?;
+        bob.tab.close().await?;
+        beside.sees("from a tab that was closed", SOON).await?;
+        beside.shows(world, "tab-closed").await?;
+        drop(frozen);
+        beside.sees("Your vote is counted", BACK).await?;
+        poll.agrees(&[&beside], &[("Thai", 1), ("Pizza", 0)]).await
+    });
+}
+
+#[test]
+#[ignore = "needs a browser: cargo xtask test --browsers"]
+fn an_owner_has_one_tab_that_hosts_and_others_that_join() {
+    scenario(async |world| {
+        let mut poll = Poll::begin(world).await?;
+        let bob = poll.join("bob").await?;
+        let beside = poll.owner.beside(&poll.link).await?;
+        beside.sees("hosted in another tab", SOON).await?;
+        beside.shows(world, "hosted-elsewhere").await?;
+        beside.clicks(&screen::button("Join from this tab")).await?;
+        beside.is_connected(SOON).await?;
+        beside.votes_for("Pizza").await?;
+        bob.votes_for("Thai").await?;
+        let votes = [("Thai", 1), ("Pizza", 1)];
+        poll.agrees(&[&bob, &beside], &votes).await?;
+
+        // Whoever has closed the tab that hosts can host from the other one.
+        poll.owner.tab.close().await?;
+        beside.reads("The host is away", SOON).await?;
+        beside.tab.reload().await?;
+        beside.is_host(SOON).await?;
+        poll.owner = beside;
+        bob.is_connected(BACK).await?;
+        bob.votes_for("Pizza").await?;
+        poll.agrees(&[&bob], &[("Thai", 0), ("Pizza", 2)]).await
+    });
+}
