@@ -36,6 +36,11 @@ impl Parts {
             chromedriver: named("CHROMEDRIVER").unwrap_or_else(|_| "chromedriver".into()),
         })
     }
+
+    /// The web app, as it is served. What has nothing to do with it need not have it built.
+    pub(crate) fn site(&self) -> Option<PathBuf> {
+        Some(self.built.join("site")).filter(|site| site.is_dir())
+    }
 }
 
 /// `target/e2e`, wherever the target folder is: this program came from there.
@@ -45,11 +50,6 @@ pub(crate) fn folder() -> PathBuf {
         .nth(3)
         .map_or_else(|| root().join("target"), PathBuf::from)
         .join("e2e")
-
-    /// The web app, as it is served. What has nothing to do with it need not have it built.
-    pub(crate) fn site(&self) -> Option<PathBuf> {
-        Some(self.built.join("site")).filter(|site| site.is_dir())
-    }
 }
 
 /// The root of the workspace.
