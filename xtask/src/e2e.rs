@@ -70,9 +70,11 @@ fn bare() -> Result<(), Error> {
 
 /// Has the picture on the front page taken anew by the scenario that takes it, and takes it over.
 pub(crate) fn pictures() -> Result<(), Error> {
+    let taken = process::target().join("e2e/pictures/poll.png");
+    // An old one is not taken for a new one.
+    let _ = fs::remove_file(&taken);
     let args = ["--test", "app", "three_people_vote_and_see_the_same"];
     run(&browsers::chromium()?, &args.map(OsString::from))?;
-    let taken = process::target().join("e2e/pictures/poll.png");
     let kept = process::root().join("examples/poll-web/pictures/poll.png");
     fs::copy(&taken, &kept).map_err(Error::file("copy", &taken))?;
     println!("{}", kept.display());

@@ -20,6 +20,10 @@ const ANSWER: Duration = Duration::from_secs(60);
 /// How long a script may take.
 const SCRIPT: Duration = Duration::from_secs(50);
 
+/// How often a driver is started until it stays. It looks for a port that is free for IPv6, and ends when the same
+/// one is taken for IPv4, which happens where many programs listen.
+const STARTS: usize = 5;
+
 /// A driver and its browser, in one process group.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -34,15 +38,13 @@ pub(crate) struct Session {
 impl Session {
     /// Starts both.
     pub(crate) async fn start(driver: &Path, profile: &Path) -> anyhow::Result<Self> {
-        let mut command = Command::new(driver);
-        // What it leaves behind goes with the profile.
-        command.arg("--port=0").env("TMPDIR", profile);
-        // "ChromeDriver was started successfully on port 40123."
-        let port = |line: &str| -> Option<u16> {
-            let (_, port) = line.split_once("successfully on port ")?;
-            port.trim_end_matches('.').parse().ok()
-        };
-        let (group, port) = Group::start(command, port).await?;
+        let mut started = start_driver(driver, profile).await;
+        for _ in 1..STARTS {
+            if started.is_err() {
+                started = start_driver(driver, profile).await;
+            }
+        }
+        let (group, port) = started?;
         let url = format!("http://127.0.0.1:{port}");
         let session = WebDriver::builder(url, chromium(&profile.join("profile"))?)
             .request_timeout(ANSWER)
@@ -127,6 +129,19 @@ impl At<'_> {
     pub(crate) fn closed(mut self) {
         *self.current = None;
     }
+}
+
+/// Starts the driver, at a port of its choice.
+async fn start_driver(driver: &Path, profile: &Path) -> anyhow::Result<(Group, u16)> {
+    let mut command = Command::new(driver);
+    // What it leaves behind goes with the profile.
+    command.arg("--port=0").env("TMPDIR", profile);
+    // "ChromeDriver was started successfully on port 40123."
+    let port = |line: &str| -> Option<u16> {
+        let (_, port) = line.split_once("successfully on port ")?;
+        port.trim_end_matches('.').parse().ok()
+    };
+    Group::start(command, port).await
 }
 
 fn chromium(profile: &Path) -> anyhow::Result<Capabilities> {

@@ -58,7 +58,8 @@ impl World {
     }
 
     /// The address of one of these pages: those in `pages`, `hustings/…` the JavaScript package,
-    /// `built/…` what else is built for pages, `npm/…` the packages that the tests have from there. It has the port of the signalling server in its query.
+    /// `built/…` what else is built for pages, `npm/…` the packages that the tests have from there.
+    /// It has the port of the signalling server in its query.
     #[must_use]
     pub fn page(&self, path: &str) -> String {
         self.pages
@@ -69,10 +70,10 @@ impl World {
     ///
     /// # Errors
     ///
-    /// It is not named in the environment.
+    /// It is not built.
     pub fn app(&self) -> anyhow::Result<String> {
-        let site = self.parts.site.as_ref();
-        site.context("HUSTINGS_E2E_SITE is not set: run `cargo xtask test --browsers`")?;
+        let site = self.parts.site();
+        site.context("the web app is not built: run `cargo xtask test --browsers`")?;
         Ok(format!("http://127.0.0.1:{}/", self.broker_port))
     }
 

@@ -30,7 +30,8 @@ impl Audit {
 
     /// Looks at what somebody has before them.
     async fn look(&mut self, seat: &Seat, view: &str) -> anyhow::Result<()> {
-        let script = format!("{}; {AXE}", self.axe);
+        let inject = format!("if (!window.axe) {{ {} }}", self.axe);
+        seat.tab.run::<()>(&inject).await?;
         for device in [Device::Desktop, Device::Phone] {
             device.shape(&seat.tab).await?;
             for scheme in ["light", "dark"] {
@@ -39,7 +40,7 @@ impl Audit {
                 seat.tab
                     .devtools("Emulation.setEmulatedMedia", media)
                     .await?;
-                let found: Vec<String> = seat.tab.run(&script).await?;
+                let found: Vec<String> = seat.tab.run(AXE).await?;
                 let found = found
                     .into_iter()
                     .map(|finding| format!("{view}, {device:?}, {scheme}: {finding}"));
@@ -74,9 +75,22 @@ fn axe_finds_nothing_serious_in_any_view() {
         audit.look(&poll.owner, "the host's room").await?;
         audit.look(&bob, "the voter's room").await?;
 
-        let beside = poll.owner.beside(&poll.link).await?;
+        let link = &poll.link;
+        let beside = poll.owner.beside(link).await?;
         beside.sees("hosted in another tab", SOON).await?;
         audit.look(&beside, "hosted in another tab").await?;
+        beside.tab.close().await?;
+
+        let other = |poll: &str| format!("{}{poll}", &link[..link.len() - poll.len()]);
+        let beside = bob
+            .beside(&other("00000000-0000-4000-8000-000000000000"))
+            .await?;
+        beside.reads("This poll cannot be joined", SOON).await?;
+        audit.look(&beside, "a poll that there is not").await?;
+        beside.tab.close().await?;
+        let beside = bob.beside(&format!("{}#/half", world.app()?)).await?;
+        beside.sees("This is no poll", SOON).await?;
+        audit.look(&beside, "half a link").await?;
         beside.tab.close().await?;
 
         bob.tab.run::<()>("spy.dumb = true").await?;

@@ -5,7 +5,6 @@ use std::time::Duration;
 use hustings_e2e::scenario;
 
 use crate::poll::{Poll, QUESTION};
-use crate::screen;
 use crate::seat::{BACK, SOON};
 
 /// How much faster the clock of the page runs that waits for an hour.
@@ -91,7 +90,7 @@ fn an_hour_without_the_owner_costs_few_connections() {
         bob.tab.run::<()>(slow).await?;
         poll.owner.returns(&poll.link).await?;
         poll.owner.is_host(SOON).await?;
-        bob.clicks(&screen::button("Retry now")).await?;
+        bob.retries().await?;
         bob.is_connected(BACK).await?;
         bob.votes_for("Pizza").await?;
         poll.agrees(&[&bob], &[("Thai", 0), ("Pizza", 1)]).await

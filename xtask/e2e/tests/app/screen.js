@@ -19,6 +19,11 @@ window.screen_of = {
     const ends = animation => animation.effect.getComputedTiming().endTime !== Infinity
     await Promise.allSettled(document.getAnimations().filter(ends).map(animation => animation.finished))
   },
+  // Where the part with this heading ends, with the half of the gap to what follows.
+  end: text => {
+    const heading = [...document.querySelectorAll('h2')].find(heading => heading.innerText === text)
+    return Math.ceil(heading.closest('section').getBoundingClientRect().bottom + scrollY) + 8
+  },
   rows: () => [...document.querySelectorAll('[data-testid="votes"]')].map(votes => votes.closest('li')),
   label: row => row.querySelector('label').innerText.trim(),
   figure: row => row.querySelector('[data-testid="votes"]').innerText,

@@ -113,6 +113,13 @@ impl Seat {
         self.clicks(&screen::role(name, role)).await
     }
 
+    /// Asks for an attempt to reach the host now, unless one has just succeeded.
+    pub(crate) async fn retries(&self) -> anyhow::Result<()> {
+        let click = "const buttons = [...document.querySelectorAll('button')];
+            buttons.find(button => button.innerText === 'Retry now')?.click()";
+        self.tab.run(click).await
+    }
+
     /// Waits for the host.
     pub(crate) async fn is_connected(&self, bound: Duration) -> anyhow::Result<()> {
         self.reads("Connected to the host", bound).await
@@ -156,6 +163,20 @@ impl Seat {
         self.tab.run::<()>("await screen_of.rest()").await?;
         self.tab.screenshot(&world.picture(picture)?).await
     }
+
+    /// The same down to the end of the part with this heading, and no further.
+    pub(crate) async fn shows_down_to(
+        &self,
+        heading: &str,
+        world: &World,
+        picture: &str,
+    ) -> anyhow::Result<()> {
+        let end = "return screen_of.end(arg)";
+        let height = self.tab.run_with(end, heading).await?;
+        self.device.shape_to(height, &self.tab).await?;
+        self.shows(world, picture).await?;
+        self.device.shape(&self.tab).await
+    }
 }
 
 /// An empty tab, prepared for the app.
@@ -172,9 +193,17 @@ async fn blank(person: &Person, device: Device) -> anyhow::Result<Tab> {
 impl Device {
     /// Gives a tab the size of this device.
     pub(crate) async fn shape(self, tab: &Tab) -> anyhow::Result<()> {
-        let (width, height, is_mobile) = match self {
-            Self::Desktop => (1120, 1000, false),
-            Self::Phone => (390, 844, true),
+        let height = match self {
+            Self::Desktop => 1000,
+            Self::Phone => 844,
+        };
+        self.shape_to(height, tab).await
+    }
+
+    async fn shape_to(self, height: u32, tab: &Tab) -> anyhow::Result<()> {
+        let (width, is_mobile) = match self {
+            Self::Desktop => (1120, false),
+            Self::Phone => (390, true),
         };
         let shape = json!({ "width": width, "height": height, "deviceScaleFactor": 2, "mobile": is_mobile });
         let set = "Emulation.setDeviceMetricsOverride";

@@ -31,6 +31,8 @@ fn a_vote_survives_that_the_page_is_loaded_again() {
     scenario(async |world| {
         let poll = Poll::begin(world).await?;
         let bob = poll.join("bob").await?;
+        // It does not even get out.
+        bob.tab.run::<()>("spy.dumb = true").await?;
         let frozen = poll.owner.person.freeze()?;
         bob.votes_for("Thai").await?;
         bob.is_sending().await?;
