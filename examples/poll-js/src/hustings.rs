@@ -151,7 +151,7 @@ impl Hustings {
     /// `bad-argument` for a link that is none.
     #[wasm_bindgen(js_name = leftBehind)]
     pub fn left_behind(&self, link: &str) -> Result<usize, Failure> {
-        Ok(self.app.deliveries().pending(parse(link)?))
+        Ok(self.app.deliveries().pending(parse(link)?).len())
     }
 }
 

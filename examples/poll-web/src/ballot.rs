@@ -1,6 +1,7 @@
 //! The ballot: the options with their results, and one's own choice among them.
 
 use hustings_protocol::{Command, OptionAdd, OptionId, Role, Vote};
+use hustings_room::Pending;
 use leptos::prelude::*;
 use leptos::{ev, html};
 use uuid::Uuid;
@@ -151,10 +152,14 @@ fn turnout(results: &Results, is_closed: bool) -> String {
 
 /// What became of one's own vote.
 fn state(model: Model, is_empty: bool) -> &'static str {
-    let waits = model.snapshot.with(|now| {
-        let mut pending = now.pending.iter();
-        pending.any(|pending| matches!(pending.command, Command::Vote(_)))
+    let is_vote = |pending: &Pending| matches!(pending.command, Command::Vote(_));
+    let (waits, inherited) = model.snapshot.with(|now| {
+        let inherited = now.left_behind.iter().any(is_vote);
+        (now.pending.iter().any(is_vote), inherited)
     });
+    if inherited && !waits {
+        return "Your vote from a tab that was closed is on its way. The host has not confirmed it yet.";
+    }
     match (waits, is_empty, model.role()) {
         (true, false, _) => "Your vote is safe on this device. The host has not confirmed it yet.",
         (true, true, _) => "The host has not confirmed yet that your vote is taken back.",

@@ -28,6 +28,11 @@ pub(crate) fn parameter(name: &str) -> Option<String> {
     UrlSearchParams::new_with_str(&search).ok()?.get(name)
 }
 
+/// Whether this device is in any network, as far as the browser knows.
+pub(crate) fn has_network() -> bool {
+    window().navigator().on_line()
+}
+
 /// The server at an address; the one that the page came from where there is no address.
 pub(crate) fn server(address: Option<&str>) -> Option<Server> {
     let location = window().location();

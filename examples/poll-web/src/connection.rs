@@ -119,6 +119,12 @@ impl State {
                 detail: copy.trim_start().to_owned(),
                 retry: Retry::No,
             },
+            Some(_) if !now.has_network => Self {
+                kind: Kind::Away,
+                headline: "You are offline",
+                detail: format!("This device has no network.{copy}"),
+                retry: Retry::Auto(retry_at),
+            },
             Some(reason) => Self {
                 kind: Kind::Away,
                 headline: "The host is away",

@@ -12,12 +12,13 @@ use hustings_protocol::{
     Command, CommandId, Outcome, PeerId, PeerInfo, Poll, Revision, Role, RoomLink,
 };
 use hustings_room::driver::{CallError, Room};
-use hustings_room::{CommandState, Connection, DownReason, Event, Moment, Pending};
+use hustings_room::{CommandState, Connection, DownReason, Event, Moment, Pending, SubmitError};
 use hustings_transport_peerjs::wire::RegistrationState;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use tab::{Deliveries, Hosted, Seat};
 
+use crate::browser;
 use crate::results::Results;
 use crate::words;
 
@@ -58,6 +59,7 @@ impl Side {
             down: None,
             pending: room.pending(),
             left_behind: deliveries.pending(room.room()),
+            has_network: browser::has_network(),
             peers: room.peers(),
             registration: status.registration(),
             failure,
@@ -79,7 +81,9 @@ pub(crate) struct Snapshot {
     /// What this tab waits to hear of.
     pub(crate) pending: Vec<Pending>,
     /// What closed tabs have left, and this one delivers.
-    pub(crate) left_behind: usize,
+    pub(crate) left_behind: Vec<Pending>,
+    /// Whether this device is in any network at all, as far as the browser knows.
+    pub(crate) has_network: bool,
     pub(crate) peers: Vec<PeerInfo>,
     pub(crate) registration: Option<RegistrationState>,
     /// Why the room has stopped, if it has.
@@ -105,7 +109,7 @@ impl Snapshot {
 
     /// Everything that waits for the host.
     pub(crate) fn waiting(&self) -> usize {
-        self.pending.len() + self.left_behind
+        self.pending.len() + self.left_behind.len()
     }
 }
 
@@ -215,6 +219,9 @@ impl Model {
                 // A room that stopped tells why itself.
                 Ok(Outcome::Applied(_)) | Err(CallError::Stopped) => {}
                 Ok(Outcome::Rejected(why)) => self.refused(&command, &why.message),
+                Err(CallError::Submit(SubmitError::OwnerOffline)) => {
+                    self.tell("Nothing was sent: the host is away.".to_owned());
+                }
                 Err(why @ (CallError::Submit(_) | CallError::Refused(_))) => {
                     self.refused(&command, &why.to_string());
                 }
@@ -256,6 +263,11 @@ impl Model {
     /// The poll as it is shown.
     pub(crate) fn poll(self) -> Option<Arc<Poll>> {
         self.snapshot.with(|now| now.poll.clone())
+    }
+
+    /// Whether the poll is this user's own, and this tab one that has joined it.
+    pub(crate) fn may_host(self) -> bool {
+        !self.is_host && self.me == self.link.owner
     }
 
     /// What this side may do.

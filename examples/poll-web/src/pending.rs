@@ -13,7 +13,7 @@ use crate::words;
 #[component]
 pub(crate) fn Waiting(model: Model) -> impl IntoView {
     let pending = Memo::new(move |_| model.snapshot.with(|now| now.pending.clone()));
-    let left_behind = Memo::new(move |_| model.snapshot.with(|now| now.left_behind as u64));
+    let left_behind = Memo::new(move |_| model.snapshot.with(|now| now.left_behind.clone()));
     let line = move |pending: Pending| {
         let poll = model.poll();
         let what = words::sentence(&words::asked(poll.as_deref(), &pending.command));
@@ -25,22 +25,19 @@ pub(crate) fn Waiting(model: Model) -> impl IntoView {
         };
         view! { <li><span>{what}<small>{how_far}</small></span><PendingSync /></li> }
     };
-    let others = move || match left_behind.get() {
-        0 => None,
-        number => {
-            let what = words::count(number, "change", "changes");
-            Some(view! {
-                <li><span>{what}<small>"from a tab that was closed; this one delivers"</small></span><PendingSync /></li>
-            })
-        }
+    let inherited = move |pending: Pending| {
+        let poll = model.poll();
+        let what = words::sentence(&words::asked(poll.as_deref(), &pending.command));
+        let from = "from a tab that was closed; this one delivers it";
+        view! { <li><span>{what}<small>{from}</small></span><PendingSync /></li> }
     };
     view! {
-        <Show when=move || !pending.with(Vec::is_empty) || left_behind.get() != 0>
+        <Show when=move || !pending.with(Vec::is_empty) || !left_behind.with(Vec::is_empty)>
             <section class="card waiting" aria-labelledby="waiting-heading">
                 <h2 id="waiting-heading">"Waiting for the host"</h2>
                 <ul>
                     {move || pending.get().into_iter().map(line).collect_view()}
-                    {others}
+                    {move || left_behind.get().into_iter().map(inherited).collect_view()}
                 </ul>
             </section>
         </Show>

@@ -57,7 +57,7 @@ pub(crate) fn RoomPage(link: RoomLink) -> impl IntoView {
     move || {
         match entering.get() {
         Entering::UnderWay => view! { <p role="status">"Opening the poll…"</p> }.into_any(),
-        Entering::There(side) => view! { <RoomView side /> }.into_any(),
+        Entering::There(side) => view! { <RoomView side host /> }.into_any(),
         Entering::Elsewhere => view! {
             <Heading text="This poll is hosted in another tab" />
             <p>
@@ -111,7 +111,7 @@ async fn join(app: &Rc<App>, link: RoomLink) -> Entering {
 
 /// A room that this tab is in.
 #[component]
-fn RoomView(side: Side) -> impl IntoView {
+fn RoomView(side: Side, host: impl Fn() + Copy + Send + Sync + 'static) -> impl IntoView {
     let model = Model::of(side, Opened::app().deliveries().clone());
     let is_refused = Memo::new(move |_| {
         let refused = |now: &Snapshot| matches!(now.connection, Connection::Refused(_));
@@ -129,6 +129,12 @@ fn RoomView(side: Side) -> impl IntoView {
     let has_poll = Memo::new(move |_| model.snapshot.with(|now| now.poll.is_some()));
     view! {
         <ConnectionBar model />
+        <Show when=move || model.may_host() && !model.is_connected()>
+            <div class="actions">
+                <p>"This is your own poll, and the tab that hosted it is not there."</p>
+                <button on:click=move |_| host()>"Host here"</button>
+            </div>
+        </Show>
         <Notices model />
         <Heading text=title />
         <div class="columns">

@@ -44,12 +44,12 @@ impl Deliveries {
         Self::default()
     }
 
-    /// How many commands of a room are still to be delivered.
+    /// The commands of a room that are still to be delivered, those of each device in their order.
     #[must_use]
-    pub fn pending(&self, link: RoomLink) -> usize {
+    pub fn pending(&self, link: RoomLink) -> Vec<Pending> {
         let rooms = self.under_way.borrow();
         let of_room = rooms.iter().filter(|room| room.room() == link);
-        of_room.map(|room| room.pending().len()).sum()
+        of_room.flat_map(Room::pending).collect()
     }
 
     /// The commands of a room that were refused, each of them once.

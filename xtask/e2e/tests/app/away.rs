@@ -37,6 +37,7 @@ fn the_poll_can_be_read_while_the_owner_is_away() {
         cat.sees("You can vote when the host is back", SOON).await?;
         // Whoever tries it all the same has sent nothing.
         cat.votes_for("Pizza").await?;
+        cat.sees("Nothing was sent: the host is away", SOON).await?;
         cat.shows(world, "owner-away").await?;
         // A page that is loaded now has nobody but itself to ask.
         bob.tab.reload().await?;

@@ -42,7 +42,7 @@ fn a_vote_into_a_dead_network_is_counted_when_it_is_back() {
         // Nobody has noticed it yet.
         bob.votes_for("Thai").await?;
         bob.is_sending().await?;
-        bob.reads("The host is away", NOTICED).await?;
+        bob.reads("You are offline", NOTICED).await?;
         bob.sees("Pending sync", SOON).await?;
         bob.shows(world, "network-gone").await?;
         bob.tab.set_offline(false).await?;

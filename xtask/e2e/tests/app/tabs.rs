@@ -21,6 +21,7 @@ fn what_a_closed_tab_has_left_another_one_delivers() {
         bob.is_sending().await?;
         bob.tab.close().await?;
         beside.sees("from a tab that was closed", SOON).await?;
+        beside.sees("Your vote for “Thai”", SOON).await?;
         beside.shows(world, "tab-closed").await?;
         drop(frozen);
         beside.sees("Your vote is counted", BACK).await?;
@@ -47,7 +48,7 @@ fn an_owner_has_one_tab_that_hosts_and_others_that_join() {
         // Whoever has closed the tab that hosts can host from the other one.
         poll.owner.tab.close().await?;
         beside.reads("The host is away", SOON).await?;
-        beside.tab.reload().await?;
+        beside.clicks(&screen::button("Host here")).await?;
         beside.is_host(SOON).await?;
         poll.owner = beside;
         bob.is_connected(BACK).await?;
