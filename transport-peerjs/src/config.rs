@@ -149,10 +149,10 @@ pub struct WireLimits {
     pub max_dialled_frame_bytes: usize,
     /// While more than this waits on a link, sends are refused. Default 4 MiB.
     pub max_queued_bytes: usize,
-    /// How much of it is in the channel's own buffer. Default 1 MiB.
+    /// How much of it is in the channel's own buffer. Default 2 MiB.
     pub channel_high_water: usize,
     /// Below which amount the channel should ask for more (`bufferedAmountLowThreshold`).
-    /// Default 256 KiB.
+    /// Default 1 MiB: at 10 MB/s a busy page has a tenth of a second to come up with more.
     pub channel_low_water: usize,
 }
 
@@ -169,8 +169,8 @@ impl Default for WireLimits {
             max_accepted_frame_bytes: 64 * 1024,
             max_dialled_frame_bytes: 64 * 1024 * 1024,
             max_queued_bytes: 4 * 1024 * 1024,
-            channel_high_water: 1024 * 1024,
-            channel_low_water: 256 * 1024,
+            channel_high_water: 2 * 1024 * 1024,
+            channel_low_water: 1024 * 1024,
         }
     }
 }

@@ -53,13 +53,14 @@ impl Inbox {
             }
             return Poll::Pending;
         };
+        if let TransportEvent::LinkDown { link, .. } = &event {
+            self.unread.remove(link);
+        }
         if let Some((link, cost)) = cost(&event)
             && let Some(unread) = self.unread.get_mut(&link)
         {
+            // It stays at nothing until the link is gone: one message often comes at a time.
             *unread -= cost;
-            if *unread == 0 {
-                self.unread.remove(&link);
-            }
         }
         Poll::Ready(event)
     }

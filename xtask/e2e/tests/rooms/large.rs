@@ -13,7 +13,7 @@ const MIB: usize = 1024 * 1024;
 const QUEUED: usize = 4 * MIB;
 
 /// How much of it is in the channel's own buffer (`WireLimits::channel_high_water`).
-const BUFFERED: usize = MIB;
+const BUFFERED: usize = 2 * MIB;
 
 /// Messages on top of that: the one that crosses the mark, and one for each second that the channel stands still,
 /// for as long as it takes to give it up.
