@@ -2,7 +2,18 @@
 
 use hustings_e2e::scenario;
 
-use crate::poll::{BACK, NOTICED, Poll, SOON};
+use crate::poll::{BACK, NOTICED, Poll, SOON, Seat};
+
+/// Somebody votes for the second option. The owner counts the vote, and no word of it gets out, nor of anything else
+/// until `spy.dumb` is false again.
+async fn votes_without_an_answer(poll: &Poll<'_>, seat: &Seat) -> anyhow::Result<()> {
+    let owner = &poll.owner.tab;
+    owner.run::<()>("spy.dumb = true").await?;
+    seat.votes_for(1).await?;
+    let counted = "the owner's votes";
+    owner.wait_to_be(counted, "votes()", [0, 1], SOON).await?;
+    Ok(())
+}
 
 #[test]
 #[ignore = "needs a browser: cargo xtask test --browsers"]
@@ -58,7 +69,7 @@ fn the_signalling_server_may_go_once_all_are_connected() {
 fn a_network_that_comes_back_is_used_again() {
     scenario(async |world| {
         let poll = Poll::begin(world).await?;
-        let bob = crate::poll::Seat::enter(world, "bob").await?;
+        let bob = Seat::enter(world, "bob").await?;
         bob.tab.emulate_network().await?;
         bob.sits_down(&poll.link).await?;
         bob.tab.set_offline(true).await?;
@@ -81,14 +92,7 @@ fn a_vote_whose_answer_was_lost_is_sent_again_and_counted_once() {
     scenario(async |world| {
         let poll = Poll::begin(world).await?;
         let bob = poll.join("bob").await?;
-        // The owner counts the vote, and no word of it gets out.
-        poll.owner.tab.run::<()>("spy.dumb = true").await?;
-        bob.votes_for(1).await?;
-        let counted = "the owner's votes";
-        poll.owner
-            .tab
-            .wait_to_be(counted, "votes()", [0, 1], SOON)
-            .await?;
+        votes_without_an_answer(&poll, &bob).await?;
         let pending: Vec<String> = bob
             .tab
             .run("return room.pending().map(command => command.state)")
@@ -133,13 +137,7 @@ fn a_voter_killed_after_the_owner_has_counted_is_not_counted_again() {
     scenario(async |world| {
         let poll = Poll::begin(world).await?;
         let mut bob = poll.join("bob").await?;
-        poll.owner.tab.run::<()>("spy.dumb = true").await?;
-        bob.votes_for(1).await?;
-        let counted = "the owner's votes";
-        poll.owner
-            .tab
-            .wait_to_be(counted, "votes()", [0, 1], SOON)
-            .await?;
+        votes_without_an_answer(&poll, &bob).await?;
         bob.person.kill();
         poll.owner.tab.run::<()>("spy.dumb = false").await?;
         poll.rejoin(&mut bob).await?;
