@@ -1,10 +1,10 @@
 //! What a participant keeps of a poll, to show it while the owner is away.
 
 use bytes::Bytes;
-use hustings_protocol::{DeviceId, Revision, RoomLink};
+use hustings_protocol::{DeviceId, Revision, RoomId, StoredLog};
 
 use crate::keys::{self, unknown_key};
-use crate::log::{Log, LogContents};
+use crate::log::Log;
 use crate::{Batch, Store, StoreError};
 
 /// Names a participant's copy of one poll: the snapshot it got and the updates it got since.
@@ -21,7 +21,7 @@ impl Cache {
     /// This device's cache of this room. Each device has its own, as each has its own outbox: two
     /// tabs that share a store are two participants, and may be at different revisions.
     #[must_use]
-    pub const fn new(device: DeviceId, room: RoomLink) -> Self {
+    pub const fn new(device: DeviceId, room: RoomId) -> Self {
         Self {
             log: Log::new(keys::CACHE, "cache", Some(device), room),
         }
@@ -29,7 +29,7 @@ impl Cache {
 
     /// Which poll's cache this is.
     #[must_use]
-    pub const fn room(&self) -> RoomLink {
+    pub const fn room_id(&self) -> RoomId {
         self.log.room
     }
 
@@ -73,7 +73,7 @@ impl Cache {
     ///
     /// What the store says, and [`StoreError::Corrupt`], naming the record, where an update is
     /// missing, there is no snapshot, or a record does not read as what was written.
-    pub async fn load(&self, store: &impl Store) -> Result<Option<LogContents>, StoreError> {
+    pub async fn load(&self, store: &impl Store) -> Result<Option<StoredLog>, StoreError> {
         let scanned = self.log.scan(store).await?;
         match scanned.others.first() {
             Some((_, key, _)) => Err(unknown_key(self.log.name(), key)),

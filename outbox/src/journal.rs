@@ -1,17 +1,11 @@
 //! What an owner keeps of a poll that it hosts.
 
 use bytes::Bytes;
-use hustings_protocol::{DeviceId, PeerId, Receipt, Revision, RoomLink};
+use hustings_protocol::{DeviceId, PeerId, Receipt, Revision, RoomId, StoredJournal, WINDOW};
 
 use crate::keys::{self, Fields, Key, corrupt, unknown_key};
-use crate::log::{Log, LogContents};
+use crate::log::Log;
 use crate::{Batch, Store, StoreError};
-
-/// How many receipts a journal keeps of each device of each author.
-///
-/// They lie in a ring, so storage grows with devices and never with history. A participant has at
-/// most as many commands on their way, so none that it may send again is forgotten.
-pub const RECEIPTS_PER_DEVICE: u64 = 64;
 
 /// Names the journal of one poll: a log of snapshots and updates, and the receipts that make each
 /// command take effect once.
@@ -24,20 +18,10 @@ pub struct Journal {
     log: Log,
 }
 
-/// What [`Journal::load`] found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JournalContents {
-    /// The poll and its updates.
-    pub log: LogContents,
-    /// Who was told what: all of an author's device together, in the order of the numbers. Of one
-    /// device there are at most [`RECEIPTS_PER_DEVICE`].
-    pub receipts: Vec<(PeerId, DeviceId, Receipt)>,
-}
-
 impl Journal {
     /// The journal of this room.
     #[must_use]
-    pub const fn new(room: RoomLink) -> Self {
+    pub const fn new(room: RoomId) -> Self {
         Self {
             log: Log::new(keys::JOURNAL, "journal", None, room),
         }
@@ -45,7 +29,7 @@ impl Journal {
 
     /// Which poll's journal this is.
     #[must_use]
-    pub const fn room(&self) -> RoomLink {
+    pub const fn room_id(&self) -> RoomId {
         self.log.room
     }
 
@@ -70,7 +54,7 @@ impl Journal {
         keep_after: Revision,
     ) {
         batch.put(
-            Key::new(keys::JOURNAL_INDEX).room(self.room()).bytes(),
+            Key::new(keys::JOURNAL_INDEX).room(self.room_id()).bytes(),
             Bytes::new(),
         );
         self.log.put_snapshot(batch, revision, frame, keep_after);
@@ -82,7 +66,7 @@ impl Journal {
     }
 
     /// Records what a command of this device came to, in place of the command
-    /// [`RECEIPTS_PER_DEVICE`] before it.
+    /// [`WINDOW`] before it.
     pub fn receipt(&self, batch: &mut Batch, author: PeerId, device: DeviceId, receipt: &Receipt) {
         let key = self
             .log
@@ -97,7 +81,7 @@ impl Journal {
 
     /// Removes all of the poll: log and receipts.
     pub fn remove(&self, batch: &mut Batch) {
-        batch.delete(Key::new(keys::JOURNAL_INDEX).room(self.room()).bytes());
+        batch.delete(Key::new(keys::JOURNAL_INDEX).room(self.room_id()).bytes());
         self.log.remove(batch);
     }
 
@@ -107,7 +91,7 @@ impl Journal {
     ///
     /// What the store says, and [`StoreError::Corrupt`], naming the record, where an update is
     /// missing, there is no snapshot, or a record does not read as what was written.
-    pub async fn load(&self, store: &impl Store) -> Result<Option<JournalContents>, StoreError> {
+    pub async fn load(&self, store: &impl Store) -> Result<Option<StoredJournal>, StoreError> {
         let scanned = self.log.scan(store).await?;
         let mut receipts = Vec::with_capacity(scanned.others.len());
         for (part, key, value) in scanned.others {
@@ -127,7 +111,7 @@ impl Journal {
         };
         // The ring has them by slot.
         receipts.sort_unstable_by_key(|(author, device, receipt)| (*author, *device, receipt.seq));
-        Ok(Some(JournalContents { log, receipts }))
+        Ok(Some(StoredJournal { log, receipts }))
     }
 
     /// Every poll that the store has a journal of, in the order of the room links.
@@ -135,7 +119,7 @@ impl Journal {
     /// # Errors
     ///
     /// What the store says, and [`StoreError::Corrupt`] for a key that no journal has.
-    pub async fn list(store: &impl Store) -> Result<Vec<RoomLink>, StoreError> {
+    pub async fn list(store: &impl Store) -> Result<Vec<RoomId>, StoreError> {
         let range = Key::new(keys::JOURNAL_INDEX).prefix_range();
         let index = store.scan(range).await?;
         index
@@ -184,6 +168,5 @@ impl Journal {
 }
 
 fn ring_slot(receipt: &Receipt) -> u8 {
-    u8::try_from(receipt.seq.get() % RECEIPTS_PER_DEVICE)
-        .expect("the ring has fewer than 256 slots")
+    u8::try_from(receipt.seq.get() % WINDOW).expect("the ring has fewer than 256 slots")
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use std::ops::Range;
 
 use bytes::Bytes;
-use hustings_protocol::{DeviceId, PeerId, PollId, RoomLink};
+use hustings_protocol::{DeviceId, PeerId, PollId, RoomId};
 
 use crate::StoreError;
 
@@ -67,9 +67,9 @@ impl Key {
         self
     }
 
-    pub(crate) fn room(mut self, room: RoomLink) -> Self {
+    pub(crate) fn room(mut self, room: RoomId) -> Self {
         self.0.extend_from_slice(room.owner.as_bytes());
-        self.0.extend_from_slice(room.poll.as_uuid().as_bytes());
+        self.0.extend_from_slice(room.poll_id.as_uuid().as_bytes());
         self
     }
 
@@ -125,10 +125,10 @@ impl<'a> Fields<'a> {
         self.take().map(DeviceId::from_bytes)
     }
 
-    pub(crate) fn room(&mut self) -> Option<RoomLink> {
+    pub(crate) fn room(&mut self) -> Option<RoomId> {
         let owner = self.peer()?;
-        let poll = PollId::from_uuid(uuid::Uuid::from_bytes(self.take()?));
-        Some(RoomLink { owner, poll })
+        let poll_id = PollId::from_uuid(uuid::Uuid::from_bytes(self.take()?));
+        Some(RoomId { owner, poll_id })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -162,9 +162,9 @@ pub(crate) fn unknown_key(scope: impl fmt::Display, key: &[u8]) -> StoreError {
 mod tests {
     use super::*;
 
-    const HIGH: RoomLink = RoomLink {
+    const HIGH: RoomId = RoomId {
         owner: PeerId::from_bytes([0xff; 32]),
-        poll: PollId::from_uuid(uuid::Uuid::from_bytes([0xff; 16])),
+        poll_id: PollId::from_uuid(uuid::Uuid::from_bytes([0xff; 16])),
     };
 
     #[test]

@@ -67,14 +67,14 @@
 //! ```
 //! use bytes::Bytes;
 //! use hustings_outbox::{Batch, Durability, Identity, MemoryStore, Outbox, Store};
-//! use hustings_protocol::{RoomLink, Seq};
+//! use hustings_protocol::{RoomId, Seq};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # futures::executor::block_on(async {
 //! let store = MemoryStore::new();
 //! let me = Identity::load_or_create(&store, 0).await?;
 //! let poll = "0196f1c2-8d1e-7c3a-9b55-0d2f6a1e4c77".parse()?;
-//! let outbox = Outbox::new(me.device(), RoomLink { owner: me.peer_id(), poll });
+//! let outbox = Outbox::new(me.device(), RoomId { owner: me.peer_id(), poll_id: poll });
 //!
 //! let first = outbox.load(&store).await?.next_seq;
 //! assert_eq!(first, Seq::FIRST);
@@ -119,9 +119,8 @@ pub use backends::memory::{Fault, MemoryStore};
 pub use backends::redb::RedbStore;
 pub use cache::Cache;
 pub use identity::Identity;
-pub use journal::{Journal, JournalContents, RECEIPTS_PER_DEVICE};
-pub use log::LogContents;
-pub use outbox::{Outbox, OutboxContents};
+pub use journal::Journal;
+pub use outbox::Outbox;
 pub use store::{Batch, Durability, MaybeSend, Store, StoreError, Write};
 #[cfg(target_family = "wasm")]
 pub use tabs::{Adopted, HostingError, HostingLock, NoLocks, Slot, TabError};

@@ -1,32 +1,10 @@
 //! A snapshot and the frames around it: the common part of a journal and a cache.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use hustings_protocol::{DeviceId, Revision, RoomLink};
+use hustings_protocol::{DeviceId, Revision, RoomId, StoredLog};
 
 use crate::keys::{self, Fields, Key, corrupt, unknown_key};
 use crate::{Batch, Store, StoreError};
-
-/// A poll as it was stored: a snapshot, and the frames of updates before and after it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogContents {
-    /// The latest snapshot: at which revision it was taken, and its frame.
-    pub snapshot: (Revision, Bytes),
-    /// The frames of updates by revision, +1 each without a gap. The first is at most the
-    /// snapshot's revision + 1 and the last is at least the snapshot's, so the tail both goes on
-    /// where the snapshot ends and, where older ones were kept, serves who is a little behind.
-    pub tail: Vec<(Revision, Bytes)>,
-}
-
-impl LogContents {
-    /// The revision of the newest update: that of the tail's last frame or, without a tail, of the
-    /// snapshot.
-    #[must_use]
-    pub fn revision(&self) -> Revision {
-        self.tail
-            .last()
-            .map_or(self.snapshot.0, |(revision, _)| *revision)
-    }
-}
 
 /// Names the log of one room, and of one device where each device keeps its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,13 +12,13 @@ pub(crate) struct Log {
     tag: u8,
     kind: &'static str,
     pub(crate) device: Option<DeviceId>,
-    pub(crate) room: RoomLink,
+    pub(crate) room: RoomId,
 }
 
 /// What a scan of a log's scope found.
 #[derive(Debug)]
 pub(crate) struct Scanned {
-    pub(crate) log: Option<LogContents>,
+    pub(crate) log: Option<StoredLog>,
     /// Every other record of the scope: its part, its key and its value.
     pub(crate) others: Vec<(u8, Bytes, Bytes)>,
 }
@@ -50,7 +28,7 @@ impl Log {
         tag: u8,
         kind: &'static str,
         device: Option<DeviceId>,
-        room: RoomLink,
+        room: RoomId,
     ) -> Self {
         Self {
             tag,
@@ -121,7 +99,7 @@ impl Log {
         let log = match snapshot {
             Some(snapshot) => {
                 self.validate(snapshot.0, &tail)?;
-                Some(LogContents { snapshot, tail })
+                Some(StoredLog { snapshot, tail })
             }
             None => match tail.first() {
                 Some((revision, _)) => {

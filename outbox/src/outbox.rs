@@ -1,7 +1,7 @@
 //! What a device has submitted and not yet heard the outcome of.
 
 use bytes::Bytes;
-use hustings_protocol::{DeviceId, RoomLink, Seq};
+use hustings_protocol::{DeviceId, RoomId, Seq, StoredOutbox};
 
 use crate::keys::{self, Fields, Key, corrupt, unknown_key};
 use crate::{Batch, Store, StoreError};
@@ -16,22 +16,13 @@ use crate::{Batch, Store, StoreError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outbox {
     device: DeviceId,
-    room: RoomLink,
-}
-
-/// What [`Outbox::load`] found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutboxContents {
-    /// The number of the next command. It never goes back, even when no entry is left.
-    pub next_seq: Seq,
-    /// Every pending command's frame, in the order of the numbers, all below `next_seq`.
-    pub entries: Vec<(Seq, Bytes)>,
+    room: RoomId,
 }
 
 impl Outbox {
     /// The outbox of this device for this room.
     #[must_use]
-    pub const fn new(device: DeviceId, room: RoomLink) -> Self {
+    pub const fn new(device: DeviceId, room: RoomId) -> Self {
         Self { device, room }
     }
 
@@ -43,7 +34,7 @@ impl Outbox {
 
     /// Where its commands go.
     #[must_use]
-    pub const fn room(&self) -> RoomLink {
+    pub const fn room_id(&self) -> RoomId {
         self.room
     }
 
@@ -71,7 +62,7 @@ impl Outbox {
     ///
     /// What the store says, and [`StoreError::Corrupt`] for an entry that cannot be: one whose
     /// number is not below the counter, for instance.
-    pub async fn load(&self, store: &impl Store) -> Result<OutboxContents, StoreError> {
+    pub async fn load(&self, store: &impl Store) -> Result<StoredOutbox, StoreError> {
         let mut counter = None;
         let mut entries = Vec::new();
         // The counter's key begins every entry's key, so one scan reads both at one moment, and
@@ -91,7 +82,7 @@ impl Outbox {
                 }
             }
         }
-        Ok(OutboxContents {
+        Ok(StoredOutbox {
             next_seq: counter.unwrap_or(Seq::FIRST),
             entries,
         })
@@ -106,8 +97,8 @@ impl Outbox {
     ///
     /// What the store says, and [`StoreError::Corrupt`] for a key that no outbox has. The frames
     /// and counters are left to [`load`](Outbox::load).
-    pub async fn list(store: &impl Store) -> Result<Vec<(DeviceId, RoomLink, usize)>, StoreError> {
-        let mut pending: Vec<(DeviceId, RoomLink, usize)> = Vec::new();
+    pub async fn list(store: &impl Store) -> Result<Vec<(DeviceId, RoomId, usize)>, StoreError> {
+        let mut pending: Vec<(DeviceId, RoomId, usize)> = Vec::new();
         for (key, _) in store.scan(Key::new(keys::OUTBOX).prefix_range()).await? {
             let mut fields = Fields::after(&key, 1);
             let (Some(room), Some(device)) = (fields.room(), fields.device()) else {

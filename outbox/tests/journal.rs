@@ -7,21 +7,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use futures::executor::block_on;
-use hustings_outbox::{
-    Batch, Cache, Durability, Journal, JournalContents, LogContents, MemoryStore,
-    RECEIPTS_PER_DEVICE, Store, StoreError, Write,
-};
+use hustings_outbox::{Batch, Cache, Durability, Journal, MemoryStore, Store, StoreError, Write};
 use hustings_protocol::{
-    CommandId, DeviceId, ErrorCode, Outcome, PeerId, PollId, Receipt, Rejection, Revision,
-    RoomLink, Seq,
+    CommandId, DeviceId, ErrorCode, Outcome, PeerId, PollId, Receipt, Rejection, Revision, RoomId,
+    Seq, StoredJournal, StoredLog, WINDOW,
 };
 use proptest::prelude::*;
 use uuid::Uuid;
 
-fn room(owner: u8, poll: u8) -> RoomLink {
-    RoomLink {
+fn room(owner: u8, poll: u8) -> RoomId {
+    RoomId {
         owner: PeerId::from_bytes([owner; 32]),
-        poll: PollId::from_uuid(Uuid::from_bytes([poll; 16])),
+        poll_id: PollId::from_uuid(Uuid::from_bytes([poll; 16])),
     }
 }
 
@@ -64,11 +61,11 @@ fn commit(store: &MemoryStore, fill: impl FnOnce(&mut Batch)) {
     block_on(store.commit(batch, Durability::Strict)).unwrap();
 }
 
-fn load(store: &MemoryStore, journal: &Journal) -> JournalContents {
+fn load(store: &MemoryStore, journal: &Journal) -> StoredJournal {
     block_on(journal.load(store)).unwrap().unwrap()
 }
 
-fn numbers(log: &LogContents) -> Vec<u64> {
+fn numbers(log: &StoredLog) -> Vec<u64> {
     log.tail
         .iter()
         .map(|(revision, _)| revision.get())
@@ -163,7 +160,7 @@ fn receipts_grow_with_devices_and_not_with_history() {
     commit(&store, |batch| {
         journal.begin(batch, revision(0), &snapshot(0))
     });
-    let last = 5 * RECEIPTS_PER_DEVICE + 7;
+    let last = 5 * WINDOW + 7;
     for number in 1..=last {
         commit(&store, |batch| {
             journal.receipt(batch, peer(1), device(1), &receipt(number));
@@ -173,13 +170,13 @@ fn receipts_grow_with_devices_and_not_with_history() {
         });
     }
     let receipts = load(&store, &journal).receipts;
-    let first = last - RECEIPTS_PER_DEVICE + 1;
+    let first = last - WINDOW + 1;
     let mut expected: Vec<_> = (first..=last)
         .map(|n| (peer(1), device(1), receipt(n)))
         .collect();
     expected.extend((1..=3).map(|n| (peer(1), device(2), receipt(n))));
     assert_eq!(receipts, expected);
-    let records = usize::try_from(RECEIPTS_PER_DEVICE).unwrap() + 3 + 2;
+    let records = usize::try_from(WINDOW).unwrap() + 3 + 2;
     assert_eq!(everything(&store).len(), records);
 }
 
@@ -462,7 +459,7 @@ proptest! {
             let receipts: Vec<_> = last
                 .iter()
                 .flat_map(|((author, device), last)| {
-                    let first = last.saturating_sub(RECEIPTS_PER_DEVICE) + 1;
+                    let first = last.saturating_sub(WINDOW) + 1;
                     (first..=*last).map(|number| (*author, *device, receipt(number)))
                 })
                 .collect();

@@ -7,17 +7,15 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use futures::executor::block_on;
-use hustings_outbox::{
-    Batch, Durability, MemoryStore, Outbox, OutboxContents, Store, StoreError, Write,
-};
-use hustings_protocol::{DeviceId, PeerId, PollId, RoomLink, Seq};
+use hustings_outbox::{Batch, Durability, MemoryStore, Outbox, Store, StoreError, Write};
+use hustings_protocol::{DeviceId, PeerId, PollId, RoomId, Seq, StoredOutbox};
 use proptest::prelude::*;
 use uuid::Uuid;
 
-fn room(owner: u8, poll: u8) -> RoomLink {
-    RoomLink {
+fn room(owner: u8, poll: u8) -> RoomId {
+    RoomId {
         owner: PeerId::from_bytes([owner; 32]),
-        poll: PollId::from_uuid(Uuid::from_bytes([poll; 16])),
+        poll_id: PollId::from_uuid(Uuid::from_bytes([poll; 16])),
     }
 }
 
@@ -41,11 +39,11 @@ fn put(store: &MemoryStore, outbox: &Outbox, number: u64) {
     });
 }
 
-fn load(store: &MemoryStore, outbox: &Outbox) -> OutboxContents {
+fn load(store: &MemoryStore, outbox: &Outbox) -> StoredOutbox {
     block_on(outbox.load(store)).unwrap()
 }
 
-fn numbers(contents: &OutboxContents) -> Vec<u64> {
+fn numbers(contents: &StoredOutbox) -> Vec<u64> {
     contents.entries.iter().map(|(seq, _)| seq.get()).collect()
 }
 

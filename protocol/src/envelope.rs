@@ -379,8 +379,8 @@ fn shown(word: &str) -> &str {
 fn said(error: &serde_json::Error) -> String {
     const MOST: usize = 200;
 
-    struct Said(String);
-    impl Write for Said {
+    struct Bounded(String);
+    impl Write for Bounded {
         fn write_str(&mut self, text: &str) -> fmt::Result {
             let fitting = text
                 .char_indices()
@@ -394,7 +394,7 @@ fn said(error: &serde_json::Error) -> String {
         }
     }
 
-    let mut said = Said(String::with_capacity(MOST));
+    let mut said = Bounded(String::with_capacity(MOST));
     // An error here is the end of the room, which is what this is for.
     let _ = write!(said, "{error}");
     said.0

@@ -247,32 +247,33 @@ impl CommandId {
     }
 }
 
-/// Where a room is: `<owner PeerId>/<PollId>`, the text that people share.
+/// A room: one poll of one owner. Its text, `<owner PeerId>/<PollId>`, is the *room link* that people
+/// share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RoomLink {
+pub struct RoomId {
     /// Who hosts the poll, and whose address a participant dials.
     pub owner: PeerId,
     /// Which of the owner's polls.
-    pub poll: PollId,
+    pub poll_id: PollId,
 }
 
-impl fmt::Display for RoomLink {
+impl fmt::Display for RoomId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.owner, self.poll)
+        write!(f, "{}/{}", self.owner, self.poll_id)
     }
 }
 
-impl FromStr for RoomLink {
+impl FromStr for RoomId {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let (owner, poll) = text.split_once('/').ok_or(IdError::Form {
+        let (owner, poll_id) = text.split_once('/').ok_or(IdError::Form {
             kind: "a room link",
             form: "<owner's peer id>/<poll id>",
         })?;
         Ok(Self {
             owner: owner.parse()?,
-            poll: poll.parse()?,
+            poll_id: poll_id.parse()?,
         })
     }
 }

@@ -53,6 +53,7 @@ mod outcome;
 mod poll;
 mod revision;
 mod rules;
+mod stored;
 mod strict;
 
 pub use command::{
@@ -61,9 +62,10 @@ pub use command::{
 pub use envelope::{DecodeError, Envelope, Kind};
 pub use error::ErrorCode;
 pub use handshake::{Challenge, Hello, Proof};
-pub use ids::{Address, CommandId, DeviceId, IdError, OptionId, PeerId, PollId, RoomLink};
+pub use ids::{Address, CommandId, DeviceId, IdError, OptionId, PeerId, PollId, RoomId};
 pub use limits::Limits;
 pub use message::{Ack, Message, PeerInfo, PollState, Refusal, SyncRequest};
 pub use outcome::{Outcome, Receipt, Rejection};
 pub use poll::{Member, OptionTally, Poll, PollDraft, PollOption, Role, Tally};
-pub use revision::{Epoch, MAX_SAFE_INTEGER, Revision, Seq};
+pub use revision::{Epoch, MAX_SAFE_INTEGER, Revision, Seq, WINDOW};
+pub use stored::{StoredJournal, StoredLog, StoredOutbox};

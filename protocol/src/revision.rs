@@ -66,6 +66,14 @@ impl<'de> Deserialize<'de> for Revision {
     }
 }
 
+/// How many commands of one device may be unacknowledged, and how many receipts an owner keeps of
+/// each device, in memory and in its journal.
+///
+/// It is one number because the two have to be equal: a command that may still be sent again is one
+/// whose outcome is still known. 64 is more than a person makes while an answer is on its way, and
+/// keeps an owner's memory of a device below 4 KiB.
+pub const WINDOW: u64 = 64;
+
 /// A command's number in its sender's (author, device) order: 1, 2, 3 …, at most 2^53 − 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use hustings_protocol::handshake::{Nonce, Signature};
 use hustings_protocol::{
     Address, CommandId, DeviceId, Envelope, Epoch, Kind, Limits, Message, OptionId, PeerId, PollId,
-    RoomLink, Update,
+    RoomId, Update,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -314,7 +314,7 @@ fn addresses_and_room_links_have_one_spelling() {
         format!("{poll}/{peer}"),
         format!("{peer}/{}", poll.to_string().to_uppercase()),
     ] {
-        assert!(text.parse::<RoomLink>().is_err(), "{text:?} was accepted");
+        assert!(text.parse::<RoomId>().is_err(), "{text:?} was accepted");
     }
     for text in [
         String::new(),

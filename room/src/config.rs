@@ -68,8 +68,3 @@ pub enum OfflinePolicy {
     /// They wait in the outbox and are sent when the owner is back.
     Queue,
 }
-
-/// How many commands of one device may be unacknowledged, and how many outcomes an owner remembers
-/// for each device. The two have to be the same: a command that may still be sent again is one
-/// whose outcome is still known.
-pub const WINDOW: u64 = 64;

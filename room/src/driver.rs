@@ -53,12 +53,12 @@
 //!     let poll = hosting.create(draft).await?;
 //!
 //!     let (room, driver) =
-//!         driver::join(voter, poll.room(), transport, MemoryStore::new(), clock).await?;
+//!         driver::join(voter, poll.id(), transport, MemoryStore::new(), clock).await?;
 //!     pool.spawn(async { driver.run().await.expect("memory does not fail") })?;
 //!     room.connected().await?;
 //!
 //!     let tea = room.poll().expect("it has been seen").options()[0].option_id;
-//!     let vote = Vote { poll_id: poll.room().poll, option_ids: vec![tea] };
+//!     let vote = Vote { poll_id: poll.id().poll_id, option_ids: vec![tea] };
 //!     let submitted = room.submit(Command::Vote(vote)).await?; // durable now
 //!     assert!(matches!(submitted.outcome().await?, Outcome::Applied(_)));
 //!     assert_eq!(poll.poll().expect("it is hosted").tally().options[0].votes, 1);

@@ -71,7 +71,7 @@ impl Host {
     /// Begins to host a poll, and lets those in who are waiting for it. One that was hosted under
     /// the same id is closed.
     pub fn open(&mut self, owner: Owner, now: Moment) {
-        let poll_id = owner.room().poll;
+        let poll_id = owner.room_id().poll_id;
         self.close_poll(poll_id);
         self.owners.insert(poll_id, owner);
         self.drain(poll_id);
@@ -158,16 +158,16 @@ impl Host {
     }
 
     /// A link had no room for this frame.
-    pub fn handle_congested(&mut self, link: LinkId, frame: &[u8], now: Moment) {
+    pub fn handle_blocked(&mut self, link: LinkId, frame: &[u8], now: Moment) {
         if let Some(poll_id) = self.routes.get(&link) {
-            self.with(*poll_id, |owner| owner.handle_congested(link, frame, now));
+            self.with(*poll_id, |owner| owner.handle_blocked(link, frame, now));
         }
     }
 
-    /// A congested link has room again.
-    pub fn handle_drained(&mut self, link: LinkId, now: Moment) {
+    /// A blocked link has room again.
+    pub fn handle_writable(&mut self, link: LinkId, now: Moment) {
         if let Some(poll_id) = self.routes.get(&link) {
-            self.with(*poll_id, |owner| owner.handle_drained(link, now));
+            self.with(*poll_id, |owner| owner.handle_writable(link, now));
         }
     }
 

@@ -20,9 +20,11 @@
 //! ```
 //! use bytes::Bytes;
 //! use ed25519_dalek::SigningKey;
-//! use hustings_protocol::{Command, DeviceId, OptionId, Poll, PollDraft, PollId, Vote};
+//! use hustings_protocol::{
+//!     Command, DeviceId, OptionId, Poll, PollDraft, PollId, StoredOutbox, Vote,
+//! };
 //! use hustings_room::{
-//!     ChannelBinding, Config, KeptOutbox, LinkId, Moment, Output, Owner, Participant, Setup,
+//!     ChannelBinding, Config, LinkId, Moment, Output, Owner, Participant, Setup,
 //! };
 //!
 //! fn setup(seed: u8) -> Setup {
@@ -46,7 +48,7 @@
 //! let (host, guest, now) = (setup(1), setup(2), Moment::START);
 //! let poll = Poll::new(poll_id, host.peer(), draft, || tea, &host.config.limits)?;
 //! let mut owner = Owner::create(host, poll);
-//! let mut voter = Participant::new(guest, owner.room(), KeptOutbox::default(), None, now)?;
+//! let mut voter = Participant::new(guest, owner.room_id(), StoredOutbox::default(), None, now)?;
 //!
 //! // A transport would dial and connect; here both ends are simply told.
 //! let (out, into) = (LinkId::dialled(0), LinkId::accepted(0));
@@ -92,9 +94,9 @@ mod config;
 pub mod driver;
 mod error;
 mod event;
+mod fold;
 mod handshake;
 mod host;
-mod kept;
 mod link;
 mod liveness;
 mod machine;
@@ -108,11 +110,10 @@ mod timer;
 pub mod transport;
 
 pub use backoff::BackoffConfig;
-pub use config::{Config, OfflinePolicy, WINDOW};
+pub use config::{Config, OfflinePolicy};
 pub use error::{RestoreError, SubmitError};
 pub use event::{CommandState, Connection, Event, Refused};
 pub use host::Host;
-pub use kept::{KeptJournal, KeptLog, KeptOutbox};
 pub use link::{ChannelBinding, DownReason, LinkId};
 pub use machine::Machine;
 pub use moment::Moment;

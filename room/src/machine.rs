@@ -16,9 +16,9 @@ pub trait Machine {
     /// A link has ended, or a dial has failed.
     fn handle_link_down(&mut self, link: LinkId, reason: DownReason, now: Moment);
     /// A link had no room for this frame.
-    fn handle_congested(&mut self, link: LinkId, frame: &Bytes, now: Moment);
-    /// A congested link has room again.
-    fn handle_drained(&mut self, link: LinkId, now: Moment);
+    fn handle_blocked(&mut self, link: LinkId, frame: &Bytes, now: Moment);
+    /// A blocked link has room again.
+    fn handle_writable(&mut self, link: LinkId, now: Moment);
     /// A frame has arrived.
     fn handle_frame(&mut self, link: LinkId, frame: &Bytes, now: Moment);
     /// A deadline has come.
@@ -45,12 +45,12 @@ macro_rules! machine {
                 self.handle_link_down(link, reason, now);
             }
 
-            fn handle_congested(&mut self, link: LinkId, frame: &Bytes, now: Moment) {
-                self.handle_congested(link, frame, now);
+            fn handle_blocked(&mut self, link: LinkId, frame: &Bytes, now: Moment) {
+                self.handle_blocked(link, frame, now);
             }
 
-            fn handle_drained(&mut self, link: LinkId, now: Moment) {
-                self.handle_drained(link, now);
+            fn handle_writable(&mut self, link: LinkId, now: Moment) {
+                self.handle_writable(link, now);
             }
 
             fn handle_frame(&mut self, link: LinkId, frame: &Bytes, now: Moment) {

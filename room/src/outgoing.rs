@@ -1,7 +1,7 @@
 //! Commands on their way out.
 
 use bytes::Bytes;
-use hustings_protocol::{CommandId, Message, Numbered, RoomLink};
+use hustings_protocol::{CommandId, Message, Numbered, RoomId};
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 
@@ -17,11 +17,11 @@ pub(crate) fn new_command_id(rng: &mut ChaCha20Rng, unix_millis: u64, now: Momen
 /// A command as it will be sent, if an owner would read it at all.
 pub(crate) fn encode_command(
     config: &Config,
-    room: RoomLink,
+    room: RoomId,
     numbered: Numbered,
 ) -> Result<Bytes, SubmitError> {
     if let Some(poll_id) = numbered.command.poll_id()
-        && poll_id != room.poll
+        && poll_id != room.poll_id
     {
         return Err(SubmitError::WrongPoll(poll_id));
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hustings_protocol::{Address, DeviceId, PeerId, PollId, Receipt, Revision, RoomLink, Seq};
+use hustings_protocol::{Address, DeviceId, PeerId, PollId, Receipt, Revision, RoomId, Seq};
 
 use crate::{Event, LinkId};
 
@@ -60,7 +60,7 @@ pub enum Output {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Persist {
     /// Which room.
-    pub room: RoomLink,
+    pub room: RoomId,
     /// What to keep.
     pub record: Record,
 }

@@ -4,7 +4,7 @@ mod admission;
 mod dedup;
 mod links;
 mod log;
-mod members;
+mod receive;
 mod sequencer;
 
 use std::collections::VecDeque;
@@ -14,7 +14,7 @@ use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use hustings_protocol::{
     Ack, Command, CommandId, DeviceId, Envelope, Epoch, ErrorCode, Message, Numbered, Outcome,
-    PeerId, PeerInfo, Poll, Receipt, Refusal, Rejection, Revision, RoomLink,
+    PeerId, PeerInfo, Poll, Receipt, Refusal, Rejection, Revision, RoomId, StoredJournal,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
@@ -25,8 +25,8 @@ use crate::handshake::{busy, too_late};
 use crate::liveness::Verdict;
 use crate::outgoing::{encode_command, new_command_id};
 use crate::{
-    ChannelBinding, CommandState, Config, DownReason, Event, KeptJournal, LinkId, Moment, Output,
-    Persist, Record, RestoreError, Setup, SubmitError, TimeoutReason,
+    ChannelBinding, CommandState, Config, DownReason, Event, LinkId, Moment, Output, Persist,
+    Record, RestoreError, Setup, SubmitError, TimeoutReason,
 };
 
 /// The authority over one poll and the hub of its star.
@@ -34,8 +34,8 @@ use crate::{
 /// # Use
 ///
 /// - **Inputs** tell it what happened: [`handle_link_up`](Self::handle_link_up),
-///   [`handle_frame`](Self::handle_frame), [`handle_congested`](Self::handle_congested),
-///   [`handle_drained`](Self::handle_drained), [`handle_link_down`](Self::handle_link_down),
+///   [`handle_frame`](Self::handle_frame), [`handle_blocked`](Self::handle_blocked),
+///   [`handle_writable`](Self::handle_writable), [`handle_link_down`](Self::handle_link_down),
 ///   [`handle_timeout`](Self::handle_timeout).
 /// - **Commands** are what this side wants: [`submit`](Self::submit), [`close`](Self::close).
 /// - **Pollers** say what to do. After *every* input or command, first
@@ -47,7 +47,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Owner {
     key: SigningKey,
-    room: RoomLink,
+    room: RoomId,
     device: DeviceId,
     config: Config,
     unix_millis: u64,
@@ -78,7 +78,7 @@ impl Owner {
     /// # Errors
     ///
     /// Names the record of the journal that does not read as what was written.
-    pub fn restore(setup: Setup, journal: KeptJournal) -> Result<Self, RestoreError> {
+    pub fn restore(setup: Setup, journal: StoredJournal) -> Result<Self, RestoreError> {
         let rng = ChaCha20Rng::from_seed(setup.seed);
         let sequencer = Sequencer::restore(journal, &setup.config.limits)?;
         let (owner, key) = (sequencer.poll.owner(), PeerId::of(&setup.key));
@@ -95,9 +95,9 @@ impl Owner {
     }
 
     fn new(setup: Setup, rng: ChaCha20Rng, sequencer: Sequencer) -> Self {
-        let room = RoomLink {
+        let room = RoomId {
             owner: PeerId::of(&setup.key),
-            poll: sequencer.poll.poll_id(),
+            poll_id: sequencer.poll.poll_id(),
         };
         Self {
             key: setup.key,
@@ -116,7 +116,7 @@ impl Owner {
 
     /// Where the poll is: what people share.
     #[must_use]
-    pub const fn room(&self) -> RoomLink {
+    pub const fn room_id(&self) -> RoomId {
         self.room
     }
 
@@ -188,22 +188,22 @@ impl Owner {
     }
 
     /// A link had no room for this frame. It gets nothing more until it
-    /// [drained](Self::handle_drained), and then what it has missed.
-    pub fn handle_congested(&mut self, link: LinkId, frame: &[u8], _now: Moment) {
+    /// [writable](Self::handle_writable) again, and then what it has missed.
+    pub fn handle_blocked(&mut self, link: LinkId, frame: &[u8], _now: Moment) {
         let about = match Envelope::parse(frame, frame.len(), &self.config.limits) {
             Ok(envelope) => About::of(&envelope, &self.config.limits),
             // What cannot be read was not written here.
             Err(_) => About::Nothing,
         };
-        self.links.congest(link, about);
+        self.links.block(link, about);
     }
 
-    /// A link that was congested has room again.
+    /// A link that was blocked has room again.
     ///
     /// Each of what is sent now may find no room again, and is owed again then. But the first finds
     /// some, so there is less each time.
-    pub fn handle_drained(&mut self, link: LinkId, _now: Moment) {
-        let Some((peer, device, owed)) = self.links.relieve(link) else {
+    pub fn handle_writable(&mut self, link: LinkId, _now: Moment) {
+        let Some((peer, device, owed)) = self.links.unblock(link) else {
             return;
         };
         let answers: Vec<(CommandId, Bytes)> = self
@@ -315,7 +315,7 @@ impl Owner {
                 self.persist_receipt(self.room.owner, self.device, receipt);
                 self.command_event(command_id, state);
             }
-            Ok(Sequenced::Again(_)) => {}
+            Ok(Sequenced::Duplicate(_)) => {}
             Ok(Sequenced::Violation(rejection) | Sequenced::Gap(rejection)) => {
                 self.command_event(command_id, CommandState::Rejected(rejection));
             }
@@ -370,7 +370,7 @@ impl Owner {
 
     fn event(&mut self, event: Event) {
         self.outputs.push_back(Output::Event {
-            poll_id: Some(self.room.poll),
+            poll_id: Some(self.room.poll_id),
             event,
         });
     }
@@ -383,7 +383,7 @@ impl Owner {
         self.send_frame(link, message.encode(), About::Nothing);
     }
 
-    /// Sends, unless the link is congested: then it is owed what this is about.
+    /// Sends, unless the link is blocked: then it is owed what this is about.
     fn send_frame(&mut self, link: LinkId, frame: Bytes, about: About) {
         if let Some(owed) = self.links.member_mut(link).and_then(|it| it.owed.as_mut()) {
             owed.add(about);

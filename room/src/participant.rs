@@ -13,7 +13,7 @@ use ed25519_dalek::SigningKey;
 use hustings_protocol::handshake::VERSION;
 use hustings_protocol::{
     Command, CommandId, DeviceId, Hello, Message, Numbered, PeerId, PeerInfo, Poll, Rejection,
-    Revision, RoomLink, Seq,
+    Revision, RoomId, Seq, StoredLog, StoredOutbox,
 };
 use litemap::LiteMap;
 use rand_chacha::ChaCha20Rng;
@@ -27,9 +27,8 @@ use crate::liveness::Liveness;
 use crate::outgoing::{encode_command, new_command_id};
 use crate::timer::TimerTable;
 use crate::{
-    ChannelBinding, CommandState, Config, Connection, DownReason, Event, KeptLog, KeptOutbox,
-    LinkId, Moment, OfflinePolicy, Output, Persist, Record, RestoreError, Setup, SubmitError,
-    TimeoutReason,
+    ChannelBinding, CommandState, Config, Connection, DownReason, Event, LinkId, Moment,
+    OfflinePolicy, Output, Persist, Record, RestoreError, Setup, SubmitError, TimeoutReason,
 };
 
 /// A participant of one poll: a copy of it, an outbox, and the connection to its owner.
@@ -49,7 +48,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Participant {
     key: SigningKey,
-    room: RoomLink,
+    room: RoomId,
     peer: PeerId,
     device: DeviceId,
     config: Config,
@@ -94,7 +93,7 @@ struct Session {
     link: LinkId,
     liveness: Liveness,
     /// The transport had no room. Nothing is sent until it has.
-    congested: bool,
+    blocked: bool,
     /// What this side has asked for and not got yet.
     asked: Option<Ask>,
 }
@@ -122,16 +121,16 @@ pub struct Pending {
 }
 
 impl Participant {
-    /// Joins a room, with what an earlier participant on this device kept of it.
+    /// Joins a room, with what an earlier participant on this device has stored of it.
     ///
     /// # Errors
     ///
-    /// Names the kept record that does not read as what was written.
+    /// Names the stored record that does not read as what was written.
     pub fn new(
         setup: Setup,
-        room: RoomLink,
-        outbox: KeptOutbox,
-        cache: Option<&KeptLog>,
+        room: RoomId,
+        outbox: StoredOutbox,
+        cache: Option<&StoredLog>,
         now: Moment,
     ) -> Result<Self, RestoreError> {
         let limits = &setup.config.limits;
@@ -163,7 +162,7 @@ impl Participant {
 
     /// Where the poll is.
     #[must_use]
-    pub const fn room(&self) -> RoomLink {
+    pub const fn room_id(&self) -> RoomId {
         self.room
     }
 
@@ -254,7 +253,7 @@ impl Participant {
         let known = self.replica.known();
         let hello = Hello {
             v: VERSION,
-            poll_id: self.room.poll,
+            poll_id: self.room.poll_id,
             peer_id: self.peer,
             device: self.device,
             nonce: new_nonce(&mut self.rng),
@@ -283,20 +282,20 @@ impl Participant {
     }
 
     /// The link had no room for this frame. Nothing more is sent until it has
-    /// [drained](Self::handle_drained).
-    pub fn handle_congested(&mut self, link: LinkId, frame: &[u8], _now: Moment) {
+    /// [writable](Self::handle_writable) again.
+    pub fn handle_blocked(&mut self, link: LinkId, frame: &[u8], _now: Moment) {
         if let Some(session) = self.session_mut(link) {
-            session.congested = true;
+            session.blocked = true;
             if let Some(command_id) = self.in_flight.unsend_frame(frame) {
                 self.command_event(command_id, CommandState::Persisted);
             }
         }
     }
 
-    /// A link that was congested has room again.
-    pub fn handle_drained(&mut self, link: LinkId, _now: Moment) {
+    /// A link that was blocked has room again.
+    pub fn handle_writable(&mut self, link: LinkId, _now: Moment) {
         if let Some(session) = self.session_mut(link) {
-            session.congested = false;
+            session.blocked = false;
             // The question may be among what found no room. To ask twice does no harm.
             let asked = session.asked.take();
             self.send_commands();
@@ -411,7 +410,7 @@ impl Participant {
         let (Phase::Joining(session) | Phase::Joined(session)) = &self.phase else {
             return;
         };
-        if session.congested {
+        if session.blocked {
             return;
         }
         let link = session.link;
@@ -442,7 +441,7 @@ impl Participant {
 
     fn event(&mut self, event: Event) {
         self.outputs.push_back(Output::Event {
-            poll_id: Some(self.room.poll),
+            poll_id: Some(self.room.poll_id),
             event,
         });
     }

@@ -21,7 +21,7 @@ use crate::{ChannelBinding, DownReason, LinkId};
 ///   one [`LinkDown`](TransportEvent::LinkDown), unless this side hung up: after
 ///   [`hangup`](Transport::hangup) nothing more is said of that link.
 /// - What waits to be sent is bounded for each link. While more than the bound waits, a send is
-///   refused with [`SendOutcome::Full`], and [`Drained`](TransportEvent::Drained) follows when there
+///   refused with [`SendOutcome::Blocked`], and [`Writable`](TransportEvent::Writable) follows when there
 ///   is room again. Below the bound a frame of any size is taken whole.
 /// - Events, frames and dials of one address are one `Transport`; dropping it closes every link.
 pub trait Transport {
@@ -43,7 +43,7 @@ pub trait Transport {
         full: &mut Vec<LinkId>,
     ) {
         for link in links {
-            if Some(*link) != except && self.send(*link, frame.clone()) == SendOutcome::Full {
+            if Some(*link) != except && self.send(*link, frame.clone()) == SendOutcome::Blocked {
                 full.push(*link);
             }
         }
@@ -62,7 +62,7 @@ pub enum SendOutcome {
     /// It is queued. Whether it arrives is another question: only an `ack` answers that.
     Queued,
     /// The link's queue is full and the frame was not taken.
-    Full,
+    Blocked,
     /// There is no such link (any more).
     Gone,
 }
@@ -85,7 +85,7 @@ pub enum TransportEvent {
         frame: Bytes,
     },
     /// A link that refused a send has room again.
-    Drained {
+    Writable {
         /// Which link.
         link: LinkId,
     },

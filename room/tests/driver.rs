@@ -14,9 +14,9 @@ use common::world::{
 use futures::future::join_all;
 use futures::{FutureExt, StreamExt};
 use hustings_outbox::{Durability, Fault, StoreError};
-use hustings_protocol::{ErrorCode, Kind, Limits, Outcome, Revision};
+use hustings_protocol::{ErrorCode, Kind, Limits, Outcome, Revision, WINDOW};
 use hustings_room::driver::{CallError, DriverError, OpenError, Room};
-use hustings_room::{CommandState, Config, Connection, Event, Refused, WINDOW};
+use hustings_room::{CommandState, Config, Connection, Event, Refused};
 
 fn applied(number: u64) -> Outcome {
     Outcome::Applied(revision(number))
@@ -45,7 +45,7 @@ fn assert_stopped(world: &mut World, room: &Room) {
 fn alice_and_bob() -> (World, Hosted, Joined) {
     let mut world = World::new();
     let alice = world.host();
-    let bob = world.join(BOB, alice.room.room());
+    let bob = world.join(BOB, alice.room.id());
     (world, alice, bob)
 }
 
@@ -66,7 +66,7 @@ fn an_owner_whose_disk_fails_says_nothing_and_goes_on_from_what_is_durable() {
         let submitted_at_owner = world.try_submit(&alice.room, vote_in(&alice.room, 0));
         assert_eq!(submitted_at_owner.unwrap_err(), CallError::Stopped);
 
-        let alice = world.host_again(&alice.disk, alice.room.room().poll);
+        let alice = world.host_again(&alice.disk, alice.room.id().poll_id);
         assert_eq!(alice.room.revision(), Some(revision(is_there)));
         assert_eq!(world.outcome(submitted), applied(1));
         assert_eq!(alice.room.revision(), Some(revision(1)));
@@ -86,7 +86,7 @@ fn a_participant_whose_disk_fails_sends_nothing_and_goes_on_from_what_is_durable
         assert_eq!(world.wire.from(BOB.as_participant()).len(), 0, "{fault:?}");
         assert_stopped(&mut world, &bob.room);
 
-        let bob = world.enter(BOB, &bob.disk, alice.room.room()).room;
+        let bob = world.enter(BOB, &bob.disk, alice.room.id()).room;
         assert_eq!(bob.pending().len(), is_there);
         world.wait_for(bob.connected()).unwrap();
         world.settle();
@@ -138,14 +138,14 @@ fn an_owner_answers_when_it_is_durable() {
     // What was answered survives the next power cut.
     let disk = world.crash_owner(alice);
     disk.crash();
-    let alice = world.host_again(&disk, bob.room.room().poll);
+    let alice = world.host_again(&disk, bob.room.id().poll_id);
     assert_eq!(alice.room.revision(), Some(revision(1)));
 }
 
 #[test]
 fn a_power_cut_costs_a_participant_its_cache_at_most() {
     let (mut world, alice, bob) = alice_and_bob();
-    let room = alice.room.room();
+    let room = alice.room.id();
     world.get_done(&bob.room, vote_in(&bob.room, 0));
     world.get_done(&alice.room, vote_in(&alice.room, 1));
     assert_eq!(bob.disk.last_durability(), Some(Durability::Relaxed));
@@ -197,7 +197,7 @@ fn a_pending_vote_shows_on_top_of_what_is_confirmed() {
 #[test]
 fn a_pending_command_that_is_rejected_disappears_from_the_view() {
     let (mut world, alice, bob) = alice_and_bob();
-    let poll_id = alice.room.room().poll;
+    let poll_id = alice.room.id().poll_id;
     // At the same moment Alice closes the poll, which Bob does not know yet.
     let closed = world.submit(&alice.room, close_poll(poll_id));
     let submitted = world.submit(&bob.room, vote_in(&bob.room, 1));
@@ -230,8 +230,8 @@ fn what_only_the_owner_refuses_disappears_from_the_view() {
         limits,
         ..Config::default()
     });
-    let bob = world.join(BOB, alice.room.room()).room;
-    let long = add_option(bob.room().poll, option(9), "Juice of the season");
+    let bob = world.join(BOB, alice.room.id()).room;
+    let long = add_option(bob.id().poll_id, option(9), "Juice of the season");
     let submitted = world.submit(&bob, long);
     assert_eq!(bob.poll().unwrap().options().len(), 4);
     let outcome = world.outcome(submitted);
@@ -271,7 +271,7 @@ fn a_command_is_told_of_step_by_step() {
 fn commands_that_were_queued_offline_survive_a_restart_and_are_applied_in_order() {
     let mut world = World::new();
     let alice = world.host();
-    let room = alice.room.room();
+    let room = alice.room.id();
     let bob = world.enter_with(BOB, &Disk::default(), room, queueing());
     world.wait_for(bob.room.connected()).unwrap();
     world.settle();
@@ -291,7 +291,7 @@ fn commands_that_were_queued_offline_survive_a_restart_and_are_applied_in_order(
     assert_eq!(bob.pending(), pending);
     assert_eq!(choice_of(&bob, BOB), [option_of(&bob, 2)], "the last wins");
 
-    let alice = world.host_again(&alices_disk, room.poll).room;
+    let alice = world.host_again(&alices_disk, room.poll_id).room;
     let mut events = bob.events();
     world.wait_for(bob.connected()).unwrap();
     world.settle();
@@ -319,7 +319,7 @@ fn commands_that_were_queued_offline_survive_a_restart_and_are_applied_in_order(
 fn of_many_pending_commands_64_are_under_way_at_a_time() {
     let mut world = World::new();
     let alice = world.host();
-    let room = alice.room.room();
+    let room = alice.room.id();
     let alices_disk = world.crash_owner(alice);
     let bob = world
         .enter_with(BOB, &Disk::default(), room, queueing())
@@ -328,7 +328,7 @@ fn of_many_pending_commands_64_are_under_way_at_a_time() {
         world.submit(&bob, call_me(&format!("Bob {number}")));
     }
 
-    let alice = world.host_again(&alices_disk, room.poll).room;
+    let alice = world.host_again(&alices_disk, room.poll_id).room;
     let mut most = 0;
     while !bob.pending().is_empty() {
         let pending = states(&bob).into_iter();
@@ -354,8 +354,8 @@ fn of_many_pending_commands_64_are_under_way_at_a_time() {
 fn one_host_has_several_polls_and_each_hears_of_its_own() {
     let (mut world, alice, bob) = alice_and_bob();
     let lunch = world.wait_for(alice.hosting.create(draft())).unwrap();
-    assert_ne!(lunch.room(), alice.room.room());
-    let carol = world.join(CAROL, lunch.room()).room;
+    assert_ne!(lunch.id(), alice.room.id());
+    let carol = world.join(CAROL, lunch.id()).room;
     let mut about_tea = alice.room.events();
     let mut about_lunch = lunch.events();
 
@@ -374,7 +374,7 @@ fn one_host_has_several_polls_and_each_hears_of_its_own() {
 
     let mut journals = world.wait_for(alice.hosting.journals()).unwrap();
     journals.sort();
-    let mut rooms = [alice.room.room(), lunch.room()];
+    let mut rooms = [alice.room.id(), lunch.id()];
     rooms.sort();
     assert_eq!(journals, rooms);
 }
@@ -383,7 +383,7 @@ fn one_host_has_several_polls_and_each_hears_of_its_own() {
 fn a_poll_that_is_closed_turns_its_people_away_until_it_is_opened_again() {
     let (mut world, alice, bob) = alice_and_bob();
     let lunch = world.wait_for(alice.hosting.create(draft())).unwrap();
-    let carol = world.join(CAROL, lunch.room()).room;
+    let carol = world.join(CAROL, lunch.id()).room;
     world.get_done(&bob.room, vote_in(&bob.room, 0));
 
     world.wait_for(alice.room.close());
@@ -399,7 +399,7 @@ fn a_poll_that_is_closed_turns_its_people_away_until_it_is_opened_again() {
     let unknown = common::people::other_poll();
     let opened = world.wait_for(alice.hosting.open(unknown));
     assert_eq!(opened.unwrap_err(), OpenError::NoJournal(unknown));
-    let tea = world.wait_for(alice.hosting.open(alice.room.room().poll));
+    let tea = world.wait_for(alice.hosting.open(alice.room.id().poll_id));
     assert_eq!(tea.unwrap().revision(), Some(revision(1)));
     world.wait_for(bob.room.reconnect()).unwrap();
     world.wait_for(bob.room.connected()).unwrap();
@@ -410,7 +410,7 @@ fn a_poll_that_is_closed_turns_its_people_away_until_it_is_opened_again() {
 #[test]
 fn to_open_a_poll_that_is_hosted_takes_nothing_back() {
     let (mut world, alice, bob) = alice_and_bob();
-    let poll_id = alice.room.room().poll;
+    let poll_id = alice.room.id().poll_id;
     alice.disk.hold();
     let submitted = world.submit(&bob.room, vote_in(&bob.room, 0));
     world.settle();
@@ -434,7 +434,7 @@ fn to_open_a_poll_that_is_hosted_takes_nothing_back() {
 fn who_reads_slowly_gets_a_snapshot_later_and_costs_the_owner_nothing() {
     const LIMIT: usize = 8 * 1024;
     let (mut world, alice, bob) = alice_and_bob();
-    let carol = world.join(CAROL, alice.room.room()).room;
+    let carol = world.join(CAROL, alice.room.id()).room;
     world.net.set_queue_limit(LIMIT);
     let bobs_link = world.net.links(&BOB.as_participant())[0];
     let to_bob = world.net.links_to(&ALICE.as_owner(), &BOB.as_participant())[0];
@@ -482,7 +482,7 @@ fn an_answer_that_found_no_room_comes_when_there_is() {
     let bobs_link = world.net.links(&BOB.as_participant())[0];
     world.net.stall(&BOB.as_participant(), bobs_link);
     let good = world.submit(&bob.room, vote_in(&bob.room, 0));
-    let poll_id = alice.room.room().poll;
+    let poll_id = alice.room.id().poll_id;
     let bad = world.submit(&bob.room, vote(poll_id, option(404)));
     let last = world.submit(&bob.room, call_me("Bob"));
     world.settle();
@@ -535,7 +535,7 @@ fn a_command_that_found_no_room_is_not_overtaken() {
 #[test]
 fn an_owner_that_restored_an_old_copy_says_so_and_everybody_follows() {
     let (mut world, alice, bob) = alice_and_bob();
-    let room = alice.room.room();
+    let room = alice.room.id();
     let carol = world.join(CAROL, room).room;
     world.get_done(&bob.room, vote_in(&bob.room, 0));
     let backup = alice.disk.fork();
@@ -544,7 +544,7 @@ fn an_owner_that_restored_an_old_copy_says_so_and_everybody_follows() {
 
     let disk = world.crash_owner(alice);
     disk.restore(&backup);
-    let alice = world.host_again(&disk, room.poll).room;
+    let alice = world.host_again(&disk, room.poll_id).room;
     assert_eq!(alice.revision(), Some(revision(1)));
     let mut events = alice.events();
     for room in [&bob.room, &carol] {
@@ -569,7 +569,7 @@ fn an_owner_that_restored_an_old_copy_says_so_and_everybody_follows() {
     }
     // It is another journal for good: once it is started again nobody is surprised.
     world.crash(ALICE.as_owner());
-    let alice = world.host_again(&disk, room.poll).room;
+    let alice = world.host_again(&disk, room.poll_id).room;
     let mut events = alice.events();
     world.run_for(Duration::from_secs(30));
     let told = told(&mut events);
@@ -608,7 +608,7 @@ fn close_keeps_and_sends_what_was_submitted() {
     assert_stopped(&mut world, &bob.room);
 
     // Its outcome was not awaited, so it is asked for again.
-    let bob = world.enter(BOB, &bob.disk, alice.room.room()).room;
+    let bob = world.enter(BOB, &bob.disk, alice.room.id()).room;
     assert_eq!(bob.pending().len(), 1);
     world.wait_for(bob.connected()).unwrap();
     world.settle();
@@ -643,7 +643,7 @@ fn a_transport_that_fails_ends_the_driver_with_the_reason() {
 #[test]
 fn a_disk_that_cannot_be_read_is_an_error_and_not_an_empty_disk() {
     let (mut world, alice, bob) = alice_and_bob();
-    let room = alice.room.room();
+    let room = alice.room.id();
     world.get_done(&bob.room, vote_in(&bob.room, 0));
     let disk = world.crash_participant(bob);
     let broken = StoreError::Io("for this test".into());

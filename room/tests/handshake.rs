@@ -12,7 +12,7 @@ use common::people::{
 };
 use common::world::World;
 use hustings_protocol::handshake::{Side, Transcript, VERSION};
-use hustings_protocol::{Challenge, ErrorCode, Hello, Kind, Message, Proof, RoomLink};
+use hustings_protocol::{Challenge, ErrorCode, Hello, Kind, Message, Proof, RoomId};
 use hustings_room::{
     ChannelBinding, Config, Connection, DownReason, Event, Host, LinkId, Participant, Refused,
 };
@@ -69,7 +69,7 @@ fn is_not_believed(mut bob: Bench<Participant>, link: LinkId, challenge: &Messag
 fn whoever_claims_the_owners_address_gets_a_greeting_and_nothing_else() {
     let mut world = World::new();
     let alice = world.host();
-    let room = alice.room.room();
+    let room = alice.room.id();
     let disk = Disk::default();
     let bob = world.enter_with(BOB, &disk, room, queueing());
     world.wait_for(bob.room.connected()).unwrap();
@@ -92,7 +92,7 @@ fn whoever_claims_the_owners_address_gets_a_greeting_and_nothing_else() {
 
     // When Alice is back, and Bob asks for it, everything goes its way.
     world.crash(at_alices);
-    let _alice = world.host_again(&alices_disk, room.poll);
+    let _alice = world.host_again(&alices_disk, room.poll_id);
     assert_eq!(bob.room.connection(), NOT_THE_OWNER);
     world.wait_for(bob.room.reconnect()).unwrap();
     world.wait_for(bob.room.connected()).unwrap();
@@ -420,9 +420,9 @@ fn what_may_pass_is_not_final_even_when_the_owner_says_it() {
 fn a_room_link_with_another_poll_is_refused_for_good() {
     let mut world = World::new();
     let alice = world.host();
-    let wrong = RoomLink {
-        poll: other_poll(),
-        ..alice.room.room()
+    let wrong = RoomId {
+        poll_id: other_poll(),
+        ..alice.room.id()
     };
     let mut events = alice.room.events();
     let bob = world.enter(BOB, &Disk::default(), wrong).room;

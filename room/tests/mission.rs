@@ -18,9 +18,9 @@ use hustings_room::{CommandState, Connection, SubmitError};
 fn what_one_does_everybody_sees() {
     let mut world = World::new();
     let alice = world.host().room;
-    let bob = world.join(BOB, alice.room()).room;
-    let carol = world.join(CAROL, alice.room()).room;
-    let poll_id = alice.room().poll;
+    let bob = world.join(BOB, alice.id()).room;
+    let carol = world.join(CAROL, alice.id()).room;
+    let poll_id = alice.id().poll_id;
 
     let everybody_sees = |seen: &dyn Fn(&Room) -> bool| {
         for room in [&alice, &bob, &carol] {
@@ -68,8 +68,8 @@ fn what_one_does_everybody_sees() {
 fn everybody_knows_who_is_here() {
     let mut world = World::new();
     let alice = world.host().room;
-    let bob = world.join(BOB, alice.room());
-    let carol = world.join(CAROL, alice.room());
+    let bob = world.join(BOB, alice.id());
+    let carol = world.join(CAROL, alice.id());
     let here = |room: &Room| {
         let mut here: Vec<_> = room.peers().iter().map(|peer| peer.peer_id).collect();
         here.sort();
@@ -92,7 +92,7 @@ fn everybody_knows_who_is_here() {
 fn after_a_disconnect_a_participant_waits_dials_and_is_back() {
     let mut world = World::new();
     let alice = world.host().room;
-    let bob = world.join(BOB, alice.room()).room;
+    let bob = world.join(BOB, alice.id()).room;
     assert_eq!(bob.connection(), Connection::Connected);
 
     let mut events = bob.events();
@@ -124,13 +124,13 @@ fn after_a_disconnect_a_participant_waits_dials_and_is_back() {
 fn what_was_missed_meanwhile_is_caught_up() {
     let mut world = World::new();
     let alice = world.host().room;
-    let bob = world.join(BOB, alice.room()).room;
+    let bob = world.join(BOB, alice.id()).room;
     // A poll of some size: one that is smaller than what was missed is sent as a whole.
     for number in 10..20 {
-        let juice = add_option(alice.room().poll, option(number), &"Juice! ".repeat(20));
+        let juice = add_option(alice.id().poll_id, option(number), &"Juice! ".repeat(20));
         world.get_done(&alice, juice);
     }
-    let carol = world.join(CAROL, alice.room()).room;
+    let carol = world.join(CAROL, alice.id()).room;
 
     world.net.isolate(&BOB.as_participant(), true);
     world.get_done(&carol, vote_in(&carol, 1));
@@ -154,8 +154,8 @@ fn what_was_missed_meanwhile_is_caught_up() {
 fn a_command_whose_ack_was_lost_is_sent_again_and_applied_once() {
     let mut world = World::new();
     let alice = world.host().room;
-    let bob = world.join(BOB, alice.room()).room;
-    let carol = world.join(CAROL, alice.room()).room;
+    let bob = world.join(BOB, alice.id()).room;
+    let carol = world.join(CAROL, alice.id()).room;
 
     let submitted = world.submit(&bob, vote_in(&bob, 0));
     let command = submitted.command_id();
@@ -182,7 +182,7 @@ fn a_command_whose_ack_was_lost_is_sent_again_and_applied_once() {
 fn commands_that_never_arrived_are_sent_again_in_their_order() {
     let mut world = World::new();
     let alice = world.host().room;
-    let bob = world.join(BOB, alice.room()).room;
+    let bob = world.join(BOB, alice.id()).room;
     let submitted = [0, 1, 2].map(|choice| world.submit(&bob, vote_in(&bob, choice)));
     world.run_for(LATENCY / 2);
     world.cut(BOB);
@@ -199,12 +199,12 @@ fn commands_that_never_arrived_are_sent_again_in_their_order() {
 fn the_same_command_twice_is_one_revision_and_the_same_answer() {
     let mut world = World::new();
     let alice = world.host();
-    let room = alice.room.room();
+    let room = alice.room.id();
     let mut bob = Puppet::new(&world, BOB);
     world.wait_for(bob.join(room));
 
-    let good = numbered(1, vote(room.poll, option_of(&alice.room, 0)));
-    let bad = numbered(2, vote(room.poll, option(404)));
+    let good = numbered(1, vote(room.poll_id, option_of(&alice.room, 0)));
+    let bad = numbered(2, vote(room.poll_id, option(404)));
     let mut ask = |world: &mut World, frame: &bytes::Bytes| {
         bob.say(frame.clone());
         world.wait_for(bob.answer())
@@ -226,7 +226,7 @@ fn the_same_command_twice_is_one_revision_and_the_same_answer() {
     // Nor does the owner forget when it is started again.
     let disk = world.crash_owner(alice);
     disk.crash();
-    let alice = world.host_again(&disk, room.poll);
+    let alice = world.host_again(&disk, room.poll_id);
     world.wait_for(bob.join(room));
     let mut ask = |frame: &bytes::Bytes| {
         bob.say(frame.clone());
@@ -241,7 +241,7 @@ fn the_same_command_twice_is_one_revision_and_the_same_answer() {
 fn while_the_owner_is_away_the_poll_is_readable_and_commands_are_refused() {
     let mut world = World::new();
     let alice = world.host();
-    let room = alice.room.room();
+    let room = alice.room.id();
     let bob = world.join(BOB, room);
     world.get_done(&bob.room, vote_in(&bob.room, 1));
     let last_seen = alice.room.poll();
@@ -277,7 +277,7 @@ fn while_the_owner_is_away_the_poll_is_readable_and_commands_are_refused() {
     );
 
     // And when the owner is back, so is everything.
-    let _alice = world.host_again(&owners_disk, room.poll);
+    let _alice = world.host_again(&owners_disk, room.poll_id);
     let back_at = world.now();
     world.wait_for(bob.room.connected()).unwrap();
     assert!(world.now() - back_at <= Duration::from_secs(31));

@@ -4,7 +4,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::bench::{Bench, Said};
+use common::bench::{Bench, Outputs};
 use common::disk::Disk;
 use common::people::{
     ALICE, BOB, CAROL, acceptor_binding, another_hello, call_me, dialler_binding, option, queueing,
@@ -100,7 +100,7 @@ fn longest_wait_after(connected: Duration) -> Duration {
         for _ in 0..6 {
             fails_and_redials(&mut bob, &mut link);
         }
-        let dialled = Said(vec![Output::Dial {
+        let dialled = Outputs(vec![Output::Dial {
             link,
             to: ALICE.as_owner(),
         }]);
@@ -132,7 +132,7 @@ fn a_wake_dials_at_once() {
     assert_eq!(bob.machine.poll_timeout().unwrap().1, TimeoutReason::Dial);
     // Where there is nothing to wake, nothing happens.
     assert_eq!(bob.tell(|bob, now| bob.handle_wake(now)).1.0, []);
-    let dialled = Said(vec![Output::Dial {
+    let dialled = Outputs(vec![Output::Dial {
         link,
         to: ALICE.as_owner(),
     }]);
@@ -145,7 +145,7 @@ fn a_wake_dials_at_once() {
 fn who_is_online_again_is_back_at_once() {
     let mut world = World::new();
     let alice = world.host().room;
-    let bob = world.join(BOB, alice.room()).room;
+    let bob = world.join(BOB, alice.id()).room;
     world.net.isolate(&BOB.as_participant(), true);
     // Until the waits are long.
     world.run_for(secs(600));
@@ -267,7 +267,7 @@ fn a_half_open_link_is_noticed_by_both_ends_within_ninety_seconds() {
     for direction in [Direction::Incoming, Direction::Outgoing, Direction::Both] {
         let mut world = World::new();
         let alice = world.host().room;
-        let bob = world.join(BOB, alice.room()).room;
+        let bob = world.join(BOB, alice.id()).room;
         let mut events = bob.events();
         let mut alices = alice.events();
         let link = world.net.links(&BOB.as_participant())[0];
@@ -297,7 +297,7 @@ fn a_half_open_link_is_noticed_by_both_ends_within_ninety_seconds() {
 fn a_quiet_link_that_is_alive_stays() {
     let mut world = World::new();
     let alice = world.host().room;
-    let bob = world.join(BOB, alice.room()).room;
+    let bob = world.join(BOB, alice.id()).room;
     let mut events = bob.events();
     world.run_for(secs(86_400));
     assert_eq!(connections(&mut events), []);
@@ -309,7 +309,7 @@ fn a_quiet_link_that_is_alive_stays() {
 fn a_link_that_is_frozen_for_a_minute_goes_on() {
     let mut world = World::new();
     let alice = world.host().room;
-    let bob = world.join(BOB, alice.room()).room;
+    let bob = world.join(BOB, alice.id()).room;
     let (at_bob, at_alice) = (BOB.as_participant(), ALICE.as_owner());
     let bobs_link = world.net.links(&at_bob)[0];
     let alices_link = world.net.links(&at_alice)[0];
@@ -362,11 +362,11 @@ fn a_second_link_of_the_same_device_replaces_the_first() {
 fn who_crashed_and_is_back_before_it_was_noticed_never_looks_gone() {
     let mut world = World::new();
     let alice = world.host().room;
-    let bob = world.join(BOB, alice.room());
-    let carol = world.join(CAROL, alice.room()).room;
+    let bob = world.join(BOB, alice.id());
+    let carol = world.join(CAROL, alice.id()).room;
     let mut events = carol.events();
     let disk = world.crash_participant(bob);
-    let bob = world.enter(BOB, &disk, alice.room()).room;
+    let bob = world.enter(BOB, &disk, alice.id()).room;
     world.wait_for(bob.connected()).unwrap();
     world.run_for(secs(60));
     assert_eq!(carol.peers().len(), 3);
@@ -459,7 +459,7 @@ impl<C: FnMut() -> Moment> Session<C> {
     }
 
     /// Bob's dial is answered.
-    fn connects(&mut self, said: &Said) {
+    fn connects(&mut self, said: &Outputs) {
         self.dials += 1;
         let alices = LinkId::accepted(self.dials);
         let bobs = said.dialled().expect("he dials");
@@ -484,7 +484,7 @@ impl<C: FnMut() -> Moment> Session<C> {
 
     /// Brings what somebody said to the other, and what that leads to, until nobody says anything.
     /// `back` says whether what Alice says arrives.
-    fn carries(&mut self, said: &Said, back: bool) {
+    fn carries(&mut self, said: &Outputs, back: bool) {
         self.note(said);
         for frame in said.frames(self.links.1) {
             self.tick();
@@ -521,7 +521,7 @@ impl<C: FnMut() -> Moment> Session<C> {
 
     /// Everything that was wanted, but for what may depend on the time: the moment of a retry, and
     /// the names of commands.
-    fn note(&mut self, said: &Said) {
+    fn note(&mut self, said: &Outputs) {
         for output in &said.0 {
             let mut output = output.clone();
             if let Output::Event {
@@ -548,7 +548,7 @@ impl<C: FnMut() -> Moment> Session<C> {
 
 /// Connects, votes, loses an answer, comes back; never because of a timer.
 fn a_session(clock: impl FnMut() -> Moment) -> Vec<String> {
-    let poll_id = room().poll;
+    let poll_id = room().poll_id;
     let mut session = Session::new(clock);
     session.bob_submits(vote(poll_id, option(0)), true);
     session.bob_submits(vote(poll_id, option(404)), true);

@@ -12,12 +12,12 @@ use common::people::{
 };
 use hustings_protocol::{
     Ack, CommandId, Epoch, ErrorCode, Hello, Limits, Message, Numbered, Refusal, Rejection,
-    Revision, Role, RoomLink, SyncRequest, Update,
+    Revision, Role, RoomId, SyncRequest, Update,
 };
 use hustings_room::{CommandState, Config, Event, Host, LinkId, Participant, SubmitError};
 
 fn poll_id() -> hustings_protocol::PollId {
-    room().poll
+    room().poll_id
 }
 
 /// Alice hosts, and Bob is in.
@@ -482,8 +482,8 @@ fn an_unknown_poll_is_refused_by_somebody_who_has_proved_to_be_the_owner() {
     let mut alice = Bench::hosting();
     alice.waits(Duration::from_secs(5));
     let (link, _) = alice.link();
-    let elsewhere = RoomLink {
-        poll: other_poll(),
+    let elsewhere = RoomId {
+        poll_id: other_poll(),
         ..room()
     };
     let said = alice.hears(link, Message::Hello(hello(BOB, elsewhere)).encode());
@@ -497,8 +497,8 @@ fn an_unknown_poll_is_refused_by_somebody_who_has_proved_to_be_the_owner() {
 #[test]
 fn who_asks_for_a_poll_that_may_be_opened_yet_waits_for_five_seconds() {
     let mut alice = Bench::hosting();
-    let elsewhere = RoomLink {
-        poll: other_poll(),
+    let elsewhere = RoomId {
+        poll_id: other_poll(),
         ..room()
     };
     alice.waits(Duration::from_secs(1));
@@ -521,7 +521,7 @@ fn who_asks_for_a_poll_that_may_be_opened_yet_waits_for_five_seconds() {
 #[test]
 fn who_waits_for_a_poll_is_let_in_when_it_is_opened() {
     let mut alice = Bench::hosting();
-    let poll_id = room().poll;
+    let poll_id = room().poll_id;
     let owner = alice.restored_owner();
     alice.tell(|host, _| host.close_poll(poll_id));
     let (link, _) = alice.link();
@@ -678,9 +678,9 @@ fn an_update_that_does_not_fit_makes_it_ask_for_everything() {
 fn a_question_that_found_no_room_is_asked_again() {
     let (mut bob, link) = bob();
     let asked = bob.hears(link, update(2)).frames(link);
-    let (_, said) = bob.tell(|bob, now| bob.handle_congested(link, &asked[0], now));
+    let (_, said) = bob.tell(|bob, now| bob.handle_blocked(link, &asked[0], now));
     assert_eq!(said.frames(link).len(), 0);
-    let (_, said) = bob.tell(|bob, now| bob.handle_drained(link, now));
+    let (_, said) = bob.tell(|bob, now| bob.handle_writable(link, now));
     assert_eq!(said.to(link), [asks_for(Some(0))]);
 }
 

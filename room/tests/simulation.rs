@@ -79,7 +79,7 @@ fn the_schedules_reach_what_they_should() {
         crashes,
         links,
         snapshots,
-        congested,
+        blocked,
     } = total;
     for (what, count) in [
         ("applied", applied),
@@ -88,7 +88,7 @@ fn the_schedules_reach_what_they_should() {
         ("crashes", crashes),
         ("links", links),
         ("snapshots", snapshots),
-        ("congested", congested),
+        ("blocked", blocked),
     ] {
         assert!(count >= 50, "only {count} {what} in 64 schedules");
     }

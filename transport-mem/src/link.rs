@@ -102,7 +102,7 @@ pub(crate) struct Lane {
     pub(crate) booked: Option<u64>,
     /// Bytes that were sent and not yet taken by the process across.
     pub(crate) bytes: usize,
-    /// A send was refused, so `Drained` is owed.
+    /// A send was refused, so `Writable` is owed.
     pub(crate) refused: bool,
     /// The process across does not read.
     pub(crate) stalled: bool,

@@ -138,7 +138,7 @@ impl Network {
     }
 
     /// How many bytes may wait in one direction of a link: while there are more, a send is
-    /// [`SendOutcome::Full`], and [`TransportEvent::Drained`] follows when half of the limit is
+    /// [`SendOutcome::Blocked`], and [`TransportEvent::Writable`] follows when half of the limit is
     /// free. Up to the limit a frame of any size is taken.
     pub fn set_queue_limit(&mut self, bytes: usize) {
         self.queue_limit = bytes;
@@ -300,7 +300,7 @@ impl Network {
         self.advance(now);
         for link in links {
             if Some(*link) != except
-                && self.send_now(from, *link, frame.clone()) == SendOutcome::Full
+                && self.send_now(from, *link, frame.clone()) == SendOutcome::Blocked
             {
                 full.push(*link);
             }
@@ -320,7 +320,7 @@ impl Network {
         let lane = &mut wire.lanes[side];
         if lane.bytes > self.queue_limit {
             lane.refused = true;
-            return SendOutcome::Full;
+            return SendOutcome::Blocked;
         }
         lane.bytes = lane.bytes.saturating_add(cost(&frame));
         if self.faults != Faults::NONE && self.draw_fault(key, side) {

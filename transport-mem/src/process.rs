@@ -54,7 +54,7 @@ pub(crate) enum Parcel {
 pub(crate) enum What {
     Up,
     Frame(Bytes),
-    Drained,
+    Writable,
     Down(DownReason),
 }
 

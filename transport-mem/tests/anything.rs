@@ -276,7 +276,7 @@ impl World {
                 let before = &sent.outstanding()[..sent.outstanding().len() - 1];
                 assert!(before.iter().sum::<usize>() <= QUEUE_LIMIT, "{before:?}");
             }
-            SendOutcome::Full => {
+            SendOutcome::Blocked => {
                 assert!(sent.outstanding().iter().sum::<usize>() > QUEUE_LIMIT);
                 end.refused = true;
             }
@@ -310,7 +310,7 @@ impl World {
                 assert_eq!(frame.len(), sent.frames[number]);
                 sent.received += 1;
             }
-            TransportEvent::Drained { link } => {
+            TransportEvent::Writable { link } => {
                 let end = self.ends.get_mut(&(endpoint, link)).unwrap();
                 assert!(!end.over && end.refused);
                 end.refused = false;

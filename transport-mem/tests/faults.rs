@@ -135,7 +135,7 @@ fn what_vanishes_is_never_acknowledged_so_the_link_fills_up() {
     pair.send(0..3);
     assert_eq!(
         pair.network.send(pair.a, LINK, frame(3), pair.now),
-        SendOutcome::Full
+        SendOutcome::Blocked
     );
     assert!(pair.run().is_empty());
 }
@@ -164,14 +164,14 @@ fn a_stalled_reader_fills_the_link_of_the_writer() {
     assert_eq!(pair.network.next_at(), None);
     assert_eq!(
         pair.network.send(pair.a, LINK, frame(3), pair.now),
-        SendOutcome::Full
+        SendOutcome::Blocked
     );
     // The other direction is as it was.
     pair.answer(7);
     assert_eq!(pair.run(), [(pair.a, frame_event(LINK, 7))]);
 
     pair.network.resume(pair.b, ACCEPTED, pair.now);
-    let drained = (pair.a, TransportEvent::Drained { link: LINK });
+    let drained = (pair.a, TransportEvent::Writable { link: LINK });
     let frames = [0, 1, 2].map(|n| (pair.b, frame_event(ACCEPTED, n)));
     let events = pair.due();
     assert_eq!(events[..3], frames);
@@ -389,7 +389,7 @@ fn drawn_faults_come_from_the_seed() {
         TransportEvent::LinkDown { reason, .. } => Some(reason.clone()),
         TransportEvent::LinkUp { .. }
         | TransportEvent::Frame { .. }
-        | TransportEvent::Drained { .. }
+        | TransportEvent::Writable { .. }
         | TransportEvent::Wake
         | TransportEvent::Failed(_) => None,
     };

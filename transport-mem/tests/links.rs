@@ -174,7 +174,7 @@ fn a_queue_is_bounded_and_says_when_it_has_drained() {
         outcomes.push(pair.network.send(pair.a, LINK, twenty.clone(), pair.now));
     }
     assert_eq!(outcomes[..5], [SendOutcome::Queued; 5]);
-    assert_eq!(outcomes[5..], [SendOutcome::Full; 2]);
+    assert_eq!(outcomes[5..], [SendOutcome::Blocked; 2]);
 
     // The frames count until b takes them.
     pair.now = at(1_000);
@@ -183,7 +183,7 @@ fn a_queue_is_bounded_and_says_when_it_has_drained() {
         assert_eq!(pair.network.poll_endpoint(pair.a, pair.now), None);
     }
     assert!(pair.network.poll_endpoint(pair.b, pair.now).is_some());
-    let drained = Some(TransportEvent::Drained { link: LINK });
+    let drained = Some(TransportEvent::Writable { link: LINK });
     assert_eq!(pair.network.poll_endpoint(pair.a, pair.now), drained);
     // Once for all refusals, and not for what was never refused.
     assert_eq!(pair.run().len(), 2);
@@ -206,7 +206,7 @@ fn up_to_the_limit_a_frame_of_any_size_is_taken() {
     );
     assert_eq!(
         pair.network.send(pair.a, LINK, Bytes::new(), pair.now),
-        SendOutcome::Full
+        SendOutcome::Blocked
     );
     assert_eq!(pair.run().len(), 3);
     assert_eq!(
@@ -219,7 +219,11 @@ fn up_to_the_limit_a_frame_of_any_size_is_taken() {
 fn empty_frames_count_too() {
     let mut pair = Pair::connected();
     pair.network.set_queue_limit(1);
-    for outcome in [SendOutcome::Queued, SendOutcome::Queued, SendOutcome::Full] {
+    for outcome in [
+        SendOutcome::Queued,
+        SendOutcome::Queued,
+        SendOutcome::Blocked,
+    ] {
         assert_eq!(
             pair.network.send(pair.a, LINK, Bytes::new(), pair.now),
             outcome

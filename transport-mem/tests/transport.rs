@@ -181,12 +181,12 @@ fn faults_reach_the_tasks_they_concern() {
     net.set_queue_limit(4);
     net.stall(&address(2), ACCEPTED);
     a.transport.send(LINK, frame(0));
-    assert_eq!(a.transport.send(LINK, frame(1)), SendOutcome::Full);
+    assert_eq!(a.transport.send(LINK, frame(1)), SendOutcome::Blocked);
     assert!(b.events().is_empty());
     net.resume(&address(2), ACCEPTED);
     assert_eq!(b.wakes(), 1);
     assert_eq!(b.events(), [frame_event(ACCEPTED, 0)]);
-    assert_eq!(a.events(), [TransportEvent::Drained { link: LINK }]);
+    assert_eq!(a.events(), [TransportEvent::Writable { link: LINK }]);
 
     assert_eq!(net.links_to(&address(2), &address(1)), [ACCEPTED]);
     net.half_open(&address(2), ACCEPTED, Direction::Both);
@@ -309,7 +309,7 @@ fn threads_lose_no_wake_up() {
                     return expected;
                 }
                 event @ (TransportEvent::LinkDown { .. }
-                | TransportEvent::Drained { .. }
+                | TransportEvent::Writable { .. }
                 | TransportEvent::Wake
                 | TransportEvent::Failed(_)) => panic!("{event:?}"),
             }
@@ -318,9 +318,9 @@ fn threads_lose_no_wake_up() {
     sender.dial(LINK, &address(2));
     assert!(is_up(&block_on(poll_fn(|cx| sender.poll_event(cx))), LINK));
     for n in 0..FRAMES {
-        while sender.send(LINK, frame(n)) == SendOutcome::Full {
+        while sender.send(LINK, frame(n)) == SendOutcome::Blocked {
             let drained = block_on(poll_fn(|cx| sender.poll_event(cx)));
-            assert_eq!(drained, TransportEvent::Drained { link: LINK });
+            assert_eq!(drained, TransportEvent::Writable { link: LINK });
         }
     }
     drop(sender);

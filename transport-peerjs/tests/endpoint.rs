@@ -191,7 +191,7 @@ fn a_full_queue_refuses_until_it_has_drained() {
     relay.run(&mut world);
     assert_eq!(
         last_event(&world, 0),
-        TransportEvent::Drained { link: accepted }
+        TransportEvent::Writable { link: accepted }
     );
 }
 

@@ -24,11 +24,11 @@ pub(crate) struct Booth {
     pub(crate) clock: Arc<SystemClock>,
     /// How long the voter thinks before each vote.
     pub(crate) pause: Duration,
-    pub(crate) tell: UnboundedSender<Told>,
+    pub(crate) tell: UnboundedSender<Answered>,
 }
 
-/// What a voter was told.
-pub(crate) struct Told {
+/// How a choice of a voter ended.
+pub(crate) struct Answered {
     pub(crate) voter: usize,
     pub(crate) choice: Choice,
     pub(crate) outcome: Outcome,
@@ -53,13 +53,13 @@ impl Booth {
         };
         let hear = async {
             while let Some((choice, submitted)) = answers.next().await {
-                let told = Told {
+                let answered = Answered {
                     voter: self.voter,
                     choice,
                     outcome: submitted.outcome().await?,
                 };
                 // The scene may be over.
-                let _ = self.tell.unbounded_send(told);
+                let _ = self.tell.unbounded_send(answered);
             }
             Ok(())
         };
@@ -69,7 +69,7 @@ impl Booth {
     /// Submits a vote, as soon as the owner is there.
     async fn submit(&self, choice: &Choice) -> Result<Submitted, CallError> {
         loop {
-            let vote = vote(self.room.room().poll, &self.options, choice);
+            let vote = vote(self.room.id().poll_id, &self.options, choice);
             match self.room.submit(Command::Vote(vote)).await {
                 // Nothing has happened. It is for the application to try again, or not to.
                 Err(CallError::Submit(SubmitError::OwnerOffline)) => self.room.connected().await?,

@@ -11,7 +11,7 @@ use futures::channel::oneshot;
 use futures::executor::ThreadPool;
 use futures::future::{AbortHandle, Abortable};
 use hustings_outbox::{Identity, RedbStore, StoreError};
-use hustings_protocol::{Address, DeviceId, OptionId, PollDraft, PollId, RoomLink, Vote};
+use hustings_protocol::{Address, DeviceId, OptionId, PollDraft, PollId, RoomId, Vote};
 use hustings_room::clock::{Clock, SystemClock};
 use hustings_room::driver::{self, CallError, DriverError, Hosting, OpenError, Room};
 use hustings_room::{Config, Setup};
@@ -152,7 +152,7 @@ impl World {
     }
 
     /// Starts a participant, with what it kept of the room when it was here before.
-    pub(crate) async fn voter(&self, number: usize, room: RoomLink) -> Result<Voter, Trouble> {
+    pub(crate) async fn voter(&self, number: usize, room: RoomId) -> Result<Voter, Trouble> {
         // In earnest: `Identity::load_or_create(&store, 0).await?`, as the owner does.
         let number_32 = u32::try_from(number).unwrap_or(u32::MAX);
         let identity = self.identity(number_32);

@@ -99,7 +99,7 @@ impl<'a> Play<'a> {
             narrator.say("owner", Tone::Plain, text);
         }
         for link in earlier.iter().take(5) {
-            let room = owner.hosting.open(link.poll).await?;
+            let room = owner.hosting.open(link.poll_id).await?;
             if let (Some(poll), Some(revision)) = (room.poll(), room.revision()) {
                 let text = format!(
                     "  {:<36} {} voters, revision {revision}",
@@ -145,7 +145,7 @@ impl<'a> Play<'a> {
             seed: options.seed,
             owner_address: owner.address,
             owner: Some(owner),
-            poll_id: poll.room().poll,
+            poll_id: poll.id().poll_id,
             poll,
             labels: draft.options,
             option_ids: option_ids.into(),
@@ -164,7 +164,7 @@ impl<'a> Play<'a> {
             "2  Participants join",
             "Each proves who it is, gets the poll, and says what it is called.",
         );
-        let room = self.poll.room();
+        let room = self.poll.id();
         let mut progress = self
             .is_crowd
             .then(|| self.narrator.progress("joining", self.voter_count as u64));

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use hustings_protocol::{PollDraft, RoomLink};
+use hustings_protocol::{PollDraft, RoomId};
 use tab::{App, Storage};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -128,11 +128,11 @@ impl Hustings {
             return Err(Failure::new("no-journal", "this poll is somebody else's"));
         }
         let hosted = self.app.host().await?;
-        let room = hosted.hosting().open(link.poll).await?;
+        let room = hosted.hosting().open(link.poll_id).await?;
         Ok(Room::hosted(hosted, room))
     }
 
-    /// Takes a seat in a poll. The copy that was kept of it can be read at once, whether or not its owner
+    /// Joins a poll. The copy that was kept of it can be read at once, whether or not its owner
     /// is there; `connected` tells when they are.
     ///
     /// # Errors
@@ -155,7 +155,7 @@ impl Hustings {
     }
 }
 
-fn parse(link: &str) -> Result<RoomLink, Failure> {
+fn parse(link: &str) -> Result<RoomId, Failure> {
     link.parse()
         .map_err(|error| Failure::argument("the link", error))
 }

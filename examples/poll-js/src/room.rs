@@ -14,7 +14,7 @@ use hustings_transport_peerjs::Status;
 use hustings_transport_peerjs::wire::RegistrationState;
 use js_sys::{Function, Promise};
 use serde::Deserialize;
-use tab::{Hosted, Seat};
+use tab::{Hosted, Joined};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use wasm_bindgen_futures::spawn_local;
@@ -37,14 +37,14 @@ pub struct Room {
 /// Which of the two it is.
 enum Side {
     Hosted(Hosted),
-    Joined(Seat),
+    Joined(Joined),
 }
 
 impl Side {
     fn status(&self) -> &Status {
         match self {
             Self::Hosted(hosted) => hosted.status(),
-            Self::Joined(seat) => seat.status(),
+            Self::Joined(joined) => joined.status(),
         }
     }
 }
@@ -54,15 +54,15 @@ impl Room {
         Self::new(room, Side::Hosted(hosted))
     }
 
-    pub(crate) fn joined(seat: Seat) -> Self {
-        let room = seat.room().clone();
+    pub(crate) fn joined(joined: Joined) -> Self {
+        let room = joined.room().clone();
         // Until it is closed or has failed, whether or not anybody in JavaScript still has it.
-        let (held, mut events) = (seat.clone(), room.events());
+        let (held, mut events) = (joined.clone(), room.events());
         spawn_local(async move {
             while events.next().await.is_some() {}
             drop(held);
         });
-        Self::new(room, Side::Joined(seat))
+        Self::new(room, Side::Joined(joined))
     }
 
     fn new(room: driver::Room, side: Side) -> Self {
@@ -86,7 +86,7 @@ impl Room {
     #[wasm_bindgen(getter)]
     #[must_use]
     pub fn link(&self) -> String {
-        self.room.room().to_string()
+        self.room.id().to_string()
     }
 
     /// The user's peer id.
@@ -161,7 +161,7 @@ impl Room {
     pub fn failure(&self) -> Option<String> {
         match &self.side {
             Side::Hosted(hosted) => hosted.failure(),
-            Side::Joined(seat) => seat.failure(),
+            Side::Joined(joined) => joined.failure(),
         }
     }
 
@@ -179,7 +179,7 @@ impl Room {
         let ids = option_ids.iter().map(|id| id.parse());
         let ids: Result<Vec<OptionId>, _> = ids.collect();
         self.submit(Command::Vote(Vote {
-            poll_id: self.room.room().poll,
+            poll_id: self.room.id().poll_id,
             option_ids: ids.map_err(|error| Failure::argument("the options", error))?,
         }))
         .await
@@ -196,7 +196,7 @@ impl Room {
         getrandom::fill(&mut random).map_err(|error| Failure::new("no-randomness", error))?;
         let uuid = uuid::Builder::from_random_bytes(random).into_uuid();
         self.submit(Command::AddOption(OptionAdd {
-            poll_id: self.room.room().poll,
+            poll_id: self.room.id().poll_id,
             option_id: OptionId::from_uuid(uuid),
             label,
         }))
@@ -228,7 +228,7 @@ impl Room {
             .parse()
             .map_err(|error| Failure::argument("the peer id", error))?;
         self.submit(Command::UpdateRole(RoleUpdate {
-            poll_id: self.room.room().poll,
+            poll_id: self.room.id().poll_id,
             peer_id,
             role: values::from_js(&role, "the role")?,
         }))
@@ -256,7 +256,7 @@ impl Room {
         }
         let settings: Settings = values::from_js(&settings, "the settings")?;
         self.submit(Command::UpdateSettings(SettingsUpdate {
-            poll_id: self.room.room().poll,
+            poll_id: self.room.id().poll_id,
             closed: settings.closed,
             voters_may_add_options: settings.voters_may_add_options,
         }))

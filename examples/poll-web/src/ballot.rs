@@ -69,7 +69,7 @@ pub(crate) fn Ballot(model: Model) -> impl IntoView {
     });
     let send = move |option_ids: Vec<OptionId>| {
         let vote = Vote {
-            poll_id: model.link.poll,
+            poll_id: model.link.poll_id,
             option_ids,
         };
         model.submit(Command::Vote(vote), move || {
@@ -247,7 +247,7 @@ fn AddOption(model: Model) -> impl IntoView {
             return;
         }
         let option = OptionAdd {
-            poll_id: model.link.poll,
+            poll_id: model.link.poll_id,
             option_id: OptionId::from_uuid(Uuid::new_v4()),
             label: text,
         };

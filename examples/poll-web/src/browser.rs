@@ -1,6 +1,6 @@
 //! The few things that the page is asked for directly.
 
-use hustings_protocol::RoomLink;
+use hustings_protocol::RoomId;
 use js_sys::Array;
 use leptos::prelude::{document, window};
 use wasm_bindgen::JsCast;
@@ -54,24 +54,24 @@ pub(crate) fn hash() -> String {
 }
 
 /// Shows a poll.
-pub(crate) fn go_to(link: RoomLink) {
+pub(crate) fn go_to(link: RoomId) {
     // Only a document that is being torn down refuses.
     let _ = window().location().set_hash(&fragment(link));
 }
 
 /// The address of a poll on this page.
-pub(crate) fn own_address(link: RoomLink) -> String {
+pub(crate) fn own_address(link: RoomId) -> String {
     let location = window().location();
     let base = || Some(location.origin().ok()? + &location.pathname().ok()?);
     address(&base().unwrap_or_default(), link)
 }
 
 /// The address that others open to join a poll, if it is not [`own_address`].
-pub(crate) fn shared_address(link: RoomLink) -> Option<String> {
+pub(crate) fn shared_address(link: RoomId) -> Option<String> {
     meta("share").map(|base| address(&base, link))
 }
 
-fn address(base: &str, link: RoomLink) -> String {
+fn address(base: &str, link: RoomId) -> String {
     let search = window().location().search().unwrap_or_default();
     format!("{base}{search}{}", fragment(link))
 }

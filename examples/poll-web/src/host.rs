@@ -20,7 +20,7 @@ pub(crate) fn HostTools(model: Model) -> impl IntoView {
     });
     let change = move |closed: Option<bool>, voters_may_add_options: Option<bool>| {
         let update = SettingsUpdate {
-            poll_id: model.link.poll,
+            poll_id: model.link.poll_id,
             closed,
             voters_may_add_options,
         };

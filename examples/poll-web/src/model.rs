@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use hustings_protocol::{
-    Command, CommandId, Outcome, PeerId, PeerInfo, Poll, Revision, Role, RoomLink,
+    Command, CommandId, Outcome, PeerId, PeerInfo, Poll, Revision, Role, RoomId,
 };
 use hustings_room::driver::{CallError, Room};
 use hustings_room::{CommandState, Connection, DownReason, Event, Moment, Pending, SubmitError};
 use hustings_transport_peerjs::wire::RegistrationState;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use tab::{Deliveries, Hosted, Seat};
+use tab::{Deliveries, Hosted, Joined};
 
 use crate::browser;
 use crate::results::Results;
@@ -34,21 +34,21 @@ pub(crate) enum Side {
     /// It is the host: the poll lives here.
     Host(Hosted, Room),
     /// It has joined.
-    Guest(Seat),
+    Guest(Joined),
 }
 
 impl Side {
     fn room(&self) -> &Room {
         match self {
             Self::Host(_, room) => room,
-            Self::Guest(seat) => seat.room(),
+            Self::Guest(joined) => joined.room(),
         }
     }
 
     fn read(&self, deliveries: &Deliveries) -> Snapshot {
         let (status, failure) = match self {
             Self::Host(hosted, _) => (hosted.status(), hosted.failure()),
-            Self::Guest(seat) => (seat.status(), seat.failure()),
+            Self::Guest(joined) => (joined.status(), joined.failure()),
         };
         let room = self.room();
         Snapshot {
@@ -58,7 +58,7 @@ impl Side {
             connection: room.connection(),
             down: None,
             pending: room.pending(),
-            left_behind: deliveries.pending(room.room()),
+            left_behind: deliveries.pending(room.id()),
             has_network: browser::has_network(),
             peers: room.peers(),
             registration: status.registration(),
@@ -129,7 +129,7 @@ pub(crate) struct Model {
     inherited: StoredValue<BTreeMap<CommandId, Command>>,
     pub(crate) snapshot: RwSignal<Snapshot>,
     pub(crate) notices: RwSignal<Vec<Notice>>,
-    pub(crate) link: RoomLink,
+    pub(crate) link: RoomId,
     pub(crate) me: PeerId,
     pub(crate) is_host: bool,
 }
@@ -142,7 +142,7 @@ impl Model {
         let inherited = inherited.map(|pending| (pending.command_id, pending.command.clone()));
         let mut events = room.events().ready_chunks(TOGETHER);
         let model = Self {
-            link: room.room(),
+            link: room.id(),
             me: room.peer(),
             is_host: matches!(side, Side::Host(..)),
             inherited: StoredValue::new(inherited.collect()),

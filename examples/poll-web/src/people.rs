@@ -136,7 +136,7 @@ fn One(model: Model, people: Memo<Vec<Person>>, peer: PeerId) -> impl IntoView {
         select.set_value(words::role(role.get_untracked()));
         if let Some(role) = chosen {
             let update = RoleUpdate {
-                poll_id: model.link.poll,
+                poll_id: model.link.poll_id,
                 peer_id: peer,
                 role,
             };

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use hustings_protocol::RoomLink;
+use hustings_protocol::RoomId;
 use hustings_room::Connection;
 use hustings_room::driver::OpenError;
 use leptos::prelude::*;
@@ -32,7 +32,7 @@ enum Entering {
 
 /// The way into a room, and the room.
 #[component]
-pub(crate) fn RoomPage(link: RoomLink) -> impl IntoView {
+pub(crate) fn RoomPage(link: RoomId) -> impl IntoView {
     let entering = RwSignal::new_local(Entering::UnderWay);
     let app = StoredValue::new_local(Opened::app());
     let host = move || {
@@ -83,7 +83,7 @@ pub(crate) fn RoomPage(link: RoomLink) -> impl IntoView {
     }
 }
 
-async fn host(app: &Rc<App>, link: RoomLink) -> Entering {
+async fn host(app: &Rc<App>, link: RoomId) -> Entering {
     let hosted = match app.host().await {
         Ok(hosted) => hosted,
         Err(HostError::Elsewhere(_)) => return Entering::Elsewhere,
@@ -91,7 +91,7 @@ async fn host(app: &Rc<App>, link: RoomLink) -> Entering {
             return Entering::Failed(error.to_string());
         }
     };
-    match hosted.hosting().open(link.poll).await {
+    match hosted.hosting().open(link.poll_id).await {
         Ok(room) => Entering::There(Side::Host(hosted, room)),
         Err(OpenError::NoJournal(_)) => Entering::Failed(
             "it was yours, but this browser has no record of it: its data were deleted, or it was started in \
@@ -102,9 +102,9 @@ async fn host(app: &Rc<App>, link: RoomLink) -> Entering {
     }
 }
 
-async fn join(app: &Rc<App>, link: RoomLink) -> Entering {
+async fn join(app: &Rc<App>, link: RoomId) -> Entering {
     match app.join(link).await {
-        Ok(seat) => Entering::There(Side::Guest(seat)),
+        Ok(joined) => Entering::There(Side::Guest(joined)),
         Err(error) => Entering::Failed(error.to_string()),
     }
 }

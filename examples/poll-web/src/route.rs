@@ -1,6 +1,6 @@
 //! Which view the address in the page's URL asks for.
 
-use hustings_protocol::RoomLink;
+use hustings_protocol::RoomId;
 
 /// A view.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub(crate) enum Route {
     /// Where polls are started and joined.
     Start,
     /// A poll.
-    Room(RoomLink),
+    Room(RoomId),
     /// What stands behind the `#` is neither.
     Unknown,
 }
@@ -24,12 +24,12 @@ impl Route {
 }
 
 /// The fragment of a poll.
-pub(crate) fn fragment(link: RoomLink) -> String {
+pub(crate) fn fragment(link: RoomId) -> String {
     format!("#/{link}")
 }
 
 /// The poll that somebody pasted: a page's address with a fragment, or the bare link.
-pub(crate) fn pasted(text: &str) -> Option<RoomLink> {
+pub(crate) fn pasted(text: &str) -> Option<RoomId> {
     let text = text.trim();
     let fragment = text.split_once('#').map_or(text, |(_, fragment)| fragment);
     match Route::of(fragment) {
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn a_fragment_names_a_view() {
-        let link: RoomLink = LINK.parse().unwrap();
+        let link: RoomId = LINK.parse().unwrap();
         assert_eq!(Route::of(""), Route::Start);
         assert_eq!(Route::of("#/"), Route::Start);
         assert_eq!(Route::of(&fragment(link)), Route::Room(link));
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_poll_is_found_in_what_people_paste() {
-        let link: RoomLink = LINK.parse().unwrap();
+        let link: RoomId = LINK.parse().unwrap();
         for text in [
             LINK.to_owned(),
             format!("  http://127.0.0.1:8000/?ice=none#/{LINK}\n"),

@@ -1,6 +1,6 @@
 //! The link that brings others here.
 
-use hustings_protocol::RoomLink;
+use hustings_protocol::RoomId;
 use leptos::html;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -11,7 +11,7 @@ use crate::browser::{copy, own_address, shared_address};
 /// The link, as text to copy and as a code to scan.
 #[component]
 pub(crate) fn Share(
-    link: RoomLink,
+    link: RoomId,
     /// Whether the code is seen at once.
     is_open: bool,
 ) -> impl IntoView {

@@ -1,6 +1,6 @@
 //! Where polls are started and joined.
 
-use hustings_protocol::{PollDraft, RoomLink};
+use hustings_protocol::{PollDraft, RoomId};
 use leptos::ev;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -171,7 +171,7 @@ fn check(draft: &PollDraft) -> Result<(), (&'static str, &'static str)> {
     Ok(())
 }
 
-async fn start_poll(app: &App, draft: PollDraft) -> Result<RoomLink, String> {
+async fn start_poll(app: &App, draft: PollDraft) -> Result<RoomId, String> {
     let hosted = app.host().await.map_err(|error| match error {
         HostError::Elsewhere(_) => {
             "Another tab of this browser hosts your polls. Create it there, or close that tab first.".to_owned()
@@ -179,7 +179,7 @@ async fn start_poll(app: &App, draft: PollDraft) -> Result<RoomLink, String> {
         error @ (HostError::Tab(_) | HostError::Poll(_) | HostError::PeerJs(_)) => error.to_string(),
     })?;
     let room = hosted.hosting().create(draft).await;
-    Ok(room.map_err(|error| error.to_string())?.room())
+    Ok(room.map_err(|error| error.to_string())?.id())
 }
 
 /// Focuses a field: at once if it is there, so that nothing is typed into another one.
@@ -256,7 +256,7 @@ fn OwnPolls() -> impl IntoView {
         own.get().map(|Own { polls, hosting }| {
             let link = |poll: OwnPoll| {
                 let title = match poll.title.as_str() {
-                    "" => poll.link.poll.to_string(),
+                    "" => poll.link.poll_id.to_string(),
                     title => title.to_owned(),
                 };
                 view! { <li><a href=fragment(poll.link)>{title}</a></li> }

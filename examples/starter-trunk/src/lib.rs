@@ -31,7 +31,7 @@ async fn start() -> Result<(), JsValue> {
         }
     };
     find(&document, "link")?.set_text_content(Some("join this poll in another tab"));
-    find(&document, "link")?.set_attribute("href", &format!("#{}", room.room()))?;
+    find(&document, "link")?.set_attribute("href", &format!("#{}", room.id()))?;
     let mut events = room.events();
     show(&document, &room)?;
     while events.next().await.is_some() {
@@ -56,7 +56,7 @@ async fn open(link: &str) -> Result<Room, Box<dyn Error>> {
         let (hosting, driver) = driver::host(setup, transport, store, clock);
         run(driver.run(), (slot, lock));
         return Ok(match hosting.journals().await?.first() {
-            Some(hosted) => hosting.open(hosted.poll).await?,
+            Some(hosted) => hosting.open(hosted.poll_id).await?,
             None => hosting.create(draft()).await?,
         });
     }
@@ -118,7 +118,7 @@ fn show(document: &Document, room: &Room) -> Result<(), JsValue> {
 
 async fn vote(room: Room, option: OptionId) {
     let vote = Command::Vote(Vote {
-        poll_id: room.room().poll,
+        poll_id: room.id().poll_id,
         option_ids: vec![option],
     });
     // The vote is on disk once this resolves, and what becomes of it is an event.

@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use futures::lock::Mutex;
 use hustings_outbox::{IndexedDbStore, Journal, MemoryStore, Store, StoreError, TabError};
-use hustings_protocol::{Limits, Message, PeerId, RoomLink};
+use hustings_protocol::{Limits, Message, PeerId, RoomId};
 use hustings_transport_peerjs::Config;
 
 use crate::deliveries::Deliveries;
+use crate::device::{Device, Profile};
 use crate::hosted::{HostError, Hosted};
-use crate::place::{Place, Profile};
-use crate::seat::{JoinError, Seat};
+use crate::joined::{JoinError, Joined};
 
 /// Where what has to last is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub enum OpenError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnPoll {
     /// What others join it by.
-    pub link: RoomLink,
+    pub link: RoomId,
     /// The question. Empty where it cannot be read, of which hosting tells more.
     pub title: String,
 }
@@ -67,7 +67,7 @@ impl App {
         let opened = async {
             let store: Rc<dyn Store> = Rc::new(IndexedDbStore::open(profile).await?);
             let profile = Rc::new(Profile::new(name.clone(), store, true, peerjs.clone()));
-            let me = Place::take(&profile, None).await?.identity.peer_id();
+            let me = Device::take(&profile, None).await?.identity.peer_id();
             Ok::<_, OpenError>((profile, me))
         };
         let (profile, me, storage) = match opened.await {
@@ -78,7 +78,7 @@ impl App {
             ) => {
                 let store = Rc::new(MemoryStore::new());
                 let profile = Rc::new(Profile::new(name, store, false, peerjs));
-                let me = Place::take(&profile, None).await?.identity.peer_id();
+                let me = Device::take(&profile, None).await?.identity.peer_id();
                 (profile, me, Storage::Memory(missing.to_string()))
             }
             Err(error) => return Err(error),
@@ -155,19 +155,19 @@ impl App {
         if let Some(hosted) = hosted.as_ref().filter(|hosted| hosted.is_on()) {
             return Ok(hosted.clone());
         }
-        let started = Hosted::start(Place::take(&self.profile, None).await?).await?;
+        let started = Hosted::start(Device::take(&self.profile, None).await?).await?;
         Ok(hosted.insert(started).clone())
     }
 
-    /// Takes a seat in somebody's poll. The copy that was kept of it can be read at once, whether or not
+    /// Joins somebody's poll. The copy that was kept of it can be read at once, whether or not
     /// its owner is there.
     ///
     /// # Errors
     ///
     /// What is stored, or the configuration, cannot be used.
-    pub async fn join(&self, link: RoomLink) -> Result<Seat, JoinError> {
-        let place = Place::take(&self.profile, Some(link)).await?;
-        Seat::take(place, link).await
+    pub async fn join(&self, link: RoomId) -> Result<Joined, JoinError> {
+        let device = Device::take(&self.profile, Some(link)).await?;
+        Joined::take(device, link).await
     }
 }
 

@@ -5,14 +5,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
-use hustings_protocol::{Command, Rejection, RoomLink};
+use hustings_protocol::{Command, Rejection, RoomId};
 use hustings_room::clock::{Clock, SystemClock};
 use hustings_room::driver::Room;
 use hustings_room::{CommandState, Connection, Event, Pending};
 use wasm_bindgen_futures::spawn_local;
 
-use crate::place::{Place, Profile};
-use crate::seat::Seat;
+use crate::device::{Device, Profile};
+use crate::joined::Joined;
 
 /// How often it is looked whether a tab has gone and left something.
 const EVERY: Duration = Duration::from_secs(2);
@@ -24,7 +24,7 @@ pub struct Deliveries {
     under_way: Rc<RefCell<Vec<Room>>>,
     /// Whose commands their owners do not let in. Held, or they would be tried again and again; the
     /// next visit to the page tries once more.
-    given_up: Rc<RefCell<Vec<Rc<Place>>>>,
+    given_up: Rc<RefCell<Vec<Rc<Device>>>>,
     refused: Rc<RefCell<Vec<Refusal>>>,
 }
 
@@ -32,7 +32,7 @@ pub struct Deliveries {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     /// In which room.
-    pub link: RoomLink,
+    pub link: RoomId,
     /// What was asked for.
     pub command: Command,
     /// Why not.
@@ -46,15 +46,15 @@ impl Deliveries {
 
     /// The commands of a room that are still to be delivered, those of each device in their order.
     #[must_use]
-    pub fn pending(&self, link: RoomLink) -> Vec<Pending> {
+    pub fn pending(&self, link: RoomId) -> Vec<Pending> {
         let rooms = self.under_way.borrow();
-        let of_room = rooms.iter().filter(|room| room.room() == link);
+        let of_room = rooms.iter().filter(|room| room.id() == link);
         of_room.flat_map(Room::pending).collect()
     }
 
     /// The commands of a room that were refused, each of them once.
     #[must_use]
-    pub fn take_refused(&self, link: RoomLink) -> Vec<Refusal> {
+    pub fn take_refused(&self, link: RoomId) -> Vec<Refusal> {
         let mut refused = self.refused.borrow_mut();
         refused
             .extract_if(.., |refusal| refusal.link == link)
@@ -70,28 +70,28 @@ impl Deliveries {
         spawn_local(async move {
             let clock = SystemClock::new();
             loop {
-                // First of all the tab takes its own seat, and what is pending there is its own again.
+                // First of all the tab takes its own joined, and what is pending there is its own again.
                 clock.sleep_until(clock.now() + EVERY).await;
                 let Some(profile) = profile.upgrade() else {
                     break;
                 };
                 // What cannot be read now is tried again; whoever opens the room is told why.
-                let left = Place::left_behind(&profile).await.unwrap_or_default();
-                for (place, rooms) in left {
-                    spawn_local(deliveries.clone().deliver(place, rooms));
+                let left = Device::left_behind(&profile).await.unwrap_or_default();
+                for (device, rooms) in left {
+                    spawn_local(deliveries.clone().deliver(device, rooms));
                 }
             }
         });
     }
 
     /// Room after room: a device has one address.
-    async fn deliver(self, place: Place, links: Vec<RoomLink>) {
-        let place = Rc::new(place);
+    async fn deliver(self, device: Device, links: Vec<RoomId>) {
+        let device = Rc::new(device);
         for link in links {
-            let Ok(seat) = Seat::share(&place, link).await else {
+            let Ok(joined) = Joined::share(&device, link).await else {
                 continue;
             };
-            let room = seat.room().clone();
+            let room = joined.room().clone();
             self.under_way.borrow_mut().push(room.clone());
             let (mut events, left) = (room.events(), room.pending());
             while !room.pending().is_empty() && may_still_be_delivered(&room) {
@@ -105,16 +105,16 @@ impl Deliveries {
                 self.note_refusal(link, &left, event);
             }
             if !room.pending().is_empty() {
-                self.given_up.borrow_mut().push(Rc::clone(&place));
+                self.given_up.borrow_mut().push(Rc::clone(&device));
             }
             room.close().await;
-            self.under_way.borrow_mut().retain(|other| {
-                !(other.room() == link && other.connection() == Connection::Closed)
-            });
+            self.under_way
+                .borrow_mut()
+                .retain(|other| !(other.id() == link && other.connection() == Connection::Closed));
         }
     }
 
-    fn note_refusal(&self, link: RoomLink, left: &[Pending], event: Event) {
+    fn note_refusal(&self, link: RoomId, left: &[Pending], event: Event) {
         let Event::Command {
             command_id,
             state: CommandState::Rejected(why),

@@ -9,7 +9,7 @@ use hustings_room::clock::SystemClock;
 use hustings_room::driver::{self, Hosting};
 use hustings_transport_peerjs::Status;
 
-use crate::place::Place;
+use crate::device::Device;
 use crate::running::Running;
 
 /// Why this tab does not host.
@@ -47,22 +47,22 @@ pub struct Hosted {
 }
 
 impl Hosted {
-    pub(crate) async fn start(place: Place) -> Result<Self, HostError> {
-        let (profile, owner) = (&place.profile, place.identity.peer_id());
+    pub(crate) async fn start(device: Device) -> Result<Self, HostError> {
+        let (profile, owner) = (&device.profile, device.identity.peer_id());
         let lock = match profile.is_shared {
             true => Some(HostingLock::take(&profile.name, owner).await?),
             false => None,
         };
-        let setup = driver::setup(&place.identity, Config::default())?;
-        let transport = place.transport(&Address::Owner(owner))?;
+        let setup = driver::setup(&device.identity, Config::default())?;
+        let transport = device.transport(&Address::Owner(owner))?;
         let status = transport.status();
         let store = Rc::clone(&profile.store);
         let (hosting, driver) = driver::host(setup, transport, store, SystemClock::new());
         // No other tab hosts until the journals have no writer any more.
-        let running = Running::start(driver.run(), (place, lock));
+        let running = Running::start(driver.run(), (device, lock));
         // Those who come before their poll is open are made to wait.
         for room in hosting.journals().await? {
-            hosting.open(room.poll).await?;
+            hosting.open(room.poll_id).await?;
         }
         Ok(Self {
             hosting,

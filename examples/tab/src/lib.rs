@@ -15,12 +15,12 @@
 
 mod app;
 mod deliveries;
+mod device;
 mod hosted;
-mod place;
+mod joined;
 mod running;
-mod seat;
 
 pub use app::{App, OpenError, OwnPoll, Storage};
 pub use deliveries::{Deliveries, Refusal};
 pub use hosted::{HostError, Hosted};
-pub use seat::{JoinError, Seat};
+pub use joined::{JoinError, Joined};

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use hustings_outbox::{HostingLock, IndexedDbStore, Slot};
 use hustings_protocol::{
-    Address, Command, OptionAdd, Outcome, PollDraft, PollId, Role, RoleUpdate, RoomLink,
+    Address, Command, OptionAdd, Outcome, PollDraft, PollId, Role, RoleUpdate, RoomId,
     SettingsUpdate, UserProfile, Vote,
 };
 use hustings_room::clock::SystemClock;
@@ -24,9 +24,9 @@ use wasm_bindgen::JsError;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::spawn_local;
 
-/// A place in a room.
+/// A room, joined or hosted.
 #[wasm_bindgen]
-pub struct Seat {
+pub struct Handle {
     room: Room,
     _slot: Slot,
     _lock: Option<HostingLock>,
@@ -38,7 +38,7 @@ pub struct Seat {
 ///
 /// What the browser or the draft is missing, in words.
 #[wasm_bindgen]
-pub async fn host(profile: String, title: String, labels: String) -> Result<Seat, JsError> {
+pub async fn host(profile: String, title: String, labels: String) -> Result<Handle, JsError> {
     let store = IndexedDbStore::open(&profile).await?;
     let slot = Slot::take(&profile).await?;
     let identity = slot.identity(&store).await?;
@@ -47,7 +47,7 @@ pub async fn host(profile: String, title: String, labels: String) -> Result<Seat
     let (hosting, driver) = driver::host(setup, Wire, store, SystemClock::new());
     spawn_local(async { drop(driver.run().await) });
     let room = match hosting.journals().await?.first() {
-        Some(link) => hosting.open(link.poll).await?,
+        Some(link) => hosting.open(link.poll_id).await?,
         None => {
             let draft = PollDraft {
                 title,
@@ -58,7 +58,7 @@ pub async fn host(profile: String, title: String, labels: String) -> Result<Seat
             hosting.create(draft).await?
         }
     };
-    Ok(Seat {
+    Ok(Handle {
         room,
         _slot: slot,
         _lock: Some(lock),
@@ -71,8 +71,8 @@ pub async fn host(profile: String, title: String, labels: String) -> Result<Seat
 ///
 /// What the browser is missing or wrong about the link, in words.
 #[wasm_bindgen]
-pub async fn join(profile: String, link: String) -> Result<Seat, JsError> {
-    let link: RoomLink = link.parse()?;
+pub async fn join(profile: String, link: String) -> Result<Handle, JsError> {
+    let link: RoomId = link.parse()?;
     let store = IndexedDbStore::open(&profile).await?;
     IndexedDbStore::persist().await?;
     let slot = Slot::take(&profile).await?;
@@ -82,14 +82,14 @@ pub async fn join(profile: String, link: String) -> Result<Seat, JsError> {
             enter(&adopted.slot, *room, &store).await?;
         }
     }
-    Ok(Seat {
+    Ok(Handle {
         room,
         _slot: slot,
         _lock: None,
     })
 }
 
-async fn enter(slot: &Slot, link: RoomLink, store: &IndexedDbStore) -> Result<Room, JsError> {
+async fn enter(slot: &Slot, link: RoomId, store: &IndexedDbStore) -> Result<Room, JsError> {
     let identity = slot.identity(store).await?;
     let setup = driver::setup(&identity, Config::default())?;
     let (room, driver) = driver::join(setup, link, Wire, store.clone(), SystemClock::new()).await?;
@@ -98,7 +98,7 @@ async fn enter(slot: &Slot, link: RoomLink, store: &IndexedDbStore) -> Result<Ro
 }
 
 #[wasm_bindgen]
-impl Seat {
+impl Handle {
     /// How many votes each option has.
     pub fn votes(&self) -> Vec<u64> {
         let tally = self.room.poll().map(|poll| poll.tally());
@@ -112,7 +112,7 @@ impl Seat {
     ///
     /// Why it does not count, in words.
     pub async fn submit(self, what: String, of: String) -> Result<u64, JsError> {
-        let command = command(self.room.room().poll, &what, &of)?;
+        let command = command(self.room.id().poll_id, &what, &of)?;
         match self.room.submit(command).await?.outcome().await? {
             Outcome::Applied(revision) => Ok(revision.get()),
             Outcome::Rejected(why) => Err(why.into()),
@@ -180,7 +180,7 @@ pub fn happened(dial: u32, what: &str, frame: Vec<u8>) {
             link,
             reason: DownReason::Unreachable,
         },
-        "drained" => TransportEvent::Drained { link },
+        "writable" => TransportEvent::Writable { link },
         "wake" => TransportEvent::Wake,
         _ => TransportEvent::Frame { link, frame },
     };

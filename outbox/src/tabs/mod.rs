@@ -4,7 +4,7 @@ mod locks;
 
 use std::fmt;
 
-use hustings_protocol::{DeviceId, PeerId, RoomLink};
+use hustings_protocol::{DeviceId, PeerId, RoomId};
 
 use self::locks::{Held, WebLocks};
 use crate::{Identity, Outbox, Store, StoreError};
@@ -50,7 +50,7 @@ pub struct Adopted {
     /// The device whose commands they are.
     pub device: DeviceId,
     /// The rooms they are for, in order.
-    pub rooms: Vec<RoomLink>,
+    pub rooms: Vec<RoomId>,
 }
 
 impl Slot {
@@ -135,13 +135,13 @@ impl Slot {
 }
 
 /// The pending outboxes of a store by device: its slot, and the rooms.
-async fn pending(store: &impl Store) -> Result<Vec<(u32, DeviceId, Vec<RoomLink>)>, StoreError> {
+async fn pending(store: &impl Store) -> Result<Vec<(u32, DeviceId, Vec<RoomId>)>, StoreError> {
     let outboxes = Outbox::list(store).await?;
     if outboxes.is_empty() {
         return Ok(Vec::new());
     }
     let slots = Identity::slots(store).await?;
-    let mut pending: Vec<(u32, DeviceId, Vec<RoomLink>)> = Vec::new();
+    let mut pending: Vec<(u32, DeviceId, Vec<RoomId>)> = Vec::new();
     for (device, room, _) in outboxes {
         if let Some((_, _, rooms)) = pending.iter_mut().find(|(_, of, _)| *of == device) {
             rooms.push(room);

@@ -10,7 +10,7 @@ use hustings_outbox::{
     Batch, Durability, HostingError, HostingLock, Identity, IndexedDbStore, Outbox, Slot, Store,
     StoreError, TabError,
 };
-use hustings_protocol::{DeviceId, PeerId, PollId, RoomLink, Seq};
+use hustings_protocol::{DeviceId, PeerId, PollId, RoomId, Seq};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::page::{Broken, Tab, js, unique_name};
@@ -18,13 +18,16 @@ use crate::page::{Broken, Tab, js, unique_name};
 const ALICE: PeerId = PeerId::from_bytes([1; 32]);
 const BOB: PeerId = PeerId::from_bytes([2; 32]);
 
-fn room(number: u8) -> RoomLink {
+fn room(number: u8) -> RoomId {
     let poll = format!("5f0c9f60-3f3c-4b3e-9d2f-0a1b2c3d4e{number:02x}");
     let poll: PollId = poll.parse().unwrap();
-    RoomLink { owner: ALICE, poll }
+    RoomId {
+        owner: ALICE,
+        poll_id: poll,
+    }
 }
 
-async fn submit(store: &impl Store, device: DeviceId, room: RoomLink) {
+async fn submit(store: &impl Store, device: DeviceId, room: RoomId) {
     let mut batch = Batch::new();
     Outbox::new(device, room).put(&mut batch, Seq::FIRST, Bytes::from_static(b"a vote"));
     store.commit(batch, Durability::Strict).await.unwrap();

@@ -4,7 +4,7 @@ use hustings_protocol::handshake::{Nonce, Signature};
 use hustings_protocol::{
     Ack, Address, Challenge, Command, CommandId, DeviceId, Epoch, ErrorCode, Hello,
     MAX_SAFE_INTEGER, Message, Numbered, OptionAdd, OptionId, PeerId, PeerInfo, PollId, PollState,
-    Proof, Refusal, Rejection, Revision, Role, RoleUpdate, RoomLink, Seq, SettingsUpdate,
+    Proof, Refusal, Rejection, Revision, Role, RoleUpdate, RoomId, Seq, SettingsUpdate,
     SyncRequest, Update, UserProfile, Vote,
 };
 use proptest::array::{uniform5, uniform32};
@@ -52,8 +52,11 @@ pub(crate) fn any_signature() -> impl Strategy<Value = Signature> {
     })
 }
 
-pub(crate) fn any_room_link() -> impl Strategy<Value = RoomLink> {
-    (any_peer(), any_poll_id()).prop_map(|(owner, poll)| RoomLink { owner, poll })
+pub(crate) fn any_room_link() -> impl Strategy<Value = RoomId> {
+    (any_peer(), any_poll_id()).prop_map(|(owner, poll)| RoomId {
+        owner,
+        poll_id: poll,
+    })
 }
 
 pub(crate) fn any_address() -> impl Strategy<Value = Address> {

@@ -4,13 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use hustings_outbox::{Journal, Store};
-use hustings_protocol::{OptionId, Poll, PollDraft, PollId, Rejection, RoomLink};
+use hustings_protocol::{OptionId, Poll, PollDraft, PollId, Rejection, RoomId};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
 use super::open::OpenError;
 use super::records;
-use super::room::{Room, Seat};
+use super::room::{Room, Side};
 use super::run::Driver;
 use super::shared::{Shared, State};
 use crate::clock::Clock;
@@ -69,7 +69,7 @@ impl<S: Store> Hosting<S> {
                 let host = &mut state.machine;
                 let poll = new_poll(&setup, host.new_seed(), draft)?;
                 let owner = Owner::create(fresh(&setup, host.new_seed()), poll);
-                let room = owner.room();
+                let room = owner.room_id();
                 host.open(owner, now);
                 Ok(room)
             })
@@ -85,9 +85,9 @@ impl<S: Store> Hosting<S> {
     /// [`OpenError::NoJournal`] when it was never hosted from this store; otherwise the journal
     /// cannot be read, and the error names the record.
     pub async fn open(&self, poll_id: PollId) -> Result<Room, OpenError> {
-        let room = RoomLink {
+        let room = RoomId {
             owner: self.setup.peer(),
-            poll: poll_id,
+            poll_id,
         };
         let is_hosted = move |state: &State<Host>| state.machine.owner(poll_id).is_some();
         // Resolves once everything is durable that came before, so that the journal has it.
@@ -116,7 +116,7 @@ impl<S: Store> Hosting<S> {
     /// # Errors
     ///
     /// [`OpenError::Store`] when it cannot be read.
-    pub async fn journals(&self) -> Result<Vec<RoomLink>, OpenError> {
+    pub async fn journals(&self) -> Result<Vec<RoomId>, OpenError> {
         let mut rooms = Journal::list(&self.store).await?;
         rooms.retain(|room| room.owner == self.setup.peer());
         Ok(rooms)
@@ -128,8 +128,8 @@ impl<S: Store> Hosting<S> {
         self.shared.close().await;
     }
 
-    fn room(&self, room: RoomLink) -> Room {
-        Room::new(Seat::Owner(Arc::clone(&self.shared)), room, room.owner)
+    fn room(&self, room: RoomId) -> Room {
+        Room::new(Side::Owner(Arc::clone(&self.shared)), room, room.owner)
     }
 }
 

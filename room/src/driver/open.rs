@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use hustings_outbox::{Identity, Store, StoreError};
-use hustings_protocol::{PollId, Rejection, RoomLink};
+use hustings_protocol::{PollId, Rejection, RoomId};
 
 use super::records;
-use super::room::{Room, Seat};
+use super::room::{Room, Side};
 use super::run::Driver;
 use super::shared::{Shared, Stopped};
 use crate::clock::{Clock, unix_millis};
@@ -69,7 +69,7 @@ pub fn setup(identity: &Identity, config: Config) -> Result<Setup, OpenError> {
 /// See [`OpenError`].
 pub async fn join<T: Transport, S: Store>(
     setup: Setup,
-    room: RoomLink,
+    room: RoomId,
     transport: T,
     store: S,
     clock: impl Clock + 'static,
@@ -78,7 +78,7 @@ pub async fn join<T: Transport, S: Store>(
     let (outbox, cache) = records::load_participant(&store, device, room).await?;
     let participant = Participant::new(setup, room, outbox, cache.as_ref(), clock.now())?;
     let (shared, ends) = Shared::new(participant, Arc::new(clock));
-    let handle = Room::new(Seat::Participant(Arc::clone(&shared)), room, peer);
+    let handle = Room::new(Side::Participant(Arc::clone(&shared)), room, peer);
     let driver = Driver::new(ends, transport, store, device);
     Ok((handle, driver))
 }

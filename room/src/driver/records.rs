@@ -1,9 +1,9 @@
 //! Where the machines' records go in a store, and how they come back: for a driver of one's own.
 
-use hustings_outbox::{Batch, Cache, Durability, Journal, LogContents, Outbox, Store, StoreError};
-use hustings_protocol::{DeviceId, RoomLink};
+use hustings_outbox::{Batch, Cache, Durability, Journal, Outbox, Store, StoreError};
+use hustings_protocol::{DeviceId, RoomId, StoredJournal, StoredLog, StoredOutbox};
 
-use crate::{KeptJournal, KeptLog, KeptOutbox, Persist, Record};
+use crate::{Persist, Record};
 
 /// Adds a record to a batch.
 pub fn stage(batch: &mut Batch, device: DeviceId, persist: Persist) {
@@ -53,15 +53,11 @@ pub const fn durability(record: &Record) -> Durability {
 pub async fn load_participant(
     store: &impl Store,
     device: DeviceId,
-    room: RoomLink,
-) -> Result<(KeptOutbox, Option<KeptLog>), StoreError> {
+    room: RoomId,
+) -> Result<(StoredOutbox, Option<StoredLog>), StoreError> {
     let outbox = Outbox::new(device, room).load(store).await?;
     let cache = Cache::new(device, room).load(store).await?;
-    let outbox = KeptOutbox {
-        next_seq: outbox.next_seq,
-        pending: outbox.entries,
-    };
-    Ok((outbox, cache.map(kept_log)))
+    Ok((outbox, cache))
 }
 
 /// An owner's journal; `None` when the store has none of that room.
@@ -71,18 +67,7 @@ pub async fn load_participant(
 /// When the store fails, or a record does not read as what was written.
 pub async fn load_journal(
     store: &impl Store,
-    room: RoomLink,
-) -> Result<Option<KeptJournal>, StoreError> {
-    let journal = Journal::new(room).load(store).await?;
-    Ok(journal.map(|contents| KeptJournal {
-        log: kept_log(contents.log),
-        receipts: contents.receipts,
-    }))
-}
-
-fn kept_log(contents: LogContents) -> KeptLog {
-    KeptLog {
-        snapshot: contents.snapshot.1,
-        tail: contents.tail.into_iter().map(|(_, frame)| frame).collect(),
-    }
+    room: RoomId,
+) -> Result<Option<StoredJournal>, StoreError> {
+    Journal::new(room).load(store).await
 }

@@ -9,10 +9,10 @@ use async_broadcast::Receiver;
 use futures::channel::oneshot;
 use futures::{Stream, StreamExt};
 use hustings_protocol::{
-    Command, CommandId, Outcome, PeerId, PeerInfo, Poll as PollState, PollId, Revision, RoomLink,
+    Command, CommandId, Outcome, PeerId, PeerInfo, Poll as PollState, PollId, Revision, RoomId,
 };
 
-use super::shared::{Shared, State, Stopped, Told};
+use super::shared::{RoomEvent, Shared, State, Stopped};
 use crate::{
     CommandState, Connection, Event, Host, Moment, Participant, Pending, Refused, SubmitError,
 };
@@ -42,14 +42,14 @@ impl From<Stopped> for CallError {
 /// It is cheap to clone. The getters never wait.
 #[derive(Clone)]
 pub struct Room {
-    seat: Seat,
-    room: RoomLink,
+    side: Side,
+    room: RoomId,
     peer: PeerId,
 }
 
 /// From which side one looks at the room.
 #[derive(Clone)]
-pub(super) enum Seat {
+pub(super) enum Side {
     Participant(Arc<Shared<Participant>>),
     Owner(Arc<Shared<Host>>),
 }
@@ -63,13 +63,13 @@ impl fmt::Debug for Room {
 }
 
 impl Room {
-    pub(super) const fn new(seat: Seat, room: RoomLink, peer: PeerId) -> Self {
-        Self { seat, room, peer }
+    pub(super) const fn new(side: Side, room: RoomId, peer: PeerId) -> Self {
+        Self { side, room, peer }
     }
 
     /// Where the room is: what people share.
     #[must_use]
-    pub const fn room(&self) -> RoomLink {
+    pub const fn id(&self) -> RoomId {
         self.room
     }
 
@@ -88,9 +88,9 @@ impl Room {
     /// command may or may not have become durable.
     pub async fn submit(&self, command: Command) -> Result<Submitted, CallError> {
         let (tell, outcome) = oneshot::channel();
-        let poll_id = self.room.poll;
-        let command_id = match &self.seat {
-            Seat::Participant(shared) => {
+        let poll_id = self.room.poll_id;
+        let command_id = match &self.side {
+            Side::Participant(shared) => {
                 let submit = move |state: &mut State<Participant>, now| {
                     let submitted = state.machine.submit(command, now);
                     state.wait_for(&submitted, tell);
@@ -98,7 +98,7 @@ impl Room {
                 };
                 shared.call(submit).await??
             }
-            Seat::Owner(shared) => {
+            Side::Owner(shared) => {
                 let submit = move |state: &mut State<Host>, now| {
                     let submitted = state.machine.submit(poll_id, command, now);
                     state.wait_for(&submitted, tell);
@@ -118,13 +118,13 @@ impl Room {
     /// copy.
     #[must_use]
     pub fn poll(&self) -> Option<Arc<PollState>> {
-        match &self.seat {
-            Seat::Participant(shared) => shared.lock().machine.view(),
-            Seat::Owner(shared) => {
+        match &self.side {
+            Side::Participant(shared) => shared.lock().machine.view(),
+            Side::Owner(shared) => {
                 let state = shared.lock();
                 state
                     .machine
-                    .owner(self.room.poll)
+                    .owner(self.room.poll_id)
                     .map(|owner| Arc::clone(owner.poll()))
             }
         }
@@ -133,22 +133,22 @@ impl Room {
     /// The poll as the owner has confirmed it, without anything that is pending.
     #[must_use]
     pub fn confirmed(&self) -> Option<Arc<PollState>> {
-        match &self.seat {
-            Seat::Participant(shared) => shared.lock().machine.confirmed().cloned(),
-            Seat::Owner(_) => self.poll(),
+        match &self.side {
+            Side::Participant(shared) => shared.lock().machine.confirmed().cloned(),
+            Side::Owner(_) => self.poll(),
         }
     }
 
     /// At which revision the confirmed poll is.
     #[must_use]
     pub fn revision(&self) -> Option<Revision> {
-        match &self.seat {
-            Seat::Participant(shared) => shared.lock().machine.revision(),
-            Seat::Owner(shared) => {
+        match &self.side {
+            Side::Participant(shared) => shared.lock().machine.revision(),
+            Side::Owner(shared) => {
                 let state = shared.lock();
                 state
                     .machine
-                    .owner(self.room.poll)
+                    .owner(self.room.poll_id)
                     .map(|owner| owner.revision())
             }
         }
@@ -158,7 +158,7 @@ impl Room {
     /// owner has none.
     #[must_use]
     pub fn pending(&self) -> Vec<Pending> {
-        let Seat::Participant(shared) = &self.seat else {
+        let Side::Participant(shared) = &self.side else {
             return Vec::new();
         };
         let state = shared.lock();
@@ -176,25 +176,25 @@ impl Room {
     /// The connection to the owner. An owner is connected for as long as it hosts the poll.
     #[must_use]
     pub fn connection(&self) -> Connection {
-        match &self.seat {
-            Seat::Participant(shared) if !shared.is_stopped() => {
+        match &self.side {
+            Side::Participant(shared) if !shared.is_stopped() => {
                 shared.lock().machine.connection().clone()
             }
-            Seat::Owner(shared) if !shared.is_stopped() && self.poll().is_some() => {
+            Side::Owner(shared) if !shared.is_stopped() && self.poll().is_some() => {
                 Connection::Connected
             }
-            Seat::Participant(_) | Seat::Owner(_) => Connection::Closed,
+            Side::Participant(_) | Side::Owner(_) => Connection::Closed,
         }
     }
 
     /// Who is here: each device that is connected to the owner, and the owner's own.
     #[must_use]
     pub fn peers(&self) -> Vec<PeerInfo> {
-        match &self.seat {
-            Seat::Participant(shared) => shared.lock().machine.peers(),
-            Seat::Owner(shared) => {
+        match &self.side {
+            Side::Participant(shared) => shared.lock().machine.peers(),
+            Side::Owner(shared) => {
                 let state = shared.lock();
-                let owner = state.machine.owner(self.room.poll);
+                let owner = state.machine.owner(self.room.poll_id);
                 owner.map(crate::Owner::peers).unwrap_or_default()
             }
         }
@@ -203,9 +203,9 @@ impl Room {
     /// The moment, on the clock of [`Connection::Disconnected`], to count down from.
     #[must_use]
     pub fn now(&self) -> Moment {
-        match &self.seat {
-            Seat::Participant(shared) => shared.now(),
-            Seat::Owner(shared) => shared.now(),
+        match &self.side {
+            Side::Participant(shared) => shared.now(),
+            Side::Owner(shared) => shared.now(),
         }
     }
 
@@ -213,11 +213,11 @@ impl Room {
     /// the getters always say how things are.
     #[must_use]
     pub fn events(&self) -> Events {
-        let (told, poll_id) = match &self.seat {
-            Seat::Participant(shared) => (shared.listen(), self.room.poll),
-            Seat::Owner(shared) => (shared.listen(), self.room.poll),
+        let (events, poll_id) = match &self.side {
+            Side::Participant(shared) => (shared.listen(), self.room.poll_id),
+            Side::Owner(shared) => (shared.listen(), self.room.poll_id),
         };
-        Events { told, poll_id }
+        Events { events, poll_id }
     }
 
     /// Resolves once the owner has let this side in.
@@ -244,7 +244,7 @@ impl Room {
     ///
     /// [`CallError::Stopped`] when the driver is gone.
     pub async fn reconnect(&self) -> Result<(), CallError> {
-        if let Seat::Participant(shared) = &self.seat {
+        if let Side::Participant(shared) = &self.side {
             shared
                 .call(|state, now| state.machine.reconnect(now))
                 .await?;
@@ -256,10 +256,10 @@ impl Room {
     /// link is closed. What is pending stays in the outbox. At the owner the poll is no longer
     /// hosted; its journal stays.
     pub async fn close(&self) {
-        match &self.seat {
-            Seat::Participant(shared) => shared.close().await,
-            Seat::Owner(shared) => {
-                let poll_id = self.room.poll;
+        match &self.side {
+            Side::Participant(shared) => shared.close().await,
+            Side::Owner(shared) => {
+                let poll_id = self.room.poll_id;
                 // A driver that has stopped hosts nothing.
                 let _ = shared
                     .call(move |state, _| state.machine.close_poll(poll_id))
@@ -296,7 +296,7 @@ impl Submitted {
 /// The events of one room.
 #[derive(Debug)]
 pub struct Events {
-    told: Receiver<Told>,
+    events: Receiver<RoomEvent>,
     poll_id: PollId,
 }
 
@@ -305,7 +305,7 @@ impl Stream for Events {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         loop {
-            match self.told.poll_next_unpin(cx) {
+            match self.events.poll_next_unpin(cx) {
                 Poll::Ready(Some((poll_id, event))) => {
                     if poll_id.is_none_or(|poll_id| poll_id == self.poll_id) {
                         return Poll::Ready(Some(event));

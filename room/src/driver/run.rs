@@ -159,9 +159,9 @@ impl<T: Transport, S: Store> Driver<T, S> {
             TransportEvent::Frame { link, frame } => {
                 self.feed(|machine, now| machine.handle_frame(link, &frame, now));
             }
-            TransportEvent::Drained { link } => {
+            TransportEvent::Writable { link } => {
                 self.full.remove(&link);
-                self.feed(|machine, now| machine.handle_drained(link, now));
+                self.feed(|machine, now| machine.handle_writable(link, now));
             }
             TransportEvent::LinkDown { link, reason } => {
                 self.full.remove(&link);
@@ -261,9 +261,9 @@ impl<T: Transport, S: Store> Driver<T, S> {
             Output::Persist(_) => {}
             Output::Send { link, frame } => {
                 if self.full.contains_key(&link)
-                    || self.transport.send(link, frame.clone()) == SendOutcome::Full
+                    || self.transport.send(link, frame.clone()) == SendOutcome::Blocked
                 {
-                    self.congested(state, link, &frame);
+                    self.blocked(state, link, &frame);
                 }
             }
             Output::Broadcast {
@@ -282,7 +282,7 @@ impl<T: Transport, S: Store> Driver<T, S> {
                     self.transport.broadcast(&to, None, &frame, &mut full);
                 }
                 for link in full {
-                    self.congested(state, link, &frame);
+                    self.blocked(state, link, &frame);
                 }
             }
             Output::Dial { link, to } => self.transport.dial(link, &to),
@@ -302,9 +302,9 @@ impl<T: Transport, S: Store> Driver<T, S> {
         }
     }
 
-    fn congested(&mut self, state: &mut State<AnyMachine>, link: LinkId, frame: &Bytes) {
+    fn blocked(&mut self, state: &mut State<AnyMachine>, link: LinkId, frame: &Bytes) {
         self.full.insert(link, ());
         let now = self.ends.clock.now();
-        state.machine.handle_congested(link, frame, now);
+        state.machine.handle_blocked(link, frame, now);
     }
 }

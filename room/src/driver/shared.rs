@@ -38,7 +38,7 @@ pub(super) enum Request {
 }
 
 /// An event, and the poll that it is of.
-pub(super) type Told = (Option<PollId>, Event);
+pub(super) type RoomEvent = (Option<PollId>, Event);
 
 /// The machine, and what has to change in one step with it.
 pub(super) struct State<M: ?Sized> {
@@ -58,7 +58,7 @@ pub(super) struct Shared<M> {
     core: Arc<Core<M>>,
     clock: Arc<dyn Clock>,
     requests: mpsc::Sender<Request>,
-    events: InactiveReceiver<Told>,
+    events: InactiveReceiver<RoomEvent>,
 }
 
 /// The driver's side.
@@ -66,7 +66,7 @@ pub(super) struct Ends {
     pub(super) core: Arc<Core<AnyMachine>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) requests: mpsc::Receiver<Request>,
-    pub(super) events: Sender<Told>,
+    pub(super) events: Sender<RoomEvent>,
 }
 
 /// The driver has stopped.
@@ -130,7 +130,7 @@ impl<M: Machine + Send + 'static> Shared<M> {
     }
 
     /// A new listener, who hears what happens from now on.
-    pub(super) fn listen(&self) -> Receiver<Told> {
+    pub(super) fn listen(&self) -> Receiver<RoomEvent> {
         self.events.activate_cloned()
     }
 

@@ -4,7 +4,7 @@ use hustings_protocol::handshake::{Nonce, Side};
 use hustings_protocol::{Envelope, ErrorCode, Hello, Message, PeerInfo, Proof, Rejection};
 
 use super::Owner;
-use super::links::{Membership, Phase};
+use super::links::{Phase, Session};
 use crate::handshake::{challenge, new_nonce, owner_transcript, unknown_poll};
 use crate::liveness::Liveness;
 use crate::{LinkId, Moment, Output};
@@ -46,7 +46,7 @@ impl Owner {
             }
             Err(rejection) => return self.fail_handshake(link, rejection),
         }
-        if hello.poll_id != self.room.poll {
+        if hello.poll_id != self.room.poll_id {
             self.fail_handshake(link, unknown_poll(hello.poll_id));
         }
     }
@@ -68,7 +68,7 @@ impl Owner {
             let rejection = Rejection::new(ErrorCode::BadSignature, error.to_string());
             return self.fail_handshake(link, rejection);
         }
-        let member = Membership {
+        let member = Session {
             peer: hello.peer_id,
             device: hello.device,
             oldest: hello.oldest_seq,

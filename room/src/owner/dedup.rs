@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use hustings_protocol::{CommandId, DeviceId, ErrorCode, Outcome, PeerId, Receipt, Rejection, Seq};
-
-use crate::config::WINDOW;
+use hustings_protocol::{
+    CommandId, DeviceId, ErrorCode, Outcome, PeerId, Receipt, Rejection, Seq, WINDOW,
+};
 
 /// The last outcomes of each device that ever sent a command.
 ///

@@ -17,12 +17,12 @@ pub(crate) enum Phase {
     /// The challenge is out.
     AwaitProof { hello: Hello, nonce: Nonce },
     /// The other end has proved who it is.
-    Member(Membership),
+    Member(Session),
 }
 
 /// A participant who has been let in.
 #[derive(Debug, Clone)]
-pub(crate) struct Membership {
+pub(crate) struct Session {
     pub(crate) peer: PeerId,
     pub(crate) device: DeviceId,
     /// The oldest command that it may still send.
@@ -32,7 +32,7 @@ pub(crate) struct Membership {
     pub(crate) owed: Option<Owed>,
 }
 
-/// What a congested link has missed. It does not grow with what happens: updates become one
+/// What a blocked link has missed. It does not grow with what happens: updates become one
 /// snapshot, comings and goings one list, and a device has so many commands unanswered at most.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Owed {
@@ -102,8 +102,8 @@ pub(crate) struct Links {
     links: LiteMap<LinkId, Link>,
     deadlines: LiteMap<(Moment, LinkId), ()>,
     by_device: LiteMap<(PeerId, DeviceId), LinkId>,
-    congested: LiteMap<LinkId, ()>,
-    /// Members that are not congested; made when it is needed.
+    blocked: LiteMap<LinkId, ()>,
+    /// Members that are not blocked; made when it is needed.
     recipients: Option<Arc<[LinkId]>>,
 }
 
@@ -127,14 +127,14 @@ impl Links {
         self.links.get_mut(&id)
     }
 
-    pub(crate) fn member(&self, id: LinkId) -> Option<&Membership> {
+    pub(crate) fn member(&self, id: LinkId) -> Option<&Session> {
         match &self.links.get(&id)?.phase {
             Phase::Member(member) => Some(member),
             Phase::AwaitHello | Phase::AwaitProof { .. } => None,
         }
     }
 
-    pub(crate) fn member_mut(&mut self, id: LinkId) -> Option<&mut Membership> {
+    pub(crate) fn member_mut(&mut self, id: LinkId) -> Option<&mut Session> {
         match &mut self.links.get_mut(&id)?.phase {
             Phase::Member(member) => Some(member),
             Phase::AwaitHello | Phase::AwaitProof { .. } => None,
@@ -143,7 +143,7 @@ impl Links {
 
     /// Lets a link in. Returns the link that the same device had before: a device has one, and the
     /// old one is usually a connection that died without a word.
-    pub(crate) fn admit(&mut self, id: LinkId, member: Membership) -> Option<LinkId> {
+    pub(crate) fn admit(&mut self, id: LinkId, member: Session) -> Option<LinkId> {
         let device = (member.peer, member.device);
         let deadline = member.liveness.deadline();
         self.links.get_mut(&id)?.phase = Phase::Member(member);
@@ -156,8 +156,8 @@ impl Links {
     pub(crate) fn remove(&mut self, id: LinkId) -> Option<(PeerId, DeviceId)> {
         let link = self.links.remove(&id)?;
         self.deadlines.remove(&(link.deadline, id));
-        self.congested.remove(&id);
-        let Phase::Member(Membership { peer, device, .. }) = link.phase else {
+        self.blocked.remove(&id);
+        let Phase::Member(Session { peer, device, .. }) = link.phase else {
             return None;
         };
         self.recipients = None;
@@ -205,33 +205,33 @@ impl Links {
     }
 
     /// A member's link has no room.
-    pub(crate) fn congest(&mut self, id: LinkId, about: About) {
+    pub(crate) fn block(&mut self, id: LinkId, about: About) {
         if let Some(member) = self.member_mut(id) {
             member.owed.get_or_insert_default().add(about);
-            if self.congested.insert(id, ()).is_none() {
+            if self.blocked.insert(id, ()).is_none() {
                 self.recipients = None;
             }
         }
     }
 
     /// A member's link has room again: what it has missed, and who is there.
-    pub(crate) fn relieve(&mut self, id: LinkId) -> Option<(PeerId, DeviceId, Owed)> {
+    pub(crate) fn unblock(&mut self, id: LinkId) -> Option<(PeerId, DeviceId, Owed)> {
         let member = self.member_mut(id)?;
         let relieved = (member.peer, member.device, member.owed.take()?);
-        self.congested.remove(&id);
+        self.blocked.remove(&id);
         self.recipients = None;
         Some(relieved)
     }
 
-    /// Everybody who is congested misses this.
+    /// Everybody who is blocked misses this.
     pub(crate) fn owe_all(&mut self, about: About) {
-        let congested = std::mem::take(&mut self.congested);
-        for id in congested.keys() {
+        let blocked = std::mem::take(&mut self.blocked);
+        for id in blocked.keys() {
             if let Some(owed) = self.member_mut(*id).and_then(|member| member.owed.as_mut()) {
                 owed.add(about);
             }
         }
-        self.congested = congested;
+        self.blocked = blocked;
     }
 
     /// Who gets what everybody gets.
@@ -243,7 +243,7 @@ impl Links {
             .by_device
             .values()
             .copied()
-            .filter(|id| !self.congested.contains_key(id))
+            .filter(|id| !self.blocked.contains_key(id))
             .collect();
         self.recipients = Some(Arc::clone(&recipients));
         recipients

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hustings_protocol::{
     Command, DecodeError, DeviceId, Envelope, Epoch, ErrorCode, Limits, Outcome, PeerId, Poll,
-    Receipt, Rejection, Revision, Seq,
+    Receipt, Rejection, Revision, Seq, StoredJournal, StoredLog,
 };
 
 use super::dedup::{Dedup, Seen};
 use super::log::Log;
 use crate::RestoreError;
-use crate::kept::{KeptJournal, KeptLog};
+use crate::fold::fold;
 
 /// The poll, its revision, and what has been answered.
 #[derive(Debug, Clone)]
@@ -31,7 +31,7 @@ pub(crate) enum Sequenced {
     /// It is refused for good.
     Rejected { receipt: Receipt },
     /// It had this outcome before, and gets it again.
-    Again(Outcome),
+    Duplicate(Outcome),
     /// It contradicts what its sender sent before. Nothing is recorded.
     Violation(Rejection),
     /// Commands before it are missing: the link has lost something.
@@ -53,12 +53,13 @@ impl Sequencer {
     }
 
     /// The authority over a poll whose journal has been read.
-    pub(crate) fn restore(journal: KeptJournal, limits: &Limits) -> Result<Self, RestoreError> {
-        let folded = journal.log.fold(limits)?;
-        let KeptLog { snapshot, mut tail } = journal.log;
+    pub(crate) fn restore(journal: StoredJournal, limits: &Limits) -> Result<Self, RestoreError> {
+        let folded = fold(&journal.log, limits)?;
+        let StoredLog { snapshot, mut tail } = journal.log;
         let newer = tail.split_off(folded.older);
-        let mut log = Log::new(folded.state.revision, snapshot).with_older(tail.into_iter());
-        for frame in newer {
+        let older = tail.into_iter().map(|(_, frame)| frame);
+        let mut log = Log::new(snapshot.0, snapshot.1).with_older(older);
+        for (_, frame) in newer {
             log.push(frame);
         }
         let mut dedup = Dedup::default();
@@ -68,7 +69,7 @@ impl Sequencer {
         Ok(Self {
             poll: folded.poll,
             revision: folded.revision,
-            epoch: folded.state.epoch,
+            epoch: folded.epoch,
             log,
             dedup,
         })
@@ -90,7 +91,7 @@ impl Sequencer {
         let key = (command_id, seq, digest);
         match self.dedup.look_up(author, device, oldest, key) {
             Seen::New => {}
-            Seen::Before(outcome) => return Ok(Sequenced::Again(outcome)),
+            Seen::Before(outcome) => return Ok(Sequenced::Duplicate(outcome)),
             Seen::Violation(rejection) => return Ok(Sequenced::Violation(rejection)),
             Seen::Gap(rejection) => return Ok(Sequenced::Gap(rejection)),
         }

@@ -3,10 +3,9 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use hustings_protocol::{Command, CommandId, Limits, Message, Seq};
+use hustings_protocol::{Command, CommandId, Limits, Message, Seq, StoredOutbox, WINDOW};
 
-use crate::config::WINDOW;
-use crate::{KeptOutbox, RestoreError};
+use crate::RestoreError;
 
 /// A command without an outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,20 +28,20 @@ pub(crate) struct InFlight {
 }
 
 impl InFlight {
-    /// What the outbox kept.
-    pub(crate) fn restore(kept: KeptOutbox, limits: &Limits) -> Result<Self, RestoreError> {
+    /// What the outbox has stored.
+    pub(crate) fn restore(stored: StoredOutbox, limits: &Limits) -> Result<Self, RestoreError> {
         let mut in_flight = Self {
-            next_seq: kept.next_seq,
+            next_seq: stored.next_seq,
             entries: VecDeque::new(),
         };
-        for (seq, frame) in kept.pending {
+        for (seq, frame) in stored.entries {
             let numbered = match Message::decode(&frame, limits) {
                 Ok(Message::Command(numbered)) if numbered.seq == seq => numbered,
                 Ok(_) => {
-                    return Err(RestoreError::misplaced(format!("the kept command {seq}")));
+                    return Err(RestoreError::misplaced(format!("the stored command {seq}")));
                 }
                 Err(error) => {
-                    let what = format!("the kept command {seq}");
+                    let what = format!("the stored command {seq}");
                     return Err(RestoreError::new(what, error.rejection));
                 }
             };

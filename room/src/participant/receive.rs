@@ -103,7 +103,7 @@ impl Participant {
         self.phase = Phase::Joining(Session {
             link,
             liveness,
-            congested: false,
+            blocked: false,
             asked: None,
         });
         self.send_commands();
@@ -227,7 +227,7 @@ impl Participant {
 
     /// Asks for what was missed; or for everything, when that would not help.
     pub(super) fn ask(&mut self, link: LinkId, ask: Ask) {
-        let poll_id = self.room.poll;
+        let poll_id = self.room.poll_id;
         let known = match ask {
             Ask::Missing => self.replica.known(),
             Ask::Everything => None,
@@ -237,7 +237,7 @@ impl Participant {
         };
         if session.asked.is_none_or(|asked| asked < ask) {
             session.asked = Some(ask);
-            if !session.congested {
+            if !session.blocked {
                 self.send(link, &Message::SyncRequest(SyncRequest { poll_id, known }));
             }
         }

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hustings_protocol::{Epoch, Limits, Poll, PollState, Revision, RoomLink, Update};
+use hustings_protocol::{Epoch, Limits, Poll, PollState, Revision, RoomId, StoredLog, Update};
 
-use crate::{KeptLog, Record, RestoreError};
+use crate::fold::fold;
+use crate::{Record, RestoreError};
 
 /// What the owner has confirmed, and how much of the cache it fills.
 #[derive(Debug, Clone)]
 pub(crate) struct Replica {
-    room: RoomLink,
+    room: RoomId,
     confirmed: Option<Confirmed>,
 }
 
@@ -38,21 +39,21 @@ pub(crate) enum Progress {
 }
 
 impl Replica {
-    /// What the cache kept.
+    /// What the cache has stored.
     pub(crate) fn restore(
-        room: RoomLink,
-        kept: Option<&KeptLog>,
+        room: RoomId,
+        stored: Option<&StoredLog>,
         limits: &Limits,
     ) -> Result<Self, RestoreError> {
-        let confirmed = kept
-            .map(|kept| {
-                let folded = kept.fold(limits)?;
+        let confirmed = stored
+            .map(|stored| {
+                let folded = fold(stored, limits)?;
                 Ok(Confirmed {
-                    epoch: folded.state.epoch,
+                    epoch: folded.epoch,
                     revision: folded.revision,
                     poll: folded.poll,
-                    snapshot_bytes: kept.snapshot.len(),
-                    tail_bytes: kept.tail.iter().map(Bytes::len).sum(),
+                    snapshot_bytes: stored.snapshot.1.len(),
+                    tail_bytes: stored.tail.iter().map(|(_, frame)| frame.len()).sum(),
                 })
             })
             .transpose()?;
@@ -71,7 +72,7 @@ impl Replica {
 
     /// The whole poll. An older revision of the same journal is not a way forward.
     pub(crate) fn take_state(&mut self, state: PollState, frame: &Bytes) -> Progress {
-        if state.poll.poll_id() != self.room.poll || state.poll.owner() != self.room.owner {
+        if state.poll.poll_id() != self.room.poll_id || state.poll.owner() != self.room.owner {
             return Progress::Diverged;
         }
         if self

@@ -31,9 +31,9 @@ pub(crate) struct Bench<M> {
 
 /// What a machine wants done after an input.
 #[derive(Debug)]
-pub(crate) struct Said(pub(crate) Vec<Output>);
+pub(crate) struct Outputs(pub(crate) Vec<Output>);
 
-impl Said {
+impl Outputs {
     /// The frames for a link, in their order.
     pub(crate) fn frames(&self, to: LinkId) -> Vec<Bytes> {
         let frames = self.0.iter().filter_map(|output| match output {
@@ -118,13 +118,13 @@ impl<M: Machine> Bench<M> {
 
     /// Tells the machine something, and does what a driver does: what is to be kept is kept, then
     /// the rest may be done.
-    pub(crate) fn tell<R>(&mut self, tell: impl FnOnce(&mut M, Moment) -> R) -> (R, Said) {
+    pub(crate) fn tell<R>(&mut self, tell: impl FnOnce(&mut M, Moment) -> R) -> (R, Outputs) {
         let result = tell(&mut self.machine, self.now);
         (result, self.drain())
     }
 
     /// What there is to do already.
-    pub(crate) fn drain(&mut self) -> Said {
+    pub(crate) fn drain(&mut self) -> Outputs {
         let outputs: Vec<Output> = std::iter::from_fn(|| self.machine.poll_output()).collect();
         for output in &outputs {
             if let Output::Persist(persist) = output {
@@ -134,22 +134,22 @@ impl<M: Machine> Bench<M> {
                 ready(self.disk.commit(batch, durability));
             }
         }
-        Said(outputs)
+        Outputs(outputs)
     }
 
-    pub(crate) fn hears(&mut self, link: LinkId, frame: impl AsRef<[u8]>) -> Said {
+    pub(crate) fn hears(&mut self, link: LinkId, frame: impl AsRef<[u8]>) -> Outputs {
         let frame = Bytes::copy_from_slice(frame.as_ref());
         self.tell(|machine, now| machine.handle_frame(link, &frame, now))
             .1
     }
 
-    pub(crate) fn loses(&mut self, link: LinkId, reason: DownReason) -> Said {
+    pub(crate) fn loses(&mut self, link: LinkId, reason: DownReason) -> Outputs {
         self.tell(|machine, now| machine.handle_link_down(link, reason, now))
             .1
     }
 
     /// Time passes, and each timer is served when it is due.
-    pub(crate) fn waits(&mut self, duration: Duration) -> Said {
+    pub(crate) fn waits(&mut self, duration: Duration) -> Outputs {
         let until = self.now + duration;
         let mut all = Vec::new();
         while let Some((at, _)) = self.machine.poll_timeout()
@@ -159,10 +159,10 @@ impl<M: Machine> Bench<M> {
             all.append(&mut self.serves_timers().0);
         }
         self.now = until;
-        Said(all)
+        Outputs(all)
     }
 
-    pub(crate) fn serves_timers(&mut self) -> Said {
+    pub(crate) fn serves_timers(&mut self) -> Outputs {
         self.tell(|machine, now| machine.handle_timeout(now)).1
     }
 
@@ -206,11 +206,11 @@ impl Bench<Host> {
     }
 
     pub(crate) fn owner(&self) -> &Owner {
-        self.machine.owner(room().poll).expect("it is hosted")
+        self.machine.owner(room().poll_id).expect("it is hosted")
     }
 
     /// Somebody connects, over a channel of its own, and has not said anything.
-    pub(crate) fn link(&mut self) -> (LinkId, Said) {
+    pub(crate) fn link(&mut self) -> (LinkId, Outputs) {
         self.links += 1;
         let (link, binding) = (LinkId::accepted(self.links), acceptor_binding(self.links));
         let (_, said) = self.tell(|host, now| host.handle_link_up(link, binding, now));
@@ -222,7 +222,7 @@ impl Bench<Host> {
         self.admits_with(who, hello(who, room())).0
     }
 
-    pub(crate) fn admits_with(&mut self, who: Person, hello: Hello) -> (LinkId, Said) {
+    pub(crate) fn admits_with(&mut self, who: Person, hello: Hello) -> (LinkId, Outputs) {
         let (link, _) = self.link();
         let said = self.hears(link, Message::Hello(hello).encode());
         let [Message::Challenge(challenge)] = said.to(link)[..] else {
@@ -276,7 +276,7 @@ impl Bench<Participant> {
     }
 
     /// The dial that is out is answered. Returns the greeting.
-    pub(crate) fn is_answered(&mut self, said: &Said) -> (LinkId, Hello) {
+    pub(crate) fn is_answered(&mut self, said: &Outputs) -> (LinkId, Hello) {
         let link = said.dialled().unwrap_or_else(|| panic!("{said:?}"));
         self.links += 1;
         let binding = dialler_binding(self.links);
@@ -294,7 +294,7 @@ impl Bench<Participant> {
     }
 
     /// Alice answers the dial that is among `said` and lets this side in, with nothing new.
-    pub(crate) fn is_let_in(&mut self, said: &Said) -> (LinkId, Said) {
+    pub(crate) fn is_let_in(&mut self, said: &Outputs) -> (LinkId, Outputs) {
         let (link, hello) = self.is_answered(said);
         let mut all = self.hears(link, self.challenge(&hello).encode());
         all.0

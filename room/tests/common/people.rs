@@ -5,7 +5,7 @@ use ed25519_dalek::SigningKey;
 use hustings_protocol::handshake::{Nonce, Side, Transcript, VERSION};
 use hustings_protocol::{
     Address, Challenge, Command, CommandId, DeviceId, Hello, Limits, Message, Numbered, OptionAdd,
-    OptionId, PeerId, Poll, PollDraft, PollId, Proof, Revision, Role, RoleUpdate, RoomLink, Seq,
+    OptionId, PeerId, Poll, PollDraft, PollId, Proof, Revision, Role, RoleUpdate, RoomId, Seq,
     SettingsUpdate, UserProfile, Vote,
 };
 use hustings_room::{ChannelBinding, Config, OfflinePolicy, Setup};
@@ -68,10 +68,10 @@ pub(crate) fn queueing() -> Config {
 }
 
 /// The poll that everybody is in where the test makes the ids.
-pub(crate) fn room() -> RoomLink {
-    RoomLink {
+pub(crate) fn room() -> RoomId {
+    RoomId {
         owner: ALICE.peer(),
-        poll: PollId::from_uuid(Uuid::from_u128(0x9_0000)),
+        poll_id: PollId::from_uuid(Uuid::from_u128(0x9_0000)),
     }
 }
 
@@ -97,7 +97,10 @@ pub(crate) fn draft() -> PollDraft {
 pub(crate) fn poll() -> Poll {
     let mut numbers = 0..;
     let next = || option(numbers.next().expect("there are enough numbers"));
-    let RoomLink { owner, poll } = room();
+    let RoomId {
+        owner,
+        poll_id: poll,
+    } = room();
     Poll::new(poll, owner, draft(), next, &Limits::default()).expect("a sound draft")
 }
 
@@ -197,10 +200,10 @@ pub(crate) fn nonce(number: u8) -> Nonce {
 }
 
 /// A greeting of somebody who has nothing yet.
-pub(crate) fn hello(who: Person, room: RoomLink) -> Hello {
+pub(crate) fn hello(who: Person, room: RoomId) -> Hello {
     Hello {
         v: VERSION,
-        poll_id: room.poll,
+        poll_id: room.poll_id,
         peer_id: who.peer(),
         device: who.device(),
         nonce: nonce(who.0),

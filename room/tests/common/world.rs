@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures::future::RemoteHandle;
 use futures::{FutureExt, StreamExt};
 use hustings_protocol::{
-    Address, Command, CommandId, Kind, Limits, Message, OptionId, Outcome, PollId, RoomLink,
+    Address, Command, CommandId, Kind, Limits, Message, OptionId, Outcome, PollId, RoomId,
 };
 use hustings_room::clock::Clock;
 use hustings_room::driver::{
@@ -162,7 +162,7 @@ impl World {
     }
 
     /// Somebody joins, on a new disk, and is let in.
-    pub(crate) fn join(&mut self, who: Person, room: RoomLink) -> Joined {
+    pub(crate) fn join(&mut self, who: Person, room: RoomId) -> Joined {
         let joined = self.enter(who, &Disk::default(), room);
         self.wait_for(joined.room.connected())
             .expect("they are let in");
@@ -171,7 +171,7 @@ impl World {
     }
 
     /// Somebody begins to join, with what is on the disk.
-    pub(crate) fn enter(&mut self, who: Person, disk: &Disk, room: RoomLink) -> Joined {
+    pub(crate) fn enter(&mut self, who: Person, disk: &Disk, room: RoomId) -> Joined {
         self.enter_with(who, disk, room, Config::default())
     }
 
@@ -179,7 +179,7 @@ impl World {
         &mut self,
         who: Person,
         disk: &Disk,
-        room: RoomLink,
+        room: RoomId,
         config: Config,
     ) -> Joined {
         let joined = self.try_enter(who, disk, room, config);
@@ -190,7 +190,7 @@ impl World {
         &mut self,
         who: Person,
         disk: &Disk,
-        room: RoomLink,
+        room: RoomId,
         config: Config,
     ) -> Result<Joined, OpenError> {
         self.lives += 1;
@@ -283,7 +283,7 @@ pub(crate) fn option_of(room: &Room, number: usize) -> OptionId {
 
 /// A vote for the `number`th option.
 pub(crate) fn vote_in(room: &Room, number: usize) -> Command {
-    vote(room.room().poll, option_of(room, number))
+    vote(room.id().poll_id, option_of(room, number))
 }
 
 /// What somebody chose, as this room shows it.
@@ -413,7 +413,7 @@ impl Transport for Tap {
     fn send(&mut self, link: LinkId, frame: Bytes) -> SendOutcome {
         if !self.wire.has_room(self.address, &frame) {
             self.drained.push(link);
-            return SendOutcome::Full;
+            return SendOutcome::Blocked;
         }
         let outcome = self.transport.send(link, frame.clone());
         if outcome == SendOutcome::Queued {
@@ -434,7 +434,7 @@ impl Transport for Tap {
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Readiness<TransportEvent> {
         match self.drained.pop() {
-            Some(link) => Readiness::Ready(TransportEvent::Drained { link }),
+            Some(link) => Readiness::Ready(TransportEvent::Writable { link }),
             None => self.transport.poll_event(cx),
         }
     }
@@ -459,7 +459,7 @@ impl Puppet {
     }
 
     /// Dials and goes through the handshake, until the owner has said who is here.
-    pub(crate) async fn join(&mut self, room: RoomLink) {
+    pub(crate) async fn join(&mut self, room: RoomId) {
         self.link = LinkId::dialled(self.dials);
         self.dials += 1;
         self.transport.dial(self.link, &Address::Owner(room.owner));

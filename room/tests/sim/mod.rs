@@ -74,7 +74,7 @@ pub(crate) struct Report {
     pub(crate) crashes: u64,
     pub(crate) links: u64,
     pub(crate) snapshots: u64,
-    pub(crate) congested: u64,
+    pub(crate) blocked: u64,
 }
 
 impl Report {
@@ -85,7 +85,7 @@ impl Report {
         self.crashes += other.crashes;
         self.links += other.links;
         self.snapshots += other.snapshots;
-        self.congested += other.congested;
+        self.blocked += other.blocked;
     }
 }
 

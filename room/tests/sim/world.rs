@@ -10,7 +10,7 @@ use futures::FutureExt;
 use hustings_outbox::{Batch, Durability, MemoryStore, Outbox, Store};
 use hustings_protocol::{
     Address, Command, DeviceId, Limits, Message, OptionAdd, OptionId, Poll, PollDraft, PollId,
-    Role, RoleUpdate, RoomLink, SettingsUpdate, UserProfile, Vote,
+    Role, RoleUpdate, RoomId, SettingsUpdate, UserProfile, Vote,
 };
 use hustings_room::driver::records;
 use hustings_room::transport::{SendOutcome, TransportEvent};
@@ -48,16 +48,16 @@ struct Slot {
 }
 
 struct Running {
-    seat: Seat,
+    process: Process,
     endpoint: Endpoint,
 }
 
-enum Seat {
+enum Process {
     Owner(Box<Host>),
     Participant(Box<Participant>),
 }
 
-impl Seat {
+impl Process {
     fn machine(&mut self) -> &mut dyn Machine {
         match self {
             Self::Owner(host) => &mut **host,
@@ -80,7 +80,7 @@ struct World {
     now: Moment,
     network: Network,
     slots: Vec<Slot>,
-    room: RoomLink,
+    room: RoomId,
     oracle: Oracle,
     hasher: DefaultHasher,
 }
@@ -144,13 +144,13 @@ impl World {
                 }
             })
             .collect();
-        let room = RoomLink {
+        let room = RoomId {
             owner: slots[OWNER].setup.peer(),
-            poll: PollId::from_uuid(Uuid::from_u128(7)),
+            poll_id: PollId::from_uuid(Uuid::from_u128(7)),
         };
         let mut network = Network::new(plan.seed, LATENCY);
         network.set_detection(DETECTION);
-        // Small, so that links are congested.
+        // Small, so that links are blocked.
         network.set_queue_limit(1_200);
         let mut world = Self {
             plan,
@@ -221,13 +221,13 @@ impl World {
 
     fn submit(&mut self, slot: usize) -> Result<(), Violation> {
         let command = self.command();
-        let poll_id = self.room.poll;
+        let poll_id = self.room.poll_id;
         let now = self.now;
         self.trace("submit", &(slot, &command));
         if let Some(running) = &mut self.slots[slot].running {
-            let submitted = match &mut running.seat {
-                Seat::Owner(host) => host.submit(poll_id, command, now),
-                Seat::Participant(participant) => participant.submit(command, now),
+            let submitted = match &mut running.process {
+                Process::Owner(host) => host.submit(poll_id, command, now),
+                Process::Participant(participant) => participant.submit(command, now),
             };
             assert!(submitted.is_ok(), "{submitted:?}");
         }
@@ -235,7 +235,7 @@ impl World {
     }
 
     fn command(&mut self) -> Command {
-        let poll_id = self.room.poll;
+        let poll_id = self.room.poll_id;
         match self.draw(20) {
             0 => Command::UpdateSettings(SettingsUpdate {
                 poll_id,
@@ -301,16 +301,16 @@ impl World {
         let state = &mut self.slots[slot];
         state.lives += 1;
         let setup = setup(slot, state.lives, self.plan.seed);
-        let seat = if slot == OWNER {
-            Seat::Owner(Box::new(self.start_owner(setup)?))
+        let process = if slot == OWNER {
+            Process::Owner(Box::new(self.start_owner(setup)?))
         } else {
-            Seat::Participant(Box::new(self.start_participant(slot, setup)?))
+            Process::Participant(Box::new(self.start_participant(slot, setup)?))
         };
         let endpoint = self
             .network
             .attach(self.slots[slot].address)
             .expect("the address is free once its process is dead");
-        self.slots[slot].running = Some(Running { seat, endpoint });
+        self.slots[slot].running = Some(Running { process, endpoint });
         self.settle(slot)
     }
 
@@ -336,7 +336,7 @@ impl World {
         let store = self.slots[slot].store.clone();
         let (mut outbox, cache) = ready(records::load_participant(&store, setup.device, self.room));
         if self.plan.plant == Some(Plant::LoseQueued) {
-            outbox.pending.pop();
+            outbox.entries.pop();
         }
         let participant = Participant::new(setup, self.room, outbox, cache.as_ref(), self.now)
             .expect("what was kept is whole");
@@ -381,7 +381,7 @@ impl World {
         let mut next: Option<(Moment, usize)> = None;
         for (index, slot) in self.slots.iter_mut().enumerate() {
             if let Some(running) = &mut slot.running
-                && let Some((at, _)) = running.seat.machine().poll_timeout()
+                && let Some((at, _)) = running.process.machine().poll_timeout()
                 && next.is_none_or(|(before, _)| at < before)
             {
                 next = Some((at, index));
@@ -407,8 +407,8 @@ impl World {
             TransportEvent::Frame { link, frame } => {
                 self.with_machine(slot, |machine| machine.handle_frame(link, &frame, now));
             }
-            TransportEvent::Drained { link } => {
-                self.with_machine(slot, |machine| machine.handle_drained(link, now));
+            TransportEvent::Writable { link } => {
+                self.with_machine(slot, |machine| machine.handle_writable(link, now));
             }
             TransportEvent::LinkDown { link, reason } => {
                 self.with_machine(slot, |machine| machine.handle_link_down(link, reason, now));
@@ -421,7 +421,7 @@ impl World {
 
     fn with_machine(&mut self, slot: usize, tell: impl FnOnce(&mut dyn Machine)) {
         if let Some(running) = &mut self.slots[slot].running {
-            tell(running.seat.machine());
+            tell(running.process.machine());
         }
     }
 
@@ -439,7 +439,7 @@ impl World {
             self.perform_batch(slot, outputs)?;
         }
         if let Some(Running {
-            seat: Seat::Participant(participant),
+            process: Process::Participant(participant),
             ..
         }) = &self.slots[slot].running
         {
@@ -562,10 +562,10 @@ impl World {
         let outcome = self
             .network
             .send(running.endpoint, link, frame.clone(), self.now);
-        if outcome == SendOutcome::Full {
-            self.oracle.report.congested += 1;
+        if outcome == SendOutcome::Blocked {
+            self.oracle.report.blocked += 1;
             let now = self.now;
-            self.with_machine(slot, |machine| machine.handle_congested(link, &frame, now));
+            self.with_machine(slot, |machine| machine.handle_blocked(link, &frame, now));
         }
         if let Some(seq) = settled
             && self.plan.plant == Some(Plant::SettleWhenSent)
@@ -599,7 +599,7 @@ impl World {
         self.advance(DETECTION + backoff + 10 * 2 * LATENCY.max)?;
         for slot in 1..=PARTICIPANTS {
             if let Some(Running {
-                seat: Seat::Participant(participant),
+                process: Process::Participant(participant),
                 ..
             }) = &self.slots[slot].running
             {
@@ -612,7 +612,7 @@ impl World {
 }
 
 /// The poll that every schedule starts with.
-fn poll(room: RoomLink) -> Poll {
+fn poll(room: RoomId) -> Poll {
     let mut number = 0;
     let draft = PollDraft {
         title: "Who should it be?".into(),
@@ -626,7 +626,7 @@ fn poll(room: RoomLink) -> Poll {
         number += 1;
         option(number - 1)
     };
-    Poll::new(room.poll, room.owner, draft, next, &Limits::default()).expect("a sound draft")
+    Poll::new(room.poll_id, room.owner, draft, next, &Limits::default()).expect("a sound draft")
 }
 
 /// The result of a store in memory, whose futures never wait.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::{AbortHandle, abortable};
 use hustings_outbox::{HostingLock, Identity, IndexedDbStore, Slot};
-use hustings_protocol::{Address, Command, Outcome, PollDraft, Revision, RoomLink, Vote};
+use hustings_protocol::{Address, Command, Outcome, PollDraft, Revision, RoomId, Vote};
 use hustings_room::Config;
 use hustings_room::clock::{Clock, SystemClock};
 use hustings_room::driver::{self, Driver, Hosting, Room};
@@ -89,7 +89,7 @@ impl Browser {
         (page, lock)
     }
 
-    async fn join(&self, person: &str, room: RoomLink) -> Page<Room> {
+    async fn join(&self, person: &str, room: RoomId) -> Page<Room> {
         let (store, slot, identity) = self.visit(person).await;
         let setup = driver::setup(&identity, Config::default()).unwrap();
         let address = Address::Participant(setup.peer(), setup.device);
@@ -123,7 +123,7 @@ fn draft() -> PollDraft {
 fn vote(room: &Room, choice: usize) -> Command {
     let poll = room.poll().expect("it has been seen");
     Command::Vote(Vote {
-        poll_id: room.room().poll,
+        poll_id: room.id().poll_id,
         option_ids: vec![poll.options()[choice].option_id],
     })
 }
@@ -137,7 +137,7 @@ async fn a_room_survives_the_pages_of_both_sides() {
     let browser = Browser::new();
     let (alice, lock) = browser.host("alice").await;
     let poll = alice.handle.create(draft()).await.unwrap();
-    let link = poll.room();
+    let link = poll.id();
 
     let bob = browser.join("bob", link).await;
     bob.handle.connected().await.unwrap();
@@ -165,7 +165,7 @@ async fn a_room_survives_the_pages_of_both_sides() {
     // Then Alice, with what she acknowledged, and the vote is delivered once.
     let (alice, _lock) = browser.host("alice").await;
     assert_eq!(alice.identity, owner);
-    let poll = alice.handle.open(link.poll).await.unwrap();
+    let poll = alice.handle.open(link.poll_id).await.unwrap();
     assert_eq!(poll.revision(), Revision::new(1));
     bob.handle.connected().await.unwrap();
     while !bob.handle.pending().is_empty() {
@@ -185,8 +185,8 @@ async fn two_tabs_of_one_person_are_two_devices() {
     let browser = Browser::new();
     let (alice, _lock) = browser.host("alice").await;
     let poll = alice.handle.create(draft()).await.unwrap();
-    let one = browser.join("bob", poll.room()).await;
-    let other = browser.join("bob", poll.room()).await;
+    let one = browser.join("bob", poll.id()).await;
+    let other = browser.join("bob", poll.id()).await;
     assert_eq!(one.identity.peer_id(), other.identity.peer_id());
     assert_ne!(one.identity.device(), other.identity.device());
     for (tab, choice, revision) in [(&one, 0, 1), (&other, 1, 2)] {

@@ -396,7 +396,7 @@ impl Network {
                     binding: ChannelBinding { local, remote },
                 })
             }
-            What::Drained => Some(TransportEvent::Drained { link }),
+            What::Writable => Some(TransportEvent::Writable { link }),
             What::Down(reason) => {
                 wire.ends[side].state = EndState::Over;
                 if wire.is_over() {
@@ -422,7 +422,7 @@ impl Network {
         if lane.refused && lane.bytes <= self.queue_limit / 2 {
             lane.refused = false;
             if let EndState::Up(endpoint) = wire.ends[side].state {
-                let what = What::Drained;
+                let what = What::Writable;
                 self.processes
                     .post(endpoint, Parcel::Wire { key, side, what });
             }

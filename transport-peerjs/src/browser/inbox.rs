@@ -78,7 +78,7 @@ fn cost(event: &TransportEvent) -> Option<(LinkId, usize)> {
     match event {
         TransportEvent::Frame { link, frame } => Some((*link, frame.len() + FRAME_OVERHEAD)),
         TransportEvent::LinkUp { .. }
-        | TransportEvent::Drained { .. }
+        | TransportEvent::Writable { .. }
         | TransportEvent::LinkDown { .. }
         | TransportEvent::Wake
         | TransportEvent::Failed(_) => None,
@@ -89,7 +89,7 @@ fn about(event: &TransportEvent) -> Option<LinkId> {
     match event {
         TransportEvent::LinkUp { link, .. }
         | TransportEvent::Frame { link, .. }
-        | TransportEvent::Drained { link }
+        | TransportEvent::Writable { link }
         | TransportEvent::LinkDown { link, .. } => Some(*link),
         TransportEvent::Wake | TransportEvent::Failed(_) => None,
     }

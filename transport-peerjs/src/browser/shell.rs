@@ -141,7 +141,7 @@ impl Shell {
         let now = self.clock.now();
         for link in links {
             let outcome = self.endpoint.borrow_mut().send(link, frame.clone(), now);
-            if outcome == SendOutcome::Full {
+            if outcome == SendOutcome::Blocked {
                 full.push(link);
             }
         }
@@ -468,7 +468,7 @@ impl Shell {
                 self.links.borrow_mut().remove(link);
             }
             TransportEvent::Frame { .. }
-            | TransportEvent::Drained { .. }
+            | TransportEvent::Writable { .. }
             | TransportEvent::Wake
             | TransportEvent::Failed(_) => {}
         }

@@ -375,9 +375,9 @@ impl Negotiation {
     pub(crate) fn handle_buffered(&mut self, bytes: usize, cx: &mut Cx<'_>) {
         self.outgoing.set_in_channel(bytes);
         self.pump(cx);
-        if self.is_up() && self.outgoing.take_drained(cx.limits) {
+        if self.is_up() && self.outgoing.take_writable(cx.limits) {
             let link = self.names.link;
-            cx.out.event(TransportEvent::Drained { link });
+            cx.out.event(TransportEvent::Writable { link });
         }
     }
 
@@ -386,7 +386,7 @@ impl Negotiation {
             return (SendOutcome::Gone, Ok(()));
         }
         if self.outgoing.refuses(cx.limits) {
-            return (SendOutcome::Full, Ok(()));
+            return (SendOutcome::Blocked, Ok(()));
         }
         match Splitter::new(self.serialization, frame) {
             Ok(frame) => {

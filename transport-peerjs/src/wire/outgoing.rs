@@ -52,10 +52,10 @@ impl Outgoing {
     }
 
     /// Whether there is room again after a refusal. Says so once.
-    pub(crate) fn take_drained(&mut self, limits: &WireLimits) -> bool {
-        let drained = self.refused && self.total() <= limits.max_queued_bytes / 2;
-        self.refused &= !drained;
-        drained
+    pub(crate) fn take_writable(&mut self, limits: &WireLimits) -> bool {
+        let writable = self.refused && self.total() <= limits.max_queued_bytes / 2;
+        self.refused &= !writable;
+        writable
     }
 
     /// Whether everything has been handed to the channel.
@@ -110,14 +110,14 @@ mod tests {
         assert!(outgoing.refuses(&LIMITS));
         outgoing.set_in_channel(10_000);
         assert!(pump(&mut outgoing) >= 30_000);
-        assert!(!outgoing.take_drained(&LIMITS));
+        assert!(!outgoing.take_writable(&LIMITS));
         while !outgoing.is_empty() {
             outgoing.set_in_channel(0);
             pump(&mut outgoing);
         }
         outgoing.set_in_channel(0);
-        assert!(outgoing.take_drained(&LIMITS));
-        assert!(!outgoing.take_drained(&LIMITS), "it is said once");
+        assert!(outgoing.take_writable(&LIMITS));
+        assert!(!outgoing.take_writable(&LIMITS), "it is said once");
     }
 
     #[test]

@@ -143,7 +143,7 @@ impl Promises {
                 assert!(link.is_accepted() || self.dialled.contains(link));
                 link
             }
-            TransportEvent::Frame { link, .. } | TransportEvent::Drained { link } => {
+            TransportEvent::Frame { link, .. } | TransportEvent::Writable { link } => {
                 assert!(self.up.contains(link), "{event:?} before it is up");
                 link
             }
@@ -219,7 +219,7 @@ impl Side {
         self.events.iter().rev().find_map(|event| match event {
             TransportEvent::LinkUp { link, .. } => Some(*link),
             TransportEvent::Frame { .. }
-            | TransportEvent::Drained { .. }
+            | TransportEvent::Writable { .. }
             | TransportEvent::LinkDown { .. }
             | TransportEvent::Wake
             | TransportEvent::Failed(_) => None,

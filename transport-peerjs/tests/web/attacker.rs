@@ -12,9 +12,7 @@ use futures::future::{AbortHandle, Abortable};
 use futures::{FutureExt, StreamExt};
 use hustings_outbox::{Identity, MemoryStore};
 use hustings_protocol::handshake::{self, Nonce, Transcript, VERSION};
-use hustings_protocol::{
-    Address, ErrorCode, Hello, Limits, Message, Outcome, Proof, RoomLink, Seq,
-};
+use hustings_protocol::{Address, ErrorCode, Hello, Limits, Message, Outcome, Proof, RoomId, Seq};
 use hustings_room::clock::SystemClock;
 use hustings_room::driver::{Hosting, Room, Submitted};
 use hustings_room::transport::{Transport, TransportEvent};
@@ -87,7 +85,7 @@ impl Voter {
             ..Config::default()
         };
         let transport = attack.transport(address(identity));
-        let room = enter(identity, queueing, poll.room(), transport).await;
+        let room = enter(identity, queueing, poll.id(), transport).await;
         let vote = room.submit(tea(poll)).await.unwrap();
         Self { room, vote }
     }
@@ -209,7 +207,7 @@ async fn stand_between(mut legs: [Leg; 2], target: Address) {
                 legs[1 - from].pass_on(frame);
             }
             TransportEvent::LinkDown { .. } => legs.iter_mut().for_each(Leg::hang_up),
-            TransportEvent::Drained { .. } | TransportEvent::Wake => {}
+            TransportEvent::Writable { .. } | TransportEvent::Wake => {}
             TransportEvent::Failed(error) => panic!("{error}"),
         }
     }
@@ -277,7 +275,7 @@ async fn whoever_has_the_owners_id_and_another_key_is_told_nothing() {
         ..Config::default()
     };
     let (theirs, _) = host(&thief, wiretap, impatient, tea_or_coffee()).await;
-    let owner = Address::Owner(poll.room().owner);
+    let owner = Address::Owner(poll.id().owner);
     let attack = Attack::impostor(owner, Address::Owner(thief.peer_id()));
 
     let voter = Voter::of(&poll, &identity(), &attack).await;
@@ -341,10 +339,7 @@ async fn a_proof_that_was_passed_on_proves_nothing_to_the_owner() {
 
 /// Somebody who signs whatever they are asked to. Returns what they are told then.
 async fn proves_without_looking(poll: &Room, identity: &Identity, attack: &Attack) -> Message {
-    let RoomLink {
-        owner,
-        poll: poll_id,
-    } = poll.room();
+    let RoomId { owner, poll_id } = poll.id();
     let token = Token::new(identity.token()).unwrap();
     let mut side = Side::open_with(address(identity), &attack.config(), &token);
     let link = LinkId::dialled(1);

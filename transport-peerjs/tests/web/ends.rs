@@ -128,7 +128,7 @@ async fn whoever_sends_faster_than_is_read_is_cut_off() {
             TransportEvent::Frame { .. } => frames += 1,
             TransportEvent::LinkDown { reason, .. } => break reason,
             event @ (TransportEvent::LinkUp { .. }
-            | TransportEvent::Drained { .. }
+            | TransportEvent::Writable { .. }
             | TransportEvent::Wake
             | TransportEvent::Failed(_)) => panic!("{event:?}"),
         }

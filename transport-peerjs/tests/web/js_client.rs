@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hustings_outbox::MemoryStore;
-use hustings_protocol::{Address, Outcome, PollDraft, RoomLink};
+use hustings_protocol::{Address, Outcome, PollDraft, RoomId};
 use hustings_room::Config;
 use hustings_room::driver::{Hosting, Room};
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -54,11 +54,11 @@ impl Visitor {
     /// Somebody new who has asked to join.
     async fn joins(poll: &Room) -> Self {
         let visitor = Self::open().await;
-        visitor.join(poll.room(), &profile()).await;
+        visitor.join(poll.id(), &profile()).await;
         visitor
     }
 
-    async fn join(&self, link: RoomLink, profile: &str) {
+    async fn join(&self, link: RoomId, profile: &str) {
         let port = port();
         let join = format!(
             "const {{ elements }} = document.getElementById('join')
@@ -181,7 +181,7 @@ async fn its_pending_vote_outlives_the_page() {
     let (hosting, poll) = poll().await;
     let profile = profile();
     let visitor = Visitor::open().await;
-    visitor.join(poll.room(), &profile).await;
+    visitor.join(poll.id(), &profile).await;
     visitor.sees("state", "Connected.").await;
     // Everything is lost, as if the vote had never left.
     page::dumb(true).await;
@@ -191,7 +191,7 @@ async fn its_pending_vote_outlives_the_page() {
     page::dumb(false).await;
 
     let visitor = Visitor::open().await;
-    visitor.join(poll.room(), &profile).await;
+    visitor.join(poll.id(), &profile).await;
     visitor
         .sees("commands", "Counted, as change 1 of the poll")
         .await;
@@ -244,7 +244,7 @@ async fn it_refuses_whoever_is_not_the_owner_and_tells_them_nothing() {
     let transport = Wiretap::new(transport(Address::Owner(owner.peer_id())));
     let heard = transport.heard();
     let (hosting, poll) = host(&thief, transport, Config::default(), tea_or_coffee()).await;
-    let mut link = poll.room();
+    let mut link = poll.id();
     link.owner = owner.peer_id();
 
     let visitor = Visitor::open().await;

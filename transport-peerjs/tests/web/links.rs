@@ -66,7 +66,7 @@ async fn a_slow_link_refuses_and_then_has_room_again() {
     for _ in 0..taken {
         assert_eq!(pair.dialler.frame().await, frame);
     }
-    let drained = TransportEvent::Drained { link: pair.inn };
+    let drained = TransportEvent::Writable { link: pair.inn };
     assert_eq!(pair.acceptor.event().await, drained);
     pair.talks().await;
     pair.acceptor.stays_quiet(Duration::from_millis(100)).await;

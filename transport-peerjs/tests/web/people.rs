@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use hustings_outbox::{Identity, MemoryStore};
-use hustings_protocol::{Address, Command, DeviceId, PollDraft, RoomLink, Vote};
+use hustings_protocol::{Address, Command, DeviceId, PollDraft, RoomId, Vote};
 use hustings_room::Config;
 use hustings_room::clock::SystemClock;
 use hustings_room::driver::{self, Hosting, Room};
@@ -57,7 +57,7 @@ pub(crate) async fn host<T: Transport + 'static>(
 pub(crate) async fn join(poll: &Room) -> Room {
     let identity = identity();
     let transport = transport(address(&identity));
-    let room = enter(&identity, Config::default(), poll.room(), transport).await;
+    let room = enter(&identity, Config::default(), poll.id(), transport).await;
     within(MINUTE, "joining", room.connected()).await.unwrap();
     room
 }
@@ -66,7 +66,7 @@ pub(crate) async fn join(poll: &Room) -> Room {
 pub(crate) async fn enter(
     identity: &Identity,
     config: Config,
-    link: RoomLink,
+    link: RoomId,
     transport: impl Transport + 'static,
 ) -> Room {
     let setup = driver::setup(identity, config).unwrap();
@@ -90,7 +90,7 @@ pub(crate) fn tea(room: &Room) -> Command {
 pub(crate) fn vote_for(room: &Room, option: usize) -> Command {
     let chosen = room.poll().unwrap().options()[option].option_id;
     Command::Vote(Vote {
-        poll_id: room.room().poll,
+        poll_id: room.id().poll_id,
         option_ids: vec![chosen],
     })
 }

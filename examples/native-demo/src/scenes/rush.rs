@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 
 use super::{PATIENCE, Play, kill_and_restart};
-use crate::booth::{Booth, Told};
+use crate::booth::{Answered, Booth};
 use crate::cast::Trouble;
 use crate::count::below;
 use crate::narrate::Tone;
@@ -73,7 +73,7 @@ impl Play<'_> {
                     Either::Left((next, _)) => next,
                     Either::Right(_) => None,
                 };
-            let Some(Told {
+            let Some(Answered {
                 voter,
                 choice,
                 outcome,

@@ -102,7 +102,7 @@ impl Bare {
                     return Err(JsError::new(&reason.to_string()));
                 }
                 TransportEvent::Frame { .. }
-                | TransportEvent::Drained { .. }
+                | TransportEvent::Writable { .. }
                 | TransportEvent::Wake
                 | TransportEvent::Failed(_) => {}
             }
@@ -165,8 +165,8 @@ impl Bare {
     }
 
     async fn send(&mut self, message: Bytes) {
-        while self.transport.send(LINK, message.clone()) == SendOutcome::Full {
-            while !matches!(self.event().await, TransportEvent::Drained { .. }) {}
+        while self.transport.send(LINK, message.clone()) == SendOutcome::Blocked {
+            while !matches!(self.event().await, TransportEvent::Writable { .. }) {}
         }
     }
 }

@@ -1,10 +1,10 @@
-//! A tab's place in its profile: a slot, and the device that the user is there.
+//! A device of the user: a tab's slot of the profile, and the identity that it has there.
 
 use std::cell::Cell;
 use std::rc::Rc;
 
 use hustings_outbox::{Adopted, Identity, Outbox, Slot, Store, TabError};
-use hustings_protocol::{Address, RoomLink};
+use hustings_protocol::{Address, RoomId};
 use hustings_room::clock::SystemClock;
 use hustings_transport_peerjs::{Config, OpenError, PeerJs, Token};
 
@@ -15,7 +15,7 @@ pub(crate) struct Profile {
     /// Whether other tabs have the same store.
     pub(crate) is_shared: bool,
     pub(crate) peerjs: Config,
-    /// How many places there were, where there are no other tabs.
+    /// How many devices there were, where there are no other tabs.
     taken: Cell<u32>,
 }
 
@@ -32,21 +32,21 @@ impl Profile {
 }
 
 /// A device of the user, which nobody else is for as long as this lives.
-pub(crate) struct Place {
+pub(crate) struct Device {
     pub(crate) profile: Rc<Profile>,
     pub(crate) identity: Identity,
     _slot: Option<Slot>,
 }
 
-impl Place {
+impl Device {
     /// Takes the first that is free and has nothing to deliver, except to this room: a device has one
     /// address, and the others are left to [`left_behind`](Self::left_behind).
     pub(crate) async fn take(
         profile: &Rc<Profile>,
-        room: Option<RoomLink>,
+        room: Option<RoomId>,
     ) -> Result<Self, TabError> {
         if !profile.is_shared {
-            // This tab is alone with its memory, and numbers its places itself.
+            // This tab is alone with its memory, and numbers its devices itself.
             let slot = profile.taken.replace(profile.taken.get() + 1);
             return Ok(Self {
                 identity: Identity::load_or_create(&profile.store, slot).await?,
@@ -57,12 +57,12 @@ impl Place {
         let mut number = 0;
         loop {
             if let Some(slot) = Slot::try_take(&profile.name, number).await? {
-                let place = Self::in_slot(profile, slot).await?;
-                let device = place.identity.device();
+                let device = Self::in_slot(profile, slot).await?;
+                let device_id = device.identity.device();
                 let outboxes = Outbox::list(&profile.store).await?;
-                let mut own = outboxes.iter().filter(|(of, _, _)| *of == device);
+                let mut own = outboxes.iter().filter(|(of, _, _)| *of == device_id);
                 if own.all(|(_, of, _)| Some(*of) == room) {
-                    return Ok(place);
+                    return Ok(device);
                 }
             }
             number += 1;
@@ -72,7 +72,7 @@ impl Place {
     /// Takes those that closed tabs have left commands in, with the rooms that these are for.
     pub(crate) async fn left_behind(
         profile: &Rc<Profile>,
-    ) -> Result<Vec<(Self, Vec<RoomLink>)>, TabError> {
+    ) -> Result<Vec<(Self, Vec<RoomId>)>, TabError> {
         let mut left = Vec::new();
         for Adopted { slot, rooms, .. } in Slot::adopt(&profile.name, &profile.store).await? {
             left.push((Self::in_slot(profile, slot).await?, rooms));

@@ -1,15 +1,15 @@
-//! A place in somebody's poll.
+//! A room that this tab has joined.
 
 use std::rc::Rc;
 
 use hustings_outbox::TabError;
-use hustings_protocol::RoomLink;
+use hustings_protocol::RoomId;
 use hustings_room::Config;
 use hustings_room::clock::SystemClock;
 use hustings_room::driver::{self, Room};
 use hustings_transport_peerjs::Status;
 
-use crate::place::Place;
+use crate::device::Device;
 use crate::running::Running;
 
 /// Why there is no joining.
@@ -29,26 +29,26 @@ pub enum JoinError {
 /// A room that this tab has joined. It is cheap to clone; the room is left when the last clone is gone,
 /// or by [`Room::close`], which first sends what waits.
 #[derive(Clone)]
-pub struct Seat {
+pub struct Joined {
     room: Room,
     status: Status,
     running: Running,
 }
 
-impl Seat {
-    pub(crate) async fn take(place: Place, link: RoomLink) -> Result<Self, JoinError> {
-        Self::share(&Rc::new(place), link).await
+impl Joined {
+    pub(crate) async fn take(device: Device, link: RoomId) -> Result<Self, JoinError> {
+        Self::share(&Rc::new(device), link).await
     }
 
-    pub(crate) async fn share(place: &Rc<Place>, link: RoomLink) -> Result<Self, JoinError> {
-        let setup = driver::setup(&place.identity, Config::default())?;
-        let transport = place.transport(&place.address())?;
+    pub(crate) async fn share(device: &Rc<Device>, link: RoomId) -> Result<Self, JoinError> {
+        let setup = driver::setup(&device.identity, Config::default())?;
+        let transport = device.transport(&device.address())?;
         let status = transport.status();
-        let store = Rc::clone(&place.profile.store);
+        let store = Rc::clone(&device.profile.store);
         let (room, driver) =
             driver::join(setup, link, transport, store, SystemClock::new()).await?;
         // The device is this room's until its outbox has no writer any more.
-        let running = Running::start(driver.run(), Rc::clone(place));
+        let running = Running::start(driver.run(), Rc::clone(device));
         Ok(Self {
             room,
             status,

@@ -5,7 +5,7 @@ use hustings_protocol::{
 };
 use rand_core::Rng;
 
-use super::links::{About, Membership};
+use super::links::{About, Session};
 use super::sequencer::Sequenced;
 use super::{Owner, answer};
 use crate::{Event, LinkId, Record};
@@ -37,7 +37,7 @@ impl Owner {
     }
 
     pub(super) fn receive_command(&mut self, link: LinkId, envelope: &Envelope<'_>) {
-        let Some(&Membership {
+        let Some(&Session {
             peer,
             device,
             oldest,
@@ -65,7 +65,7 @@ impl Owner {
                 self.persist_receipt(peer, device, receipt);
                 self.send_frame(link, error, About::Command(command_id));
             }
-            Ok(Sequenced::Again(outcome)) => {
+            Ok(Sequenced::Duplicate(outcome)) => {
                 if let Some(command_id) = command_id {
                     let frame = answer(command_id, &outcome);
                     self.send_frame(link, frame, About::Command(command_id));
@@ -82,10 +82,10 @@ impl Owner {
     }
 
     pub(super) fn answer_sync(&mut self, link: LinkId, request: SyncRequest) {
-        if request.poll_id != self.room.poll {
+        if request.poll_id != self.room.poll_id {
             let rejection = Rejection::new(
                 ErrorCode::WrongPoll,
-                format!("this link is of the poll {}", self.room.poll),
+                format!("this link is of the poll {}", self.room.poll_id),
             );
             return self.fault(link, None, rejection);
         }

@@ -1,0 +1,60 @@
+//! What machines have stored, as it is read back: frames under their numbers.
+//!
+//! Records are frames as they cross the wire. A store writes and reads them without looking into
+//! them; a machine that starts from them does, and names the record that is not what was written.
+
+use bytes::Bytes;
+
+use crate::{DeviceId, PeerId, Receipt, Revision, Seq};
+
+/// A poll as a journal or a cache has it: a snapshot, and the frames of updates around it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredLog {
+    /// The latest snapshot: at which revision it was taken, and its frame, a `poll:state`.
+    pub snapshot: (Revision, Bytes),
+    /// The frames of updates by revision, +1 each without a gap. The first is at most the
+    /// snapshot's revision + 1 and the last is at least the snapshot's, so the tail both goes on
+    /// where the snapshot ends and, where older ones were kept, serves who is a little behind.
+    pub tail: Vec<(Revision, Bytes)>,
+}
+
+impl StoredLog {
+    /// The revision of the newest update: that of the tail's last frame or, without a tail, of the
+    /// snapshot.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.tail
+            .last()
+            .map_or(self.snapshot.0, |(revision, _)| *revision)
+    }
+}
+
+/// An owner's journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredJournal {
+    /// The poll and its updates.
+    pub log: StoredLog,
+    /// Who was told what: all of an author's device together, in the order of the numbers. Of one
+    /// device there are at most [`WINDOW`](crate::WINDOW).
+    pub receipts: Vec<(PeerId, DeviceId, Receipt)>,
+}
+
+/// A participant's outbox for one room.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredOutbox {
+    /// The number of the next command. It never goes back, even when no entry is left.
+    pub next_seq: Seq,
+    /// The frame of each command without an outcome, in the order of the numbers, all below
+    /// `next_seq`.
+    pub entries: Vec<(Seq, Bytes)>,
+}
+
+impl Default for StoredOutbox {
+    /// An outbox that nothing was ever put into.
+    fn default() -> Self {
+        Self {
+            next_seq: Seq::FIRST,
+            entries: Vec::new(),
+        }
+    }
+}
