@@ -155,6 +155,7 @@ pub trait Store: MaybeSend {
 
 /// What can be wrong with a store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum StoreError {
     /// The disk, or the browser's share of it, is full.
     #[error("storage is full: {0}")]

@@ -1,37 +1,99 @@
-//! What peers ask for.
+//! What peers ask for. A new kind of command is added here, in the rules, and nowhere else.
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{CommandId, DeviceId, Kind, OptionId, PeerId, PollId, Revision, Role, Seq};
+use crate::envelope::{Fields, encode};
+use crate::limits::fits;
+use crate::{
+    CommandId, DecodeError, DeviceId, Envelope, ErrorCode, Kind, Limits, OptionId, PeerId, PollId,
+    Rejection, Revision, Role, Seq,
+};
 
-/// What a peer asks of the poll: a mutation, before anybody has agreed to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
+/// Makes of one table what has to agree: the commands, the words of their types, and how each is
+/// read and written.
+macro_rules! commands {
+    ($($(#[$doc:meta])* $variant:ident($payload:ty) = $word:literal,)*) => {
+        /// What a peer asks of the poll: a mutation, before anybody has agreed to it.
+        ///
+        /// It serialises as its message does, without the envelope: `{"type": …, "payload": …}`. Later
+        /// versions have more of them.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+        #[serde(tag = "type", content = "payload")]
+        #[non_exhaustive]
+        pub enum Command {
+            $($(#[$doc])* #[serde(rename = $word)] $variant($payload),)*
+        }
+
+        /// The type of a message that carries a [`Command`], and of what relays it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum CommandKind {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl CommandKind {
+            /// Every kind of command there is.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The word on the wire.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)*
+                }
+            }
+
+            /// The kind with this word.
+            #[must_use]
+            pub fn from_word(word: &str) -> Option<Self> {
+                match word {
+                    $($word => Some(Self::$variant),)*
+                    _ => None,
+                }
+            }
+        }
+
+        impl Command {
+            /// The type of the message that carries this command.
+            #[must_use]
+            pub const fn kind(&self) -> CommandKind {
+                match self {
+                    $(Self::$variant(_) => CommandKind::$variant,)*
+                }
+            }
+
+            fn decode(kind: CommandKind, envelope: &Envelope<'_>) -> Result<Self, DecodeError> {
+                match kind {
+                    $(CommandKind::$variant => envelope.object().map(Self::$variant),)*
+                }
+            }
+
+            /// The frame that carries this command, with these fields beside it.
+            pub(crate) fn encode(&self, fields: Fields) -> Bytes {
+                let kind = Kind::Command(self.kind());
+                match self {
+                    $(Self::$variant(payload) => encode(kind, fields, payload),)*
+                }
+            }
+        }
+    };
+}
+
+commands! {
     /// Choose options in place of the author's earlier choice.
-    Vote(Vote),
+    Vote(Vote) = "poll:vote",
     /// Add an option.
-    AddOption(OptionAdd),
+    AddOption(OptionAdd) = "poll:option:add",
     /// Change somebody's role.
-    UpdateRole(RoleUpdate),
-    /// Say who one is.
-    SetProfile(UserProfile),
+    UpdateRole(RoleUpdate) = "poll:role:update",
     /// Close or reopen the poll, or change who may add options. The owner's alone.
-    UpdateSettings(SettingsUpdate),
+    UpdateSettings(SettingsUpdate) = "poll:settings",
+    /// Say who one is.
+    SetProfile(UserProfile) = "user:profile",
 }
 
 impl Command {
-    /// The type of the message that carries this command.
-    #[must_use]
-    pub const fn kind(&self) -> Kind {
-        match self {
-            Self::Vote(_) => Kind::Vote,
-            Self::AddOption(_) => Kind::OptionAdd,
-            Self::UpdateRole(_) => Kind::RoleUpdate,
-            Self::SetProfile(_) => Kind::UserProfile,
-            Self::UpdateSettings(_) => Kind::SettingsUpdate,
-        }
-    }
-
     /// The poll that the payload names; a profile names none.
     #[must_use]
     pub const fn poll_id(&self) -> Option<PollId> {
@@ -41,6 +103,50 @@ impl Command {
             Self::UpdateRole(update) => Some(update.poll_id),
             Self::UpdateSettings(update) => Some(update.poll_id),
             Self::SetProfile(_) => None,
+        }
+    }
+
+    /// Checks the lengths that the [`Limits`] bound, which needs no poll.
+    ///
+    /// # Errors
+    ///
+    /// `too-long`, with a sentence that says which and how much is allowed.
+    pub fn check_lengths(&self, limits: &Limits) -> Result<(), Rejection> {
+        let (fits, too_long) = match self {
+            Self::Vote(vote) => (
+                vote.option_ids.len() <= limits.max_choices,
+                format_args!("a vote names at most {} options", limits.max_choices),
+            ),
+            Self::AddOption(option) => (
+                fits(&option.label, limits.max_label_chars),
+                format_args!("a label has at most {} characters", limits.max_label_chars),
+            ),
+            Self::SetProfile(profile) => (
+                fits(&profile.name, limits.max_name_chars),
+                format_args!("a name has at most {} characters", limits.max_name_chars),
+            ),
+            // Ids and switches have one length.
+            Self::UpdateRole(_) | Self::UpdateSettings(_) => return Ok(()),
+        };
+        if fits {
+            return Ok(());
+        }
+        Err(Rejection::new(ErrorCode::TooLong, too_long.to_string()))
+    }
+
+    /// Reads the command that a frame carries.
+    ///
+    /// # Errors
+    ///
+    /// `unknown-type`, `unexpected` when the message is no command, `bad-field`, `too-long`.
+    pub fn from_envelope(envelope: &Envelope<'_>, limits: &Limits) -> Result<Self, DecodeError> {
+        let Kind::Command(kind) = envelope.kind()? else {
+            return Err(envelope.refuse(ErrorCode::Unexpected, "this message is no command"));
+        };
+        let command = Self::decode(kind, envelope)?;
+        match command.check_lengths(limits) {
+            Ok(()) => Ok(command),
+            Err(rejection) => Err(envelope.refuse_with(rejection)),
         }
     }
 }
@@ -92,6 +198,7 @@ pub struct UserProfile {
 /// Payload of `poll:settings`: what is named changes, what is absent stays.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct SettingsUpdate {
     /// Of which poll.
     pub poll_id: PollId,
@@ -101,6 +208,32 @@ pub struct SettingsUpdate {
     /// Whether voters, too, may add options from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voters_may_add_options: Option<bool>,
+}
+
+impl SettingsUpdate {
+    /// An update that changes nothing yet.
+    #[must_use]
+    pub const fn new(poll_id: PollId) -> Self {
+        Self {
+            poll_id,
+            closed: None,
+            voters_may_add_options: None,
+        }
+    }
+
+    /// Closes the poll or opens it again; `None` leaves it as it is.
+    #[must_use]
+    pub fn closed(mut self, closed: impl Into<Option<bool>>) -> Self {
+        self.closed = closed.into();
+        self
+    }
+
+    /// Lets voters add options, or no longer; `None` leaves it as it is.
+    #[must_use]
+    pub fn voters_may_add_options(mut self, may: impl Into<Option<bool>>) -> Self {
+        self.voters_may_add_options = may.into();
+        self
+    }
 }
 
 /// A command as its sender numbered it.

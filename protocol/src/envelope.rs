@@ -11,24 +11,32 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use crate::handshake::VERSION;
 use crate::limits::is_shallow;
 use crate::strict::{Object, Word};
-use crate::{CommandId, DeviceId, Epoch, ErrorCode, Limits, PeerId, Rejection, Revision, Seq};
+use crate::{
+    CommandId, CommandKind, DeviceId, Epoch, ErrorCode, Limits, PeerId, Rejection, Revision, Seq,
+};
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $variant:ident = $word:literal,)*) => {
         /// The `type` of a message.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Kind {
+            /// A command, on its way to the owner or relayed by it.
+            Command(CommandKind),
             $($(#[$doc])* $variant,)*
         }
 
         impl Kind {
             /// Every type there is.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+            pub fn all() -> impl Iterator<Item = Self> {
+                let commands = CommandKind::ALL.iter().copied().map(Self::Command);
+                commands.chain([$(Self::$variant,)*])
+            }
 
             /// The word on the wire.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
+                    Self::Command(kind) => kind.as_str(),
                     $(Self::$variant => $word,)*
                 }
             }
@@ -38,7 +46,7 @@ macro_rules! kinds {
             pub fn from_word(word: &str) -> Option<Self> {
                 match word {
                     $($word => Some(Self::$variant),)*
-                    _ => None,
+                    _ => CommandKind::from_word(word).map(Self::Command),
                 }
             }
         }
@@ -48,21 +56,11 @@ macro_rules! kinds {
 kinds! {
     /// The whole poll.
     PollState = "poll:state",
-    /// A vote.
-    Vote = "poll:vote",
-    /// A new option.
-    OptionAdd = "poll:option:add",
-    /// A new role.
-    RoleUpdate = "poll:role:update",
-    /// New settings.
-    SettingsUpdate = "poll:settings",
-    /// Who somebody is.
-    UserProfile = "user:profile",
-    /// Who is here.
+    /// The list of who is here, or of who came and went.
     PeerDiscovery = "peer:discovery",
     /// A command was applied.
     Ack = "ack",
-    /// A command, or anything else, was refused.
+    /// A command was rejected, or something else was wrong.
     Error = "error",
     /// A participant is behind.
     SyncRequest = "sync:request",
@@ -82,14 +80,7 @@ impl Kind {
     /// Whether messages of this type carry a command.
     #[must_use]
     pub const fn is_command(self) -> bool {
-        matches!(
-            self,
-            Self::Vote
-                | Self::OptionAdd
-                | Self::RoleUpdate
-                | Self::SettingsUpdate
-                | Self::UserProfile
-        )
+        matches!(self, Self::Command(_))
     }
 }
 
@@ -361,8 +352,12 @@ impl<'a> Envelope<'a> {
     }
 
     pub(crate) fn refuse(&self, code: ErrorCode, message: impl Into<String>) -> DecodeError {
+        self.refuse_with(Rejection::new(code, message))
+    }
+
+    pub(crate) fn refuse_with(&self, rejection: Rejection) -> DecodeError {
         DecodeError {
-            rejection: Rejection::new(code, message),
+            rejection,
             command_id: self.fields.command_id,
         }
     }

@@ -26,6 +26,7 @@ pub(crate) fn decode_base32(text: &str, bytes: &mut [u8], again: &mut [u8]) -> O
 
 /// Why a text is not an id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum IdError {
     /// The text has another length than every id of this kind.
     #[error("{kind} has {expected} characters, this has {actual}")]

@@ -57,7 +57,8 @@ mod stored;
 mod strict;
 
 pub use command::{
-    Command, Numbered, OptionAdd, RoleUpdate, SettingsUpdate, Update, UserProfile, Vote,
+    Command, CommandKind, Numbered, OptionAdd, RoleUpdate, SettingsUpdate, Update, UserProfile,
+    Vote,
 };
 pub use envelope::{DecodeError, Envelope, Kind};
 pub use error::ErrorCode;

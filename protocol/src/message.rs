@@ -134,30 +134,24 @@ impl Message {
                 epoch,
                 poll,
             }) => poll.encode_state(*revision, *epoch),
-            Self::Command(numbered) => encode_command(
-                &numbered.command,
-                Fields {
-                    command_id: Some(numbered.command_id),
-                    seq: Some(numbered.seq),
-                    ..none
-                },
-            ),
+            Self::Command(numbered) => numbered.command.encode(Fields {
+                command_id: Some(numbered.command_id),
+                seq: Some(numbered.seq),
+                ..none
+            }),
             Self::Update(Update {
                 author,
                 device,
                 revision,
                 numbered,
-            }) => encode_command(
-                &numbered.command,
-                Fields {
-                    command_id: Some(numbered.command_id),
-                    seq: Some(numbered.seq),
-                    author: Some(*author),
-                    device: Some(*device),
-                    revision: Some(*revision),
-                    epoch: None,
-                },
-            ),
+            }) => numbered.command.encode(Fields {
+                command_id: Some(numbered.command_id),
+                seq: Some(numbered.seq),
+                author: Some(*author),
+                device: Some(*device),
+                revision: Some(*revision),
+                epoch: None,
+            }),
             Self::Discovery(peers) => encode(Kind::PeerDiscovery, none, peers),
             Self::Ack(ack) => encode(Kind::Ack, none, ack),
             Self::Error(refusal) => encode(Kind::Error, none, refusal),
@@ -213,11 +207,7 @@ impl Message {
                     poll,
                 }))
             }
-            Kind::Vote
-            | Kind::OptionAdd
-            | Kind::RoleUpdate
-            | Kind::SettingsUpdate
-            | Kind::UserProfile => {
+            Kind::Command(_) => {
                 let (command_id, seq) = envelope.numbering()?;
                 let numbered = Numbered {
                     command_id,
@@ -260,80 +250,6 @@ impl Message {
             Kind::Ping => envelope.object().map(|Nothing {}| Self::Ping),
             Kind::Pong => envelope.object().map(|Nothing {}| Self::Pong),
         }
-    }
-}
-
-impl Poll {
-    /// The frame of a [`Message::PollState`], without making the message first.
-    #[must_use]
-    pub fn encode_state(&self, revision: Revision, epoch: Epoch) -> Bytes {
-        let fields = Fields {
-            revision: Some(revision),
-            epoch: Some(epoch),
-            ..Fields::default()
-        };
-        encode(Kind::PollState, fields, self)
-    }
-}
-
-impl Command {
-    /// Reads the command that a frame carries.
-    ///
-    /// # Errors
-    ///
-    /// `unknown-type`, `unexpected` when the message is no command, `bad-field`, `too-long`.
-    pub fn from_envelope(envelope: &Envelope<'_>, limits: &Limits) -> Result<Self, DecodeError> {
-        let command = match envelope.kind()? {
-            Kind::Vote => Command::Vote(envelope.object()?),
-            Kind::OptionAdd => Command::AddOption(envelope.object()?),
-            Kind::RoleUpdate => Command::UpdateRole(envelope.object()?),
-            Kind::SettingsUpdate => Command::UpdateSettings(envelope.object()?),
-            Kind::UserProfile => Command::SetProfile(envelope.object()?),
-            Kind::PollState
-            | Kind::PeerDiscovery
-            | Kind::Ack
-            | Kind::Error
-            | Kind::SyncRequest
-            | Kind::AuthHello
-            | Kind::AuthChallenge
-            | Kind::AuthProof
-            | Kind::Ping
-            | Kind::Pong => {
-                return Err(envelope.refuse(ErrorCode::Unexpected, "this message is no command"));
-            }
-        };
-        let too_long = match &command {
-            Command::Vote(vote) if vote.option_ids.len() > limits.max_choices => Some(format!(
-                "a vote names at most {} options",
-                limits.max_choices
-            )),
-            Command::AddOption(option) if !fits(&option.label, limits.max_label_chars) => Some(
-                format!("a label has at most {} characters", limits.max_label_chars),
-            ),
-            Command::SetProfile(profile) if !fits(&profile.name, limits.max_name_chars) => Some(
-                format!("a name has at most {} characters", limits.max_name_chars),
-            ),
-            Command::Vote(_)
-            | Command::AddOption(_)
-            | Command::SetProfile(_)
-            | Command::UpdateRole(_)
-            | Command::UpdateSettings(_) => None,
-        };
-        if let Some(message) = too_long {
-            return Err(envelope.refuse(ErrorCode::TooLong, message));
-        }
-        Ok(command)
-    }
-}
-
-fn encode_command(command: &Command, fields: Fields) -> Bytes {
-    let kind = command.kind();
-    match command {
-        Command::Vote(payload) => encode(kind, fields, payload),
-        Command::AddOption(payload) => encode(kind, fields, payload),
-        Command::UpdateRole(payload) => encode(kind, fields, payload),
-        Command::SetProfile(payload) => encode(kind, fields, payload),
-        Command::UpdateSettings(payload) => encode(kind, fields, payload),
     }
 }
 

@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use bytes::Bytes;
 use litemap::LiteMap;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
+use crate::envelope::{Fields, encode};
 use crate::limits::fits;
 use crate::strict::{Object, Word, objects, optional_object};
-use crate::{ErrorCode, Limits, OptionId, PeerId, PollId, Rejection, UserProfile};
+use crate::{
+    Epoch, ErrorCode, Kind, Limits, OptionId, PeerId, PollId, Rejection, Revision, UserProfile,
+};
 
 /// What somebody may do in a poll. The order is that of power.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -80,8 +84,19 @@ impl Member {
 }
 
 /// What somebody who starts a poll decides; the form of a poll in a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// ```
+/// use hustings_protocol::PollDraft;
+///
+/// let draft = PollDraft::new("Tea or coffee?")
+///     .options(["Tea", "Coffee"])
+///     .voters_may_add_options(true);
+/// assert_eq!(draft.options.len(), 2);
+/// assert!(!draft.multiple_choice);
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[non_exhaustive]
 pub struct PollDraft {
     /// The question.
     pub title: String,
@@ -94,6 +109,38 @@ pub struct PollDraft {
     /// Whether voters may add options.
     #[serde(default)]
     pub voters_may_add_options: bool,
+}
+
+impl PollDraft {
+    /// A single-choice poll without options, to which voters may add none.
+    #[must_use]
+    pub fn new(title: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Adds first options, by their labels.
+    #[must_use]
+    pub fn options<L: Into<String>>(mut self, labels: impl IntoIterator<Item = L>) -> Self {
+        self.options.extend(labels.into_iter().map(Into::into));
+        self
+    }
+
+    /// Lets a vote name several options, or not.
+    #[must_use]
+    pub const fn multiple_choice(mut self, several: bool) -> Self {
+        self.multiple_choice = several;
+        self
+    }
+
+    /// Lets voters add options, or not.
+    #[must_use]
+    pub const fn voters_may_add_options(mut self, may: bool) -> Self {
+        self.voters_may_add_options = may;
+        self
+    }
 }
 
 /// A poll: the options, who is in it, who may do what and who chose what.
@@ -196,6 +243,18 @@ impl Poll {
         };
         poll.check(limits)?;
         Ok(poll)
+    }
+
+    /// The frame of a [`Message::PollState`](crate::Message::PollState), without making the message
+    /// first.
+    #[must_use]
+    pub fn encode_state(&self, revision: Revision, epoch: Epoch) -> Bytes {
+        let fields = Fields {
+            revision: Some(revision),
+            epoch: Some(epoch),
+            ..Fields::default()
+        };
+        encode(Kind::PollState, fields, self)
     }
 
     /// Which poll it is.

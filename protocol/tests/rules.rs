@@ -27,12 +27,7 @@ const VIEWER: u8 = 3;
 const ALL: [u8; 4] = [OWNER, MODERATOR, VOTER, VIEWER];
 
 fn draft() -> PollDraft {
-    PollDraft {
-        title: "Which fruit?".to_owned(),
-        options: vec!["Apple".to_owned(), "Pear".to_owned(), "Plum".to_owned()],
-        multiple_choice: false,
-        voters_may_add_options: false,
-    }
+    PollDraft::new("Which fruit?").options(["Apple", "Pear", "Plum"])
 }
 
 fn new_poll(draft: PollDraft, limits: &Limits) -> Result<Poll, Rejection> {
@@ -111,11 +106,11 @@ fn set_name(name: &str) -> Command {
 }
 
 fn settings(closed: Option<bool>, voters_may_add_options: Option<bool>) -> Command {
-    Command::UpdateSettings(SettingsUpdate {
-        poll_id: poll_id(1),
-        closed,
-        voters_may_add_options,
-    })
+    Command::UpdateSettings(
+        SettingsUpdate::new(poll_id(1))
+            .closed(closed)
+            .voters_may_add_options(voters_may_add_options),
+    )
 }
 
 fn choices(options: &[u8]) -> Vec<OptionId> {
@@ -134,14 +129,7 @@ fn votes(poll: &Poll) -> Vec<u64> {
 
 #[test]
 fn a_new_poll_is_what_its_draft_says() {
-    let poll = new_poll(
-        PollDraft {
-            multiple_choice: true,
-            ..draft()
-        },
-        &Limits::default(),
-    )
-    .unwrap();
+    let poll = new_poll(draft().multiple_choice(true), &Limits::default()).unwrap();
     assert_eq!(poll.poll_id(), poll_id(1));
     assert_eq!(poll.owner(), peer(OWNER));
     assert_eq!(poll.title(), "Which fruit?");
@@ -175,11 +163,7 @@ fn a_draft_keeps_to_the_limits() {
         ..Limits::default()
     };
     let code = |title: &str, options: &[&str]| {
-        let draft = PollDraft {
-            title: title.to_owned(),
-            options: options.iter().map(|&label| label.to_owned()).collect(),
-            ..draft()
-        };
+        let draft = PollDraft::new(title).options(options.iter().copied());
         new_poll(draft, &limits)
             .map(drop)
             .map_err(|rejection| rejection.code)
@@ -241,10 +225,7 @@ fn one_choice_where_one_is_allowed() {
 
 #[test]
 fn several_choices_where_several_are_allowed() {
-    let mut poll = poll_from(PollDraft {
-        multiple_choice: true,
-        ..draft()
-    });
+    let mut poll = poll_from(draft().multiple_choice(true));
     act(&mut poll, VOTER, vote(&[2, 0])).unwrap();
     act(&mut poll, MODERATOR, vote(&[0])).unwrap();
     assert_eq!(
@@ -298,10 +279,7 @@ fn moderators_add_options_and_voters_where_the_poll_lets_them() {
         (true, [Ok(()), Ok(()), Ok(()), Err(NotAllowed)]),
     ] {
         for (author, expected) in ALL.into_iter().zip(expected) {
-            let mut poll = poll_from(PollDraft {
-                voters_may_add_options: voters_may,
-                ..draft()
-            });
+            let mut poll = poll_from(draft().voters_may_add_options(voters_may));
             assert_eq!(
                 act(&mut poll, author, add(9, "Fig")),
                 expected,
@@ -336,14 +314,7 @@ fn a_label_says_something_and_not_too_much() {
         max_label_chars: 3,
         ..Limits::default()
     };
-    let mut poll = new_poll(
-        PollDraft {
-            options: Vec::new(),
-            ..draft()
-        },
-        &limits,
-    )
-    .unwrap();
+    let mut poll = new_poll(PollDraft::new("Which fruit?"), &limits).unwrap();
     for (label, expected) in [
         ("", Err(ErrorCode::BadField)),
         ("\u{2003}\n", Err(ErrorCode::BadField)),
@@ -578,11 +549,7 @@ fn a_command_for_another_poll_is_refused() {
             peer_id: peer(VOTER),
             role: Role::Viewer,
         }),
-        Command::UpdateSettings(SettingsUpdate {
-            poll_id: elsewhere,
-            closed: Some(true),
-            voters_may_add_options: None,
-        }),
+        Command::UpdateSettings(SettingsUpdate::new(elsewhere).closed(true)),
     ] {
         assert_eq!(act(&mut poll(), OWNER, command), Err(ErrorCode::WrongPoll));
     }
@@ -675,7 +642,8 @@ proptest! {
         let touched = match &command {
             Command::UpdateRole(update) => Some(update.peer_id),
             Command::Vote(_) | Command::SetProfile(_) => Some(author),
-            Command::AddOption(_) | Command::UpdateSettings(_) => None,
+            // Options and settings are of nobody.
+            Command::AddOption(_) | Command::UpdateSettings(_) | _ => None,
         };
         for (peer, member) in poll.members() {
             if Some(peer) != touched {

@@ -91,11 +91,11 @@ fn commands() -> Vec<Command> {
         Command::SetProfile(UserProfile {
             name: "Łucja".to_owned(),
         }),
-        Command::UpdateSettings(SettingsUpdate {
-            poll_id,
-            closed: Some(true),
-            voters_may_add_options: Some(false),
-        }),
+        Command::UpdateSettings(
+            SettingsUpdate::new(poll_id)
+                .closed(true)
+                .voters_may_add_options(false),
+        ),
     ]
 }
 
@@ -114,12 +114,10 @@ fn poll() -> Poll {
     let owner = PeerId::of(&owner_key());
     let participant = PeerId::of(&participant_key());
     let mut ids = (1..).map(option_id);
-    let draft = PollDraft {
-        title: "Which fruit?".to_owned(),
-        options: vec!["Apple".to_owned(), "Пeaр".to_owned()],
-        multiple_choice: true,
-        voters_may_add_options: true,
-    };
+    let draft = PollDraft::new("Which fruit?")
+        .options(["Apple", "Пeaр"])
+        .multiple_choice(true)
+        .voters_may_add_options(true);
     let mut poll = Poll::new(poll_id(3), owner, draft, || ids.next().unwrap(), &limits).unwrap();
     let role = |peer_id, role| {
         Command::UpdateRole(RoleUpdate {
@@ -186,11 +184,9 @@ fn vectors() -> BTreeMap<String, Message> {
     );
     add(
         "poll-settings-one",
-        Message::Command(numbered(Command::UpdateSettings(SettingsUpdate {
-            poll_id: poll_id(3),
-            closed: Some(false),
-            voters_may_add_options: None,
-        }))),
+        Message::Command(numbered(Command::UpdateSettings(
+            SettingsUpdate::new(poll_id(3)).closed(false),
+        ))),
     );
     add(
         "poll-state",
@@ -299,9 +295,9 @@ fn no_kind_is_without_a_vector() {
                 .unwrap()
         })
         .collect();
-    assert_eq!(seen, Kind::ALL.iter().copied().collect());
+    assert_eq!(seen, Kind::all().collect());
 
-    for kind in Kind::ALL {
+    for kind in Kind::all() {
         let name = kind.as_str().replace(':', "-");
         assert!(vectors().contains_key(&format!("{name}.json")), "{kind}");
         assert_eq!(

@@ -15,7 +15,7 @@ use hustings_protocol::{
     Ack, Command, CommandId, DeviceId, Envelope, Hello, Limits, Message, Numbered, OptionId,
     PeerId, Poll, PollDraft, PollId, Proof, Revision, Seq, Vote,
 };
-use hustings_room::{ChannelBinding, Config, LinkId, Moment, Output, Owner, Setup};
+use hustings_room::{ChannelBinding, Config, Host, LinkId, Moment, Output, Owner, Setup};
 use serde::{Deserialize, Serialize};
 
 /// The most iterations; frames for so many are prepared.
@@ -110,7 +110,7 @@ fn command(iterations: usize) {
     let frames = votes();
     let mut bench = Bench::new(1);
     for frame in &frames[..iterations] {
-        bench.owner.handle_frame(bench.links[0], frame, NOW);
+        bench.host.handle_frame(bench.links[0], frame, NOW);
         bench.drain();
     }
 }
@@ -119,7 +119,7 @@ fn duplicate(iterations: usize) {
     let frames = votes();
     let mut bench = Bench::new(1);
     for _ in 0..=iterations {
-        bench.owner.handle_frame(bench.links[0], &frames[0], NOW);
+        bench.host.handle_frame(bench.links[0], &frames[0], NOW);
         bench.drain();
     }
 }
@@ -128,7 +128,7 @@ fn refused(iterations: usize) {
     let frame = vec![b' '; 17 * 1024];
     let mut bench = Bench::new(1);
     for _ in 0..iterations {
-        bench.owner.handle_frame(bench.links[0], &frame, NOW);
+        bench.host.handle_frame(bench.links[0], &frame, NOW);
         bench.drain();
     }
 }
@@ -145,14 +145,14 @@ fn broadcast(iterations: usize) {
     let frames = votes();
     let mut bench = Bench::new(1_001);
     for frame in &frames[..iterations] {
-        bench.owner.handle_frame(bench.links[0], frame, NOW);
+        bench.host.handle_frame(bench.links[0], frame, NOW);
         bench.drain();
     }
 }
 
 /// An owner with participants on links that take everything.
 struct Bench {
-    owner: Owner,
+    host: Host,
     links: Vec<LinkId>,
     queues: Vec<VecDeque<Bytes>>,
 }
@@ -160,12 +160,7 @@ struct Bench {
 impl Bench {
     fn new(participants: u64) -> Self {
         let key = SigningKey::from_bytes(&[1; 32]);
-        let draft = PollDraft {
-            title: "How much?".into(),
-            options: vec!["Little".into(), "Nothing".into()],
-            multiple_choice: false,
-            voters_may_add_options: false,
-        };
+        let draft = PollDraft::new("How much?").options(["Little", "Nothing"]);
         let mut number = 0;
         let next_option = || {
             number += 1;
@@ -181,8 +176,10 @@ impl Bench {
             unix_millis: 0,
             config: Config::default(),
         };
+        let mut host = Host::new(&setup, NOW);
+        host.open(Owner::create(setup, poll), NOW);
         let mut bench = Self {
-            owner: Owner::create(setup, poll),
+            host,
             links: Vec::new(),
             queues: Vec::new(),
         };
@@ -206,7 +203,7 @@ impl Bench {
         };
         self.links.push(link);
         self.queues.push(VecDeque::new());
-        self.owner.handle_link_up(link, both, NOW);
+        self.host.handle_link_up(link, both, NOW);
         let hello = Hello {
             v: VERSION,
             poll_id: poll_id(),
@@ -217,10 +214,10 @@ impl Bench {
             revision: None,
             oldest_seq: Seq::FIRST,
         };
-        self.owner
+        self.host
             .handle_frame(link, &Message::Hello(hello).encode(), NOW);
         let mut challenge = None;
-        while let Some(output) = self.owner.poll_output() {
+        while let Some(output) = self.host.poll_output() {
             if let Output::Send { frame, .. } = output
                 && let Ok(Message::Challenge(found)) = Message::decode(&frame, &Limits::default())
             {
@@ -239,13 +236,13 @@ impl Bench {
             participant_binding: &binding,
         };
         let signature = transcript.sign(Side::Participant, &key);
-        self.owner
+        self.host
             .handle_frame(link, &Message::Proof(Proof { signature }).encode(), NOW);
     }
 
     /// What a transport does with the outputs: a queue for each link.
     fn drain(&mut self) {
-        while let Some(output) = self.owner.poll_output() {
+        while let Some(output) = self.host.poll_output() {
             if let Output::Broadcast {
                 links,
                 except,

@@ -44,12 +44,7 @@
 //! let transport = net.transport(address)?;
 //!
 //! block_on(async {
-//!     let draft = PollDraft {
-//!         title: "Tea or coffee?".into(),
-//!         options: vec!["Tea".into(), "Coffee".into()],
-//!         multiple_choice: false,
-//!         voters_may_add_options: false,
-//!     };
+//!     let draft = PollDraft::new("Tea or coffee?").options(["Tea", "Coffee"]);
 //!     let poll = hosting.create(draft).await?;
 //!
 //!     let (room, driver) =

@@ -4,6 +4,7 @@ use hustings_protocol::{ErrorCode, PollId, Rejection};
 
 /// Why a command was not taken. It was not queued, and nothing will be sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SubmitError {
     /// The owner is away. The poll can be read; commands wait for its return only where
     /// [`OfflinePolicy::Queue`](crate::OfflinePolicy) was chosen.

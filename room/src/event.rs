@@ -6,6 +6,7 @@ use crate::{DownReason, LinkId, Moment};
 
 /// Something that an application may want to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event {
     /// A participant's connection to the owner changed.
     Connection(Connection),
@@ -65,6 +66,7 @@ pub enum Connection {
 
 /// Why there is no joining.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Refused {
     /// Whoever answers at the owner's address does not hold the owner's key, or somebody sits in
     /// between. Nothing was sent to them.

@@ -9,13 +9,13 @@
 //!
 //! # The core
 //!
-//! [`Owner`], [`Participant`] and [`Host`] (several owners behind one address) do no I/O. They are told
-//! what happened, with the time as an argument, and say what they want done, as [`Output`]s under one
-//! rule: what comes after a record is done only when the record is durable. They never read a clock,
-//! never make randomness (they are born with a seed), never wait and never panic over what a peer
-//! sends; the same inputs give the same outputs, byte for byte.
+//! [`Participant`] and [`Host`] (the [`Owner`]s of many polls behind one address) do no I/O. They are
+//! told what happened, with the time as an argument, and say what they want done, as [`Output`]s under
+//! one rule: what comes after a record is done only when the record is durable. They never read a
+//! clock, never make randomness (they are born with a seed), never wait and never panic over what a
+//! peer sends; the same inputs give the same outputs, byte for byte.
 //!
-//! Here a participant meets an owner, and the example carries the frames:
+//! Here a participant joins a hosted poll, and the example carries the frames:
 //!
 //! ```
 //! use bytes::Bytes;
@@ -24,7 +24,7 @@
 //!     Command, DeviceId, OptionId, Poll, PollDraft, PollId, StoredOutbox, Vote,
 //! };
 //! use hustings_room::{
-//!     ChannelBinding, Config, LinkId, Moment, Output, Owner, Participant, Setup,
+//!     ChannelBinding, Config, Host, LinkId, Moment, Output, Owner, Participant, Setup,
 //! };
 //!
 //! fn setup(seed: u8) -> Setup {
@@ -39,44 +39,42 @@
 //!
 //! let poll_id: PollId = "5f0c9f60-3f3c-4b3e-9d2f-0a1b2c3d4e5f".parse()?;
 //! let tea: OptionId = "00000000-0000-4000-8000-000000000001".parse()?;
-//! let draft = PollDraft {
-//!     title: "Tea?".into(),
-//!     options: vec!["Yes".into()],
-//!     multiple_choice: false,
-//!     voters_may_add_options: false,
-//! };
-//! let (host, guest, now) = (setup(1), setup(2), Moment::START);
-//! let poll = Poll::new(poll_id, host.peer(), draft, || tea, &host.config.limits)?;
-//! let mut owner = Owner::create(host, poll);
-//! let mut voter = Participant::new(guest, owner.room_id(), StoredOutbox::default(), None, now)?;
+//! let draft = PollDraft::new("Tea?").options(["Yes"]);
+//! let (ours, theirs, now) = (setup(1), setup(2), Moment::START);
+//! let poll = Poll::new(poll_id, ours.peer(), draft, || tea, &ours.config.limits)?;
+//! let mut host = Host::new(&ours, now);
+//! let owner = Owner::create(Setup { seed: host.new_seed(), ..ours }, poll);
+//! let room = owner.room_id();
+//! host.open(owner, now);
+//! let mut voter = Participant::new(theirs, room, StoredOutbox::default(), None, now)?;
 //!
 //! // A transport would dial and connect; here both ends are simply told.
 //! let (out, into) = (LinkId::dialled(0), LinkId::accepted(0));
 //! let id = Bytes::from_static(b"this channel");
 //! let binding = ChannelBinding { local: id.clone(), remote: id };
-//! owner.handle_link_up(into, binding.clone(), now);
+//! host.handle_link_up(into, binding.clone(), now);
 //! voter.handle_link_up(out, binding, now);
 //!
 //! // A driver would commit the records; here they are dropped.
-//! let mut carry = |owner: &mut Owner, voter: &mut Participant| loop {
+//! let mut carry = |host: &mut Host, voter: &mut Participant| loop {
 //!     let (mut up, mut down) = (Vec::new(), Vec::new());
 //!     while let Some(output) = voter.poll_output() {
 //!         if let Output::Send { frame, .. } = output { up.push(frame) }
 //!     }
-//!     up.iter().for_each(|frame| owner.handle_frame(into, frame, now));
-//!     while let Some(output) = owner.poll_output() {
+//!     up.iter().for_each(|frame| host.handle_frame(into, frame, now));
+//!     while let Some(output) = host.poll_output() {
 //!         if let Output::Send { frame, .. } = output { down.push(frame) }
 //!     }
 //!     down.iter().for_each(|frame| voter.handle_frame(out, frame, now));
 //!     if up.is_empty() && down.is_empty() { break }
 //! };
-//! carry(&mut owner, &mut voter); // the handshake, the poll, who is here
+//! carry(&mut host, &mut voter); // the handshake, the poll, who is here
 //!
 //! voter.submit(Command::Vote(Vote { poll_id, option_ids: vec![tea] }), now)?;
 //! assert_eq!(voter.pending().len(), 1); // shown at once, as pending
-//! carry(&mut owner, &mut voter);
+//! carry(&mut host, &mut voter);
 //! assert!(voter.pending().is_empty());
-//! assert_eq!(voter.confirmed(), Some(owner.poll()));
+//! assert_eq!(voter.confirmed(), host.owner(poll_id).map(Owner::poll));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

@@ -68,6 +68,7 @@ pub struct ChannelBinding {
 
 /// Why a link is down, or never came up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum DownReason {
     /// The other side closed the link in good order.
     #[error("the other side closed the link")]

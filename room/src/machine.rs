@@ -2,11 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::{
-    ChannelBinding, DownReason, Host, LinkId, Moment, Output, Owner, Participant, TimeoutReason,
-};
+use crate::{ChannelBinding, DownReason, Host, LinkId, Moment, Output, Participant, TimeoutReason};
 
-/// The verbs that [`Host`], [`Owner`] and [`Participant`] share, for a driver that runs either.
+/// The verbs that [`Host`] and [`Participant`] share, for a driver that runs either.
 ///
 /// After every `handle_…` and every command, drain [`poll_output`](Machine::poll_output) under the
 /// write-ahead rule of [`Output`], then look at [`poll_timeout`](Machine::poll_timeout).
@@ -81,5 +79,4 @@ macro_rules! machine {
 }
 
 machine!(Host);
-machine!(Owner);
 machine!(Participant);

@@ -17,7 +17,7 @@ use crate::{Event, LinkId};
 /// starts again from what is durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// Keep a record.
+    /// Store a record.
     Persist(Persist),
     /// Send a frame.
     Send {
@@ -56,16 +56,16 @@ pub enum Output {
     },
 }
 
-/// A record to keep, and the room that it belongs to.
+/// A record to store, and the room that it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Persist {
     /// Which room.
     pub room: RoomId,
-    /// What to keep.
+    /// What to store.
     pub record: Record,
 }
 
-/// What is kept. The frames are messages as they cross the wire.
+/// One thing to store, all of it or nothing. The frames are messages as they cross the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
     /// Outbox: a command that was submitted.
@@ -75,7 +75,7 @@ pub enum Record {
         /// The command as it will be sent, each time alike.
         frame: Bytes,
     },
-    /// Outbox: a command that has its outcome.
+    /// Outbox: a command that is settled, which is to say, has its outcome.
     Settled {
         /// Its number.
         seq: Seq,
@@ -103,20 +103,28 @@ pub enum Record {
         /// A `poll:state`.
         frame: Bytes,
     },
-    /// Journal: one more update.
+    /// Journal: one more update, and the receipt of the command that it is. They are one record, so
+    /// that both are there or none: an update without its receipt would be applied again, a receipt
+    /// without its update would be an answer that is not true.
     JournalUpdate {
         /// The revision that it made.
         revision: Revision,
         /// The relayed command.
         frame: Bytes,
-    },
-    /// Journal: how a command ended. It is kept with the update, so that both are there or none.
-    Receipt {
-        /// Whose command.
+        /// Whose command it was.
         author: PeerId,
         /// From which device.
         device: DeviceId,
-        /// The outcome.
+        /// What the author is told.
+        receipt: Receipt,
+    },
+    /// Journal: a command that was rejected, and so made no update.
+    JournalRejection {
+        /// Whose command it was.
+        author: PeerId,
+        /// From which device.
+        device: DeviceId,
+        /// What the author is told.
         receipt: Receipt,
     },
 }
@@ -132,7 +140,7 @@ impl Record {
             | Self::Settled { .. }
             | Self::JournalSnapshot { .. }
             | Self::JournalUpdate { .. }
-            | Self::Receipt { .. } => true,
+            | Self::JournalRejection { .. } => true,
         }
     }
 }

@@ -1,6 +1,5 @@
 //! The authority and relay of one poll.
 
-mod admission;
 mod dedup;
 mod links;
 mod log;
@@ -11,42 +10,29 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use ed25519_dalek::SigningKey;
 use hustings_protocol::{
-    Ack, Command, CommandId, DeviceId, Envelope, Epoch, ErrorCode, Message, Numbered, Outcome,
-    PeerId, PeerInfo, Poll, Receipt, Refusal, Rejection, Revision, RoomId, StoredJournal,
+    Ack, Command, CommandId, DeviceId, Envelope, Epoch, ErrorCode, Hello, Message, Numbered,
+    Outcome, PeerId, PeerInfo, Poll, Receipt, Refusal, Rejection, Revision, RoomId, StoredJournal,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
-use self::links::{About, Links, Phase};
+use self::links::{About, Links, Session};
 use self::sequencer::{Sequenced, Sequencer};
-use crate::handshake::{busy, too_late};
-use crate::liveness::Verdict;
+use crate::liveness::{Liveness, Verdict};
 use crate::outgoing::{encode_command, new_command_id};
 use crate::{
-    ChannelBinding, CommandState, Config, DownReason, Event, LinkId, Moment, Output, Persist,
-    Record, RestoreError, Setup, SubmitError, TimeoutReason,
+    CommandState, Config, Event, LinkId, Moment, Output, Persist, Record, RestoreError, Setup,
+    SubmitError, TimeoutReason,
 };
 
 /// The authority over one poll and the hub of its star.
 ///
-/// # Use
-///
-/// - **Inputs** tell it what happened: [`handle_link_up`](Self::handle_link_up),
-///   [`handle_frame`](Self::handle_frame), [`handle_blocked`](Self::handle_blocked),
-///   [`handle_writable`](Self::handle_writable), [`handle_link_down`](Self::handle_link_down),
-///   [`handle_timeout`](Self::handle_timeout).
-/// - **Commands** are what this side wants: [`submit`](Self::submit), [`close`](Self::close).
-/// - **Pollers** say what to do. After *every* input or command, first
-///   [`poll_output`](Self::poll_output) until it is empty, under the write-ahead rule of
-///   [`Output`]; then [`poll_timeout`](Self::poll_timeout), which any input may have changed.
-/// - **Getters** change nothing.
-///
-/// No input makes it panic, and none of a peer's ends more than that peer's own link.
+/// It is made here, [new](Self::create) or from its [journal](Self::restore), and used through the
+/// [`Host`](crate::Host) that [opens](crate::Host::open) it: the host has the links of those who have
+/// not proved who they are, and an owner hears of nobody else but its members.
 #[derive(Debug)]
 pub struct Owner {
-    key: SigningKey,
     room: RoomId,
     device: DeviceId,
     config: Config,
@@ -100,7 +86,6 @@ impl Owner {
             poll_id: sequencer.poll.poll_id(),
         };
         Self {
-            key: setup.key,
             room,
             device: setup.device,
             config: setup.config,
@@ -159,37 +144,40 @@ impl Owner {
     // Pollers.
 
     /// The next thing to do, in order; see [`Output`] for what may not overtake what.
-    pub fn poll_output(&mut self) -> Option<Output> {
+    pub(crate) fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is due next, and for what.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<(Moment, TimeoutReason)> {
+    /// When `handle_timeout` is due next, and for what.
+    pub(crate) fn poll_timeout(&self) -> Option<(Moment, TimeoutReason)> {
         self.links.next_deadline()
     }
 
-    // Inputs.
+    // Inputs, which come from the host that this owner's poll is in.
 
-    /// Somebody has connected.
-    pub fn handle_link_up(&mut self, link: LinkId, binding: ChannelBinding, now: Moment) {
-        if self.links.len() >= self.config.max_links {
-            self.refuse(link, None, busy());
-            self.outputs.push_back(Output::Hangup { link });
-            return;
+    /// Somebody has proved who they are, and is a member from now on. They get the first sync at
+    /// once, and then who is here: that is what ends the joining.
+    pub(crate) fn admit(&mut self, link: LinkId, hello: &Hello, now: Moment) {
+        let session = Session::new(hello, Liveness::new(&self.config, now));
+        if let Some(old) = self.links.admit(link, session) {
+            self.links.remove(old);
+            self.outputs.push_back(Output::Hangup { link: old });
         }
-        self.links
-            .insert(link, binding, now + self.config.handshake_timeout);
+        let known = hello.epoch.zip(hello.revision);
+        self.check_rollback(link, known);
+        self.sync(link, known);
+        self.send_discovery(link);
+        let came = PeerInfo {
+            peer_id: hello.peer_id,
+            device: hello.device,
+            online: true,
+        };
+        self.presence_changed(came, Some(link));
     }
 
-    /// A link has ended.
-    pub fn handle_link_down(&mut self, link: LinkId, _reason: DownReason, _now: Moment) {
-        self.forget(link);
-    }
-
-    /// A link had no room for this frame. It gets nothing more until it
-    /// [writable](Self::handle_writable) again, and then what it has missed.
-    pub fn handle_blocked(&mut self, link: LinkId, frame: &[u8], _now: Moment) {
+    /// A member's link had no room for this frame. It gets nothing more until it is writable
+    /// again, and then what it has missed.
+    pub(crate) fn handle_blocked(&mut self, link: LinkId, frame: &[u8]) {
         let about = match Envelope::parse(frame, frame.len(), &self.config.limits) {
             Ok(envelope) => About::of(&envelope, &self.config.limits),
             // What cannot be read was not written here.
@@ -198,11 +186,11 @@ impl Owner {
         self.links.block(link, about);
     }
 
-    /// A link that was blocked has room again.
+    /// A member's link that was blocked has room again.
     ///
     /// Each of what is sent now may find no room again, and is owed again then. But the first finds
     /// some, so there is less each time.
-    pub fn handle_writable(&mut self, link: LinkId, _now: Moment) {
+    pub(crate) fn handle_writable(&mut self, link: LinkId) {
         let Some((peer, device, owed)) = self.links.unblock(link) else {
             return;
         };
@@ -212,10 +200,8 @@ impl Owner {
             .receipts(peer, device)
             .filter(|receipt| owed.answers.contains(&receipt.command_id))
             .map(|receipt| {
-                (
-                    receipt.command_id,
-                    answer(receipt.command_id, &receipt.outcome),
-                )
+                let frame = answer(receipt.command_id, &receipt.outcome);
+                (receipt.command_id, frame)
             })
             .collect();
         for (command_id, frame) in answers {
@@ -230,37 +216,28 @@ impl Owner {
         }
     }
 
-    /// A frame has arrived.
-    pub fn handle_frame(&mut self, link: LinkId, frame: &[u8], now: Moment) {
-        let limits = self.config.limits;
-        let Some(state) = self.links.get_mut(link) else {
+    /// A member has sent a frame.
+    pub(crate) fn handle_frame(&mut self, link: LinkId, frame: &[u8], now: Moment) {
+        let Some(session) = self.links.get_mut(link) else {
             return;
         };
-        if let Phase::Member(member) = &mut state.phase {
-            member.liveness.heard(now);
-        }
-        let in_handshake = !matches!(state.phase, Phase::Member(_));
-        let envelope = match Envelope::parse(frame, limits.max_command_bytes, &limits) {
-            Ok(envelope) => envelope,
-            Err(error) if in_handshake => return self.fail_handshake(link, error.rejection),
-            Err(error) => return self.fault(link, error.command_id, error.rejection),
-        };
-        if in_handshake {
-            self.handshake(link, &envelope, now);
-        } else {
-            self.receive(link, &envelope);
+        session.liveness.heard(now);
+        let limits = self.config.limits;
+        match Envelope::parse(frame, limits.max_command_bytes, &limits) {
+            Ok(envelope) => self.receive(link, &envelope),
+            Err(error) => self.fault(link, error.command_id, error.rejection),
         }
     }
 
     /// A deadline has come. Harmless when it has not.
-    pub fn handle_timeout(&mut self, now: Moment) {
+    pub(crate) fn handle_timeout(&mut self, now: Moment) {
         while let Some(link) = self.links.first_due(now) {
-            let Some(member) = self.links.member_mut(link) else {
-                self.fail_handshake(link, too_late());
-                continue;
+            let Some(session) = self.links.get_mut(link) else {
+                // Links and deadlines are changed together, so there is none without the other.
+                return;
             };
-            let verdict = member.liveness.judge(&self.config, now);
-            let deadline = member.liveness.deadline();
+            let verdict = session.liveness.judge(&self.config, now);
+            let deadline = session.liveness.deadline();
             match verdict {
                 Verdict::Alive => {}
                 Verdict::Ping => self.send(link, &Message::Ping),
@@ -273,8 +250,17 @@ impl Owner {
         }
     }
 
-    /// Nothing: an owner dials nobody.
-    pub fn handle_wake(&mut self, _now: Moment) {}
+    /// A link is no more: the member is gone, unless they are here on another one.
+    pub(crate) fn forget(&mut self, link: LinkId) {
+        if let Some((peer_id, device)) = self.links.remove(link) {
+            let gone = PeerInfo {
+                peer_id,
+                device,
+                online: false,
+            };
+            self.presence_changed(gone, None);
+        }
+    }
 
     // Commands.
 
@@ -284,7 +270,11 @@ impl Owner {
     ///
     /// Only when the command is for another poll or too large; what the poll's rules refuse is an
     /// outcome.
-    pub fn submit(&mut self, command: Command, now: Moment) -> Result<CommandId, SubmitError> {
+    pub(crate) fn submit(
+        &mut self,
+        command: Command,
+        now: Moment,
+    ) -> Result<CommandId, SubmitError> {
         let seq = self.sequencer.dedup.next_seq(self.room.owner, self.device);
         let command_id = new_command_id(&mut self.rng, self.unix_millis, now);
         let frame = encode_command(
@@ -312,7 +302,7 @@ impl Owner {
             }
             Ok(Sequenced::Rejected { receipt }) => {
                 let state = CommandState::from(receipt.outcome.clone());
-                self.persist_receipt(self.room.owner, self.device, receipt);
+                self.rejected(self.room.owner, self.device, receipt);
                 self.command_event(command_id, state);
             }
             Ok(Sequenced::Duplicate(_)) => {}
@@ -327,7 +317,7 @@ impl Owner {
     }
 
     /// Stops hosting: every link is closed. The journal stays.
-    pub fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         for link in std::mem::take(&mut self.links).into_ids() {
             self.outputs.push_back(Output::Hangup { link });
         }
@@ -340,8 +330,10 @@ impl Owner {
         self.persist(Record::JournalUpdate {
             revision,
             frame: frame.clone(),
+            author,
+            device,
+            receipt,
         });
-        self.persist_receipt(author, device, receipt);
         let after_bytes = self.config.snapshot_after_bytes;
         if self.sequencer.log.wants_snapshot(after_bytes) {
             let (frame, keep_after) = self.sequencer.journal_snapshot();
@@ -360,8 +352,8 @@ impl Owner {
             .push_back(Output::Persist(Persist { room, record }));
     }
 
-    fn persist_receipt(&mut self, author: PeerId, device: DeviceId, receipt: Receipt) {
-        self.persist(Record::Receipt {
+    fn rejected(&mut self, author: PeerId, device: DeviceId, receipt: Receipt) {
+        self.persist(Record::JournalRejection {
             author,
             device,
             receipt,
@@ -385,7 +377,7 @@ impl Owner {
 
     /// Sends, unless the link is blocked: then it is owed what this is about.
     fn send_frame(&mut self, link: LinkId, frame: Bytes, about: About) {
-        if let Some(owed) = self.links.member_mut(link).and_then(|it| it.owed.as_mut()) {
+        if let Some(owed) = self.links.get_mut(link).and_then(|it| it.owed.as_mut()) {
             owed.add(about);
         } else {
             self.outputs.push_back(Output::Send { link, frame });
@@ -426,7 +418,7 @@ impl Owner {
 
     /// Tells the peer and the application what was wrong.
     fn fault(&mut self, link: LinkId, command_id: Option<CommandId>, rejection: Rejection) {
-        let peer = self.links.member(link).map(|member| member.peer);
+        let peer = self.links.get(link).map(|session| session.peer);
         self.refuse(link, command_id, rejection.clone());
         self.event(Event::Fault {
             link,
@@ -438,19 +430,6 @@ impl Owner {
     fn hang_up(&mut self, link: LinkId) {
         self.outputs.push_back(Output::Hangup { link });
         self.forget(link);
-    }
-
-    fn forget(&mut self, link: LinkId) {
-        if let Some((peer_id, device)) = self.links.remove(link) {
-            self.presence_changed(
-                PeerInfo {
-                    peer_id,
-                    device,
-                    online: false,
-                },
-                None,
-            );
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! One participant's side of a room.
 
 mod connection;
+mod handshake;
 mod in_flight;
 mod receive;
 mod replica;
@@ -10,7 +11,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
-use hustings_protocol::handshake::VERSION;
 use hustings_protocol::{
     Command, CommandId, DeviceId, Hello, Message, Numbered, PeerId, PeerInfo, Poll, Rejection,
     Revision, RoomId, Seq, StoredLog, StoredOutbox,
@@ -22,7 +22,6 @@ use rand_core::SeedableRng;
 use self::in_flight::InFlight;
 use self::replica::Replica;
 use crate::backoff::Backoff;
-use crate::handshake::new_nonce;
 use crate::liveness::Liveness;
 use crate::outgoing::{encode_command, new_command_id};
 use crate::timer::TimerTable;
@@ -98,6 +97,17 @@ struct Session {
     asked: Option<Ask>,
 }
 
+impl Session {
+    fn new(link: LinkId, config: &Config, now: Moment) -> Self {
+        Self {
+            link,
+            liveness: Liveness::new(config, now),
+            blocked: false,
+            asked: None,
+        }
+    }
+}
+
 /// What a participant that is behind asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Ask {
@@ -116,7 +126,8 @@ pub struct Pending {
     pub seq: Seq,
     /// What is asked for.
     pub command: Command,
-    /// How far it is: [`CommandState::Persisted`] or [`CommandState::Sent`].
+    /// How far it is. A machine by itself knows [`CommandState::Persisted`] (as of its own outputs) and
+    /// [`CommandState::Sent`]; a driver's handle also says [`CommandState::Queued`].
     pub state: CommandState,
 }
 
@@ -250,28 +261,7 @@ impl Participant {
         if !matches!(self.phase, Phase::Dialling { link: dialled } if dialled == link) {
             return self.outputs.push_back(Output::Hangup { link });
         }
-        let known = self.replica.known();
-        let hello = Hello {
-            v: VERSION,
-            poll_id: self.room.poll_id,
-            peer_id: self.peer,
-            device: self.device,
-            nonce: new_nonce(&mut self.rng),
-            epoch: known.map(|(epoch, _)| epoch),
-            revision: known.map(|(_, revision)| revision),
-            oldest_seq: self.in_flight.oldest(),
-        };
-        self.timers.stop(TimeoutReason::Dial);
-        self.timers.set(
-            TimeoutReason::Handshake,
-            now + self.config.handshake_timeout,
-        );
-        self.send(link, &Message::Hello(hello));
-        self.phase = Phase::AwaitChallenge {
-            link,
-            hello,
-            binding,
-        };
+        self.greet(link, binding, now);
     }
 
     /// A link has ended, or a dial has failed.

@@ -104,6 +104,7 @@ pub enum TransportEvent {
 
 /// Why a transport as a whole cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TransportError {
     /// Somebody else is registered at this address.
     #[error("the address {0} is taken")]

@@ -133,6 +133,7 @@ impl Default for BrokerLimits {
 
 /// Why a broker does not run.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum BrokerError {
     /// A setting is wrong.
     #[error(transparent)]

@@ -171,6 +171,7 @@ impl fmt::Debug for Status {
 
 /// Why a transport could not be opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum OpenError {
     /// A setting is wrong.
     #[error(transparent)]

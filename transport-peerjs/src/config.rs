@@ -219,6 +219,7 @@ impl fmt::Debug for Token {
 
 /// What is wrong with a setting.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConfigError {
     /// The host is not a bare name or address.
     #[error("the host is to be a name or an address, without scheme, port or path: {0:?}")]

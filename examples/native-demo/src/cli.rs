@@ -146,12 +146,7 @@ fn parse_poll(bytes: &[u8]) -> Result<PollDraft, Complaint> {
 }
 
 fn draft_of(title: &str, options: &[String]) -> PollDraft {
-    PollDraft {
-        title: title.to_owned(),
-        options: options.to_vec(),
-        multiple_choice: false,
-        voters_may_add_options: false,
-    }
+    PollDraft::new(title.to_owned()).options(options.to_vec())
 }
 
 /// What the library says to a draft.

@@ -122,9 +122,11 @@ impl<'a> Follow<'a> {
                 let text = format!("the other side did what it should not: {rejection}");
                 self.narrator.say(&self.name, Tone::Bad, text);
             }
+            // The tally says it, or it is nothing that a scene shows.
             Event::PollChanged { .. }
             | Event::PeersChanged(_)
-            | Event::JournalRolledBack { .. } => {}
+            | Event::JournalRolledBack { .. }
+            | _ => {}
         }
         Ok(())
     }

@@ -10,6 +10,9 @@ use js_sys::{Error, Reflect};
 use tab::{HostError, JoinError};
 use wasm_bindgen::JsValue;
 
+/// The word for what has none of its own yet.
+const OTHER: &str = "failed";
+
 /// Why something could not be done. In JavaScript it is an `Error` with these two.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -25,6 +28,10 @@ impl Failure {
             code: code.into(),
             message: message.to_string(),
         }
+    }
+
+    fn other(error: impl ToString) -> Self {
+        Self::new(OTHER, error)
     }
 
     /// The caller gave something that cannot be read.
@@ -55,6 +62,7 @@ impl From<Refused> for Failure {
         match refused {
             Refused::NotTheOwner => Self::new("not-the-owner", refused),
             Refused::ByOwner(rejection) => rejection.into(),
+            _ => Self::other(refused),
         }
     }
 }
@@ -68,11 +76,13 @@ impl From<CallError> for Failure {
                     SubmitError::WrongPoll(_) => "wrong-poll",
                     SubmitError::TooLarge { .. } => "too-large",
                     SubmitError::OutboxFull(_) => "outbox-full",
+                    _ => OTHER,
                 };
                 Self::new(code, error)
             }
             CallError::Refused(refused) => refused.into(),
             CallError::Stopped => Self::new("closed", error),
+            _ => Self::other(error),
         }
     }
 }
@@ -87,6 +97,7 @@ impl From<StoreError> for Failure {
             StoreError::Unavailable(_) => "storage-unavailable",
             StoreError::Corrupt { .. } => "storage-corrupt",
             StoreError::Io(_) => "storage-failed",
+            _ => OTHER,
         };
         Self::new(code, error)
     }
@@ -97,6 +108,7 @@ impl From<TabError> for Failure {
         match error {
             TabError::NoLocks(error) => error.into(),
             TabError::Store(error) => error.into(),
+            _ => Self::other(error),
         }
     }
 }
@@ -116,6 +128,7 @@ impl From<OpenError> for Failure {
             OpenError::NoJournal(_) => Self::new("no-journal", error),
             OpenError::Randomness(_) => Self::new("no-randomness", error),
             OpenError::Stopped => Self::new("closed", error),
+            _ => Self::other(error),
         }
     }
 }
@@ -128,6 +141,7 @@ impl From<hustings_transport_peerjs::OpenError> for Failure {
             OpenError::Config(_) => "bad-configuration",
             OpenError::Randomness(_) => "no-randomness",
             OpenError::NoWindow => "no-window",
+            _ => OTHER,
         };
         Self::new(code, error)
     }

@@ -255,12 +255,10 @@ impl Room {
             voters_may_add_options: Option<bool>,
         }
         let settings: Settings = values::from_js(&settings, "the settings")?;
-        self.submit(Command::UpdateSettings(SettingsUpdate {
-            poll_id: self.room.id().poll_id,
-            closed: settings.closed,
-            voters_may_add_options: settings.voters_may_add_options,
-        }))
-        .await
+        let update = SettingsUpdate::new(self.room.id().poll_id)
+            .closed(settings.closed)
+            .voters_may_add_options(settings.voters_may_add_options);
+        self.submit(Command::UpdateSettings(update)).await
     }
 
     /// Resolves once the owner has let this side in.
@@ -285,7 +283,9 @@ impl Room {
         let held = Rc::clone(&self.closing);
         let (listening, handle): (_, AbortHandle) = abortable(async move {
             while let Some(event) = events.next().await {
-                call(&callback, &RoomEvent::new(event, &room));
+                if let Some(event) = RoomEvent::new(event, &room) {
+                    call(&callback, &event);
+                }
             }
             call(&callback, &RoomEvent::Closed);
             drop(held);

@@ -80,7 +80,7 @@ impl Connection {
 pub(crate) struct Pending {
     command_id: CommandId,
     seq: Seq,
-    command: Asked,
+    command: Command,
     state: &'static str,
 }
 
@@ -89,36 +89,8 @@ impl From<hustings_room::Pending> for Pending {
         Self {
             command_id: pending.command_id,
             seq: pending.seq,
-            command: Asked::from(pending.command),
+            command: pending.command,
             state: word(&pending.state),
-        }
-    }
-}
-
-/// A command with its type's name on the wire.
-#[derive(Serialize)]
-#[serde(tag = "type", content = "payload")]
-enum Asked {
-    #[serde(rename = "poll:vote")]
-    Vote(hustings_protocol::Vote),
-    #[serde(rename = "poll:option:add")]
-    AddOption(hustings_protocol::OptionAdd),
-    #[serde(rename = "poll:role:update")]
-    UpdateRole(hustings_protocol::RoleUpdate),
-    #[serde(rename = "user:profile")]
-    SetProfile(hustings_protocol::UserProfile),
-    #[serde(rename = "poll:settings")]
-    UpdateSettings(hustings_protocol::SettingsUpdate),
-}
-
-impl From<Command> for Asked {
-    fn from(command: Command) -> Self {
-        match command {
-            Command::Vote(vote) => Self::Vote(vote),
-            Command::AddOption(option) => Self::AddOption(option),
-            Command::UpdateRole(update) => Self::UpdateRole(update),
-            Command::SetProfile(profile) => Self::SetProfile(profile),
-            Command::UpdateSettings(update) => Self::UpdateSettings(update),
         }
     }
 }
@@ -213,8 +185,9 @@ pub(crate) enum RoomEvent {
 }
 
 impl RoomEvent {
-    pub(crate) fn new(event: Event, room: &Room) -> Self {
-        match event {
+    /// `None` for an event that JavaScript has no word for yet.
+    pub(crate) fn new(event: Event, room: &Room) -> Option<Self> {
+        Some(match event {
             Event::Connection(connection) => Self::Connection {
                 connection: Connection::new(connection, room),
             },
@@ -232,6 +205,7 @@ impl RoomEvent {
                 message: rejection.message,
             },
             Event::JournalRolledBack { have, seen } => Self::RolledBack { have, seen },
-        }
+            _ => return None,
+        })
     }
 }

@@ -173,7 +173,7 @@ fn refused(why: &Refused) -> String {
             "whoever sent you here has no poll under this link".to_owned()
         }
         Refused::ByOwner(rejection) => format!("the host refused: {}", rejection.message),
-        Refused::NotTheOwner => why.to_string(),
+        Refused::NotTheOwner | _ => why.to_string(),
     }
 }
 
@@ -186,9 +186,9 @@ fn away(reason: &DownReason, registration: Option<&RegistrationState>) -> &'stat
     }
     match reason {
         DownReason::ClosedByPeer => "The host's tab was closed.",
-        DownReason::Lost(_) => "The connection was lost.",
         DownReason::Unreachable => "The host's tab is not open.",
         DownReason::DialFailed(_) => "The host does not answer.",
+        DownReason::Lost(_) | _ => "The connection was lost.",
     }
 }
 

@@ -19,11 +19,9 @@ pub(crate) fn HostTools(model: Model) -> impl IntoView {
             .is_some_and(|poll| poll.voters_may_add_options())
     });
     let change = move |closed: Option<bool>, voters_may_add_options: Option<bool>| {
-        let update = SettingsUpdate {
-            poll_id: model.link.poll_id,
-            closed,
-            voters_may_add_options,
-        };
+        let update = SettingsUpdate::new(model.link.poll_id)
+            .closed(closed)
+            .voters_may_add_options(voters_may_add_options);
         model.submit(Command::UpdateSettings(update), || {});
     };
     view! {

@@ -222,7 +222,7 @@ impl Model {
                 Err(CallError::Submit(SubmitError::OwnerOffline)) => {
                     self.tell("Nothing was sent: the host is away.".to_owned());
                 }
-                Err(why @ (CallError::Submit(_) | CallError::Refused(_))) => {
+                Err(why @ (CallError::Submit(_) | CallError::Refused(_) | _)) => {
                     self.refused(&command, &why.to_string());
                 }
             }

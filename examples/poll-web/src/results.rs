@@ -46,7 +46,11 @@ impl Results {
                 Command::AddOption(option) => {
                     waiting.insert(option.option_id);
                 }
-                Command::UpdateRole(_) | Command::SetProfile(_) | Command::UpdateSettings(_) => {}
+                // What changes no row.
+                Command::UpdateRole(_)
+                | Command::UpdateSettings(_)
+                | Command::SetProfile(_)
+                | _ => {}
             }
         }
         let certain = confirmed.tally();
@@ -144,12 +148,7 @@ mod tests {
 
     /// A poll of `=Tea` and `"Coffee"`, in which peers 1 and 2 chose the first and peer 3 the second.
     fn poll() -> Poll {
-        let draft = PollDraft {
-            title: "Which?".into(),
-            options: vec!["=Tea".into(), "\"Coffee\"".into()],
-            multiple_choice: false,
-            voters_may_add_options: false,
-        };
+        let draft = PollDraft::new("Which?").options(["=Tea", "\"Coffee\""]);
         let mut numbers = 1..;
         let limits = Limits::default();
         let next = || option_id(numbers.next().unwrap());

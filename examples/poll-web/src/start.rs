@@ -87,12 +87,10 @@ fn Create() -> impl IntoView {
                 .map(|line| line.label.get_untracked().trim().to_owned());
             labels.filter(|label| !label.is_empty()).collect::<Vec<_>>()
         });
-        let draft = PollDraft {
-            title: title.get_untracked().trim().to_owned(),
-            options: labels,
-            multiple_choice: multiple.get_untracked(),
-            voters_may_add_options: voters_add.get_untracked(),
-        };
+        let draft = PollDraft::new(title.get_untracked().trim().to_owned())
+            .options(labels)
+            .multiple_choice(multiple.get_untracked())
+            .voters_may_add_options(voters_add.get_untracked());
         if let Err((why, field)) = check(&draft) {
             problem.set(Some(why.to_owned()));
             wrong.set(field);

@@ -64,6 +64,7 @@ pub(crate) fn asked(poll: Option<&Poll>, command: &Command) -> String {
         }
         Command::SetProfile(profile) => format!("your name {}", quoted(&profile.name)),
         Command::UpdateSettings(_) => "the change of the settings".to_owned(),
+        _ => "your change".to_owned(),
     }
 }
 

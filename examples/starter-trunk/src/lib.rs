@@ -81,12 +81,7 @@ fn run(
 }
 
 fn draft() -> PollDraft {
-    PollDraft {
-        title: "Tea or coffee?".into(),
-        options: vec!["Tea".into(), "Coffee".into()],
-        multiple_choice: false,
-        voters_may_add_options: false,
-    }
+    PollDraft::new("Tea or coffee?").options(["Tea", "Coffee"])
 }
 
 fn show(document: &Document, room: &Room) -> Result<(), JsValue> {

@@ -49,12 +49,10 @@ pub async fn host(profile: String, title: String, labels: String) -> Result<Hand
     let room = match hosting.journals().await?.first() {
         Some(link) => hosting.open(link.poll_id).await?,
         None => {
-            let draft = PollDraft {
-                title,
-                options: labels.lines().map(str::to_owned).collect(),
-                multiple_choice: true,
-                voters_may_add_options: true,
-            };
+            let draft = PollDraft::new(title)
+                .options(labels.lines())
+                .multiple_choice(true)
+                .voters_may_add_options(true);
             hosting.create(draft).await?
         }
     };
@@ -142,11 +140,7 @@ fn command(poll_id: PollId, what: &str, of: &str) -> Result<Command, JsError> {
             peer_id: next()?.parse()?,
             role: Role::Moderator,
         }),
-        "close" => Command::UpdateSettings(SettingsUpdate {
-            poll_id,
-            closed: Some(true),
-            voters_may_add_options: None,
-        }),
+        "close" => Command::UpdateSettings(SettingsUpdate::new(poll_id).closed(true)),
         _ => Command::SetProfile(UserProfile {
             name: next()?.to_owned(),
         }),

@@ -195,6 +195,7 @@ fn name(profile: &str, of: fmt::Arguments<'_>) -> String {
 
 /// Why a tab has no slot, or no identity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TabError {
     /// The browser has no Web Locks for this page.
     #[error(transparent)]

@@ -139,10 +139,10 @@ pub(crate) fn any_settings() -> impl Strategy<Value = SettingsUpdate> {
         option::of(any::<bool>()),
         option::of(any::<bool>()),
     )
-        .prop_map(|(poll_id, closed, voters_may_add_options)| SettingsUpdate {
-            poll_id,
-            closed,
-            voters_may_add_options,
+        .prop_map(|(poll_id, closed, voters_may_add_options)| {
+            SettingsUpdate::new(poll_id)
+                .closed(closed)
+                .voters_may_add_options(voters_may_add_options)
         })
 }
 

@@ -33,15 +33,13 @@ pub(crate) fn any_draft() -> impl Strategy<Value = PollDraft> {
         any::<bool>(),
         any::<bool>(),
     )
-        .prop_map(
-            |(title, labels, multiple_choice, voters_may_add_options)| PollDraft {
-                // A text of white space alone is refused; these are here for what is not.
-                title: format!("{title}?"),
-                options: labels.into_iter().map(|label| label + "!").collect(),
-                multiple_choice,
-                voters_may_add_options,
-            },
-        )
+        .prop_map(|(title, labels, multiple_choice, voters_may_add_options)| {
+            // A text of white space alone is refused; these are here for what is not.
+            PollDraft::new(format!("{title}?"))
+                .options(labels.into_iter().map(|label| label + "!"))
+                .multiple_choice(multiple_choice)
+                .voters_may_add_options(voters_may_add_options)
+        })
 }
 
 /// The town's poll from this draft; its options are 0, 1, 2 …
@@ -112,11 +110,11 @@ fn any_town_command() -> impl Strategy<Value = Command> {
     let profile = any_text(12).prop_map(|name| Command::SetProfile(UserProfile { name }));
     let settings = (poll(), option::of(any::<bool>()), option::of(any::<bool>())).prop_map(
         |(poll_id, closed, voters_may_add_options)| {
-            Command::UpdateSettings(SettingsUpdate {
-                poll_id,
-                closed,
-                voters_may_add_options,
-            })
+            Command::UpdateSettings(
+                SettingsUpdate::new(poll_id)
+                    .closed(closed)
+                    .voters_may_add_options(voters_may_add_options),
+            )
         },
     );
     prop_oneof![6 => vote, 3 => option, 2 => role, 2 => profile, 1 => settings]

@@ -15,6 +15,7 @@ use crate::{Config, Participant, RestoreError, Setup};
 
 /// Why a room could not be opened. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum OpenError {
     /// The store could not be read, or not be written.
     #[error(transparent)]
@@ -77,7 +78,11 @@ pub async fn join<T: Transport, S: Store>(
     let (device, peer) = (setup.device, setup.peer());
     let (outbox, cache) = records::load_participant(&store, device, room).await?;
     let participant = Participant::new(setup, room, outbox, cache.as_ref(), clock.now())?;
+    let stored = participant.pending();
     let (shared, ends) = Shared::new(participant, Arc::new(clock));
+    // What comes from the outbox is durable, of which no event tells.
+    let told = stored.into_iter().map(|it| (it.command_id, it.state));
+    shared.lock().told.extend(told);
     let handle = Room::new(Side::Participant(Arc::clone(&shared)), room, peer);
     let driver = Driver::new(ends, transport, store, device);
     Ok((handle, driver))

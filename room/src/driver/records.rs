@@ -24,10 +24,18 @@ pub fn stage(batch: &mut Batch, device: DeviceId, persist: Persist) {
             keep_after,
             frame,
         } => Journal::new(room).put_snapshot(batch, revision, &frame, keep_after),
-        Record::JournalUpdate { revision, frame } => {
-            Journal::new(room).append(batch, revision, frame);
+        Record::JournalUpdate {
+            revision,
+            frame,
+            author,
+            device,
+            receipt,
+        } => {
+            let journal = Journal::new(room);
+            journal.append(batch, revision, frame);
+            journal.receipt(batch, author, device, &receipt);
         }
-        Record::Receipt {
+        Record::JournalRejection {
             author,
             device,
             receipt,

@@ -19,6 +19,7 @@ use crate::{
 
 /// Why a handle could not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CallError {
     /// The command was not taken.
     #[error(transparent)]
@@ -163,12 +164,10 @@ impl Room {
         };
         let state = shared.lock();
         let mut pending = state.machine.pending();
-        if let Some(undurable_from) = state.undurable_from {
-            for command in &mut pending {
-                if command.seq >= undurable_from {
-                    command.state = CommandState::Queued;
-                }
-            }
+        for command in &mut pending {
+            // One of which nothing was told yet waits for its commit.
+            let told = state.told.get(&command.command_id).cloned();
+            command.state = told.unwrap_or(CommandState::Queued);
         }
         pending
     }

@@ -14,7 +14,7 @@ use super::records;
 use super::shared::{AnyMachine, Ends, Reply, Request, State};
 use crate::clock::Sleep;
 use crate::transport::{SendOutcome, Transport, TransportError, TransportEvent};
-use crate::{LinkId, Moment, Output, Record};
+use crate::{LinkId, Moment, Output};
 
 /// How many inputs are taken before what they mean is committed. A commit costs about as much as
 /// a thousand inputs, so a batch has many; it is bounded so that an answer does not wait for ever.
@@ -23,6 +23,7 @@ const MAX_BATCH: usize = 256;
 /// Why a driver stopped. What was acknowledged is durable; opening the same store again goes on
 /// from there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum DriverError {
     /// The store failed, and nothing that depended on the failed commit was sent.
     #[error("the store failed: {0}")]
@@ -209,9 +210,6 @@ impl<T: Transport, S: Store> Driver<T, S> {
         while let Some(output) = state.machine.poll_output() {
             match output {
                 Output::Persist(persist) => {
-                    if let Record::Queued { seq, .. } = &persist.record {
-                        state.undurable_from.get_or_insert(*seq);
-                    }
                     let durability = records::durability(&persist.record);
                     self.staged.durability = self.staged.durability.max(Some(durability));
                     records::stage(&mut self.staged.batch, self.device, persist);
@@ -241,7 +239,6 @@ impl<T: Transport, S: Store> Driver<T, S> {
             }
             let core = Arc::clone(&self.ends.core);
             let mut state = core.lock();
-            state.undurable_from = None;
             for output in staged.after {
                 self.perform(&mut state, output);
             }
@@ -291,7 +288,7 @@ impl<T: Transport, S: Store> Driver<T, S> {
                 self.transport.hangup(link);
             }
             Output::Event { poll_id, event } => {
-                let waiter = state.take_waiter(&event);
+                let waiter = state.note(&event);
                 // Nobody has to listen.
                 let _ = self.ends.events.try_broadcast((poll_id, event));
                 // Whoever listens only once the outcome is known hears nothing of it any more.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_broadcast::{InactiveReceiver, Receiver, Sender};
 use futures::SinkExt;
 use futures::channel::{mpsc, oneshot};
-use hustings_protocol::{CommandId, Outcome, PollId, Seq};
+use hustings_protocol::{CommandId, Outcome, PollId};
 use litemap::LiteMap;
 
 use crate::clock::Clock;
@@ -42,8 +42,9 @@ pub(super) type RoomEvent = (Option<PollId>, Event);
 
 /// The machine, and what has to change in one step with it.
 pub(super) struct State<M: ?Sized> {
-    /// Commands from this number on are not durable yet.
-    pub(super) undurable_from: Option<Seq>,
+    /// How far each command without an outcome is, as it was told last. The machine is ahead of it by
+    /// what waits for the next commit.
+    pub(super) told: LiteMap<CommandId, CommandState>,
     /// Who waits for the outcome of what.
     pub(super) waiters: LiteMap<CommandId, oneshot::Sender<Outcome>>,
     pub(super) machine: M,
@@ -96,7 +97,7 @@ impl<M: Machine + Send + 'static> Shared<M> {
         let (mut events_end, events) = async_broadcast::broadcast(EVENT_BUFFER);
         events_end.set_overflow(true);
         let state = State {
-            undurable_from: None,
+            told: LiteMap::new(),
             waiters: LiteMap::new(),
             machine,
         };
@@ -184,15 +185,17 @@ impl<M: ?Sized> State<M> {
         }
     }
 
-    /// Whoever waits for the outcome that this event tells.
-    pub(super) fn take_waiter(
-        &mut self,
-        event: &Event,
-    ) -> Option<(oneshot::Sender<Outcome>, Outcome)> {
+    /// Notes how far a command is that an event tells of. Returns who waits for its outcome, if it
+    /// is that.
+    pub(super) fn note(&mut self, event: &Event) -> Option<(oneshot::Sender<Outcome>, Outcome)> {
         let Event::Command { command_id, state } = event else {
             return None;
         };
-        let outcome = outcome(state)?;
+        let Some(outcome) = outcome(state) else {
+            self.told.insert(*command_id, state.clone());
+            return None;
+        };
+        self.told.remove(command_id);
         Some((self.waiters.remove(command_id)?, outcome))
     }
 }

@@ -1,26 +1,14 @@
-//! Everybody who is connected to an owner, or tries to be.
+//! Everybody who is connected to an owner.
 
 use std::sync::Arc;
 
-use hustings_protocol::handshake::Nonce;
 use hustings_protocol::{CommandId, DeviceId, Envelope, Hello, Kind, Limits, Message, PeerId, Seq};
 use litemap::LiteMap;
 
 use crate::liveness::Liveness;
-use crate::{ChannelBinding, LinkId, Moment, TimeoutReason};
+use crate::{LinkId, Moment, TimeoutReason};
 
-/// How far a link is.
-#[derive(Debug, Clone)]
-pub(crate) enum Phase {
-    /// Nothing has been said yet.
-    AwaitHello,
-    /// The challenge is out.
-    AwaitProof { hello: Hello, nonce: Nonce },
-    /// The other end has proved who it is.
-    Member(Session),
-}
-
-/// A participant who has been let in.
+/// A link whose other end has proved who it is.
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
     pub(crate) peer: PeerId,
@@ -28,8 +16,23 @@ pub(crate) struct Session {
     /// The oldest command that it may still send.
     pub(crate) oldest: Seq,
     pub(crate) liveness: Liveness,
+    /// The deadline under which the link is known to [`Links`].
+    scheduled: Moment,
     /// The transport had no room for something. Nothing is sent until it has, and then this.
     pub(crate) owed: Option<Owed>,
+}
+
+impl Session {
+    pub(crate) fn new(hello: &Hello, liveness: Liveness) -> Self {
+        Self {
+            peer: hello.peer_id,
+            device: hello.device,
+            oldest: hello.oldest_seq,
+            scheduled: liveness.deadline(),
+            liveness,
+            owed: None,
+        }
+    }
 }
 
 /// What a blocked link has missed. It does not grow with what happens: updates become one
@@ -89,17 +92,12 @@ impl Owed {
     }
 }
 
-#[derive(Debug, Clone)]
-pub(crate) struct Link {
-    pub(crate) binding: ChannelBinding,
-    pub(crate) phase: Phase,
-    deadline: Moment,
-}
-
-/// The links, their deadlines, and who gets what everybody gets.
+/// The members' links, their deadlines, and who gets what everybody gets.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
-    links: LiteMap<LinkId, Link>,
+    sessions: LiteMap<LinkId, Session>,
+    /// When each link is to be looked at. It is what `handle_timeout` asks for, at each input, so it
+    /// is sorted here rather than searched for among the sessions.
     deadlines: LiteMap<(Moment, LinkId), ()>,
     by_device: LiteMap<(PeerId, DeviceId), LinkId>,
     blocked: LiteMap<LinkId, ()>,
@@ -108,60 +106,31 @@ pub(crate) struct Links {
 }
 
 impl Links {
-    pub(crate) fn len(&self) -> usize {
-        self.links.len()
+    pub(crate) fn get(&self, id: LinkId) -> Option<&Session> {
+        self.sessions.get(&id)
     }
 
-    /// Adds a link whose handshake has to be done by `deadline`.
-    pub(crate) fn insert(&mut self, id: LinkId, binding: ChannelBinding, deadline: Moment) {
-        let link = Link {
-            binding,
-            phase: Phase::AwaitHello,
-            deadline,
-        };
-        self.links.insert(id, link);
-        self.deadlines.insert((deadline, id), ());
-    }
-
-    pub(crate) fn get_mut(&mut self, id: LinkId) -> Option<&mut Link> {
-        self.links.get_mut(&id)
-    }
-
-    pub(crate) fn member(&self, id: LinkId) -> Option<&Session> {
-        match &self.links.get(&id)?.phase {
-            Phase::Member(member) => Some(member),
-            Phase::AwaitHello | Phase::AwaitProof { .. } => None,
-        }
-    }
-
-    pub(crate) fn member_mut(&mut self, id: LinkId) -> Option<&mut Session> {
-        match &mut self.links.get_mut(&id)?.phase {
-            Phase::Member(member) => Some(member),
-            Phase::AwaitHello | Phase::AwaitProof { .. } => None,
-        }
+    pub(crate) fn get_mut(&mut self, id: LinkId) -> Option<&mut Session> {
+        self.sessions.get_mut(&id)
     }
 
     /// Lets a link in. Returns the link that the same device had before: a device has one, and the
     /// old one is usually a connection that died without a word.
-    pub(crate) fn admit(&mut self, id: LinkId, member: Session) -> Option<LinkId> {
-        let device = (member.peer, member.device);
-        let deadline = member.liveness.deadline();
-        self.links.get_mut(&id)?.phase = Phase::Member(member);
-        self.schedule(id, deadline);
+    pub(crate) fn admit(&mut self, id: LinkId, session: Session) -> Option<LinkId> {
+        let device = (session.peer, session.device);
+        self.deadlines.insert((session.scheduled, id), ());
+        self.sessions.insert(id, session);
         self.recipients = None;
         self.by_device.insert(device, id)
     }
 
     /// Removes a link. Returns who was there, unless they are there on another link by now.
     pub(crate) fn remove(&mut self, id: LinkId) -> Option<(PeerId, DeviceId)> {
-        let link = self.links.remove(&id)?;
-        self.deadlines.remove(&(link.deadline, id));
+        let session = self.sessions.remove(&id)?;
+        self.deadlines.remove(&(session.scheduled, id));
         self.blocked.remove(&id);
-        let Phase::Member(Session { peer, device, .. }) = link.phase else {
-            return None;
-        };
         self.recipients = None;
-        let device = (peer, device);
+        let device = (session.peer, session.device);
         if self.by_device.get(&device) == Some(&id) {
             self.by_device.remove(&device);
             Some(device)
@@ -172,20 +141,16 @@ impl Links {
 
     /// Moves a link's deadline.
     pub(crate) fn schedule(&mut self, id: LinkId, deadline: Moment) {
-        if let Some(link) = self.links.get_mut(&id) {
-            self.deadlines.remove(&(link.deadline, id));
-            link.deadline = deadline;
+        if let Some(session) = self.sessions.get_mut(&id) {
+            self.deadlines.remove(&(session.scheduled, id));
+            session.scheduled = deadline;
             self.deadlines.insert((deadline, id), ());
         }
     }
 
     pub(crate) fn next_deadline(&self) -> Option<(Moment, TimeoutReason)> {
-        let ((at, id), ()) = self.deadlines.first()?;
-        let reason = match self.links.get(id)?.phase {
-            Phase::AwaitHello | Phase::AwaitProof { .. } => TimeoutReason::Handshake,
-            Phase::Member(_) => TimeoutReason::Liveness,
-        };
-        Some((*at, reason))
+        let ((at, _), ()) = self.deadlines.first()?;
+        Some((*at, TimeoutReason::Liveness))
     }
 
     /// The first link whose deadline has come.
@@ -199,14 +164,14 @@ impl Links {
         self.by_device.keys().copied()
     }
 
-    /// Every link, those in the handshake included.
+    /// Every link.
     pub(crate) fn into_ids(self) -> impl Iterator<Item = LinkId> {
-        self.links.into_iter().map(|(id, _)| id)
+        self.sessions.into_iter().map(|(id, _)| id)
     }
 
     /// A member's link has no room.
     pub(crate) fn block(&mut self, id: LinkId, about: About) {
-        if let Some(member) = self.member_mut(id) {
+        if let Some(member) = self.get_mut(id) {
             member.owed.get_or_insert_default().add(about);
             if self.blocked.insert(id, ()).is_none() {
                 self.recipients = None;
@@ -216,7 +181,7 @@ impl Links {
 
     /// A member's link has room again: what it has missed, and who is there.
     pub(crate) fn unblock(&mut self, id: LinkId) -> Option<(PeerId, DeviceId, Owed)> {
-        let member = self.member_mut(id)?;
+        let member = self.get_mut(id)?;
         let relieved = (member.peer, member.device, member.owed.take()?);
         self.blocked.remove(&id);
         self.recipients = None;
@@ -227,7 +192,7 @@ impl Links {
     pub(crate) fn owe_all(&mut self, about: About) {
         let blocked = std::mem::take(&mut self.blocked);
         for id in blocked.keys() {
-            if let Some(owed) = self.member_mut(*id).and_then(|member| member.owed.as_mut()) {
+            if let Some(owed) = self.get_mut(*id).and_then(|member| member.owed.as_mut()) {
                 owed.add(about);
             }
         }

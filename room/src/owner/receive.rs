@@ -1,4 +1,4 @@
-//! What those who have been let in send.
+//! What members send.
 
 use hustings_protocol::{
     Envelope, Epoch, ErrorCode, Kind, Message, Rejection, Revision, SyncRequest,
@@ -42,7 +42,7 @@ impl Owner {
             device,
             oldest,
             ..
-        }) = self.links.member(link)
+        }) = self.links.get(link)
         else {
             return;
         };
@@ -62,7 +62,7 @@ impl Owner {
             Ok(Sequenced::Rejected { receipt }) => {
                 let command_id = receipt.command_id;
                 let error = answer(command_id, &receipt.outcome);
-                self.persist_receipt(peer, device, receipt);
+                self.rejected(peer, device, receipt);
                 self.send_frame(link, error, About::Command(command_id));
             }
             Ok(Sequenced::Duplicate(outcome)) => {

@@ -1,38 +1,20 @@
 //! What comes from the other end of the link.
 
 use bytes::Bytes;
-use hustings_protocol::handshake::{Side, VERSION};
 use hustings_protocol::{
-    Ack, Challenge, ErrorCode, Hello, Message, Numbered, PeerInfo, Proof, Refusal, Rejection,
-    SyncRequest, Update,
+    Ack, Envelope, ErrorCode, Message, Numbered, PeerInfo, Refusal, Rejection, SyncRequest, Update,
 };
 
 use super::replica::Progress;
-use super::{Ask, Participant, Phase, Session};
-use crate::handshake::participant_transcript;
-use crate::liveness::Liveness;
-use crate::{
-    ChannelBinding, CommandState, Connection, DownReason, Event, LinkId, Moment, Refused,
-    TimeoutReason,
-};
+use super::{Ask, Participant, Phase};
+use crate::{CommandState, Connection, DownReason, Event, LinkId, Moment, Refused, TimeoutReason};
 
 impl Participant {
     pub(super) fn receive(&mut self, link: LinkId, message: Message, frame: &Bytes, now: Moment) {
         match &mut self.phase {
             Phase::AwaitChallenge { hello, binding, .. } => {
                 let (hello, binding) = (*hello, binding.clone());
-                if let Message::Challenge(challenge) = message {
-                    return self.check_challenge(link, &hello, &binding, challenge, now);
-                }
-                let reason = if let Message::Error(refusal) = message {
-                    // Anybody could have said it: it is no reason to give up.
-                    format!("refused: {}", refusal.rejection)
-                } else {
-                    let message = "the owner's first frame is auth:challenge";
-                    self.fault(link, Rejection::new(ErrorCode::HandshakeFailed, message));
-                    "whoever answered does not speak the handshake".to_owned()
-                };
-                return self.hang_up(DownReason::Lost(reason), now);
+                return self.receive_in_handshake(link, &hello, &binding, message, now);
             }
             Phase::Joining(session) | Phase::Joined(session) => session.liveness.heard(now),
             Phase::Idle | Phase::Dialling { .. } => return,
@@ -72,41 +54,6 @@ impl Participant {
             }
             Phase::Idle | Phase::Dialling { .. } | Phase::Joining(_) | Phase::Joined(_) => {}
         }
-    }
-
-    pub(super) fn check_challenge(
-        &mut self,
-        link: LinkId,
-        hello: &Hello,
-        binding: &ChannelBinding,
-        challenge: Challenge,
-        now: Moment,
-    ) {
-        // The signature has to be the owner's whose room this is, whoever the frame says it is.
-        let transcript = participant_transcript(self.room.owner, hello, challenge.nonce, binding);
-        let proved = transcript.verify(Side::Owner, &challenge.signature);
-        if proved.is_err() {
-            return self.refused(Refused::NotTheOwner);
-        }
-        if challenge.v != VERSION {
-            let message = format!("the owner speaks version {}, not {VERSION}", challenge.v);
-            let rejection = Rejection::new(ErrorCode::UnsupportedVersion, message);
-            return self.refused(Refused::ByOwner(rejection));
-        }
-        let signature = transcript.sign(Side::Participant, &self.key);
-        self.send(link, &Message::Proof(Proof { signature }));
-        // From here on the owner may take its time: the poll may be large, and the line slow.
-        self.timers.stop(TimeoutReason::Handshake);
-        let liveness = Liveness::new(&self.config, now);
-        self.timers
-            .set(TimeoutReason::Liveness, liveness.deadline());
-        self.phase = Phase::Joining(Session {
-            link,
-            liveness,
-            blocked: false,
-            asked: None,
-        });
-        self.send_commands();
     }
 
     /// Who is here. A list that begins with the owner's own device is complete; any other has only
@@ -158,7 +105,16 @@ impl Participant {
         let Some(entry) = self.settle(command_id, state) else {
             return;
         };
-        // It is an update like any other, except that this side knows its content.
+        // It is an update like any other, of which this side has the content: the bytes that it sent
+        // are those that the owner relays to everybody else.
+        let limits = &self.config.limits;
+        let relayed = Envelope::parse(&entry.frame, limits.max_command_bytes, limits)
+            .and_then(|envelope| envelope.relayed(self.peer, self.device, revision));
+        let Ok(frame) = relayed else {
+            // What was sent was read when it was submitted or restored, so this is not reached; and
+            // if it were, the copy would only be behind.
+            return self.ask(link, Ask::Missing);
+        };
         let update = Update {
             author: self.peer,
             device: self.device,
@@ -169,7 +125,6 @@ impl Participant {
                 command: entry.command,
             },
         };
-        let frame = Message::Update(update.clone()).encode();
         let progress = self.take_update(&update, &frame);
         self.progressed(link, progress);
     }

@@ -85,12 +85,9 @@ pub(crate) fn option(number: u128) -> OptionId {
 
 /// Tea, coffee or water, one choice; voters may add more.
 pub(crate) fn draft() -> PollDraft {
-    PollDraft {
-        title: "Tea or coffee?".into(),
-        options: ["Tea", "Coffee", "Water"].map(String::from).to_vec(),
-        multiple_choice: false,
-        voters_may_add_options: true,
-    }
+    PollDraft::new("Tea or coffee?")
+        .options(["Tea", "Coffee", "Water"].map(String::from).to_vec())
+        .voters_may_add_options(true)
 }
 
 /// The poll of [`draft`] in [`room`], with the options 0, 1 and 2.
@@ -131,11 +128,7 @@ pub(crate) fn make(poll_id: PollId, who: Person, role: Role) -> Command {
 }
 
 pub(crate) fn close_poll(poll_id: PollId) -> Command {
-    Command::UpdateSettings(SettingsUpdate {
-        poll_id,
-        closed: Some(true),
-        voters_may_add_options: None,
-    })
+    Command::UpdateSettings(SettingsUpdate::new(poll_id).closed(true))
 }
 
 pub(crate) fn call_me(name: &str) -> Command {

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hustings_protocol::{
-    CommandId, DeviceId, Epoch, ErrorCode, Limits, Message, Outcome, PeerId, Poll, Revision, Seq,
+    CommandId, DeviceId, Epoch, ErrorCode, Limits, Message, Outcome, PeerId, Poll, Receipt,
+    Revision, Seq,
 };
 use hustings_room::{CommandState, Event, Owner, Participant, Persist, Record};
 
@@ -53,7 +54,12 @@ impl Oracle {
     /// Records have become durable.
     pub(crate) fn committed(&mut self, slot: usize, persist: &Persist) -> Result<(), Violation> {
         match &persist.record {
-            Record::JournalUpdate { revision, frame } => {
+            Record::JournalUpdate {
+                revision,
+                frame,
+                receipt,
+                ..
+            } => {
                 hold!(
                     4,
                     revision.get() == self.states.len() as u64,
@@ -90,24 +96,9 @@ impl Oracle {
                 );
                 self.states.push(bytes(&self.poll));
                 self.report.applied += 1;
+                self.answered(receipt)?;
             }
-            Record::Receipt { receipt, .. } => {
-                let is_applied = matches!(receipt.outcome, Outcome::Applied(_));
-                self.report.rejected += u64::from(!is_applied);
-                hold!(
-                    8,
-                    self.applied.contains(&receipt.command_id) == is_applied,
-                    "the journal and the receipt disagree: {receipt:?}"
-                );
-                let before = self
-                    .outcomes
-                    .insert(receipt.command_id, receipt.outcome.clone());
-                hold!(
-                    1,
-                    before.is_none(),
-                    "{receipt:?} is a second outcome, after {before:?}"
-                );
-            }
+            Record::JournalRejection { receipt, .. } => self.answered(receipt)?,
             Record::Queued { seq, frame } => {
                 let message = Message::decode(frame, &self.limits);
                 let Ok(Message::Command(numbered)) = message else {
@@ -129,6 +120,26 @@ impl Oracle {
             Record::JournalSnapshot { .. } => self.report.snapshots += 1,
             Record::CacheSnapshot { .. } | Record::CacheUpdate { .. } => {}
         }
+        Ok(())
+    }
+
+    /// A command has its outcome, durably.
+    fn answered(&mut self, receipt: &Receipt) -> Result<(), Violation> {
+        let is_applied = matches!(receipt.outcome, Outcome::Applied(_));
+        self.report.rejected += u64::from(!is_applied);
+        hold!(
+            8,
+            self.applied.contains(&receipt.command_id) == is_applied,
+            "the journal and the receipt disagree: {receipt:?}"
+        );
+        let before = self
+            .outcomes
+            .insert(receipt.command_id, receipt.outcome.clone());
+        hold!(
+            1,
+            before.is_none(),
+            "{receipt:?} is a second outcome, after {before:?}"
+        );
         Ok(())
     }
 
@@ -204,6 +215,8 @@ impl Oracle {
                 | Event::PollChanged { .. }
                 | Event::Command { .. }
                 | Event::PeersChanged(_) => false,
+                // A new one is to be judged here.
+                _ => true,
             };
             hold!(10, !is_fault, "{slot} tells {event:?}");
             return Ok(());

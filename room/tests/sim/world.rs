@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use futures::FutureExt;
-use hustings_outbox::{Batch, Durability, MemoryStore, Outbox, Store};
+use hustings_outbox::{Batch, Durability, Journal, MemoryStore, Outbox, Store};
 use hustings_protocol::{
     Address, Command, DeviceId, Limits, Message, OptionAdd, OptionId, Poll, PollDraft, PollId,
     Role, RoleUpdate, RoomId, SettingsUpdate, UserProfile, Vote,
@@ -237,11 +237,7 @@ impl World {
     fn command(&mut self) -> Command {
         let poll_id = self.room.poll_id;
         match self.draw(20) {
-            0 => Command::UpdateSettings(SettingsUpdate {
-                poll_id,
-                closed: Some(self.draw(3) == 0),
-                voters_may_add_options: None,
-            }),
+            0 => Command::UpdateSettings(SettingsUpdate::new(poll_id).closed(self.draw(3) == 0)),
             1 => Command::UpdateRole(RoleUpdate {
                 poll_id,
                 peer_id: self.slots[1 + usize::try_from(self.rng.next_u64() % 4).expect("few")]
@@ -508,11 +504,15 @@ impl World {
         for persist in records {
             self.trace("commit", &(slot, persist));
             self.oracle.committed(slot, persist)?;
-            let is_receipt = matches!(persist.record, Record::Receipt { .. });
-            if is_receipt && self.plan.plant == Some(Plant::TearReceipts) {
+            durability = durability.max(records::durability(&persist.record));
+            if let Record::JournalUpdate {
+                revision, frame, ..
+            } = &persist.record
+                && self.plan.plant == Some(Plant::TearReceipts)
+            {
+                Journal::new(persist.room).append(&mut batch, *revision, frame.clone());
                 continue;
             }
-            durability = durability.max(records::durability(&persist.record));
             records::stage(&mut batch, device, persist.clone());
         }
         let store = self.slots[slot].store.clone();
@@ -614,14 +614,13 @@ impl World {
 /// The poll that every schedule starts with.
 fn poll(room: RoomId) -> Poll {
     let mut number = 0;
-    let draft = PollDraft {
-        title: "Who should it be?".into(),
-        options: ["Ada", "Grace", "Edsger", "Barbara"]
-            .map(String::from)
-            .to_vec(),
-        multiple_choice: false,
-        voters_may_add_options: true,
-    };
+    let draft = PollDraft::new("Who should it be?")
+        .options(
+            ["Ada", "Grace", "Edsger", "Barbara"]
+                .map(String::from)
+                .to_vec(),
+        )
+        .voters_may_add_options(true);
     let next = || {
         number += 1;
         option(number - 1)

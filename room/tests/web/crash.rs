@@ -112,12 +112,7 @@ impl Browser {
 }
 
 fn draft() -> PollDraft {
-    PollDraft {
-        title: "Tea or coffee?".into(),
-        options: ["Tea", "Coffee"].map(String::from).to_vec(),
-        multiple_choice: false,
-        voters_may_add_options: false,
-    }
+    PollDraft::new("Tea or coffee?").options(["Tea", "Coffee"].map(String::from).to_vec())
 }
 
 fn vote(room: &Room, choice: usize) -> Command {

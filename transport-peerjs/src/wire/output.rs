@@ -121,6 +121,7 @@ pub enum RegistrationState {
 
 /// Why this side cannot register.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum RegistrationError {
     /// The key is not the server's.
     #[error("the signalling server does not know the key")]

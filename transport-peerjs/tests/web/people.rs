@@ -25,12 +25,7 @@ pub(crate) fn transport(address: Address) -> PeerJs {
 }
 
 pub(crate) fn tea_or_coffee() -> PollDraft {
-    PollDraft {
-        title: "Tea or coffee?".into(),
-        options: vec!["Tea".into(), "Coffee".into()],
-        multiple_choice: false,
-        voters_may_add_options: false,
-    }
+    PollDraft::new("Tea or coffee?").options(["Tea", "Coffee"])
 }
 
 /// A poll of somebody new.

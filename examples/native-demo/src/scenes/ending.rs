@@ -27,11 +27,7 @@ impl Play<'_> {
         self.refused_vote(0, "an option that is not there", nowhere)
             .await?;
 
-        let close = SettingsUpdate {
-            poll_id: self.poll_id,
-            closed: Some(true),
-            voters_may_add_options: None,
-        };
+        let close = SettingsUpdate::new(self.poll_id).closed(true);
         let closing = self.poll.submit(Command::UpdateSettings(close)).await?;
         if let Outcome::Applied(revision) = closing.outcome().await? {
             self.count.took_effect(revision);

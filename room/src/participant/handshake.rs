@@ -1,0 +1,103 @@
+//! The participant's end of the handshake: it greets, checks the owner's proof, and gives its own.
+
+use hustings_protocol::handshake::{Side, VERSION};
+use hustings_protocol::{Challenge, ErrorCode, Hello, Message, Proof, Rejection};
+
+use super::{Participant, Phase, Session};
+use crate::handshake::{new_nonce, participant_transcript};
+use crate::{ChannelBinding, DownReason, LinkId, Moment, Refused, TimeoutReason};
+
+impl Participant {
+    /// The dialled link is up: says who this is and what it has.
+    pub(super) fn greet(&mut self, link: LinkId, binding: ChannelBinding, now: Moment) {
+        let known = self.replica.known();
+        let hello = Hello {
+            v: VERSION,
+            poll_id: self.room.poll_id,
+            peer_id: self.peer,
+            device: self.device,
+            nonce: new_nonce(&mut self.rng),
+            epoch: known.map(|(epoch, _)| epoch),
+            revision: known.map(|(_, revision)| revision),
+            oldest_seq: self.in_flight.oldest(),
+        };
+        self.timers.stop(TimeoutReason::Dial);
+        self.timers.set(
+            TimeoutReason::Handshake,
+            now + self.config.handshake_timeout,
+        );
+        self.send(link, &Message::Hello(hello));
+        self.phase = Phase::AwaitChallenge {
+            link,
+            hello,
+            binding,
+        };
+    }
+
+    /// The first frame from whoever is at the owner's address.
+    pub(super) fn receive_in_handshake(
+        &mut self,
+        link: LinkId,
+        hello: &Hello,
+        binding: &ChannelBinding,
+        message: Message,
+        now: Moment,
+    ) {
+        match message {
+            Message::Challenge(challenge) => {
+                self.check_challenge(link, hello, binding, challenge, now);
+            }
+            // Anybody could have said it: it is no reason to give up.
+            Message::Error(refusal) => {
+                let reason = format!("refused: {}", refusal.rejection);
+                self.hang_up(DownReason::Lost(reason), now);
+            }
+            Message::PollState(_)
+            | Message::Command(_)
+            | Message::Update(_)
+            | Message::Discovery(_)
+            | Message::Ack(_)
+            | Message::SyncRequest(_)
+            | Message::Hello(_)
+            | Message::Proof(_)
+            | Message::Ping
+            | Message::Pong => {
+                let message = "the owner's first frame is auth:challenge";
+                self.fault(link, Rejection::new(ErrorCode::HandshakeFailed, message));
+                let reason = "whoever answered does not speak the handshake";
+                self.hang_up(DownReason::Lost(reason.to_owned()), now);
+            }
+        }
+    }
+
+    fn check_challenge(
+        &mut self,
+        link: LinkId,
+        hello: &Hello,
+        binding: &ChannelBinding,
+        challenge: Challenge,
+        now: Moment,
+    ) {
+        // The signature has to be the owner's whose room this is, whoever the frame says it is.
+        let transcript = participant_transcript(self.room.owner, hello, challenge.nonce, binding);
+        let proved = transcript.verify(Side::Owner, &challenge.signature);
+        if proved.is_err() {
+            return self.refused(Refused::NotTheOwner);
+        }
+        if challenge.v != VERSION {
+            let message = format!("the owner speaks version {}, not {VERSION}", challenge.v);
+            let rejection = Rejection::new(ErrorCode::UnsupportedVersion, message);
+            return self.refused(Refused::ByOwner(rejection));
+        }
+        let signature = transcript.sign(Side::Participant, &self.key);
+        self.send(link, &Message::Proof(Proof { signature }));
+        // From here on the owner may take its time: the poll may be large, and the line slow.
+        self.timers.stop(TimeoutReason::Handshake);
+        let session = Session::new(link, &self.config, now);
+        self.timers
+            .set(TimeoutReason::Liveness, session.liveness.deadline());
+        self.phase = Phase::Joining(session);
+        // The owner reads them behind the proof, so there is no round trip to wait for.
+        self.send_commands();
+    }
+}
