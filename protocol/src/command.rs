@@ -202,7 +202,7 @@ pub struct UserProfile {
 pub struct SettingsUpdate {
     /// Of which poll.
     pub poll_id: PollId,
-    /// Whether votes and options are refused from now on.
+    /// True to reject votes and options from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<bool>,
     /// Whether voters, too, may add options from now on.

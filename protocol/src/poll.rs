@@ -287,7 +287,7 @@ impl Poll {
         self.voters_may_add_options
     }
 
-    /// Whether votes and options are refused.
+    /// True once votes and options are rejected.
     #[must_use]
     pub const fn is_closed(&self) -> bool {
         self.closed
@@ -361,7 +361,7 @@ impl Poll {
     }
 
     /// Whether a poll that came from outside keeps to the limits and to itself: no option twice,
-    /// no vote that the rules refuse, nobody else with the owner's role.
+    /// no vote that the rules reject, nobody else with the owner's role.
     ///
     /// # Errors
     ///

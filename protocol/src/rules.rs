@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl Poll {
-    /// Applies a command of `author`, or refuses it and changes nothing.
+    /// Applies a command of `author`, or rejects it and changes nothing.
     ///
     /// This is the whole of the rules, for owners and for participants who show ahead of time what
     /// their own commands will do. It depends on nothing but its arguments: the same commands on

@@ -91,7 +91,7 @@ pub enum CommandState {
     Sent,
     /// The owner has applied it, durably, at this revision.
     Applied(Revision),
-    /// The owner has refused it for good.
+    /// The owner has rejected it, for good.
     Rejected(Rejection),
 }
 

@@ -268,7 +268,7 @@ impl Owner {
     ///
     /// # Errors
     ///
-    /// Only when the command is for another poll or too large; what the poll's rules refuse is an
+    /// Only when the command is for another poll or too large; what the poll's rules reject is an
     /// outcome.
     pub(crate) fn submit(
         &mut self,

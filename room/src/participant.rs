@@ -202,13 +202,13 @@ impl Participant {
         self.replica.known().map(|(_, revision)| revision)
     }
 
-    /// The poll with this side's pending commands applied on top. One that the poll would refuse as
+    /// The poll with this side's pending commands applied on top. One that the poll would reject as
     /// it is now is left out; the owner decides.
     pub fn view(&mut self) -> Option<Arc<Poll>> {
         if self.view.is_none() {
             let mut view = Arc::clone(self.replica.poll()?);
             for entry in self.in_flight.iter() {
-                // One that is refused here and now changes nothing; it is the owner who decides.
+                // One that is rejected here and now changes nothing; it is the owner who decides.
                 let _ =
                     Arc::make_mut(&mut view).apply(self.peer, &entry.command, &self.config.limits);
             }

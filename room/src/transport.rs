@@ -21,8 +21,8 @@ use crate::{ChannelBinding, DownReason, LinkId};
 ///   one [`LinkDown`](TransportEvent::LinkDown), unless this side hung up: after
 ///   [`hangup`](Transport::hangup) nothing more is said of that link.
 /// - What waits to be sent is bounded for each link. While more than the bound waits, a send is
-///   refused with [`SendOutcome::Blocked`], and [`Writable`](TransportEvent::Writable) follows when there
-///   is room again. Below the bound a frame of any size is taken whole.
+///   answered with [`SendOutcome::Blocked`], and [`Writable`](TransportEvent::Writable) follows when
+///   there is room again. Below the bound a frame of any size is taken whole.
 /// - Events, frames and dials of one address are one `Transport`; dropping it closes every link.
 pub trait Transport {
     /// Begins to dial `to`. Ends in `LinkUp` or `LinkDown` of `link`, which the caller made with
@@ -84,7 +84,7 @@ pub enum TransportEvent {
         /// Its bytes.
         frame: Bytes,
     },
-    /// A link that refused a send has room again.
+    /// A link that was blocked has room again.
     Writable {
         /// Which link.
         link: LinkId,

@@ -28,7 +28,7 @@ impl Owner {
                 self.fault(link, envelope.command_id(), rejection);
             }
             // A type that is not known may be a later version's command. When it has a number, it
-            // is refused in its order, like any other command.
+            // is rejected in its order, like any other command.
             Err(error) if envelope.numbering().is_err() => {
                 self.fault(link, error.command_id, error.rejection);
             }

@@ -1,4 +1,4 @@
-//! The authority: one command after the other becomes a revision, or is refused, once.
+//! The authority: one command after the other becomes a revision or is rejected, once.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub(crate) struct Sequencer {
 pub(crate) enum Sequenced {
     /// It took effect. The frame goes to the journal and to everybody else.
     Applied { receipt: Receipt, frame: Bytes },
-    /// It is refused for good.
+    /// It is rejected, for good.
     Rejected { receipt: Receipt },
     /// It had this outcome before, and gets it again.
     Duplicate(Outcome),
