@@ -71,6 +71,7 @@ pub mod records;
 mod room;
 mod run;
 mod shared;
+mod trace;
 
 pub use hosting::{Hosting, host};
 pub use open::{OpenError, join, setup};

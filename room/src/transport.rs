@@ -32,7 +32,7 @@ pub trait Transport {
     /// Queues a frame.
     fn send(&mut self, link: LinkId, frame: Bytes) -> SendOutcome;
 
-    /// Queues one frame on many links but `except`, and adds those that had no room to `full`.
+    /// Queues one frame on many links but `except`, and adds those that had no room to `blocked`.
     ///
     /// A transport that can fan out better than one link after the other does it here.
     fn broadcast(
@@ -40,11 +40,11 @@ pub trait Transport {
         links: &[LinkId],
         except: Option<LinkId>,
         frame: &Bytes,
-        full: &mut Vec<LinkId>,
+        blocked: &mut Vec<LinkId>,
     ) {
         for link in links {
             if Some(*link) != except && self.send(*link, frame.clone()) == SendOutcome::Blocked {
-                full.push(*link);
+                blocked.push(*link);
             }
         }
     }

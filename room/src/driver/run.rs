@@ -12,6 +12,7 @@ use litemap::LiteMap;
 
 use super::records;
 use super::shared::{AnyMachine, Ends, Reply, Request, State};
+use super::trace::Trace;
 use crate::clock::Sleep;
 use crate::transport::{SendOutcome, Transport, TransportError, TransportEvent};
 use crate::{LinkId, Moment, Output};
@@ -43,8 +44,9 @@ pub struct Driver<T, S> {
     sleep: Option<(Moment, Sleep)>,
     /// Links that had no room for something, until they say that they have. The transport may have
     /// some sooner, but nothing may overtake what found none.
-    full: LiteMap<LinkId, ()>,
+    blocked_links: LiteMap<LinkId, ()>,
     staged: Staged,
+    trace: Trace,
     closing: Vec<Reply>,
     is_closing: bool,
 }
@@ -68,8 +70,9 @@ impl<T: Transport, S: Store> Driver<T, S> {
             store,
             device,
             sleep: None,
-            full: LiteMap::new(),
+            blocked_links: LiteMap::new(),
             staged: Staged::default(),
+            trace: Trace::default(),
             closing: Vec::new(),
             is_closing: false,
         }
@@ -83,23 +86,30 @@ impl<T: Transport, S: Store> Driver<T, S> {
     ///
     /// When the store or the transport fails. The machine is not used again: open anew.
     pub async fn run(mut self) -> Result<(), DriverError> {
+        let ended = self.run_until_closed().await;
+        self.trace.stopped(ended.as_ref().err());
+        ended?;
+        let Self {
+            ends,
+            transport,
+            store,
+            closing,
+            ..
+        } = self;
+        // Whoever is told that it is closed may take the address and the store at once.
+        drop((ends, transport, store));
+        for reply in closing {
+            reply();
+        }
+        Ok(())
+    }
+
+    async fn run_until_closed(&mut self) -> Result<(), DriverError> {
         let machine = Arc::clone(&self.ends.core);
         self.drain(&mut machine.lock());
         loop {
             self.commit().await?;
             if self.is_closing {
-                let Self {
-                    ends,
-                    transport,
-                    store,
-                    closing,
-                    ..
-                } = self;
-                // Whoever is told that it is closed may take the address and the store at once.
-                drop((ends, transport, store));
-                for reply in closing {
-                    reply();
-                }
                 return Ok(());
             }
             poll_fn(|cx| self.poll_gather(cx)).await?;
@@ -153,6 +163,7 @@ impl<T: Transport, S: Store> Driver<T, S> {
     }
 
     fn handle_event(&mut self, event: TransportEvent) -> Result<(), DriverError> {
+        self.trace.happened(&event);
         match event {
             TransportEvent::LinkUp { link, binding } => {
                 self.feed(|machine, now| machine.handle_link_up(link, binding, now));
@@ -161,11 +172,11 @@ impl<T: Transport, S: Store> Driver<T, S> {
                 self.feed(|machine, now| machine.handle_frame(link, &frame, now));
             }
             TransportEvent::Writable { link } => {
-                self.full.remove(&link);
+                self.blocked_links.remove(&link);
                 self.feed(|machine, now| machine.handle_writable(link, now));
             }
             TransportEvent::LinkDown { link, reason } => {
-                self.full.remove(&link);
+                self.blocked_links.remove(&link);
                 self.feed(|machine, now| machine.handle_link_down(link, reason, now));
             }
             TransportEvent::Wake => self.feed(|machine, now| machine.handle_wake(now)),
@@ -235,7 +246,9 @@ impl<T: Transport, S: Store> Driver<T, S> {
         loop {
             let staged = std::mem::take(&mut self.staged);
             if let Some(durability) = staged.durability {
+                let writes = staged.batch.len();
                 self.store.commit(staged.batch, durability).await?;
+                self.trace.committed(writes, durability);
             }
             let core = Arc::clone(&self.ends.core);
             let mut state = core.lock();
@@ -253,11 +266,12 @@ impl<T: Transport, S: Store> Driver<T, S> {
     }
 
     fn perform(&mut self, state: &mut State<AnyMachine>, output: Output) {
+        self.trace.performs(&output);
         match output {
             // Records never get here: they are staged.
             Output::Persist(_) => {}
             Output::Send { link, frame } => {
-                if self.full.contains_key(&link)
+                if self.blocked_links.contains_key(&link)
                     || self.transport.send(link, frame.clone()) == SendOutcome::Blocked
                 {
                     self.blocked(state, link, &frame);
@@ -268,23 +282,24 @@ impl<T: Transport, S: Store> Driver<T, S> {
                 except,
                 frame,
             } => {
-                let mut full = Vec::new();
-                if self.full.is_empty() {
-                    self.transport.broadcast(&links, except, &frame, &mut full);
+                let mut blocked = Vec::new();
+                if self.blocked_links.is_empty() {
+                    self.transport
+                        .broadcast(&links, except, &frame, &mut blocked);
                 } else {
                     let to = links.iter().filter(|link| Some(**link) != except);
                     let (no_room, to): (Vec<LinkId>, Vec<LinkId>) =
-                        to.partition(|link| self.full.contains_key(link));
-                    full = no_room;
-                    self.transport.broadcast(&to, None, &frame, &mut full);
+                        to.partition(|link| self.blocked_links.contains_key(link));
+                    blocked = no_room;
+                    self.transport.broadcast(&to, None, &frame, &mut blocked);
                 }
-                for link in full {
+                for link in blocked {
                     self.blocked(state, link, &frame);
                 }
             }
             Output::Dial { link, to } => self.transport.dial(link, &to),
             Output::Hangup { link } => {
-                self.full.remove(&link);
+                self.blocked_links.remove(&link);
                 self.transport.hangup(link);
             }
             Output::Event { poll_id, event } => {
@@ -300,7 +315,8 @@ impl<T: Transport, S: Store> Driver<T, S> {
     }
 
     fn blocked(&mut self, state: &mut State<AnyMachine>, link: LinkId, frame: &Bytes) {
-        self.full.insert(link, ());
+        self.trace.blocked(link);
+        self.blocked_links.insert(link, ());
         let now = self.ends.clock.now();
         state.machine.handle_blocked(link, frame, now);
     }
