@@ -1,5 +1,7 @@
 //! What every machine of this crate can be told and asked.
 
+use std::any::Any;
+
 use bytes::Bytes;
 
 use crate::{ChannelBinding, DownReason, Host, LinkId, Moment, Output, Participant, TimeoutReason};
@@ -8,7 +10,7 @@ use crate::{ChannelBinding, DownReason, Host, LinkId, Moment, Output, Participan
 ///
 /// After every `handle_…` and every command, drain [`poll_output`](Machine::poll_output) under the
 /// write-ahead rule of [`Output`], then look at [`poll_timeout`](Machine::poll_timeout).
-pub trait Machine {
+pub trait Machine: Any {
     /// A link is open.
     fn handle_link_up(&mut self, link: LinkId, binding: ChannelBinding, now: Moment);
     /// A link has ended, or a dial has failed.

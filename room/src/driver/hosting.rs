@@ -12,7 +12,7 @@ use super::open::OpenError;
 use super::records;
 use super::room::{Room, Side};
 use super::run::Driver;
-use super::shared::{Shared, State};
+use super::shared::Shared;
 use crate::clock::Clock;
 use crate::transport::Transport;
 use crate::{Host, Owner, Setup};
@@ -65,8 +65,7 @@ impl<S: Store> Hosting<S> {
         let setup = Arc::clone(&self.setup);
         let room = self
             .shared
-            .call(move |state, now| {
-                let host = &mut state.machine;
+            .call(move |host, _, now| {
                 let poll = new_poll(&setup, host.new_seed(), draft)?;
                 let owner = Owner::create(fresh(&setup, host.new_seed()), poll);
                 let room = owner.room_id();
@@ -89,9 +88,9 @@ impl<S: Store> Hosting<S> {
             owner: self.setup.peer(),
             poll_id,
         };
-        let is_hosted = move |state: &State<Host>| state.machine.owner(poll_id).is_some();
+        let is_hosted = move |host: &Host| host.owner(poll_id).is_some();
         // Resolves once everything is durable that came before, so that the journal has it.
-        if self.shared.call(move |state, _| is_hosted(state)).await? {
+        if self.shared.call(move |host, _, _| is_hosted(host)).await? {
             return Ok(self.room(room));
         }
         let journal = records::load_journal(&self.store, room)
@@ -99,13 +98,13 @@ impl<S: Store> Hosting<S> {
             .ok_or(OpenError::NoJournal(poll_id))?;
         let setup = Arc::clone(&self.setup);
         self.shared
-            .call(move |state, now| {
+            .call(move |host, _, now| {
                 // Somebody else was faster, and what was read may be old by now.
-                if is_hosted(state) {
+                if is_hosted(host) {
                     return Ok(());
                 }
-                let setup = fresh(&setup, state.machine.new_seed());
-                Owner::restore(setup, journal).map(|owner| state.machine.open(owner, now))
+                let setup = fresh(&setup, host.new_seed());
+                Owner::restore(setup, journal).map(|owner| host.open(owner, now))
             })
             .await??;
         Ok(self.room(room))

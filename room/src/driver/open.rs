@@ -78,11 +78,10 @@ pub async fn join<T: Transport, S: Store>(
     let (device, peer) = (setup.device, setup.peer());
     let (outbox, cache) = records::load_participant(&store, device, room).await?;
     let participant = Participant::new(setup, room, outbox, cache.as_ref(), clock.now())?;
-    let stored = participant.pending();
+    let stored = participant.pending().into_iter();
     let (shared, ends) = Shared::new(participant, Arc::new(clock));
-    // What comes from the outbox is durable, of which no event tells.
-    let told = stored.into_iter().map(|it| (it.command_id, it.state));
-    shared.lock().told.extend(told);
+    let stored = stored.map(|command| (command.command_id, command.state));
+    shared.lock().commands.restore(stored);
     let handle = Room::new(Side::Participant(Arc::clone(&shared)), room, peer);
     let driver = Driver::new(ends, transport, store, device);
     Ok((handle, driver))

@@ -12,10 +12,9 @@ use hustings_protocol::{
     Command, CommandId, Outcome, PeerId, PeerInfo, Poll as PollState, PollId, Revision, RoomId,
 };
 
-use super::shared::{RoomEvent, Shared, State, Stopped};
-use crate::{
-    CommandState, Connection, Event, Host, Moment, Participant, Pending, Refused, SubmitError,
-};
+use super::commands::Commands;
+use super::shared::{RoomEvent, Shared, Stopped};
+use crate::{Connection, Event, Host, Moment, Participant, Pending, Refused, SubmitError};
 
 /// Why a handle could not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -92,17 +91,17 @@ impl Room {
         let poll_id = self.room.poll_id;
         let command_id = match &self.side {
             Side::Participant(shared) => {
-                let submit = move |state: &mut State<Participant>, now| {
-                    let submitted = state.machine.submit(command, now);
-                    state.wait_for(&submitted, tell);
+                let submit = move |machine: &mut Participant, commands: &mut Commands, now| {
+                    let submitted = machine.submit(command, now);
+                    commands.wait_for(&submitted, tell);
                     submitted
                 };
                 shared.call(submit).await??
             }
             Side::Owner(shared) => {
-                let submit = move |state: &mut State<Host>, now| {
-                    let submitted = state.machine.submit(poll_id, command, now);
-                    state.wait_for(&submitted, tell);
+                let submit = move |host: &mut Host, commands: &mut Commands, now| {
+                    let submitted = host.submit(poll_id, command, now);
+                    commands.wait_for(&submitted, tell);
                     submitted
                 };
                 shared.call(submit).await??
@@ -165,9 +164,7 @@ impl Room {
         let state = shared.lock();
         let mut pending = state.machine.pending();
         for command in &mut pending {
-            // One of which nothing was told yet waits for its commit.
-            let told = state.told.get(&command.command_id).cloned();
-            command.state = told.unwrap_or(CommandState::Queued);
+            command.state = state.commands.state_of(command.command_id);
         }
         pending
     }
@@ -245,7 +242,7 @@ impl Room {
     pub async fn reconnect(&self) -> Result<(), CallError> {
         if let Side::Participant(shared) = &self.side {
             shared
-                .call(|state, now| state.machine.reconnect(now))
+                .call(|machine, _, now| machine.reconnect(now))
                 .await?;
         }
         Ok(())
@@ -261,7 +258,7 @@ impl Room {
                 let poll_id = self.room.poll_id;
                 // A driver that has stopped hosts nothing.
                 let _ = shared
-                    .call(move |state, _| state.machine.close_poll(poll_id))
+                    .call(move |host, _, _| host.close_poll(poll_id))
                     .await;
             }
         }

@@ -187,9 +187,12 @@ impl<T: Transport, S: Store> Driver<T, S> {
 
     fn handle_request(&mut self, request: Option<Request>) {
         match request {
-            Some(Request::Run(run)) => {
+            Some(Request::Step(step)) => {
                 let now = self.ends.clock.now();
-                let reply = run(now, &mut |state| self.drain(state));
+                let core = Arc::clone(&self.ends.core);
+                let mut state = core.lock();
+                let reply = step(&mut state, now);
+                self.drain(&mut state);
                 self.staged.replies.push(reply);
             }
             // With its last handle gone nobody can want anything of it any more.
@@ -303,7 +306,7 @@ impl<T: Transport, S: Store> Driver<T, S> {
                 self.transport.hangup(link);
             }
             Output::Event { poll_id, event } => {
-                let waiter = state.note(&event);
+                let waiter = state.commands.note(&event);
                 // Nobody has to listen.
                 let _ = self.ends.events.try_broadcast((poll_id, event));
                 // Whoever listens only once the outcome is known hears nothing of it any more.

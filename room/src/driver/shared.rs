@@ -1,15 +1,16 @@
 //! What a driver and its handles share.
 
+use std::any::Any;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_broadcast::{InactiveReceiver, Receiver, Sender};
 use futures::SinkExt;
 use futures::channel::{mpsc, oneshot};
-use hustings_protocol::{CommandId, Outcome, PollId};
-use litemap::LiteMap;
+use hustings_protocol::PollId;
 
+use super::commands::Commands;
 use crate::clock::Clock;
-use crate::{CommandState, Event, Machine, Moment};
+use crate::{Event, Machine, Moment};
 
 /// How many events a slow listener may be behind before it misses the oldest.
 const EVENT_BUFFER: usize = 1_024;
@@ -23,16 +24,13 @@ pub(super) type Reply = Box<dyn FnOnce() + Send>;
 /// A machine whose kind the driver need not know: one driver is compiled, whatever it drives.
 pub(super) type AnyMachine = dyn Machine + Send;
 
-/// What the driver does with what a step led to, before anybody else looks at the machine.
-pub(super) type Then<'a> = &'a mut dyn FnMut(&mut State<AnyMachine>);
-
 /// One step of the machine, and the reply to it.
-pub(super) type Run = dyn FnOnce(Moment, Then<'_>) -> Reply + Send;
+pub(super) type Step = dyn FnOnce(&mut State<AnyMachine>, Moment) -> Reply + Send;
 
 /// Something that a handle wants of the machine.
 pub(super) enum Request {
-    /// Run this, commit what comes of it, then reply.
-    Run(Box<Run>),
+    /// Take this step, commit what comes of it, then reply.
+    Step(Box<Step>),
     /// Leave in good order.
     Close(Reply),
 }
@@ -42,11 +40,7 @@ pub(super) type RoomEvent = (Option<PollId>, Event);
 
 /// The machine, and what has to change in one step with it.
 pub(super) struct State<M: ?Sized> {
-    /// How far each command without an outcome is, as it was told last. The machine is ahead of it by
-    /// what waits for the next commit.
-    pub(super) told: LiteMap<CommandId, CommandState>,
-    /// Who waits for the outcome of what.
-    pub(super) waiters: LiteMap<CommandId, oneshot::Sender<Outcome>>,
+    pub(super) commands: Commands,
     pub(super) machine: M,
 }
 
@@ -85,7 +79,7 @@ impl<M: ?Sized> Core<M> {
 impl Drop for Ends {
     /// However the driver came to its end, nobody gets an outcome from it any more.
     fn drop(&mut self) {
-        let waiters = std::mem::take(&mut self.core.lock().waiters);
+        let waiters = self.core.lock().commands.abandon();
         // Outside the lock: it wakes them.
         drop(waiters);
     }
@@ -97,8 +91,7 @@ impl<M: Machine + Send + 'static> Shared<M> {
         let (mut events_end, events) = async_broadcast::broadcast(EVENT_BUFFER);
         events_end.set_overflow(true);
         let state = State {
-            told: LiteMap::new(),
-            waiters: LiteMap::new(),
+            commands: Commands::default(),
             machine,
         };
         let core = Arc::new(Core(Mutex::new(state)));
@@ -135,17 +128,17 @@ impl<M: Machine + Send + 'static> Shared<M> {
         self.events.activate_cloned()
     }
 
-    /// Has the driver run something on the machine; resolves once what came of it is durable.
+    /// Has the driver take a step of the machine; resolves once what came of it is durable.
     pub(super) async fn call<R: Send + 'static>(
         &self,
-        run: impl FnOnce(&mut State<M>, Moment) -> R + Send + 'static,
+        step: impl FnOnce(&mut M, &mut Commands, Moment) -> R + Send + 'static,
     ) -> Result<R, Stopped> {
         let (reply, answer) = oneshot::channel();
-        let core = Arc::clone(&self.core);
-        let request = Request::Run(Box::new(move |now, then| {
-            let mut state = core.lock();
-            let result = run(&mut state, now);
-            then(&mut *state);
+        let request = Request::Step(Box::new(move |state, now| {
+            let machine: &mut dyn Any = &mut state.machine;
+            let machine = machine.downcast_mut::<M>();
+            let machine = machine.expect("a driver and its handles are made around one machine");
+            let result = step(machine, &mut state.commands, now);
             Box::new(move || {
                 // Whoever asked may have stopped waiting.
                 let _ = reply.send(result);
@@ -169,41 +162,5 @@ impl<M: Machine + Send + 'static> Shared<M> {
     async fn send(&self, request: Request) -> Result<(), Stopped> {
         let mut requests = self.requests.clone();
         requests.send(request).await.map_err(|_| Stopped)
-    }
-}
-
-impl<M: ?Sized> State<M> {
-    /// Remembers who wants to know how a command ends. In the same step as its submission: the
-    /// answer may be quick.
-    pub(super) fn wait_for<E>(
-        &mut self,
-        submitted: &Result<CommandId, E>,
-        waiter: oneshot::Sender<Outcome>,
-    ) {
-        if let Ok(command_id) = submitted {
-            self.waiters.insert(*command_id, waiter);
-        }
-    }
-
-    /// Notes how far a command is that an event tells of. Returns who waits for its outcome, if it
-    /// is that.
-    pub(super) fn note(&mut self, event: &Event) -> Option<(oneshot::Sender<Outcome>, Outcome)> {
-        let Event::Command { command_id, state } = event else {
-            return None;
-        };
-        let Some(outcome) = outcome(state) else {
-            self.told.insert(*command_id, state.clone());
-            return None;
-        };
-        self.told.remove(command_id);
-        Some((self.waiters.remove(command_id)?, outcome))
-    }
-}
-
-fn outcome(state: &CommandState) -> Option<Outcome> {
-    match state {
-        CommandState::Applied(revision) => Some(Outcome::Applied(*revision)),
-        CommandState::Rejected(rejection) => Some(Outcome::Rejected(rejection.clone())),
-        CommandState::Queued | CommandState::Persisted | CommandState::Sent => None,
     }
 }
