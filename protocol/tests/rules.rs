@@ -654,7 +654,8 @@ proptest! {
         prop_assert!(poll.options().starts_with(before.options()), "options only grow");
     }
 
-    /// Guarantee 5: whoever starts from a snapshot ends where whoever saw everything ends.
+    /// G5, "snapshot + updates = full replay, byte for byte": whoever starts from a snapshot ends
+    /// where whoever saw everything ends.
     #[test]
     fn a_snapshot_and_the_rest_make_the_whole(
         start in any_new_poll(),
