@@ -111,8 +111,8 @@ impl Participant {
         let relayed = Envelope::parse(&entry.frame, limits.max_command_bytes, limits)
             .and_then(|envelope| envelope.relayed(self.peer, self.device, revision));
         let Ok(frame) = relayed else {
-            // What was sent was read when it was submitted or restored, so this is not reached; and
-            // if it were, the copy would only be behind.
+            // A build with tighter limits may not read what one before it has sent. The copy is
+            // only behind then, and asks.
             return self.ask(link, Ask::Missing);
         };
         let update = Update {
