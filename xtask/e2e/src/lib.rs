@@ -1,16 +1,16 @@
 //! People in real browsers, several at a time.
 //!
-//! A [`scenario`] gets a [`World`]: a signalling server and a page server on free ports of this machine.
-//! It invites each [`Person`], who is a browser with a profile of its own, opens each [`Tab`] of theirs,
-//! and says what it waits for and for how long at most:
+//! A [`scenario`] gets a [`World`]: a signalling server and a page server on free ports of this
+//! machine. It invites each [`Person`], who is a browser with a profile of its own, opens each
+//! [`Tab`] of theirs, and says what it waits for and for how long at most:
 //!
 //! ```no_run
-//! use std::time::Duration;
+//! use hustings_e2e::bounds::SOON;
 //!
 //! hustings_e2e::scenario(async |world| {
 //!     let ann = world.person("ann").await?;
 //!     let tab = ann.open(&world.page("room.html")).await?;
-//!     tab.wait_for("the page", "document.readyState === 'complete'", Duration::from_secs(5)).await?;
+//!     tab.wait_for("the database", "app.storage === 'database'", SOON).await?;
 //!     let title: String = tab.run("return document.title").await?;
 //!     assert_eq!(title, "A room");
 //!     ann.kill();
@@ -18,17 +18,19 @@
 //! });
 //! ```
 //!
-//! A browser can be killed and opened again with the same profile, frozen and thawed, and cut off from the
-//! network. When a scenario fails, what every tab shows and has logged is in `target/e2e`, and nothing that it
-//! has started goes on running.
+//! A browser can be killed and opened again with the same profile, frozen and thawed, and cut off
+//! from the network. When a scenario fails, what every tab shows and has logged is in `target/e2e`,
+//! and nothing that it has started goes on running.
 //!
 //! A scenario needs what `cargo xtask test --browsers` builds and names in its environment: see
 //! [`Parts`].
 
 #![cfg(unix)]
 
+pub mod bounds;
 mod broker;
 mod group;
+mod page;
 mod pages;
 mod parts;
 mod person;
@@ -38,6 +40,7 @@ mod tab;
 mod world;
 
 pub use broker::Broker;
+pub use page::Page;
 pub use pages::Pages;
 pub use parts::Parts;
 pub use person::{Frozen, Person};

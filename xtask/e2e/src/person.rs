@@ -8,11 +8,10 @@ use anyhow::Context;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
+use crate::bounds::EVIDENCE;
+use crate::page::Page;
 use crate::session::Session;
 use crate::tab::Tab;
-
-/// A browser may take this long to show what it looks like, when that is all that is left to do.
-const EVIDENCE: Duration = Duration::from_secs(20);
 
 /// Somebody with a browser and a profile that nobody else has.
 #[derive(Debug)]
@@ -35,7 +34,8 @@ impl Person {
         Ok(person)
     }
 
-    /// Starts the browser again with the same profile: what it has stored is there, its tabs are not.
+    /// Starts the browser again with the same profile: what it has stored is there, its tabs are
+    /// not.
     ///
     /// # Errors
     ///
@@ -53,14 +53,14 @@ impl Person {
         Ok(())
     }
 
-    /// Opens a page in a new tab, and waits until it has loaded.
+    /// Opens a page in a new tab, and waits until that says that it is ready.
     ///
     /// # Errors
     ///
     /// The browser is not running, or the page cannot be loaded.
-    pub async fn open(&self, url: &str) -> anyhow::Result<Tab> {
+    pub async fn open(&self, page: &Page) -> anyhow::Result<Tab> {
         let session = self.session()?;
-        Tab::open(self.name.clone(), session, url).await
+        Tab::open(self.name.clone(), session, page).await
     }
 
     /// Kills the browser with all its processes, which say goodbye to nobody.

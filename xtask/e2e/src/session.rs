@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::json;
 use thirtyfour::common::capabilities::desiredcapabilities::Capabilities;
@@ -12,16 +11,11 @@ use thirtyfour::{WebDriver, WindowHandle};
 use tokio::process::Command;
 use tokio::sync::{Mutex, MutexGuard};
 
+use crate::bounds::{ANSWER, SCRIPT};
 use crate::group::Group;
 
-/// How long a browser may take to answer, the time that scripts wait included.
-const ANSWER: Duration = Duration::from_secs(60);
-
-/// How long a script may take.
-const SCRIPT: Duration = Duration::from_secs(50);
-
-/// How often a driver is started until it stays. It looks for a port that is free for IPv6, and ends when the same
-/// one is taken for IPv4, which happens where many programs listen.
+/// How often a driver is started until it stays. It looks for a port that is free for IPv6, and
+/// ends when the same one is taken for IPv4, which happens where many programs listen.
 const STARTS: usize = 5;
 
 /// A driver and its browser, in one process group.

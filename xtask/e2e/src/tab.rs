@@ -1,7 +1,7 @@
 //! A page in a browser.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -9,12 +9,19 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use thirtyfour::cdp::Cdp;
+use thirtyfour::error::{WebDriverErrorInner, WebDriverResult};
 use thirtyfour::{By, WindowHandle};
 
-use crate::session::Session;
+use crate::bounds::{LOADED, SOON};
+use crate::page::Page;
+use crate::session::{At, Session};
 
 /// How often a page is asked whether it has come so far. Asking costs both of us some milliseconds.
 const EVERY: Duration = Duration::from_millis(50);
+
+/// Which document a tab shows: the moment that its navigation began, which no two documents have in
+/// common. The clock of a page may be made to run faster, this does not move.
+const DOCUMENT: &str = "performance.timeOrigin";
 
 /// A page in a tab of somebody's browser.
 #[derive(Debug)]
@@ -22,6 +29,8 @@ pub struct Tab {
     whose: String,
     session: Arc<Session>,
     window: WindowHandle,
+    /// The pages that it was sent to, the last of which it shows.
+    visited: Mutex<Vec<Page>>,
 }
 
 /// What became of a script.
@@ -36,51 +45,128 @@ impl Tab {
     pub(crate) async fn open(
         whose: String,
         session: Arc<Session>,
-        url: &str,
+        page: &Page,
     ) -> anyhow::Result<Self> {
         let window = session.new_tab().await?;
+        let blank = Page::blank();
+        let is_there = page.url == blank.url;
         let tab = Self {
             whose,
             session,
             window,
+            visited: Mutex::new(vec![blank]),
         };
-        tab.go(url).await?;
+        if !is_there {
+            tab.go(page).await?;
+        }
         Ok(tab)
     }
 
-    /// Goes to another page, and waits until it has loaded.
+    /// Goes to another page, and waits until that says that it is ready.
     ///
     /// # Errors
     ///
-    /// It cannot be loaded.
-    pub async fn go(&self, url: &str) -> anyhow::Result<()> {
+    /// It cannot be loaded, or is never ready.
+    pub async fn go(&self, page: &Page) -> anyhow::Result<()> {
+        let left = self.document().await?;
         let at = self.session.at(&self.window).await?;
-        let went = at.driver.goto(url).await;
-        went.with_context(|| format!("{}: {url}", self.whose))
+        let went = at.driver.goto(&page.url).await;
+        drop(at);
+        went.with_context(|| format!("{}: {}", self.whose, page.url))?;
+        self.visited().push(page.clone());
+        self.arrives_at(page, &left, Some(&page.url)).await
     }
 
-    /// Goes back to the page before, as the button does.
+    /// Goes back to the page before, as the button does, and waits until that is there again.
     ///
     /// # Errors
     ///
-    /// The browser does not answer.
+    /// There is none, or it is never ready.
     pub async fn back(&self) -> anyhow::Result<()> {
-        Ok(self.session.at(&self.window).await?.driver.back().await?)
+        let left = self.document().await?;
+        let at = self.session.at(&self.window).await?;
+        at.driver.back().await?;
+        drop(at);
+        let page = {
+            let mut visited = self.visited();
+            visited.pop();
+            visited.last().cloned()
+        };
+        let page = page.with_context(|| format!("{} was on no page before", self.whose))?;
+        self.arrives_at(&page, &left, Some(&page.url)).await
     }
 
-    /// Loads the page again.
+    /// Loads the page again, and waits until that says that it is ready.
     ///
     /// # Errors
     ///
-    /// The browser does not answer.
+    /// It cannot be loaded, or is never ready.
     pub async fn reload(&self) -> anyhow::Result<()> {
-        Ok(self
-            .session
-            .at(&self.window)
-            .await?
-            .driver
-            .refresh()
-            .await?)
+        let left = self.document().await?;
+        let at = self.session.at(&self.window).await?;
+        at.driver.refresh().await?;
+        drop(at);
+        let page = self.visited().last().cloned();
+        let page = page.with_context(|| format!("{} is on no page", self.whose))?;
+        // A page may have changed its address while it was there.
+        self.arrives_at(&page, &left, None).await
+    }
+
+    /// Waits until the tab shows another document than the one that was left, at this address if
+    /// there is one, and the page there says that it is ready.
+    ///
+    /// The driver's word for it is not enough. ChromeDriver 148 and 150 say that a page has loaded
+    /// as soon as they hear from the browser, together with the answer to their own request, that
+    /// the contexts of the document before are gone. That happens when all of it comes at once, on
+    /// a machine that has other things to do, and what is run in the page then finds a document
+    /// that is `loading` and none of its functions.
+    async fn arrives_at(&self, page: &Page, left: &Value, url: Option<&str>) -> anyhow::Result<()> {
+        let look = format!(
+            "const [left, url] = arg;
+             const ready = (() => {{ try {{ return Boolean({}) }} catch {{ return false }} }})();
+             return {{
+                 another: {DOCUMENT} !== left,
+                 at: url === null || location.href === url,
+                 loaded: document.readyState === 'complete',
+                 ready,
+                 url: location.href,
+             }}",
+            page.ready
+        );
+        let began = Instant::now();
+        loop {
+            // A script is thrown away with the document that it runs in, which is an error of the
+            // driver's.
+            let seen = self.ask(&look, json!([left, url])).await;
+            if let Ok(Ran::Returned(seen)) = &seen
+                && ["another", "at", "loaded", "ready"]
+                    .iter()
+                    .all(|sign| seen[sign] == true)
+            {
+                return Ok(());
+            }
+            if began.elapsed() > LOADED {
+                let seen = match seen {
+                    Ok(Ran::Returned(seen)) => seen.to_string(),
+                    Ok(Ran::Threw(error)) => error,
+                    Err(error) => format!("{error:#}"),
+                };
+                let Page { url, ready } = page;
+                bail!(
+                    "{} waited {LOADED:?} for {url} to be ready, which is when `{ready}`: {seen}",
+                    self.whose
+                );
+            }
+            tokio::time::sleep(EVERY).await;
+        }
+    }
+
+    async fn document(&self) -> anyhow::Result<Value> {
+        self.run(&format!("return {DOCUMENT}")).await
+    }
+
+    fn visited(&self) -> std::sync::MutexGuard<'_, Vec<Page>> {
+        self.visited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Closes the tab as somebody does who has enough: the page hears of it.
@@ -196,32 +282,56 @@ impl Tab {
         Ok(ran.convert()?)
     }
 
-    /// Clicks on what this selector finds: CSS, or XPath if it begins with `//`.
+    /// Clicks on what this selector finds, as soon as it can be clicked on: CSS, or XPath if it
+    /// begins with `//`.
     ///
     /// # Errors
     ///
     /// There is nothing, or nothing that can be clicked on.
     pub async fn click(&self, selector: &str) -> anyhow::Result<()> {
-        let at = self.session.at(&self.window).await?;
-        let clicked = async { at.driver.find(by(selector)).await?.click().await };
+        let clicked = self.once_there(async |at| at.driver.find(by(selector)).await?.click().await);
         let clicked = clicked.await;
         clicked.with_context(|| format!("{} clicks on {selector}", self.whose))
     }
 
-    /// Types into what this selector finds, in place of what is there: CSS, or XPath if it begins with `//`.
+    /// Types into what this selector finds, in place of what is there, as soon as it can be typed
+    /// into: CSS, or XPath if it begins with `//`.
     ///
     /// # Errors
     ///
     /// There is nothing, or nothing that can be typed into.
     pub async fn fill(&self, selector: &str, text: &str) -> anyhow::Result<()> {
-        let at = self.session.at(&self.window).await?;
-        let typed = async {
+        let typed = self.once_there(async |at| {
             let field = at.driver.find(by(selector)).await?;
             field.clear().await?;
             field.send_keys(text).await
-        };
+        });
         let typed = typed.await;
         typed.with_context(|| format!("{} types into {selector}", self.whose))
+    }
+
+    /// Does something to an element, again as long as that is not there, or was replaced under our
+    /// hands.
+    async fn once_there(
+        &self,
+        act: impl AsyncFn(&At<'_>) -> WebDriverResult<()>,
+    ) -> anyhow::Result<()> {
+        let began = Instant::now();
+        loop {
+            let done = act(&self.session.at(&self.window).await?).await;
+            let Err(error) = done else { return Ok(()) };
+            let is_not_there = matches!(
+                error.as_inner(),
+                WebDriverErrorInner::NoSuchElement(_)
+                    | WebDriverErrorInner::StaleElementReference(_)
+                    | WebDriverErrorInner::ElementNotInteractable(_)
+                    | WebDriverErrorInner::ElementClickIntercepted(_)
+            );
+            if !is_not_there || began.elapsed() > SOON {
+                return Err(error.into());
+            }
+            tokio::time::sleep(EVERY).await;
+        }
     }
 
     /// Writes what the tab shows, as PNG.
@@ -247,8 +357,8 @@ impl Tab {
         answer.with_context(|| format!("{}: {method}", self.whose))
     }
 
-    /// Has connections that are made from now on pass through what [`set_offline`](Self::set_offline)
-    /// can cut; those that are there already do not.
+    /// Has connections that are made from now on pass through what
+    /// [`set_offline`](Self::set_offline) can cut; those that are there already do not.
     ///
     /// # Errors
     ///
@@ -258,8 +368,8 @@ impl Tab {
         self.set_offline(false).await
     }
 
-    /// Takes the network away from the page or gives it back: requests, new sockets, and what WebRTC
-    /// sends. A socket that is open stays open.
+    /// Takes the network away from the page or gives it back: requests, new sockets, and what
+    /// WebRTC sends. A socket that is open stays open.
     ///
     /// # Errors
     ///

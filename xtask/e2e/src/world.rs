@@ -8,11 +8,13 @@ use anyhow::Context;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 
 use crate::broker::Broker;
+use crate::page::Page;
 use crate::pages::Pages;
 use crate::parts::{self, Parts};
 use crate::person::Person;
 
-/// A signalling server, a page server, and the people who were invited. All of it ends with the scenario.
+/// A signalling server, a page server, and the people who were invited. All of it ends with the
+/// scenario.
 #[derive(Debug)]
 pub struct World {
     parts: Parts,
@@ -57,13 +59,15 @@ impl World {
         Ok(person)
     }
 
-    /// The address of one of these pages: those in `pages`, `hustings/…` the JavaScript package,
+    /// One of the pages in `pages`, which have beside them: `hustings/…` the JavaScript package,
     /// `built/…` what else is built for pages, `npm/…` the packages that the tests have from there.
-    /// It has the port of the signalling server in its query.
+    /// The port of the signalling server is in the query of its address.
     #[must_use]
-    pub fn page(&self, path: &str) -> String {
-        self.pages
-            .url(&format!("{path}?broker={}", self.broker_port))
+    pub fn page(&self, path: &str) -> Page {
+        let url = self
+            .pages
+            .url(&format!("{path}?broker={}", self.broker_port));
+        Page::of_ours(url)
     }
 
     /// The address of the web app. It comes from the signalling server.

@@ -7,7 +7,8 @@ use crate::poll::Poll;
 use crate::screen;
 use crate::seat::{Device, SOON, Seat};
 
-/// Every finding that keeps somebody from using the page, or nearly: which, what about it, and where.
+/// Every finding that keeps somebody from using the page, or nearly: which, what about it, and
+/// where.
 const AXE: &str = "const { violations } = await axe.run(document, { resultTypes: ['violations'] });
     return violations
         .filter(violation => ['serious', 'critical'].includes(violation.impact))
@@ -62,7 +63,7 @@ fn axe_finds_nothing_serious_in_any_view() {
     scenario(async |world| {
         let mut audit = Audit::begin(world)?;
         let ann = Seat::enter(world, "the owner", Device::Desktop).await?;
-        ann.tab.go(&world.app()?).await?;
+        ann.tab.go(&screen::app(&world.app()?)).await?;
         ann.sees("New poll", SOON).await?;
         audit.look(&ann, "the start").await?;
 

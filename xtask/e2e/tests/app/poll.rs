@@ -19,7 +19,7 @@ pub(crate) struct Poll<'w> {
 impl<'w> Poll<'w> {
     pub(crate) async fn begin(world: &'w World) -> anyhow::Result<Self> {
         let owner = Seat::enter(world, "the owner", Device::Desktop).await?;
-        owner.tab.go(&world.app()?).await?;
+        owner.tab.go(&screen::app(&world.app()?)).await?;
         owner.sees("New poll", SOON).await?;
         Self::begin_by(world, owner).await
     }

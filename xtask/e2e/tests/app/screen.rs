@@ -1,5 +1,13 @@
 //! How what is on the page is found: by what people read, or have read to them.
 
+use hustings_e2e::Page;
+
+/// The web app at this address. It is ready when it has put something on the page: until then
+/// there is nothing to read, and nothing that would be lost by who does not wait.
+pub(crate) fn app(url: &str) -> Page {
+    Page::new(url, "document.querySelector('main') !== null")
+}
+
 /// What the page shows, in the page.
 pub(crate) const SCRIPT: &str = include_str!("screen.js");
 

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hustings_e2e::{Person, Tab, World};
+use hustings_e2e::{Page, Person, Tab, World};
 use serde_json::json;
 
 use crate::screen;
 
-/// Longer than anything takes that is not about a time limit, on a machine that has other things to do.
+/// Longer than anything takes that is not about a time limit, on a machine that has other things to
+/// do.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// A chromium notices a peer that has died within 20 seconds.
@@ -49,7 +50,7 @@ impl Seat {
     /// Opens the app in one more tab of the same browser.
     pub(crate) async fn beside(&self, url: &str) -> anyhow::Result<Self> {
         let tab = blank(&self.person, self.device).await?;
-        tab.go(url).await?;
+        tab.go(&screen::app(url)).await?;
         Ok(Self {
             person: Arc::clone(&self.person),
             tab,
@@ -60,7 +61,7 @@ impl Seat {
     /// Opens the app again, after the tab was closed.
     pub(crate) async fn returns(&mut self, url: &str) -> anyhow::Result<()> {
         self.tab = blank(&self.person, self.device).await?;
-        self.tab.go(url).await
+        self.tab.go(&screen::app(url)).await
     }
 
     /// Opens the app again, after the browser was killed.
@@ -71,7 +72,7 @@ impl Seat {
 
     /// Follows the link to the poll, and waits for the host.
     pub(crate) async fn joins(&self, link: &str) -> anyhow::Result<()> {
-        self.tab.go(link).await?;
+        self.tab.go(&screen::app(link)).await?;
         self.is_connected(SOON).await
     }
 
@@ -157,7 +158,8 @@ impl Seat {
         Ok(())
     }
 
-    /// Takes the picture of this moment, from the top of the page, once everything has moved to its place.
+    /// Takes the picture of this moment, from the top of the page, once everything has moved to its
+    /// place.
     pub(crate) async fn shows(&self, world: &World, picture: &str) -> anyhow::Result<()> {
         self.looks().await?;
         self.tab.run::<()>("await screen_of.rest()").await?;
@@ -181,7 +183,7 @@ impl Seat {
 
 /// An empty tab, prepared for the app.
 async fn blank(person: &Person, device: Device) -> anyhow::Result<Tab> {
-    let tab = person.open("about:blank").await?;
+    let tab = person.open(&Page::blank()).await?;
     for script in [SPY, screen::SCRIPT] {
         let add = "Page.addScriptToEvaluateOnNewDocument";
         tab.devtools(add, json!({ "source": script })).await?;
