@@ -8,7 +8,8 @@ const timed = async work => {
   return now() - began
 }
 
-// Everything once, on a new connection: milliseconds until it is open, round trips and messages in a second.
+// Everything once, on a new connection: milliseconds until it is open, round trips and messages in
+// a second.
 export const measure = async (way, { to, roundTrips, messages }) => {
   const side = await way.open()
   const opening = await timed(() => way.dial(side, to))

@@ -12,7 +12,7 @@
     // Closes every peer connection without a word to whoever serves it here.
     cut: () => alive().forEach(rtc => rtc.close()),
     // While it is true nothing that is sent on a channel leaves the page.
-    dumb: false,
+    silent: false,
     // The most bytes that any channel here has had waiting.
     mostBuffered: 0,
     // How often the page came back from the back/forward cache.
@@ -22,6 +22,10 @@
     note: what => spy.log.push([Date.now(), what]),
   })
 
+  // Only what the other side closes is closing first. What dies is closed without it, after `rtc
+  // failed`.
+  const watch = channel => channel.addEventListener('closing', () => spy.note('channel closing'))
+
   window.RTCPeerConnection = class extends RTCPeerConnection {
     constructor(...args) {
       super(...args)
@@ -29,11 +33,17 @@
       rtcs.push(new WeakRef(this))
       spy.mostAlive = Math.max(spy.mostAlive, alive().length)
       this.addEventListener('connectionstatechange', () => spy.note(`rtc ${this.connectionState}`))
+      this.addEventListener('datachannel', ({ channel }) => watch(channel))
+    }
+    createDataChannel(...args) {
+      const channel = super.createDataChannel(...args)
+      watch(channel)
+      return channel
     }
   }
   const send = RTCDataChannel.prototype.send
   RTCDataChannel.prototype.send = function (...args) {
-    if (spy.dumb) return
+    if (spy.silent) return
     send.apply(this, args)
     spy.mostBuffered = Math.max(spy.mostBuffered, this.bufferedAmount)
   }
@@ -63,8 +73,8 @@
     speed = factor
   }
 
-  // Says of every offer what a signalling server says of one to somebody who is not there, by the clock of the
-  // page: after this many milliseconds.
+  // Says of every offer what a signalling server says of one to somebody who is not there, by the
+  // clock of the page: after this many milliseconds.
   spy.expireAfter = undefined
   const say = WebSocket.prototype.send
   WebSocket.prototype.send = function (text) {

@@ -9,7 +9,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
-/// A program in a process group of its own, which ends when this is dropped, with all that it has started.
+/// A program in a process group of its own, which ends when this is dropped, with all that it has
+/// started.
 #[derive(Debug)]
 pub(crate) struct Group {
     child: Mutex<Child>,
@@ -71,8 +72,8 @@ impl Group {
     }
 
     fn signal(&self, signal: Signal) {
-        // One that has ended needs none. Its id is nobody else's: it is not given away while the program
-        // that it is named for has not been waited for.
+        // One that has ended needs none. Its id is nobody else's: it is not given away while the
+        // program that it is named for has not been waited for.
         let _ = kill_process_group(self.id, signal);
     }
 }

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-/// Where the parts are that a scenario is played with. `cargo xtask test --browsers` builds them, and says
-/// so in these variables.
+/// Where the parts are that a scenario is played with. `cargo xtask test --browsers` builds them,
+/// and says so in these variables.
 #[derive(Debug, Clone)]
 pub struct Parts {
     /// The signalling server: `HUSTINGS_E2E_BROKER`.
     pub broker: PathBuf,
-    /// The folder that what is built for pages is in, a folder each: `HUSTINGS_E2E_BUILT`. `site` is the
-    /// web app, `bare` the transport alone. The JavaScript package is in its own place.
+    /// The folder that what is built for pages is in, a folder each: `HUSTINGS_E2E_BUILT`. `site`
+    /// is the web app, `bare` the transport alone. The JavaScript package is in its own place.
     pub built: PathBuf,
     /// Chromium's driver: `CHROMEDRIVER`, or the one on the path.
     pub chromedriver: PathBuf,

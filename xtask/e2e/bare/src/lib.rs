@@ -1,6 +1,7 @@
 //! The transport alone in a page, to be compared with stock PeerJS.
 //!
-//! It does what `stock.html` does with stock PeerJS, with the same messages; the page takes the times.
+//! It does what `stock.html` does with stock PeerJS, with the same messages; the page takes the
+//! times.
 
 #![cfg(target_family = "wasm")]
 
@@ -33,8 +34,8 @@ pub struct Bare {
 
 #[wasm_bindgen]
 impl Bare {
-    /// Begins to register an address that nobody has had before, with the signalling server at a port of
-    /// this machine.
+    /// Begins to register an address that nobody has had before, with the signalling server at a
+    /// port of this machine.
     ///
     /// # Errors
     ///
@@ -131,8 +132,8 @@ impl Bare {
     pub fn close(self) {}
 }
 
-/// A message of some 200 bytes. It is made with as little ado as a page makes its own: what is compared is how
-/// messages are sent.
+/// A message of some 200 bytes. It is made with as little ado as a page makes its own: what is
+/// compared is how messages are sent.
 fn message(kind: &str, number: usize) -> Bytes {
     let mut message = String::with_capacity(256);
     message.push_str("{\"");

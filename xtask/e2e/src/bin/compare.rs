@@ -1,9 +1,10 @@
-//! `cargo xtask bench --browser`: the transport against stock PeerJS, between two browsers, in the same run.
+//! `cargo xtask bench --browser`: the transport against stock PeerJS, between two browsers, in the
+//! same run.
 //!
-//! Both do the same, in turn, on new connections: 198 bytes there and back, and 198 bytes one after the other in
-//! one direction, which the other side acknowledges at the end. Single runs vary by a factor of two with what else
-//! the machine does. So there are medians, and the ratio is the median of the ratios of each round, whose two
-//! halves had the same machine.
+//! Both do the same, in turn, on new connections: 198 bytes there and back, and 198 bytes one after
+//! the other in one direction, which the other side acknowledges at the end. Single runs vary by a
+//! factor of two with what else the machine does. So there are medians, and the ratio is the median
+//! of the ratios of each round, whose two halves had the same machine.
 
 #[cfg(unix)]
 fn main() {

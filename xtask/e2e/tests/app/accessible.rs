@@ -1,11 +1,11 @@
 //! What axe finds in each view: light and dark, on a phone and on a desktop.
 
+use hustings_e2e::bounds::SOON;
 use hustings_e2e::{World, scenario};
 use serde_json::json;
 
-use crate::poll::Poll;
+use crate::member::{Device, Member, begin_by, result};
 use crate::screen;
-use crate::seat::{Device, SOON, Seat};
 
 /// Every finding that keeps somebody from using the page, or nearly: which, what about it, and
 /// where.
@@ -30,18 +30,19 @@ impl Audit {
     }
 
     /// Looks at what somebody has before them.
-    async fn look(&mut self, seat: &Seat, view: &str) -> anyhow::Result<()> {
+    async fn look(&mut self, member: &Member, view: &str) -> anyhow::Result<()> {
         let inject = format!("if (!window.axe) {{ {} }}", self.axe);
-        seat.tab.run::<()>(&inject).await?;
+        member.tab.run::<()>(&inject).await?;
         for device in [Device::Desktop, Device::Phone] {
-            device.shape(&seat.tab).await?;
+            device.shape(&member.tab).await?;
             for scheme in ["light", "dark"] {
                 let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
                 let media = json!({ "features": features });
-                seat.tab
+                member
+                    .tab
                     .devtools("Emulation.setEmulatedMedia", media)
                     .await?;
-                let found: Vec<String> = seat.tab.run(AXE).await?;
+                let found: Vec<String> = member.tab.run(AXE).await?;
                 let found = found
                     .into_iter()
                     .map(|finding| format!("{view}, {device:?}, {scheme}: {finding}"));
@@ -62,16 +63,17 @@ impl Audit {
 fn axe_finds_nothing_serious_in_any_view() {
     scenario(async |world| {
         let mut audit = Audit::begin(world)?;
-        let ann = Seat::enter(world, "the owner", Device::Desktop).await?;
-        ann.tab.go(&screen::app(&world.app()?)).await?;
+        let ann = Member::enter_on(world, "the owner", Device::Desktop).await?;
+        ann.goes_to(&world.app()?).await?;
         ann.sees("New poll", SOON).await?;
         audit.look(&ann, "the start").await?;
 
-        let poll = Poll::begin_by(world, ann).await?;
+        let poll = begin_by(world, ann).await?;
         let bob = poll.join("bob").await?;
         bob.is_called("Bob").await?;
         bob.votes_for("Thai").await?;
-        poll.agrees(&[&bob], &[("Thai", 1), ("Pizza", 0)]).await?;
+        poll.agrees(&[&bob], result(&[("Thai", 1), ("Pizza", 0)]))
+            .await?;
         poll.owner.sees("Bob", SOON).await?;
         audit.look(&poll.owner, "the host's room").await?;
         audit.look(&bob, "the voter's room").await?;
@@ -94,18 +96,18 @@ fn axe_finds_nothing_serious_in_any_view() {
         audit.look(&beside, "half a link").await?;
         beside.tab.close().await?;
 
-        bob.tab.run::<()>("spy.dumb = true").await?;
+        bob.tab.fall_silent().await?;
         bob.votes_for("Pizza").await?;
         bob.is_sending().await?;
         audit.look(&bob, "a vote that is pending").await?;
         poll.owner.clicks(&screen::button("Close the poll")).await?;
         bob.sees("This poll is closed", SOON).await?;
-        bob.tab.run::<()>("spy.cut(); spy.dumb = false").await?;
+        bob.tab.cut_and_speak().await?;
         bob.sees("was refused", SOON).await?;
         audit.look(&bob, "a vote that was refused").await?;
 
         poll.owner.tab.close().await?;
-        bob.reads("The host is away", SOON).await?;
+        bob.is_alone(SOON).await?;
         audit.look(&bob, "the owner is away").await?;
         audit.end();
         Ok(())

@@ -1,19 +1,18 @@
 //! The web app, used as people use it: by what they read on it, with the mouse and the keyboard.
 //!
-//! Whatever happens in a scenario, at its end every profile shows the same result, and nothing is pending
-//! ([`Poll::agrees`](poll::Poll::agrees)). What was to be seen at its decisive moment is in
-//! `target/e2e/pictures`.
+//! Whatever happens in a scenario, at its end every profile shows the same result, and nothing is
+//! pending ([`Poll::agrees`](hustings_e2e::Poll::agrees)). What was to be seen at its decisive
+//! moment is in `target/e2e/pictures`.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod accessible;
 mod away;
+mod member;
 mod network;
-mod poll;
 mod roles;
 mod screen;
-mod seat;
 mod sending;
 mod tabs;
 mod votes;

@@ -1,9 +1,9 @@
 //! Servers and networks that are away for a while.
 
-use hustings_e2e::scenario;
+use hustings_e2e::bounds::{BACK, NOTICED, SOON};
+use hustings_e2e::{TakesPart, scenario};
 
-use crate::poll::Poll;
-use crate::seat::{BACK, Device, NOTICED, SOON, Seat};
+use crate::member::{Member, Poll, result};
 
 #[test]
 #[ignore = "needs a browser: cargo xtask test --browsers"]
@@ -15,16 +15,17 @@ fn votes_go_on_without_the_signalling_server() {
         let alone = "You are the host, but nobody new can join now";
         poll.owner.reads(alone, SOON).await?;
         bob.votes_for("Thai").await?;
-        poll.agrees(&[&bob], &[("Thai", 1), ("Pizza", 0)]).await?;
+        poll.agrees(&[&bob], result(&[("Thai", 1), ("Pizza", 0)]))
+            .await?;
         poll.owner.shows(world, "signalling-gone").await?;
 
         world.broker().await.restart().await?;
         poll.owner.is_host(BACK).await?;
         let cat = poll.join("cat").await?;
         cat.votes_for("Pizza").await?;
-        poll.agrees(&[&bob, &cat], &[("Thai", 1), ("Pizza", 1)])
+        poll.agrees(&[&bob, &cat], result(&[("Thai", 1), ("Pizza", 1)]))
             .await?;
-        let made: usize = bob.tab.run("return spy.made").await?;
+        let made = bob.tab.connections_made().await?;
         assert_eq!(made, 1, "the connection has lasted");
         Ok(())
     });
@@ -35,9 +36,9 @@ fn votes_go_on_without_the_signalling_server() {
 fn a_vote_into_a_dead_network_is_counted_when_it_is_back() {
     scenario(async |world| {
         let poll = Poll::begin(world).await?;
-        let bob = Seat::enter(world, "bob", Device::Phone).await?;
+        let bob = Member::enter(world, "bob").await?;
         bob.tab.emulate_network().await?;
-        bob.joins(&poll.link).await?;
+        bob.join(&poll.link).await?;
         bob.tab.set_offline(true).await?;
         // Nobody has noticed it yet.
         bob.votes_for("Thai").await?;
@@ -48,6 +49,7 @@ fn a_vote_into_a_dead_network_is_counted_when_it_is_back() {
         bob.tab.set_offline(false).await?;
         bob.is_connected(BACK).await?;
         bob.sees("Your vote is counted", SOON).await?;
-        poll.agrees(&[&bob], &[("Thai", 1), ("Pizza", 0)]).await
+        poll.agrees(&[&bob], result(&[("Thai", 1), ("Pizza", 0)]))
+            .await
     });
 }

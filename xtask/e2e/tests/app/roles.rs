@@ -1,9 +1,9 @@
 //! Who may do what.
 
+use hustings_e2e::bounds::SOON;
 use hustings_e2e::scenario;
 
-use crate::poll::Poll;
-use crate::seat::SOON;
+use crate::member::{Poll, result};
 
 #[test]
 #[ignore = "needs a browser: cargo xtask test --browsers"]
@@ -30,7 +30,7 @@ fn a_moderator_decides_who_may_vote() {
         cat.sees("You have not voted", SOON).await?;
         cat.votes_for("Pizza").await?;
         bob.votes_for("Thai").await?;
-        poll.agrees(&[&bob, &cat], &[("Thai", 1), ("Pizza", 1)])
+        poll.agrees(&[&bob, &cat], result(&[("Thai", 1), ("Pizza", 1)]))
             .await?;
         bob.sees("Moderator", SOON).await?;
         bob.shows(world, "moderator").await

@@ -1,4 +1,5 @@
 // What somebody sees on the page: what is hidden or folded away is not in `innerText`.
+window.result = () => ({ votes: screen_of.votes(), pending: screen_of.pending() })
 window.screen_of = {
   // Whether a text is on the page, however it is capitalised.
   says: text => document.body.innerText.toLowerCase().includes(text.toLowerCase()),

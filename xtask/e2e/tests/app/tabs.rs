@@ -1,10 +1,10 @@
 //! Two tabs of one browser.
 
+use hustings_e2e::bounds::{BACK, SOON};
 use hustings_e2e::scenario;
 
-use crate::poll::Poll;
+use crate::member::{Poll, result};
 use crate::screen;
-use crate::seat::{BACK, SOON};
 
 #[test]
 #[ignore = "needs a browser: cargo xtask test --browsers"]
@@ -15,7 +15,7 @@ fn what_a_closed_tab_has_left_another_one_delivers() {
         let beside = bob.beside(&poll.link).await?;
         beside.is_connected(SOON).await?;
         // Nobody but the other tab can know of the vote.
-        bob.tab.run::<()>("spy.dumb = true").await?;
+        bob.tab.fall_silent().await?;
         let frozen = poll.owner.person.freeze()?;
         bob.votes_for("Thai").await?;
         bob.is_sending().await?;
@@ -25,7 +25,8 @@ fn what_a_closed_tab_has_left_another_one_delivers() {
         beside.shows(world, "tab-closed").await?;
         drop(frozen);
         beside.sees("Your vote is counted", BACK).await?;
-        poll.agrees(&[&beside], &[("Thai", 1), ("Pizza", 0)]).await
+        poll.agrees(&[&beside], result(&[("Thai", 1), ("Pizza", 0)]))
+            .await
     });
 }
 
@@ -43,16 +44,17 @@ fn an_owner_has_one_tab_that_hosts_and_others_that_join() {
         beside.votes_for("Pizza").await?;
         bob.votes_for("Thai").await?;
         let votes = [("Thai", 1), ("Pizza", 1)];
-        poll.agrees(&[&bob, &beside], &votes).await?;
+        poll.agrees(&[&bob, &beside], result(&votes)).await?;
 
         // Whoever has closed the tab that hosts can host from the other one.
         poll.owner.tab.close().await?;
-        beside.reads("The host is away", SOON).await?;
+        beside.is_alone(SOON).await?;
         beside.clicks(&screen::button("Host here")).await?;
         beside.is_host(SOON).await?;
         poll.owner = beside;
         bob.is_connected(BACK).await?;
         bob.votes_for("Pizza").await?;
-        poll.agrees(&[&bob], &[("Thai", 0), ("Pizza", 2)]).await
+        poll.agrees(&[&bob], result(&[("Thai", 0), ("Pizza", 2)]))
+            .await
     });
 }

@@ -1,11 +1,11 @@
 //! Votes, and what everybody sees of them.
 
+use hustings_e2e::bounds::{BACK, SOON};
 use hustings_e2e::scenario;
 use serde_json::json;
 
-use crate::poll::Poll;
+use crate::member::{Poll, result};
 use crate::screen;
-use crate::seat::{BACK, SOON};
 
 /// The picture on the front page of the workspace: `cargo xtask pictures` takes it over.
 const FRONT: &str = "poll";
@@ -21,7 +21,7 @@ fn three_people_vote_and_see_the_same() {
         cat.is_called("Cat").await?;
         bob.votes_for("Thai").await?;
         cat.votes_for("Pizza").await?;
-        poll.agrees(&[&bob, &cat], &[("Thai", 1), ("Pizza", 1)])
+        poll.agrees(&[&bob, &cat], result(&[("Thai", 1), ("Pizza", 1)]))
             .await?;
 
         cat.adds("Tapas").await?;
@@ -29,21 +29,22 @@ fn three_people_vote_and_see_the_same() {
         poll.owner.votes_for("Tapas").await?;
         cat.votes_for("Thai").await?;
         let votes = [("Thai", 2), ("Pizza", 0), ("Tapas", 1)];
-        poll.agrees(&[&bob, &cat], &votes).await?;
-        for seat in [&poll.owner, &bob, &cat] {
-            seat.shows(
-                world,
-                &format!("votes-{}", seat.person.name().replace(' ', "-")),
-            )
-            .await?;
+        poll.agrees(&[&bob, &cat], result(&votes)).await?;
+        for member in [&poll.owner, &bob, &cat] {
+            member
+                .shows(
+                    world,
+                    &format!("votes-{}", member.person.name().replace(' ', "-")),
+                )
+                .await?;
             let bars = json!([["Thai", 67], ["Pizza", 0], ["Tapas", 33]]);
             let seen = "screen_of.bars()";
-            seat.tab.wait_to_be("the bars", seen, bars, SOON).await?;
+            member.tab.wait_to_be("the bars", seen, bars, SOON).await?;
             for name in ["Ann", "Bob", "Cat"] {
-                seat.sees(name, SOON).await?;
+                member.sees(name, SOON).await?;
             }
-            seat.sees("3 people have voted", SOON).await?;
-            seat.sees("Your vote is counted", SOON).await?;
+            member.sees("3 people have voted", SOON).await?;
+            member.sees("Your vote is counted", SOON).await?;
         }
         // Without it there is room for everything else.
         poll.owner.clicks(screen::QR_CODE).await?;
@@ -58,19 +59,18 @@ fn what_was_done_without_an_answer_is_sent_again_and_not_done_again() {
         let poll = Poll::begin(world).await?;
         let bob = poll.join("bob").await?;
         // The owner does what Bob asks for, and no word of it gets out.
-        poll.owner.tab.run::<()>("spy.dumb = true").await?;
+        poll.owner.tab.fall_silent().await?;
         bob.votes_for("Thai").await?;
         bob.adds("Tapas").await?;
         let votes = [("Thai", 1), ("Pizza", 0), ("Tapas", 0)];
-        poll.agrees(&[], &votes).await?;
+        poll.agrees(&[], result(&votes)).await?;
         bob.is_sending().await?;
         bob.sees("2 changes pending sync", SOON).await?;
         bob.shows(world, "answer-lost").await?;
-        let over = "spy.cut(); spy.dumb = false";
-        poll.owner.tab.run::<()>(over).await?;
+        poll.owner.tab.cut_and_speak().await?;
         bob.sees("Your vote is counted", BACK).await?;
         // Done once more, the option would be there twice, or refused because it is there.
-        poll.agrees(&[&bob], &votes).await?;
+        poll.agrees(&[&bob], result(&votes)).await?;
         let (made, refused): (usize, bool) = bob
             .tab
             .run("return [spy.made, screen_of.says('was refused')]")
@@ -90,14 +90,15 @@ fn a_vote_that_comes_after_the_end_is_refused_with_the_reason() {
         bob.votes_for("Pizza").await?;
         bob.sees("Your vote is counted", SOON).await?;
         // Bob's change of mind does not get out, until it is too late.
-        bob.tab.run::<()>("spy.dumb = true").await?;
+        bob.tab.fall_silent().await?;
         bob.votes_for("Thai").await?;
         bob.is_sending().await?;
         poll.owner.clicks(&screen::button("Close the poll")).await?;
         bob.sees("This poll is closed", SOON).await?;
-        bob.tab.run::<()>("spy.cut(); spy.dumb = false").await?;
+        bob.tab.cut_and_speak().await?;
         bob.sees("Your vote for “Thai” was refused: ", BACK).await?;
         bob.shows(world, "refused").await?;
-        poll.agrees(&[&bob], &[("Thai", 0), ("Pizza", 1)]).await
+        poll.agrees(&[&bob], result(&[("Thai", 0), ("Pizza", 1)]))
+            .await
     });
 }

@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
+use hustings_e2e::bounds::{BACK, SOON};
 use hustings_e2e::scenario;
 use serde_json::json;
 
-use crate::poll::{BACK, Poll, SOON};
+use crate::member::{begin_with, result};
 
 const MIB: usize = 1024 * 1024;
 
@@ -15,20 +16,22 @@ const QUEUED: usize = 4 * MIB;
 /// How much of it is in the channel's own buffer (`WireLimits::channel_high_water`).
 const BUFFERED: usize = 2 * MIB;
 
-/// Messages on top of that: the one that crosses the mark, and one for each second that the channel stands still,
-/// for as long as it takes to give it up.
+/// Messages on top of that: the one that crosses the mark, and one for each second that the channel
+/// stands still, for as long as it takes to give it up.
 const NUDGES: usize = 32;
 
 /// How much is to be queued for one who does not read.
 const AT_LEAST: usize = 16 * MIB;
 
-/// What comes on top of a queue: the snapshot, what a browser has on its way, pages of memory that are not full.
+/// What comes on top of a queue: the snapshot, what a browser has on its way, pages of memory that
+/// are not full.
 const SLACK: usize = 2 * MIB;
 
 /// Changes after which the owner has all the memory that it needs by itself.
 const WARM_UP: usize = 600;
 
-/// Makes so many changes, as large as they can be: a vote for 100 options has an id of 36 characters for each.
+/// Makes so many changes, as large as they can be: a vote for 100 options has an id of 36
+/// characters for each.
 const CHANGES: &str = "
     const options = room.poll().options.map(option => option.optionId);
     for (let made = 0; made < arg; made += 32) {
@@ -47,7 +50,7 @@ fn a_poll_of_more_than_a_mebibyte_is_joined() {
         // As many options as there may be, as long as they may be.
         let options = vec!["👍".repeat(200); 1_000];
         let draft = json!({ "title": "Thumbs", "options": options, "multipleChoice": true });
-        let poll = Poll::begin_with(world, draft).await?;
+        let poll = begin_with(world, draft).await?;
         // And members, of whom nothing is known but a role.
         let members = "const letter = () => 'abcdefghijklmnopqrstuvwxyz234567'[Math.floor(Math.random() * 32)];
             const id = () => Array.from({ length: 51 }, letter).join('') + 'a';
@@ -82,7 +85,7 @@ fn a_reader_who_stands_still_is_owed_one_snapshot_and_not_a_queue() {
     scenario(async |world| {
         let options: Vec<_> = (0..200).map(|number| format!("Option {number}")).collect();
         let draft = json!({ "title": "Many", "options": options, "multipleChoice": true });
-        let poll = Poll::begin_with(world, draft).await?;
+        let poll = begin_with(world, draft).await?;
         let bob = poll.join("bob").await?;
         let owner = &poll.owner.tab;
         // What the owner needs by itself: a journal, a tail for those who come back.
@@ -109,7 +112,7 @@ fn a_reader_who_stands_still_is_owed_one_snapshot_and_not_a_queue() {
         // The count is that of the connection, which may be a new one if the changes took long.
         let came = came.saturating_sub(WARM_UP * each);
         let grown = after - before;
-        let made = bob.connections_made().await?;
+        let made = bob.tab.connections_made().await?;
         println!(
             "{count} changes of {each} bytes in {took:.1?}, which one reader was not there for: at most \
              {buffered} bytes waited in the channel, the memory grew by {grown}; {came} bytes came afterwards, on \
@@ -120,6 +123,7 @@ fn a_reader_who_stands_still_is_owed_one_snapshot_and_not_a_queue() {
         assert!(grown <= QUEUED + SLACK, "{grown} bytes more");
         assert!(came <= QUEUED + SLACK, "{came} bytes for a snapshot");
         let votes: Vec<u64> = owner.run("return votes()").await?;
-        poll.agrees(&[&bob], &votes, revision.try_into()?).await
+        let expected = result(&votes, revision.try_into()?);
+        poll.agrees(&[&bob], expected).await
     });
 }

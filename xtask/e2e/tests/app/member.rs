@@ -3,23 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use hustings_e2e::{Page, Person, Tab, World};
-use serde_json::json;
+use hustings_e2e::bounds::SOON;
+use hustings_e2e::{Page, Person, SPY, Tab, TakesPart, World};
+use serde_json::{Value, json};
 
 use crate::screen;
 
-/// Longer than anything takes that is not about a time limit, on a machine that has other things to
-/// do.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+/// A poll by what people see and click on.
+pub(crate) type Poll<'w> = hustings_e2e::Poll<'w, Member>;
 
-/// A chromium notices a peer that has died within 20 seconds.
-pub(crate) const NOTICED: Duration = Duration::from_secs(25);
-
-/// The longest wait before the next attempt, and what an attempt takes.
-pub(crate) const BACK: Duration = Duration::from_secs(45);
-
-/// What the pages see of themselves and scenarios do behind their backs.
-const SPY: &str = include_str!("../../pages/spy.js");
+/// What is asked.
+pub(crate) const QUESTION: &str = "Where do we eat on Friday?";
 
 /// What somebody looks at the app on.
 #[derive(Debug, Clone, Copy)]
@@ -28,16 +22,77 @@ pub(crate) enum Device {
     Phone,
 }
 
-/// Somebody with a tab.
-pub(crate) struct Seat {
+/// The owner of a poll or somebody else in it, with a tab.
+pub(crate) struct Member {
     pub(crate) person: Arc<Person>,
     pub(crate) tab: Tab,
     device: Device,
 }
 
-impl Seat {
+/// What is seen of a poll in which nothing is pending: each option with its votes.
+pub(crate) fn result(votes: &[(&str, u64)]) -> Value {
+    json!({ "votes": votes, "pending": false })
+}
+
+/// A poll of Thai and Pizza, to which voters may add options, by somebody who has the form before
+/// them.
+pub(crate) async fn begin_by(world: &World, owner: Member) -> anyhow::Result<Poll<'_>> {
+    owner.types(&screen::field("Question"), QUESTION).await?;
+    owner.types(&screen::field("Option 1"), "Thai").await?;
+    owner.types(&screen::field("Option 2"), "Pizza").await?;
+    owner
+        .clicks(&screen::field("Voters may add options"))
+        .await?;
+    owner.clicks(&screen::button("Create poll")).await?;
+    owner.sees("Invite people", SOON).await?;
+    owner.is_host(SOON).await?;
+    let link = "const label = [...document.querySelectorAll('label')]
+            .find(label => label.innerText === 'Link to this poll');
+        return label.control.value";
+    let link = owner.tab.run(link).await?;
+    Ok(Poll::of(world, owner, link))
+}
+
+impl TakesPart for Member {
+    async fn enter(world: &World, name: &str) -> anyhow::Result<Self> {
+        Self::enter_on(world, name, Device::Phone).await
+    }
+
+    async fn begin(world: &World) -> anyhow::Result<(Self, String)> {
+        let owner = Self::enter_on(world, "the owner", Device::Desktop).await?;
+        owner.tab.go(&screen::app(&world.app()?)).await?;
+        owner.sees("New poll", SOON).await?;
+        let Poll { owner, link, .. } = begin_by(world, owner).await?;
+        Ok((owner, link))
+    }
+
+    fn tab(&self) -> &Tab {
+        &self.tab
+    }
+
+    async fn take_new_tab(&mut self, _: &World) -> anyhow::Result<()> {
+        self.tab = blank(&self.person, self.device).await?;
+        Ok(())
+    }
+
+    async fn join(&self, link: &str) -> anyhow::Result<()> {
+        self.goes_to(link).await?;
+        self.is_connected(SOON).await
+    }
+
+    async fn host(&self, link: &str) -> anyhow::Result<()> {
+        self.goes_to(link).await?;
+        self.is_host(SOON).await
+    }
+}
+
+impl Member {
     /// Somebody comes, who has not opened the app yet.
-    pub(crate) async fn enter(world: &World, name: &str, device: Device) -> anyhow::Result<Self> {
+    pub(crate) async fn enter_on(
+        world: &World,
+        name: &str,
+        device: Device,
+    ) -> anyhow::Result<Self> {
         let person = world.person(name).await?;
         let tab = blank(&person, device).await?;
         Ok(Self {
@@ -49,31 +104,18 @@ impl Seat {
 
     /// Opens the app in one more tab of the same browser.
     pub(crate) async fn beside(&self, url: &str) -> anyhow::Result<Self> {
-        let tab = blank(&self.person, self.device).await?;
-        tab.go(&screen::app(url)).await?;
-        Ok(Self {
+        let beside = Self {
             person: Arc::clone(&self.person),
-            tab,
+            tab: blank(&self.person, self.device).await?,
             device: self.device,
-        })
+        };
+        beside.goes_to(url).await?;
+        Ok(beside)
     }
 
-    /// Opens the app again, after the tab was closed.
-    pub(crate) async fn returns(&mut self, url: &str) -> anyhow::Result<()> {
-        self.tab = blank(&self.person, self.device).await?;
+    /// Follows a link.
+    pub(crate) async fn goes_to(&self, url: &str) -> anyhow::Result<()> {
         self.tab.go(&screen::app(url)).await
-    }
-
-    /// Opens the app again, after the browser was killed.
-    pub(crate) async fn comes_back(&mut self, url: &str) -> anyhow::Result<()> {
-        self.person.reopen().await?;
-        self.returns(url).await
-    }
-
-    /// Follows the link to the poll, and waits for the host.
-    pub(crate) async fn joins(&self, link: &str) -> anyhow::Result<()> {
-        self.tab.go(&screen::app(link)).await?;
-        self.is_connected(SOON).await
     }
 
     /// Clicks on something, in the tab that is in front then.
@@ -124,6 +166,11 @@ impl Seat {
     /// Waits for the host.
     pub(crate) async fn is_connected(&self, bound: Duration) -> anyhow::Result<()> {
         self.reads("Connected to the host", bound).await
+    }
+
+    /// Waits until the host is known to be gone.
+    pub(crate) async fn is_alone(&self, bound: Duration) -> anyhow::Result<()> {
+        self.reads("The host is away", bound).await
     }
 
     /// Waits until this tab is the host, and can be reached.

@@ -1,0 +1,98 @@
+//! What the scenarios see and do behind the back of a page: `pages/spy.js`, from here.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::bounds::BACK;
+use crate::tab::Tab;
+
+/// The script, for pages that do not load it themselves.
+pub const SPY: &str = include_str!("../pages/spy.js");
+
+/// Begins to count anew, on a clock that is faster than the world's, where nobody answers.
+const LEAVE_ALONE: &str = "spy.made = spy.mostAlive = 0;
+    spy.expireAfter = 5500;
+    spy.hurry(arg);
+    window.began = performance.now()";
+
+/// What waiting for somebody who is not there has cost a page.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Wait {
+    /// How long it was by the clock of the page, in milliseconds.
+    pub millis: f64,
+    /// How many peer connections were made.
+    pub made: u32,
+    /// The most that were not closed at a time.
+    pub most_alive: u32,
+}
+
+impl Tab {
+    /// How many peer connections the page has made.
+    ///
+    /// # Errors
+    ///
+    /// The browser does not answer.
+    pub async fn connections_made(&self) -> anyhow::Result<u32> {
+        self.run("return spy.made").await
+    }
+
+    /// Lets nothing get out of the page on any channel, until [`speak`](Self::speak).
+    ///
+    /// # Errors
+    ///
+    /// The browser does not answer.
+    pub async fn fall_silent(&self) -> anyhow::Result<()> {
+        self.run("spy.silent = true").await
+    }
+
+    /// Lets out again what is sent from now on.
+    ///
+    /// # Errors
+    ///
+    /// The browser does not answer.
+    pub async fn speak(&self) -> anyhow::Result<()> {
+        self.run("spy.silent = false").await
+    }
+
+    /// The same, once every connection of the page was closed behind its back: what was silenced
+    /// is lost.
+    ///
+    /// # Errors
+    ///
+    /// The browser does not answer.
+    pub async fn cut_and_speak(&self) -> anyhow::Result<()> {
+        self.run("spy.cut(); spy.silent = false").await
+    }
+
+    /// Waits for this time, by a clock of the page's that runs so many times faster, and until at
+    /// least so many connections were made. Nobody is there meanwhile: the page is told so as a
+    /// signalling server tells it, 5.5 s after each offer by the same clock. The connections that
+    /// it makes and closes are real.
+    ///
+    /// # Errors
+    ///
+    /// The time does not pass, or the page does not try.
+    pub async fn wait_alone(
+        &self,
+        time: Duration,
+        speed: u32,
+        attempts: u32,
+    ) -> anyhow::Result<Wait> {
+        self.run_with::<()>(LEAVE_ALONE, speed).await?;
+        let over = format!(
+            "performance.now() - began > {} && spy.made >= {attempts}",
+            time.as_millis()
+        );
+        let bound = time / speed + BACK;
+        self.wait_for("the time and the attempts", &over, bound)
+            .await?;
+        let wait = "const { made, mostAlive } = spy;
+            const millis = performance.now() - began;
+            spy.expireAfter = undefined;
+            spy.hurry(1);
+            return { millis, made, mostAlive }";
+        self.run(wait).await
+    }
+}
