@@ -42,6 +42,8 @@ impl Audit {
                     .tab
                     .devtools("Emulation.setEmulatedMedia", media)
                     .await?;
+                // What is still fading in has no contrast yet.
+                member.rests().await?;
                 let found: Vec<String> = member.tab.run(AXE).await?;
                 let found = found
                     .into_iter()

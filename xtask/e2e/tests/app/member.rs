@@ -205,11 +205,17 @@ impl Member {
         Ok(())
     }
 
-    /// Takes the picture of this moment, from the top of the page, once everything has moved to its
-    /// place.
-    pub(crate) async fn shows(&self, world: &World, picture: &str) -> anyhow::Result<()> {
+    /// Goes to the top of the page, and waits until everything has moved to its place and has its
+    /// colour.
+    pub(crate) async fn rests(&self) -> anyhow::Result<()> {
+        // A tab that nobody looks at does not move, and never comes to an end with it.
         self.looks().await?;
-        self.tab.run::<()>("await screen_of.rest()").await?;
+        self.tab.run("await screen_of.rest()").await
+    }
+
+    /// Takes the picture of this moment.
+    pub(crate) async fn shows(&self, world: &World, picture: &str) -> anyhow::Result<()> {
+        self.rests().await?;
         self.tab.screenshot(&world.picture(picture)?).await
     }
 
