@@ -1,130 +1,59 @@
-//! The tests that run in a browser: `cargo xtask test --browsers`, and the last step of
-//! `cargo xtask test`.
+//! The browsers that tests run in, and their drivers: found, or installed.
 
 use std::env;
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::broker::Broker;
 use crate::error::Error;
-use crate::{e2e, process, setup, wasm};
-
-/// What the step is called.
-pub(crate) const WHAT: &str = "the tests in a browser";
-
-/// Which tests they are, for cargo: in each of these crates the target `web`.
-pub(crate) const TESTS: [&str; 10] = [
-    "-p",
-    "hustings-outbox",
-    "-p",
-    "hustings-room",
-    "-p",
-    "hustings-transport-peerjs",
-    "-p",
-    "poll-js",
-    "--test",
-    "web",
-];
+use crate::{process, setup};
 
 /// Debian's packages of Chromium and its driver.
 const PACKAGES: [&str; 2] = ["chromium", "chromium-driver"];
 
-/// Seconds that all tests of one file may take together.
-const PATIENCE: &str = "120";
-
 /// A browser, and what the tests reach it by.
-struct Browser {
-    name: &'static str,
+pub(crate) struct Browser {
+    pub(crate) name: &'static str,
     /// The programs that it may be called.
-    programs: &'static [&'static str],
-    driver: &'static str,
+    programs: &'static str,
+    pub(crate) driver: &'static str,
     /// The variable in which the test runner looks for the driver.
-    variable: &'static str,
+    pub(crate) variable: &'static str,
 }
 
-const CHROMIUM: Browser = Browser {
+pub(crate) const CHROMIUM: Browser = Browser {
     name: "Chromium",
-    programs: &[
-        "chromium",
-        "chromium-browser",
-        "google-chrome",
-        "google-chrome-stable",
-        "chrome",
-    ],
+    programs: "chromium chromium-browser google-chrome google-chrome-stable chrome",
     driver: "chromedriver",
     variable: "CHROMEDRIVER",
 };
 
-const FIREFOX: Browser = Browser {
+pub(crate) const FIREFOX: Browser = Browser {
     name: "Firefox",
-    programs: &["firefox", "firefox-esr"],
+    programs: "firefox firefox-esr",
     driver: "geckodriver",
     variable: "GECKODRIVER",
 };
 
-/// Runs the tests in Chromium, which is installed if that can be done, and in Firefox, if it is here
-/// with its driver. `args` go to the tests: a filter, for instance.
-pub(crate) fn run(args: &[OsString]) -> Result<(), Error> {
-    let cargo = setup::wasm()?;
-    let chromium = chromium()?;
-    let runner = process::step("build the test runner", wasm::tool)?;
-    process::step("install stock PeerJS", process::npm_packages)?;
-    let broker = process::step("start a signalling server", Broker::start)?;
-    let attacker = process::step("start one that attacks", || broker.attacker())?;
-    let (honest, hostile) = (broker.port().to_string(), attacker.port().to_string());
-    let tests = || {
-        let mut tests = cargo.command();
-        // Browsers cannot use it, and taking it apart and writing it again is what takes time.
-        tests
-            .env("CARGO_PROFILE_DEV_DEBUG", "0")
-            // Built into them: a page cannot look into its environment.
-            .env("HUSTINGS_BROKER", &honest)
-            .env("HUSTINGS_ATTACKER", &hostile)
-            .args(["test", "--target", setup::WASM]);
-        tests
-    };
-    let mut build = tests();
-    build.arg("--no-run").args(TESTS);
-    process::step("build the tests", || process::run(&mut build))?;
-    let firefox = FIREFOX.find();
-    if firefox.is_none() {
-        eprintln!(
-            "    not in Firefox: it needs firefox and geckodriver, or GECKODRIVER with its path"
-        );
+impl Browser {
+    /// Its driver, if that and the browser are here.
+    pub(crate) fn find(&self) -> Option<PathBuf> {
+        let driver = self.driver()?;
+        // Whoever names a driver knows which browser it drives. Elsewhere browsers are not on the
+        // path, and their drivers find them.
+        let known = env::var_os(self.variable).is_some() || cfg!(not(target_os = "linux"));
+        (known || self.program().is_some()).then_some(driver)
     }
-    let found = [(CHROMIUM, Some(chromium.clone())), (FIREFOX, firefox)];
-    for (browser, driver) in found {
-        let Some(driver) = driver else { continue };
-        let mut test = tests();
-        test.args(["--config", &configured(&runner)])
-            .args(TESTS)
-            .args(args);
-        // The runner takes the first driver that it finds a variable of.
-        for other in [CHROMIUM, FIREFOX] {
-            test.env_remove(other.variable);
-        }
-        test.env(browser.variable, driver)
-            .env("WASM_BINDGEN_TEST_TIMEOUT", PATIENCE)
-            // Neither starts with what is for the other.
-            .env(
-                "WASM_BINDGEN_TEST_WEBDRIVER_JSON",
-                match browser.driver {
-                    "chromedriver" => process::root().join("xtask/webdriver.json"),
-                    _ => process::root().join("xtask/webdriver-firefox.json"),
-                },
-            );
-        process::step(&format!("the tests in {}", browser.name), || {
-            process::run(&mut test)
-        })?;
-    }
-    e2e::run(&chromium, args)
-}
 
-/// Cargo's configuration with this runner. Its variable would be taken apart at the spaces of a path.
-fn configured(runner: &std::path::Path) -> String {
-    let target = setup::WASM;
-    format!("target.{target}.runner = ['{}', 'test']", runner.display())
+    /// Its driver, whether the browser is here or not.
+    pub(crate) fn driver(&self) -> Option<PathBuf> {
+        let named = env::var_os(self.variable).map(PathBuf::from);
+        named.or_else(|| process::on_path(self.driver))
+    }
+
+    /// The browser itself, if it is on the path.
+    pub(crate) fn program(&self) -> Option<PathBuf> {
+        self.programs.split_whitespace().find_map(process::on_path)
+    }
 }
 
 /// Chromium's driver, installed with the browser if they are missing.
@@ -166,36 +95,4 @@ fn missing() -> Error {
          with --no-browsers",
         PACKAGES.join(" and ")
     ))
-}
-
-impl Browser {
-    /// Its driver, if that and the browser are here.
-    fn find(&self) -> Option<PathBuf> {
-        let driver = match env::var_os(self.variable) {
-            // Whoever names a driver knows which browser it drives.
-            Some(driver) => return Some(driver.into()),
-            None => process::on_path(self.driver)?,
-        };
-        // Elsewhere browsers are not on the path, and their drivers find them.
-        let known = cfg!(not(target_os = "linux"));
-        (known
-            || self
-                .programs
-                .iter()
-                .any(|program| process::on_path(program).is_some()))
-        .then_some(driver)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use crate::process;
-
-    #[test]
-    fn the_settings_of_chromium_are_json_that_names_its_options() {
-        let settings = fs::read_to_string(process::root().join("xtask/webdriver.json"));
-        assert!(settings.is_ok_and(|json| json.contains("\"goog:chromeOptions\"")));
-    }
 }

@@ -4,7 +4,7 @@ use std::env;
 
 use crate::error::Error;
 use crate::process::{self, Report};
-use crate::{browsers, setup, test};
+use crate::{setup, test, web};
 
 /// The lints, then every test.
 pub(crate) fn run() -> Result<(), Error> {
@@ -45,43 +45,20 @@ fn rustdoc_flags() -> String {
 
 const DENY: [&str; 3] = ["--", "-D", "warnings"];
 
-/// What runs in a browser: the libraries, once as the pure core and once with the driver, and the tests.
+/// What runs in a browser: the libraries, once as the pure core and once with the driver, and the
+/// tests.
 fn wasm() -> Result<(), Error> {
     let cargo = setup::wasm()?;
-    let core = [
-        "-p",
-        "hustings-protocol",
-        "-p",
-        "hustings-room",
-        "--no-default-features",
-    ];
-    let with_driver = [
-        "-p",
-        "hustings-outbox",
-        "-p",
-        "hustings-room",
-        "--all-features",
-    ];
+    let core = "-p hustings-protocol -p hustings-room --no-default-features";
+    let with_driver = "-p hustings-outbox -p hustings-room --all-features";
     // Without the broker, which is native.
-    let wire = [
-        "-p",
-        "bare",
-        "-p",
-        "hustings-transport-peerjs",
-        "-p",
-        "wasm-size",
-        "-p",
-        "starter-trunk",
-        "-p",
-        "tab",
-        "-p",
-        "poll-js",
-    ];
-    for crates in [&core[..], &with_driver[..], &wire[..]] {
+    let wire =
+        "-p bare -p hustings-transport-peerjs -p wasm-size -p starter-trunk -p tab -p poll-js";
+    for crates in [core, with_driver, wire] {
         let mut clippy = cargo.command();
         clippy
             .args(["clippy", "--lib", "--target", setup::WASM])
-            .args(crates)
+            .args(crates.split_whitespace())
             .args(DENY);
         process::step(&process::typed(&clippy), || process::run(&mut clippy))?;
     }
@@ -93,7 +70,7 @@ fn wasm() -> Result<(), Error> {
     let mut tests = cargo.command();
     tests
         .args(["clippy", "--target", setup::WASM])
-        .args(browsers::TESTS)
+        .args(web::TESTS.split_whitespace())
         .args(DENY);
     process::step(&process::typed(&tests), || process::run(&mut tests))?;
     // What only browsers have is documented only there.

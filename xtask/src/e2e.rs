@@ -2,19 +2,27 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::num::NonZero;
 use std::path::Path;
 use std::process::Command;
+use std::thread;
 
 use crate::error::Error;
 use crate::site::{self, Settings};
 use crate::{broker, browsers, package, process, setup, wasm};
 
-/// How many scenarios run at a time. They mostly wait.
-const AT_A_TIME: &str = "6";
+/// How many scenarios run at a time: one for each core. A scenario has two or three browsers, one
+/// of which works while the others wait for it, and the bounds are for a machine that is not
+/// overburdened by the tests themselves.
+fn at_a_time() -> usize {
+    // Where it cannot be told, one after the other is always right.
+    thread::available_parallelism().map_or(1, NonZero::get)
+}
 
-/// Builds what the scenarios are played with, and plays them in the browser of this driver. `args` go to
-/// cargo: a filter, for instance.
-pub(crate) fn run(driver: &Path, args: &[OsString]) -> Result<(), Error> {
+/// Builds what the scenarios are played with, and plays them in Chromium. `args` go to cargo: a
+/// filter, for instance.
+pub(crate) fn run(args: &[OsString]) -> Result<(), Error> {
+    let driver = browsers::chromium()?;
     // Not the quick build: what is tested is what people get.
     process::step("build the JavaScript package", || {
         package::build(package::Speed::Small)
@@ -24,8 +32,8 @@ pub(crate) fn run(driver: &Path, args: &[OsString]) -> Result<(), Error> {
     scenarios
         .args(args)
         .args(["--", "--ignored", "--show-output"])
-        .args(["--test-threads", AT_A_TIME]);
-    with_parts(&mut scenarios, driver)?;
+        .args(["--test-threads", &at_a_time().to_string()]);
+    with_parts(&mut scenarios, &driver)?;
     process::step("the scenarios with several browsers", || {
         process::run(&mut scenarios)
     })
@@ -74,7 +82,7 @@ pub(crate) fn pictures() -> Result<(), Error> {
     // An old one is not taken for a new one.
     let _ = fs::remove_file(&taken);
     let args = ["--test", "app", "three_people_vote_and_see_the_same"];
-    run(&browsers::chromium()?, &args.map(OsString::from))?;
+    run(&args.map(OsString::from))?;
     let kept = process::root().join("examples/poll-web/pictures/poll.png");
     fs::copy(&taken, &kept).map_err(Error::file("copy", &taken))?;
     println!("{}", kept.display());

@@ -15,7 +15,9 @@ mod sim;
 mod site;
 mod starters;
 mod test;
+mod versions;
 mod wasm;
+mod web;
 
 use std::process::ExitCode;
 

@@ -48,6 +48,16 @@ pub(crate) enum WasmCargo {
 }
 
 impl WasmCargo {
+    /// The compiler that it calls.
+    pub(crate) fn rustc(self) -> Command {
+        let mut rustc = Command::new("rustc");
+        if self == Self::Linked {
+            rustc.arg(format!("+{TOOLCHAIN}"));
+        }
+        rustc.current_dir(process::root());
+        rustc
+    }
+
     /// The cargo, in the root of the workspace.
     pub(crate) fn command(self) -> Command {
         match self {

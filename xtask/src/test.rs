@@ -1,7 +1,7 @@
-//! `cargo xtask test`: every test there is. All but the last two steps need Rust and nothing else. The
-//! last but one needs wasm's standard library, which is installed, and npm for a part of it. The last
-//! needs a browser, and where there is none and none can be installed it is left out, loudly, except in
-//! CI, where it fails.
+//! `cargo xtask test`: every test there is. All but the last two steps need Rust and nothing else.
+//! The last but one needs wasm's standard library, which is installed, and npm for a part of it.
+//! The last needs a browser, and where there is none and none can be installed it is left out,
+//! loudly, except in CI, where it fails.
 
 use std::ffi::OsString;
 use std::fs;
@@ -9,7 +9,11 @@ use std::process::Output;
 
 use crate::error::Error;
 use crate::process::{self, Report};
-use crate::{browsers, purity, site, starters};
+use crate::versions::{self, Browsers};
+use crate::{browsers, e2e, purity, site, starters, web};
+
+/// What the last step is called.
+const IN_BROWSERS: &str = "the tests in a browser";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -31,7 +35,9 @@ pub(crate) struct Args {
 /// Runs the tests that were asked for.
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
     if args.browsers {
-        return process::step(browsers::WHAT, || browsers::run(&args.args));
+        let done = process::step(IN_BROWSERS, || in_browsers(&args.args));
+        versions::print(Browsers::Tested);
+        return done;
     }
     if !args.args.is_empty() {
         let mut test = process::cargo(["test", "--all-features"]);
@@ -51,7 +57,8 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     native(&mut report);
     if args.no_browsers {
         eprintln!("==> {}: left out", starters::WHAT);
-        eprintln!("==> {}: left out", browsers::WHAT);
+        eprintln!("==> {IN_BROWSERS}: left out");
+        versions::print(Browsers::LeftOut);
         return report.finish("test");
     }
     report.step(starters::WHAT, starters::build);
@@ -59,9 +66,11 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         && std::env::var_os("CI").is_none()
     {
         // All the rest needs Rust alone, and has passed or not without it.
-        eprintln!("==> {}: LEFT OUT, {missing}", browsers::WHAT);
+        eprintln!("==> {IN_BROWSERS}: LEFT OUT, {missing}");
+        versions::print(Browsers::LeftOut);
     } else {
-        report.step(browsers::WHAT, || browsers::run(&[]));
+        report.step(IN_BROWSERS, || in_browsers(&[]));
+        versions::print(Browsers::Tested);
     }
     report.finish("test")
 }
@@ -70,7 +79,15 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
 pub(crate) fn all(report: &mut Report) {
     native(report);
     report.step(starters::WHAT, starters::build);
-    report.step(browsers::WHAT, || browsers::run(&[]));
+    report.step(IN_BROWSERS, || in_browsers(&[]));
+    versions::print(Browsers::Tested);
+}
+
+/// The tests that run in a page, then the scenarios with several browsers. `args` go to both: a
+/// filter, for instance.
+fn in_browsers(args: &[OsString]) -> Result<(), Error> {
+    web::run(args)?;
+    e2e::run(args)
 }
 
 /// Runs every test that needs no browser.
@@ -80,21 +97,12 @@ fn native(report: &mut Report) {
         purity::check,
     );
     report.step("the core compiles without features", || {
-        let core = [
-            "-p",
-            "hustings-protocol",
-            "-p",
-            "hustings-room",
-            "--no-default-features",
-        ];
-        process::run(process::cargo(["check"]).args(core))
+        let core = "check -p hustings-protocol -p hustings-room --no-default-features";
+        process::run(&mut process::cargo(core.split_whitespace()))
     });
     report.step("every test of every crate, doc tests too", || {
-        process::run(&mut process::cargo([
-            "test",
-            "--workspace",
-            "--all-features",
-        ]))
+        let test = "test --workspace --all-features";
+        process::run(&mut process::cargo(test.split_whitespace()))
     });
     let npm = "the broker's tests against the original PeerServer";
     if process::has_npm() {
@@ -103,15 +111,12 @@ fn native(report: &mut Report) {
         eprintln!("==> {npm}: LEFT OUT, they need Node.js and npm");
     }
     report.step("the demo builds", || {
-        process::run(&mut process::cargo([
-            "build",
-            "--release",
-            "--package",
-            "native-demo",
-        ]))
+        let build = "build --release --package native-demo";
+        process::run(&mut process::cargo(build.split_whitespace()))
     });
     report.step("the demo: 20 voters, 200 votes", || {
-        process::run(demo().args(["--voters", "20", "--votes", "200", "--seed", "7", "--plain"]))
+        let crowd = "--voters 20 --votes 200 --seed 7 --plain";
+        process::run(demo().args(crowd.split_whitespace()))
     });
     report.step("the demo: a poll file that is none is refused", bad_poll);
     report.step("the web app builds and is served", || {
@@ -122,16 +127,8 @@ fn native(report: &mut Report) {
 /// The same behaviours that the broker's own tests ask for, asked of npm's `peer`.
 fn original_peerserver() -> Result<(), Error> {
     process::npm_packages()?;
-    process::run(&mut process::cargo([
-        "test",
-        "--package",
-        "hustings-transport-peerjs",
-        "--all-features",
-        "--test",
-        "broker",
-        "--",
-        "--ignored",
-    ]))
+    let test = "test --package hustings-transport-peerjs --all-features --test broker -- --ignored";
+    process::run(&mut process::cargo(test.split_whitespace()))
 }
 
 fn demo() -> std::process::Command {

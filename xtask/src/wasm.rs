@@ -10,15 +10,9 @@ use crate::{process, setup};
 pub(crate) const PROFILE: &str = "wasm";
 
 /// What binaryen has to be told: the features that rustc uses.
-const WASM_OPT: [&str; 7] = [
-    "-Oz",
-    "--enable-bulk-memory",
-    "--enable-multivalue",
-    "--enable-mutable-globals",
-    "--enable-nontrapping-float-to-int",
-    "--enable-reference-types",
-    "--enable-sign-ext",
-];
+const WASM_OPT: &str = "-Oz --enable-bulk-memory --enable-multivalue --enable-mutable-globals \
+                        --enable-nontrapping-float-to-int --enable-reference-types \
+                        --enable-sign-ext";
 
 /// Builds `examples/wasm-size` and prints the sizes.
 pub(crate) fn run() -> Result<(), Error> {
@@ -45,7 +39,10 @@ pub(crate) fn run() -> Result<(), Error> {
     })?;
     let smaller = to.join("wasm_size_opt.wasm");
     let mut opt = Command::new(programs.join("wasm-opt"));
-    opt.args(WASM_OPT).arg(&wasm).arg("-o").arg(&smaller);
+    opt.args(WASM_OPT.split_whitespace())
+        .arg(&wasm)
+        .arg("-o")
+        .arg(&smaller);
     process::step("wasm-opt -Oz", || process::run(&mut opt))?;
     say(&tool, [&smaller, &glue])
 }

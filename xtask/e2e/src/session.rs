@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use thirtyfour::common::capabilities::desiredcapabilities::Capabilities;
 use thirtyfour::session::handle::SessionHandle;
 use thirtyfour::{WebDriver, WindowHandle};
@@ -45,6 +45,7 @@ impl Session {
             .await?;
         session.set_script_timeout(SCRIPT).await?;
         let driver = Arc::clone(session.handle());
+        name_versions(&driver);
         // There is nothing to be asked of it at the end: the group is killed.
         let _ = session.leak();
         Ok(Self {
@@ -123,6 +124,20 @@ impl At<'_> {
     pub(crate) fn closed(mut self) {
         *self.current = None;
     }
+}
+
+/// Says once which browser is driven by what: a driver may have found another one than we would.
+fn name_versions(driver: &SessionHandle) {
+    static NAMED: Once = Once::new();
+    let capabilities = driver.capabilities();
+    let version = |of: Option<&Value>| match of.and_then(Value::as_str) {
+        Some(version) => version.to_owned(),
+        None => "of an unknown version".to_owned(),
+    };
+    let browser = version(capabilities.get("browserVersion"));
+    let chrome = capabilities.get("chrome");
+    let driver = version(chrome.and_then(|chrome| chrome.get("chromedriverVersion")));
+    NAMED.call_once(|| println!("the browsers are Chromium {browser}, by ChromeDriver {driver}"));
 }
 
 /// Starts the driver, at a port of its choice.
