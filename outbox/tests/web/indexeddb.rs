@@ -67,7 +67,7 @@ async fn a_tab_that_deletes_the_database_gets_it_and_the_store_is_closed() {
     let (store, other) = (open(&name).await, open(&name).await);
     put(&store, "key").await.unwrap();
 
-    let tab = Tab::open();
+    let tab = Tab::open().await;
     tab.js(&name, DELETE).await;
     let said = "another tab deletes the database".to_owned();
     for store in [&store, &store.clone(), &other] {
@@ -88,7 +88,7 @@ async fn a_tab_that_deletes_the_database_gets_it_and_the_store_is_closed() {
 async fn a_commit_under_way_is_finished_before_the_database_is_given_up() {
     let name = unique_name();
     let store = open(&name).await;
-    let tab = Tab::open();
+    let tab = Tab::open().await;
     let upgrade = "
         await new Promise((resolve, reject) => {
             const request = tab.indexedDB.open(name, 2);
@@ -123,7 +123,7 @@ async fn a_commit_under_way_is_finished_before_the_database_is_given_up() {
 #[wasm_bindgen_test]
 async fn a_tab_that_does_not_let_go_blocks_an_upgrade() {
     let name = unique_name();
-    let tab = Tab::open();
+    let tab = Tab::open().await;
     tab.js(&name, KEEP).await;
     {
         let _newer = Broken::method(
@@ -197,7 +197,7 @@ async fn a_database_that_was_forgotten_is_not_replaced_in_silence() {
     let store = open(&name).await;
     put(&store, "key").await.unwrap();
     js("", "window.opened.result.close()").await;
-    let tab = Tab::open();
+    let tab = Tab::open().await;
     tab.js(&name, DELETE).await;
     for _ in 0..2 {
         let error = has(&store, "key").await.unwrap_err();

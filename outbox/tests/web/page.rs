@@ -70,12 +70,16 @@ pub(crate) struct Tab {
 }
 
 impl Tab {
-    pub(crate) fn open() -> Self {
-        let document = web_sys::window().unwrap().document().unwrap();
-        let frame = document.create_element("iframe").unwrap();
-        document.body().unwrap().append_child(&frame).unwrap();
+    /// Opens it, and waits until it is loaded: some browsers give an empty frame another window
+    /// then, and with the first one everything ends that was done in it.
+    pub(crate) async fn open() -> Self {
+        let open = "const frame = document.createElement('iframe');
+            const loaded = new Promise(resolve => (frame.onload = resolve));
+            document.body.append(frame);
+            await loaded;
+            return frame";
         Self {
-            frame: frame.unchecked_into(),
+            frame: js("", open).await.unchecked_into(),
         }
     }
 

@@ -57,7 +57,7 @@ async fn each_tab_has_the_first_slot_that_is_free() {
 #[wasm_bindgen_test]
 async fn a_tab_that_dies_frees_its_slot() {
     let profile = unique_name();
-    let tab = Tab::open();
+    let tab = Tab::open().await;
     let hold = "
         await new Promise(resolve => tab.navigator.locks.request(
             `hustings/${name}/slot/0`, () => { resolve(); return new Promise(() => {}) }));";
@@ -201,7 +201,7 @@ async fn one_tab_hosts() {
     );
     let _another = HostingLock::take(&profile, BOB).await.unwrap();
     drop(mine);
-    let tab = Tab::open();
+    let tab = Tab::open().await;
     let hold = format!(
         "await new Promise(resolve => tab.navigator.locks.request(
             `hustings/${{name}}/host/{ALICE}`, () => {{ resolve(); return new Promise(() => {{}}) }}));"

@@ -393,7 +393,7 @@ async fn a_certificate_that_nobody_has_opens_no_channel() {
             panic!("{connection:?}")
         }
     });
-    let reason = within(Duration::from_secs(20), "giving up", reason).await;
+    let reason = within(MINUTE, "giving up", reason).await;
     assert!(matches!(reason, DownReason::DialFailed(_)), "{reason}");
     assert_eq!(voter.room.pending().len(), 1, "the vote is kept");
     assert_eq!(heard.types().len(), 0);

@@ -71,7 +71,7 @@ async fn a_dial_to_nobody_is_unreachable() {
     let mut dialler = Side::open(participant());
     registered(&dialler).await;
     dialler.transport.dial(LinkId::dialled(1), &owner());
-    let reason = dialler.down_within(Duration::from_secs(8)).await;
+    let reason = dialler.down().await;
     assert_eq!(reason, DownReason::Unreachable);
     assert_eq!(page::live_rtcs().await, 0);
 }
@@ -98,7 +98,7 @@ async fn a_connection_that_closes_without_a_word_is_noticed() {
     let mut pair = Pair::linked().await;
     page::cut_accepted().await;
     for side in [&mut pair.dialler, &mut pair.acceptor] {
-        let reason = side.down_within(Duration::from_secs(20)).await;
+        let reason = side.down().await;
         let noticed = matches!(reason, DownReason::ClosedByPeer | DownReason::Lost(_));
         assert!(noticed, "{reason}");
         assert_eq!(side.transport.status().connections(), 0);

@@ -21,7 +21,7 @@ const PROFILE: &str = include_str!("../../../examples/js-client/profile.js");
 const WIRE: &str = include_str!("../../../examples/js-client/wire.js");
 
 /// Longer than the page takes to come back after a link was cut.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where the page has PeerJS from when it is not tested.
 const PUBLISHED: &str = "https://unpkg.com/peerjs@1.5.5/dist/peerjs.min.js";

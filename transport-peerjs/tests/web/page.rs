@@ -67,11 +67,15 @@ impl Frame {
         let is_there = js(PEERJS, "return (await fetch(arg, { method: 'HEAD' })).ok").await;
         assert!(is_there.is_truthy(), "npm ci in tests/npm first");
         let body = format!(
+            // A module has run by the time that a frame is loaded. What a browser may have loaded
+            // before is the empty page that every frame begins with.
             "const frame = document.createElement('iframe');
              {fill};
-             const loaded = new Promise(resolve => (frame.onload = resolve));
+             const loaded = () => new Promise(resolve => (frame.onload = resolve));
+             const first = loaded();
              document.body.append(frame);
-             await loaded;
+             await first;
+             while (frame.contentWindow.location.href === 'about:blank') await loaded();
              return frame"
         );
         let element = within(SOON, "loading a page with PeerJS", js(arg, &body)).await;
