@@ -1,4 +1,5 @@
-//! What peers ask for. A new kind of command is added here, in the rules, and nowhere else.
+//! Commands: the mutations that peers ask for. A new kind of command is added here, in the rules,
+//! and nowhere else.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -10,14 +11,14 @@ use crate::{
     Rejection, Revision, Role, Seq,
 };
 
-/// Makes of one table what has to agree: the commands, the words of their types, and how each is
-/// read and written.
+/// Makes, from one table, everything that has to agree: the commands, the words of their types, and
+/// the code that reads and writes each.
 macro_rules! commands {
     ($($(#[$doc:meta])* $variant:ident($payload:ty) = $word:literal,)*) => {
-        /// What a peer asks of the poll: a mutation, before anybody has agreed to it.
+        /// A mutation that a peer asks for, before the owner has decided on it.
         ///
-        /// It serialises as its message does, without the envelope: `{"type": …, "payload": …}`. Later
-        /// versions have more of them.
+        /// It serialises as its message does, without the envelope: `{"type": …, "payload": …}`.
+        /// Later versions have more kinds.
         #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
         #[serde(tag = "type", content = "payload")]
         #[non_exhaustive]
@@ -25,7 +26,7 @@ macro_rules! commands {
             $($(#[$doc])* #[serde(rename = $word)] $variant($payload),)*
         }
 
-        /// The type of a message that carries a [`Command`], and of what relays it.
+        /// The type of a message that carries a [`Command`], sent or relayed.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
         pub enum CommandKind {
@@ -33,7 +34,7 @@ macro_rules! commands {
         }
 
         impl CommandKind {
-            /// Every kind of command there is.
+            /// Every kind of command.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
             /// The word on the wire.
@@ -85,16 +86,16 @@ commands! {
     Vote(Vote) = "poll:vote",
     /// Add an option.
     AddOption(OptionAdd) = "poll:option:add",
-    /// Change somebody's role.
+    /// Change a person's role.
     UpdateRole(RoleUpdate) = "poll:role:update",
-    /// Close or reopen the poll, or change who may add options. The owner's alone.
+    /// Close or reopen the poll, or change whether voters may add options. For the owner only.
     UpdateSettings(SettingsUpdate) = "poll:settings",
-    /// Say who one is.
+    /// Set the author's name.
     SetProfile(UserProfile) = "user:profile",
 }
 
 impl Command {
-    /// The poll that the payload names; a profile names none.
+    /// The poll that the payload names; `None` for a profile, which names no poll.
     #[must_use]
     pub const fn poll_id(&self) -> Option<PollId> {
         match self {
@@ -106,11 +107,11 @@ impl Command {
         }
     }
 
-    /// Checks the lengths that the [`Limits`] bound, which needs no poll.
+    /// Checks the lengths that the [`Limits`] bound. It needs no poll.
     ///
     /// # Errors
     ///
-    /// `too-long`, with a sentence that says which and how much is allowed.
+    /// `too-long`, with a sentence that names the field and its limit.
     pub fn check_lengths(&self, limits: &Limits) -> Result<(), Rejection> {
         let (fits, too_long) = match self {
             Self::Vote(vote) => (
@@ -125,7 +126,7 @@ impl Command {
                 fits(&profile.name, limits.max_name_chars),
                 format_args!("a name has at most {} characters", limits.max_name_chars),
             ),
-            // Ids and switches have one length.
+            // Ids and switches have a fixed length.
             Self::UpdateRole(_) | Self::UpdateSettings(_) => return Ok(()),
         };
         if fits {
@@ -138,10 +139,10 @@ impl Command {
     ///
     /// # Errors
     ///
-    /// `unknown-type`, `unexpected` when the message is no command, `bad-field`, `too-long`.
+    /// `unknown-type`, `unexpected` if the message is not a command, `bad-field`, `too-long`.
     pub fn from_envelope(envelope: &Envelope<'_>, limits: &Limits) -> Result<Self, DecodeError> {
         let Kind::Command(kind) = envelope.kind()? else {
-            return Err(envelope.refuse(ErrorCode::Unexpected, "this message is no command"));
+            return Err(envelope.refuse(ErrorCode::Unexpected, "this message is not a command"));
         };
         let command = Self::decode(kind, envelope)?;
         match command.check_lengths(limits) {
@@ -151,14 +152,14 @@ impl Command {
     }
 }
 
-/// Payload of `poll:vote`: the options that the author chooses, in place of any earlier choice.
-/// None at all takes the vote back.
+/// Payload of `poll:vote`: the options that the author chooses, in place of any earlier choice. An
+/// empty choice takes the vote back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Vote {
-    /// In which poll.
+    /// The poll.
     pub poll_id: PollId,
-    /// The choice: no option twice, and one at most where the poll is single-choice.
+    /// The choice: no option twice, and at most one in a single-choice poll.
     pub option_ids: Vec<OptionId>,
 }
 
@@ -166,11 +167,11 @@ pub struct Vote {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OptionAdd {
-    /// To which poll.
+    /// The poll.
     pub poll_id: PollId,
     /// The new option's id, made by the author.
     pub option_id: OptionId,
-    /// What people read.
+    /// The text that people read.
     pub label: String,
 }
 
@@ -178,16 +179,16 @@ pub struct OptionAdd {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RoleUpdate {
-    /// In which poll.
+    /// The poll.
     pub poll_id: PollId,
-    /// Whose role. It need not be a member yet.
+    /// The person whose role changes. They need not be a member yet.
     pub peer_id: PeerId,
     /// The new role.
     pub role: Role,
 }
 
-/// Payload of `user:profile`: what the author wants to be called. A later version may say more;
-/// fields that are not known are ignored.
+/// Payload of `user:profile`: the name that the author wants. A later version may add fields;
+/// unknown fields are ignored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserProfile {
@@ -195,17 +196,18 @@ pub struct UserProfile {
     pub name: String,
 }
 
-/// Payload of `poll:settings`: what is named changes, what is absent stays.
+/// Payload of `poll:settings`: a field that is present changes the setting, an absent one leaves
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct SettingsUpdate {
-    /// Of which poll.
+    /// The poll.
     pub poll_id: PollId,
     /// True to reject votes and options from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<bool>,
-    /// Whether voters, too, may add options from now on.
+    /// True to let voters add options from now on, false to stop that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voters_may_add_options: Option<bool>,
 }
@@ -221,14 +223,14 @@ impl SettingsUpdate {
         }
     }
 
-    /// Closes the poll or opens it again; `None` leaves it as it is.
+    /// Closes the poll (`true`) or reopens it (`false`); `None` leaves it as it is.
     #[must_use]
     pub fn closed(mut self, closed: impl Into<Option<bool>>) -> Self {
         self.closed = closed.into();
         self
     }
 
-    /// Lets voters add options, or no longer; `None` leaves it as it is.
+    /// Lets voters add options (`true`) or stops that (`false`); `None` leaves it as it is.
     #[must_use]
     pub fn voters_may_add_options(mut self, may: impl Into<Option<bool>>) -> Self {
         self.voters_may_add_options = may.into();
@@ -239,23 +241,23 @@ impl SettingsUpdate {
 /// A command as its sender numbered it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Numbered {
-    /// Its name, for good.
+    /// Its name, which never changes.
     pub command_id: CommandId,
     /// Its number in the order of the sender (author and device).
     pub seq: Seq,
-    /// What is asked for.
+    /// The command itself.
     pub command: Command,
 }
 
-/// A command that the owner has applied, as it is relayed.
+/// A command that the owner has applied, in the form in which it is relayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Update {
-    /// Who asked.
+    /// The author.
     pub author: PeerId,
-    /// From which device.
+    /// The author's device.
     pub device: DeviceId,
-    /// The revision that it made.
+    /// The revision that the command made.
     pub revision: Revision,
-    /// What was asked, with the sender's name and number for it.
+    /// The command, with the sender's name and number for it.
     pub numbered: Numbered,
 }

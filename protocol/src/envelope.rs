@@ -1,4 +1,5 @@
-//! A frame taken apart as far as its routing needs: one pass, borrowed, the payload left as it is.
+//! The envelope: a frame taken apart as far as its routing needs, in one pass, borrowed, with the
+//! payload left as it is.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -26,7 +27,7 @@ macro_rules! kinds {
         }
 
         impl Kind {
-            /// Every type there is.
+            /// Every type.
             pub fn all() -> impl Iterator<Item = Self> {
                 let commands = CommandKind::ALL.iter().copied().map(Self::Command);
                 commands.chain([$(Self::$variant,)*])
@@ -56,7 +57,7 @@ macro_rules! kinds {
 kinds! {
     /// The whole poll.
     PollState = "poll:state",
-    /// The list of who is here, or of who came and went.
+    /// The list of the people who are here, or of those who came and went.
     PeerDiscovery = "peer:discovery",
     /// A command was applied.
     Ack = "ack",
@@ -70,14 +71,14 @@ kinds! {
     AuthChallenge = "auth:challenge",
     /// Handshake: the participant's proof.
     AuthProof = "auth:proof",
-    /// Are you there?
+    /// A request for a `pong`.
     Ping = "ping",
-    /// I am.
+    /// The answer to a `ping`.
     Pong = "pong",
 }
 
 impl Kind {
-    /// Whether messages of this type carry a command.
+    /// True if messages of this type carry a command.
     #[must_use]
     pub const fn is_command(self) -> bool {
         matches!(self, Self::Command(_))
@@ -90,7 +91,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Why a frame was refused, and which command it spoke of, where that could be read.
+/// The reason why a frame was refused, and the command that it named, if that could be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{rejection}")]
 pub struct DecodeError {
@@ -109,7 +110,7 @@ impl DecodeError {
     }
 }
 
-/// The fields beside the payload. Absent and `null` are the same.
+/// The fields beside the payload. An absent field and `null` mean the same.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Fields {
     pub(crate) command_id: Option<CommandId>,
@@ -122,8 +123,8 @@ pub(crate) struct Fields {
 
 /// A frame whose envelope has been read and whose payload has not.
 ///
-/// An owner needs no more than this to recognise a command that it has answered before, and the
-/// payload's exact bytes are what it journals and relays.
+/// An owner needs only this to recognise a command that it has answered before. It journals and
+/// relays the payload's exact bytes.
 #[derive(Debug, Clone)]
 pub struct Envelope<'a> {
     word: Cow<'a, str>,
@@ -137,8 +138,8 @@ impl<'a> Envelope<'a> {
     ///
     /// # Errors
     ///
-    /// `too-large`, `malformed` (no UTF-8, no JSON object, no `type`), `too-deep` or `bad-field` (an
-    /// envelope field of the wrong form, or no payload).
+    /// `too-large`, `malformed` (not UTF-8, not a JSON object, no `type`), `too-deep`, or
+    /// `bad-field` (an envelope field of the wrong form, or no payload).
     pub fn parse(frame: &'a [u8], max_bytes: usize, limits: &Limits) -> Result<Self, DecodeError> {
         // Flat rather than `#[serde(flatten)]`, which would buffer the payload as a tree.
         #[derive(Deserialize)]
@@ -160,21 +161,27 @@ impl<'a> Envelope<'a> {
             return Err(DecodeError::new(
                 ErrorCode::TooLarge,
                 format!(
-                    "a frame of {} bytes, at most {max_bytes} are accepted",
+                    "the frame has {} bytes, the limit is {max_bytes}",
                     frame.len()
                 ),
             ));
         }
         let text = std::str::from_utf8(frame).map_err(|error| {
-            DecodeError::new(ErrorCode::Malformed, format!("not UTF-8 text: {error}"))
+            DecodeError::new(
+                ErrorCode::Malformed,
+                format!("the frame is not UTF-8 text: {error}"),
+            )
         })?;
         if !text.trim_ascii_start().starts_with('{') {
-            return Err(DecodeError::new(ErrorCode::Malformed, "not a JSON object"));
+            return Err(DecodeError::new(
+                ErrorCode::Malformed,
+                "the frame is not a JSON object",
+            ));
         }
         if !is_shallow(text, limits.max_depth) {
             return Err(DecodeError::new(
                 ErrorCode::TooDeep,
-                format!("nested deeper than {} levels", limits.max_depth),
+                format!("the frame nests deeper than {} levels", limits.max_depth),
             ));
         }
         let wire: Wire<'a> = serde_json::from_str(text).map_err(|error| {
@@ -217,11 +224,11 @@ impl<'a> Envelope<'a> {
         })
     }
 
-    /// What type the message has.
+    /// The type of the message.
     ///
     /// # Errors
     ///
-    /// `unknown-type`: a later version may have more.
+    /// `unknown-type`: later versions may have more types.
     pub fn kind(&self) -> Result<Kind, DecodeError> {
         self.kind.ok_or_else(|| {
             let message = format!("unknown message type {:?}", shown(&self.word));
@@ -245,7 +252,7 @@ impl<'a> Envelope<'a> {
     ///
     /// # Errors
     ///
-    /// `bad-field` when one of the two is missing.
+    /// `bad-field` if one of the two is missing.
     pub fn numbering(&self) -> Result<(CommandId, Seq), DecodeError> {
         let command_id = self.require(self.fields.command_id, "commandId")?;
         Ok((command_id, self.require(self.fields.seq, "seq")?))
@@ -257,19 +264,19 @@ impl<'a> Envelope<'a> {
         self.fields.author
     }
 
-    /// A digest of what the message asks for, to tell the same command from another one under the
-    /// same id. Not cryptographic: see [`Receipt::digest`](crate::Receipt::digest).
+    /// A digest of the message's type and payload, which tells the same command from another one
+    /// under the same id. Not cryptographic: see [`Receipt::digest`](crate::Receipt::digest).
     #[must_use]
     pub fn digest(&self) -> u64 {
         xxh3_64_with_seed(self.payload.get().as_bytes(), xxh3_64(self.word.as_bytes()))
     }
 
-    /// The message as an owner relays and journals it: this payload, byte for byte, with who sent
-    /// it and the revision that it made.
+    /// The message as an owner relays and journals it: this payload, byte for byte, with its author
+    /// and device and the revision that it made.
     ///
     /// # Errors
     ///
-    /// `bad-field` when it has no name or number, `unexpected` when it is no command,
+    /// `bad-field` if it has no name or number, `unexpected` if it is not a command,
     /// `unknown-type`.
     pub fn relayed(
         &self,
@@ -288,7 +295,7 @@ impl<'a> Envelope<'a> {
         };
         let kind = self.kind()?;
         if !kind.is_command() {
-            return Err(self.refuse(ErrorCode::Unexpected, format!("{kind} is no command")));
+            return Err(self.refuse(ErrorCode::Unexpected, format!("{kind} is not a command")));
         }
         Ok(wrap(kind, fields, self.payload()))
     }
@@ -298,8 +305,8 @@ impl<'a> Envelope<'a> {
         self.decode().map(|Object(value)| value)
     }
 
-    /// The payload, which is an object with a version. One that cannot be read is of another
-    /// version if it says so, whatever else is wrong with it.
+    /// The payload, which is an object with a version. If it cannot be read but states another
+    /// version, that is the error, whatever else is wrong with it.
     pub(crate) fn versioned<T: Deserialize<'a>>(&self) -> Result<T, DecodeError> {
         match self.object() {
             Ok(payload) => Ok(payload),
@@ -307,7 +314,7 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    /// That the payload is of another version, if it says so.
+    /// The error that the payload is of another version, if it states one.
     fn other_version(&self) -> Option<DecodeError> {
         #[derive(Deserialize)]
         struct Version {
@@ -318,7 +325,7 @@ impl<'a> Envelope<'a> {
         (v != VERSION).then(|| {
             self.refuse(
                 ErrorCode::UnsupportedVersion,
-                format!("this side speaks version {VERSION}, not {v}"),
+                format!("protocol version {v} is not supported, only version {VERSION}"),
             )
         })
     }
@@ -337,7 +344,8 @@ impl<'a> Envelope<'a> {
         field.ok_or_else(|| self.missing(name))
     }
 
-    // Errors are made out of line: what returns them is compiled for each type of payload.
+    // Errors are made in functions of their own: their callers are compiled once for each payload
+    // type.
 
     #[inline(never)]
     fn unreadable(&self, error: &serde_json::Error) -> DecodeError {
@@ -363,14 +371,14 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// As much of a type's word as an error repeats.
+/// The start of a type's word, at most 64 characters: as much as an error repeats.
 fn shown(word: &str) -> &str {
     let end = word.char_indices().nth(64).map_or(word.len(), |(at, _)| at);
     &word[..end]
 }
 
-/// As much of what an error says as is repeated. serde quotes the value that it did not expect,
-/// which may be the whole frame.
+/// The start of an error's text, at most 200 bytes. serde quotes the value that it did not expect,
+/// and that value may be the whole frame.
 fn said(error: &serde_json::Error) -> String {
     const MOST: usize = 200;
 
@@ -390,12 +398,12 @@ fn said(error: &serde_json::Error) -> String {
     }
 
     let mut said = Bounded(String::with_capacity(MOST));
-    // An error here is the end of the room, which is what this is for.
+    // An error here means that the text is cut at `MOST` bytes, which is the purpose.
     let _ = write!(said, "{error}");
     said.0
 }
 
-/// Writes a message: the type, the fields beside the payload, the payload.
+/// Writes a message: its type, then the fields beside the payload, then the payload.
 pub(crate) fn encode<P: Serialize + ?Sized>(kind: Kind, fields: Fields, payload: &P) -> Bytes {
     let mut frame = begin(kind, fields, 256);
     serde_json::to_writer(&mut frame, payload)
@@ -404,7 +412,7 @@ pub(crate) fn encode<P: Serialize + ?Sized>(kind: Kind, fields: Fields, payload:
     frame.into()
 }
 
-/// Writes a message around a payload that is JSON already.
+/// Writes a message around a payload that is already JSON.
 fn wrap(kind: Kind, fields: Fields, payload: &str) -> Bytes {
     let mut frame = begin(kind, fields, payload.len() + 1);
     frame.extend_from_slice(payload.as_bytes());
@@ -412,12 +420,12 @@ fn wrap(kind: Kind, fields: Fields, payload: &str) -> Bytes {
     frame.into()
 }
 
-/// Writes what comes before the payload.
+/// Writes everything before the payload.
 ///
 /// By hand, because an owner does it for every command: types and ids have no characters that JSON
-/// escapes, and looking for some in 150 characters would cost more than all the rest.
+/// escapes, and a search for them in 150 characters would cost more than all the rest.
 fn begin(kind: Kind, fields: Fields, payload: usize) -> Vec<u8> {
-    /// As long as the longest envelope: type, names and all six fields.
+    /// The length of the longest envelope, in bytes: type, names and all six fields.
     const ENVELOPE: usize = 288;
 
     let Fields {

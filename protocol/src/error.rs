@@ -1,4 +1,4 @@
-//! What can be wrong with a message, as words for programs and sentences for people.
+//! Error codes: a word for programs for each thing that can be wrong with a message.
 
 use std::fmt;
 
@@ -10,9 +10,8 @@ macro_rules! codes {
     ($($(#[$doc:meta])* $variant:ident = $word:literal,)*) => {
         /// The machine-readable word of an `error`.
         ///
-        /// The words are stable: one is never renamed, and never used for something else. A later
-        /// version may have more, so one that is not known here is kept as
-        /// [`Other`](ErrorCode::Other).
+        /// The words are stable: a word is never renamed and never gets another meaning. A later
+        /// version may have more; an unknown word is stored as [`Other`](ErrorCode::Other).
         #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum ErrorCode {
@@ -53,21 +52,21 @@ codes! {
     TooDeep = "too-deep",
     /// The frame is not a JSON object with a `type`.
     Malformed = "malformed",
-    /// The message's type is not known. The link goes on.
+    /// The message's type is unknown. The link stays up.
     UnknownType = "unknown-type",
     /// A field of a known message is missing or has the wrong type.
     BadField = "bad-field",
     /// A text or a list is longer than [`Limits`](crate::Limits) allow.
     TooLong = "too-long",
-    /// A message that this side of a link never sends, or not now.
+    /// A message that the sender may never send on this link, or may not send at this moment.
     Unexpected = "unexpected",
     /// The first frames were not the handshake, or took too long.
     HandshakeFailed = "handshake-failed",
-    /// The versions have nothing in common.
+    /// The two sides have no version in common.
     UnsupportedVersion = "unsupported-version",
     /// The signature does not prove the claimed identity on this channel.
     BadSignature = "bad-signature",
-    /// This owner hosts no such poll.
+    /// The owner has no such poll.
     UnknownPoll = "unknown-poll",
     /// A message names another poll than its link.
     WrongPoll = "wrong-poll",
@@ -77,17 +76,17 @@ codes! {
     SeqGap = "seq-gap",
     /// The command is older than the owner remembers.
     SeqForgotten = "seq-forgotten",
-    /// The number was used for another command.
+    /// The number was already used for another command.
     SeqReused = "seq-reused",
-    /// The command id was used for another content.
+    /// The command id was already used for other content.
     CommandReused = "command-reused",
     /// The poll is closed.
     PollClosed = "poll-closed",
-    /// The role does not allow it.
+    /// The author's role does not allow the command.
     NotAllowed = "not-allowed",
     /// The poll has no such option.
     UnknownOption = "unknown-option",
-    /// The poll has this option already.
+    /// The poll already has this option.
     OptionExists = "option-exists",
     /// The poll allows one choice.
     SingleChoice = "single-choice",
@@ -95,7 +94,7 @@ codes! {
     DuplicateChoice = "duplicate-choice",
     /// The poll is as large as [`Limits`](crate::Limits) allow.
     PollFull = "poll-full",
-    /// The owner hosts as many links as it may.
+    /// The owner already has as many links as its configuration allows.
     Busy = "busy",
 }
 

@@ -1,7 +1,7 @@
-//! Who is who: the three frames that open every link, and the bytes that they sign.
+//! The handshake: the three frames that open every link, and the bytes that they sign.
 //!
-//! The signalling server lets anybody claim any free address and sees every session description,
-//! so neither an address nor DTLS proves anything until the keys have spoken:
+//! The signalling server lets anybody claim any free address and sees every session description, so
+//! neither an address nor DTLS proves an identity. Only the keys do:
 //!
 //! ```text
 //! participant -> owner   auth:hello      who I say I am, which poll, what I have, a nonce
@@ -9,8 +9,8 @@
 //! participant -> owner   auth:proof      a signature over all of it
 //! ```
 //!
-//! Both sign the same [`Transcript`], each under its own role. It names both people, the poll and
-//! the device, both nonces, and what each end presents on this very channel, so a signature
+//! Both sign the same [`Transcript`], each under its own role. It names both people, the poll, the
+//! device, both nonces, and the binding that each end presents on this very channel. So a signature
 //! cannot be replayed, reflected, moved to another poll or relayed over another channel.
 
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
@@ -38,21 +38,21 @@ base32_id! {
 pub struct Hello {
     /// The version that the participant speaks, [`VERSION`].
     pub v: u32,
-    /// Which poll it wants to join.
+    /// The poll that it wants to join.
     pub poll_id: PollId,
-    /// Who it says it is.
+    /// The identity that it claims.
     pub peer_id: PeerId,
-    /// On which of their devices.
+    /// The participant's device.
     pub device: DeviceId,
-    /// Its nonce.
+    /// The participant's nonce.
     pub nonce: Nonce,
-    /// The journal of which it has a copy, where it has one.
+    /// The epoch of the journal of which it has a copy, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<Epoch>,
-    /// How old that copy is.
+    /// The revision of that copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<Revision>,
-    /// The oldest command that it may still send: every earlier one has had its outcome.
+    /// The lowest number that it may still send: every earlier command has had its outcome.
     pub oldest_seq: Seq,
 }
 
@@ -62,11 +62,11 @@ pub struct Hello {
 pub struct Challenge {
     /// The version that the owner speaks, [`VERSION`].
     pub v: u32,
-    /// Who the owner says it is.
+    /// The identity that the owner claims.
     pub peer_id: PeerId,
-    /// Its nonce.
+    /// The owner's nonce.
     pub nonce: Nonce,
-    /// Its signature over the transcript, as [`Side::Owner`].
+    /// The owner's signature over the transcript, as [`Side::Owner`].
     pub signature: Signature,
 }
 
@@ -78,16 +78,16 @@ pub struct Proof {
     pub signature: Signature,
 }
 
-/// Which end of a link signs.
+/// The end of a link that signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Side {
-    /// The one who hosts the poll.
+    /// The owner of the poll.
     Owner,
     /// The one who joins it.
     Participant,
 }
 
-/// Everything that a handshake speaks of.
+/// Everything that a handshake signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transcript<'a> {
     /// The owner's key.
@@ -98,22 +98,22 @@ pub struct Transcript<'a> {
     pub poll_id: PollId,
     /// The participant's device.
     pub device: DeviceId,
-    /// From `auth:hello`.
+    /// The nonce of `auth:hello`.
     pub participant_nonce: Nonce,
-    /// From `auth:challenge`.
+    /// The nonce of `auth:challenge`.
     pub owner_nonce: Nonce,
-    /// What the owner's end of the channel presents: its DTLS certificate's fingerprint, or the
-    /// channel's id where the transport has no certificates.
+    /// The binding that the owner's end of the channel presents: the fingerprint of its DTLS
+    /// certificate, or the channel's id if the transport has no certificates.
     pub owner_binding: &'a [u8],
-    /// What the participant's end presents.
+    /// The binding that the participant's end presents, likewise.
     pub participant_binding: &'a [u8],
 }
 
-/// A signature does not prove what it should. Nothing says why: there is nothing to do about it.
+/// A signature does not prove what it should. No reason is given: there is nothing to do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the signature does not prove that this is {0} on this channel")]
+#[error("the signature does not prove the identity {0} on this connection")]
 pub struct BadSignature(
-    /// Who it should have been.
+    /// The peer that should have signed.
     pub PeerId,
 );
 
@@ -129,6 +129,8 @@ impl Transcript<'_> {
         };
         let mut bytes = Vec::with_capacity(512);
         let mut field = |field: &[u8]| {
+            // Every field is far below 4 GiB; a saturated length would only make a signature that
+            // fails.
             let length = u32::try_from(field.len()).unwrap_or(u32::MAX);
             bytes.extend_from_slice(&length.to_be_bytes());
             bytes.extend_from_slice(field);
@@ -151,11 +153,11 @@ impl Transcript<'_> {
         Signature::from_bytes(key.sign(&self.bytes(side)).to_bytes())
     }
 
-    /// Whether `signature` is this side's.
+    /// Checks that `signature` is by this side, over this transcript.
     ///
     /// # Errors
     ///
-    /// [`BadSignature`] when it is not, or when the peer id is no usable key.
+    /// [`BadSignature`] if it is not, or if the peer id is not a usable key.
     pub fn verify(&self, side: Side, signature: &Signature) -> Result<(), BadSignature> {
         let peer = match side {
             Side::Owner => self.owner,
@@ -173,7 +175,7 @@ impl Transcript<'_> {
 }
 
 impl PeerId {
-    /// The id of whoever holds this key.
+    /// The id of the person who holds this key.
     #[must_use]
     pub fn of(key: &SigningKey) -> Self {
         Self::from_bytes(key.verifying_key().to_bytes())

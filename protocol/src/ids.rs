@@ -1,8 +1,7 @@
-//! The names of things, with their one text form each.
+//! Ids: the names of things, each with one text form.
 //!
-//! Every id has exactly one spelling: what does not round-trip to the same characters is refused.
-//! An id that could be spelled in two ways would make two map keys, two addresses or two
-//! signatures of one thing.
+//! An id has exactly one spelling; a text that does not round-trip to the same characters is
+//! refused. With two spellings, one thing could have two map keys, two addresses or two signatures.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,53 +9,54 @@ use std::str::FromStr;
 use base32ct::{Base32Unpadded, Encoding};
 use uuid::Uuid;
 
-/// Writes bytes as base32 (RFC 4648, lower case, no padding) into a text that has just the room.
+/// Writes bytes as base32 (RFC 4648, lower case, no padding) into a buffer of exactly that length.
 pub(crate) fn encode_base32<'a>(bytes: &[u8], text: &'a mut [u8]) -> &'a str {
     Base32Unpadded::encode(bytes, text).expect("the text is as long as the bytes need")
 }
 
-/// Reads base32 of just these bytes. `None` unless it is what [`encode_base32`] makes of them: the
-/// last character may have bits that belong to no byte, and a value has one spelling.
+/// Reads base32 of exactly these bytes. `None` unless [`encode_base32`] makes the same text of
+/// them: the last character may have bits that belong to no byte, and a value has only one
+/// spelling.
 ///
-/// `text` and `again` are as long as the bytes need.
+/// `text` and `again` must be as long as the bytes need.
 pub(crate) fn decode_base32(text: &str, bytes: &mut [u8], again: &mut [u8]) -> Option<()> {
     Base32Unpadded::decode(text, bytes).ok()?;
     (encode_base32(bytes, again) == text).then_some(())
 }
 
-/// Why a text is not an id.
+/// The reason why a text is not an id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdError {
-    /// The text has another length than every id of this kind.
-    #[error("{kind} has {expected} characters, this has {actual}")]
+    /// The text has the wrong length.
+    #[error("{kind} must have {expected} characters, not {actual}")]
     Length {
-        /// Which kind of id was expected.
+        /// The expected kind of id.
         kind: &'static str,
-        /// How many characters it always has.
+        /// The number of characters that every id of this kind has.
         expected: usize,
-        /// How many were there.
+        /// The number of characters of the text.
         actual: usize,
     },
     /// A character is outside the alphabet, or the text is not the canonical spelling.
-    #[error("{kind} is {alphabet}, this is not")]
+    #[error("{kind} must be {alphabet}")]
     Alphabet {
-        /// Which kind of id was expected.
+        /// The expected kind of id.
         kind: &'static str,
-        /// What it is written in.
+        /// The alphabet or the form in which it is written.
         alphabet: &'static str,
     },
     /// A separator between the parts is missing.
-    #[error("{kind} is written {form}")]
+    #[error("{kind} must have the form {form}")]
     Form {
-        /// Which kind of id was expected.
+        /// The expected kind of id.
         kind: &'static str,
-        /// How it is written.
+        /// The form in which it is written.
         form: &'static str,
     },
 }
 
-/// Serde, `Display`, `Debug` and `FromStr` of an id that is text outside and bytes inside.
+/// Serde, `Display` and `Debug` of an id that is text outside and bytes inside.
 macro_rules! text_id {
     ($name:ident, $kind:literal) => {
         impl std::fmt::Display for $name {
@@ -105,7 +105,7 @@ macro_rules! base32_id {
         pub struct $name([u8; $bytes]);
 
         impl $name {
-            /// How many characters the text form has.
+            /// The length of the text form, in characters.
             pub const TEXT_LEN: usize = $chars;
 
             /// The id with these bytes.
@@ -154,11 +154,11 @@ macro_rules! base32_id {
 pub(crate) use {base32_id, text_id};
 
 base32_id! {
-    /// Who somebody is: an Ed25519 public key, written as 52 characters of lower-case base32.
+    /// A person's identity: an Ed25519 public key, written as 52 characters of lower-case base32.
     ///
-    /// It is the durable identity of a person and, for an owner, the PeerJS id that participants
-    /// dial. It is a *claim* until the handshake has shown that the other side holds the key:
-    /// any 32 bytes make a `PeerId`, only [`handshake::verify`](crate::handshake) proves one.
+    /// It is durable and, for an owner, it is the PeerJS id that participants dial. It is only a
+    /// *claim* until the handshake has shown that the other side holds the key: any 32 bytes make a
+    /// `PeerId`, and only [`handshake::verify`](crate::handshake) proves one.
     PeerId, 32, 52, "a peer id"
 }
 
@@ -175,7 +175,7 @@ macro_rules! uuid_id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// How many characters the text form has.
+            /// The length of the text form, in characters.
             pub const TEXT_LEN: usize = 36;
 
             /// The id of this UUID.
@@ -225,13 +225,13 @@ macro_rules! uuid_id {
 }
 
 uuid_id! {
-    /// A poll, which is a room.
+    /// A poll. A poll is a room.
     PollId, "a poll id"
 }
 
 uuid_id! {
-    /// One option of a poll. Whoever adds the option makes the id, so that two people who add one
-    /// at the same moment never make the same.
+    /// One option of a poll. The person who adds the option makes the id at random, so two people
+    /// who add one at the same moment never make the same id.
     OptionId, "an option id"
 }
 
@@ -241,20 +241,21 @@ uuid_id! {
 }
 
 impl CommandId {
-    /// A command id (UUID v7) of a time and ten random bytes, both of which the caller supplies.
+    /// A command id (UUID v7) of a time, in milliseconds since 1970, and ten random bytes. The
+    /// caller supplies both.
     #[must_use]
     pub fn new(unix_millis: u64, random: [u8; 10]) -> Self {
         Self(uuid::Builder::from_unix_timestamp_millis(unix_millis, &random).into_uuid())
     }
 }
 
-/// A room: one poll of one owner. Its text, `<owner PeerId>/<PollId>`, is the *room link* that people
-/// share.
+/// A room: one poll of one owner. Its text, `<owner PeerId>/<PollId>`, is the *room link* that
+/// people share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RoomId {
-    /// Who hosts the poll, and whose address a participant dials.
+    /// The owner of the poll, whose address a participant dials.
     pub owner: PeerId,
-    /// Which of the owner's polls.
+    /// The owner's poll.
     pub poll_id: PollId,
 }
 
@@ -279,21 +280,22 @@ impl FromStr for RoomId {
     }
 }
 
-/// What a transport dials.
+/// An address that a transport dials.
 ///
 /// An owner's address is exactly its [`PeerId`]; a participant's is `<PeerId>-<DeviceId>`, so that
 /// two devices or tabs of one person never fight for one address. Both fit PeerJS's rule for ids,
 /// `^[A-Za-z0-9]+(?:[ _-][A-Za-z0-9]+)*$`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Address {
-    /// Where an owner hosts all of its polls.
+    /// The address of an owner, at which all of its polls are.
     Owner(PeerId),
-    /// Where one device of a participant is.
+    /// The address of one device of a participant.
     Participant(PeerId, DeviceId),
 }
 
 impl Address {
-    /// Who claims to be at this address. The transport proves nothing; the handshake does.
+    /// The person who claims to be at this address. The transport proves nothing; the handshake
+    /// does.
     #[must_use]
     pub const fn peer(&self) -> PeerId {
         match self {

@@ -2,13 +2,13 @@
 //!
 //! A **poll** is a room. Its **owner** is the authority: every mutation is a [`Command`] that goes
 //! to the owner, is applied there by the poll's rules ([`Poll::apply`]), makes a [`Revision`], and
-//! comes back to everybody as an [`Update`]. This crate says what those things are, how they are
-//! written on a wire ([`Message`]), how large they may be ([`Limits`]), and how two peers prove
-//! to each other who they are ([`handshake`]).
+//! comes back to everybody as an [`Update`]. This crate defines these values, their form on a wire
+//! ([`Message`]), their largest sizes ([`Limits`]), and the proof by which two peers show each
+//! other who they are ([`handshake`]).
 //!
 //! It never does I/O, reads a clock, makes randomness or waits: time and randomness are arguments.
-//! It never trusts its input: decoding is total, and whatever is refused is refused with a stable
-//! [`ErrorCode`] and a sentence.
+//! It never trusts its input: decoding is total, and every refusal has a stable [`ErrorCode`] and a
+//! sentence.
 //!
 //! # The wire
 //!
@@ -37,10 +37,10 @@
 //! # Ok::<(), hustings_protocol::IdError>(())
 //! ```
 //!
-//! An owner reads a frame in two steps: [`Envelope::parse`] takes it apart without touching the
-//! payload, which is enough to recognise a command that was answered before, and
-//! [`Message::from_envelope`] reads the rest. The payload's exact bytes are what it journals and
-//! relays.
+//! An owner reads a frame in two steps. [`Envelope::parse`] takes it apart without touching the
+//! payload, which is enough to recognise a command that was answered before;
+//! [`Message::from_envelope`] reads the rest. The owner journals and relays the payload's exact
+//! bytes.
 
 mod command;
 mod envelope;

@@ -1,15 +1,15 @@
-//! How large things may be.
+//! Limits: the largest sizes of frames, texts and polls.
 
 /// Bounds on what is accepted from a peer, and on how large a poll may grow.
 ///
-/// Both ends of a room should have the same: a participant with tighter limits than its owner
-/// refuses what the owner lets everybody else have. Texts are counted in characters (Unicode
-/// scalar values), because that is what a person who hits the limit can count.
+/// Both ends of a room should have the same limits: a participant with tighter ones than its owner
+/// refuses frames that the owner relays to everybody. Texts are counted in characters (Unicode
+/// scalar values), because a person who hits the limit can count those.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Largest frame that an owner accepts, in bytes. Default 16 KiB: the largest vote of
-    /// [`max_choices`](Self::max_choices) is 4 KiB, and 16 KiB is what one WebRTC message carries
-    /// everywhere.
+    /// Largest frame that an owner accepts, in bytes. Default 16 KiB: the largest vote (of
+    /// [`max_choices`](Self::max_choices) options) takes 4 KiB, and one WebRTC message carries
+    /// 16 KiB everywhere.
     pub max_command_bytes: usize,
     /// Largest frame that a participant accepts, in bytes. Default 64 MiB; it bounds a snapshot.
     pub max_frame_bytes: usize,
@@ -27,7 +27,7 @@ pub struct Limits {
     pub max_choices: usize,
     /// Most options in a poll. Default 1,000.
     pub max_options: usize,
-    /// Most members in a poll: everybody who voted, has a name or was given a role. Default
+    /// Most members in a poll, which are all who voted, have a name or were given a role. Default
     /// 100,000.
     pub max_members: usize,
 }
@@ -49,18 +49,18 @@ impl Default for Limits {
     }
 }
 
-/// Whether a text has at most `max` characters. Looks at the bytes first, which settles nearly
-/// every text without counting.
+/// True if a text has at most `max` characters. The bytes are compared first, which is enough for
+/// nearly every text.
 pub(crate) fn fits(text: &str, max: usize) -> bool {
     text.len() <= max || text.chars().count() <= max
 }
 
-/// Whether no object or array of this JSON text lies deeper than `max`.
+/// True if no object or array of this JSON text lies deeper than `max`.
 ///
 /// It runs before the parser, which would skip an unknown field of any depth.
 pub(crate) fn is_shallow(json: &str, max: usize) -> bool {
-    // A command has fewer brackets altogether than it may have levels. Counting them costs a tenth
-    // of telling which are open.
+    // A command has fewer brackets in total than it may have levels. To count them costs a tenth of
+    // the work of matching them.
     if memchr::memchr2_iter(b'{', b'[', json.as_bytes())
         .nth(max)
         .is_none()

@@ -1,4 +1,4 @@
-//! Every message that crosses a link.
+//! Messages: everything that crosses a link.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -10,20 +10,20 @@ use crate::{
     Limits, Numbered, PeerId, Poll, PollId, Proof, Rejection, Revision, Update,
 };
 
-/// A message, whole and checked against the [`Limits`].
+/// A complete message, checked against the [`Limits`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
     /// `poll:state`, from the owner: the whole poll.
     PollState(PollState),
-    /// One of the mutations on its way to the owner.
+    /// A command on its way to the owner.
     Command(Numbered),
-    /// One of the mutations as the owner relays it, applied.
+    /// A command that was applied, as the owner relays it.
     Update(Update),
-    /// `peer:discovery`, from the owner: everybody at join, then only who changed.
+    /// `peer:discovery`, from the owner: everybody at join, then only those who changed.
     Discovery(Vec<PeerInfo>),
-    /// `ack`, from the owner: the command took effect.
+    /// `ack`, from the owner: the command was applied.
     Ack(Ack),
-    /// `error`, from the owner: the command, or what it sent on this link, was refused.
+    /// `error`, from the owner: a command was rejected, or a frame on this link was refused.
     Error(Refusal),
     /// `sync:request`, from a participant that is behind.
     SyncRequest(SyncRequest),
@@ -33,18 +33,18 @@ pub enum Message {
     Challenge(Challenge),
     /// `auth:proof`, the participant's answer to that.
     Proof(Proof),
-    /// `ping`: are you there?
+    /// `ping`: a request for a `pong`.
     Ping,
-    /// `pong`: I am.
+    /// `pong`: the answer to a `ping`.
     Pong,
 }
 
 /// The whole poll at a revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PollState {
-    /// After how many commands.
+    /// The number of commands applied so far.
     pub revision: Revision,
-    /// In which life of the owner's journal.
+    /// The life of the owner's journal in which that number counts.
     pub epoch: Epoch,
     /// The poll.
     pub poll: Poll,
@@ -54,11 +54,11 @@ pub struct PollState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PeerInfo {
-    /// Who.
+    /// The person.
     pub peer_id: PeerId,
-    /// On which of their devices.
+    /// One of their devices.
     pub device: DeviceId,
-    /// Whether that device is connected to the owner.
+    /// True if that device is connected to the owner.
     pub online: bool,
 }
 
@@ -66,7 +66,7 @@ pub struct PeerInfo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ack {
-    /// The command that took effect.
+    /// The command that was applied.
     pub command_id: CommandId,
     /// The revision that it made.
     pub revision: Revision,
@@ -76,15 +76,15 @@ pub struct Ack {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", from = "RefusalPayload")]
 pub struct Refusal {
-    /// The refused command; `null` where something else was wrong.
+    /// The rejected command; `null` if the error is about something else.
     pub command_id: Option<CommandId>,
-    /// Why.
+    /// The reason.
     #[serde(flatten)]
     pub rejection: Rejection,
 }
 
-/// [`Refusal`] as it is read. Flattened, it would keep every unknown field as a tree, which takes
-/// forty times the memory of its text.
+/// [`Refusal`] in the form in which it is read. `flatten` would store every unknown field as a
+/// tree, which takes forty times the memory of its text.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct RefusalPayload {
@@ -105,12 +105,13 @@ impl From<RefusalPayload> for Refusal {
     }
 }
 
-/// Payload of `sync:request`, with what the participant has from the envelope.
+/// Payload of `sync:request`, with the participant's epoch and revision from the envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SyncRequest {
-    /// Which poll.
+    /// The poll.
     pub poll_id: PollId,
-    /// What it has, where it has anything: only what is missing need be sent.
+    /// The epoch and revision of the participant's copy, if it has one: then only the missing
+    /// updates need be sent.
     pub known: Option<(Epoch, Revision)>,
 }
 
@@ -189,7 +190,7 @@ impl Message {
     /// # Errors
     ///
     /// `bad-field` for a field that is missing or of the wrong form, `too-long` for a text or a
-    /// list over the limits; in a `poll:state` also what [`Poll::check`] finds.
+    /// list over the limits; for a `poll:state` also the errors of [`Poll::check`].
     pub fn from_envelope(envelope: &Envelope<'_>, limits: &Limits) -> Result<Self, DecodeError> {
         let fields = &envelope.fields;
         match envelope.kind()? {
@@ -233,7 +234,9 @@ impl Message {
                 if !fits(&refusal.rejection.message, limits.max_message_chars)
                     || !fits(refusal.rejection.code.as_str(), limits.max_message_chars)
                 {
-                    return Err(envelope.refuse(ErrorCode::TooLong, "the error is too long"));
+                    return Err(
+                        envelope.refuse(ErrorCode::TooLong, "the error message is too long")
+                    );
                 }
                 Ok(Self::Error(refusal))
             }
@@ -253,7 +256,7 @@ impl Message {
     }
 }
 
-/// An `error` about a command, or about something that is none.
+/// An `error` about a command, or about a frame that names no command.
 impl From<DecodeError> for Refusal {
     fn from(error: DecodeError) -> Self {
         Self {

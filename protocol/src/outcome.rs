@@ -1,20 +1,20 @@
-//! How a command ends.
+//! Outcomes: the final answer to a command.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{CommandId, ErrorCode, Revision, Seq};
 
-/// How a command ended. It is final: a command that is sent again gets the same outcome again.
+/// The final answer to a command. A command that is sent again gets the same outcome again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Outcome {
-    /// It took effect, and this is the revision that it made.
+    /// The command was applied, and made this revision.
     Applied(Revision),
-    /// It never took effect.
+    /// The command was not applied and never will be.
     Rejected(Rejection),
 }
 
-/// Why something was refused, for programs and for people.
+/// The reason for a refusal or a rejection, for programs and for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message} ({code})")]
 pub struct Rejection {
@@ -25,12 +25,12 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// A rejection with this code and sentence, which is cut at 300 characters: it may repeat what
-    /// a peer sent.
+    /// A rejection with this code and this sentence. The sentence is cut at 300 characters, because
+    /// it may repeat what a peer sent.
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         let mut message = message.into();
-        // Bytes first: nearly every sentence is short, and need not be counted.
+        // Bytes first: nearly every sentence is short, and its characters need not be counted.
         if message.len() > 300
             && let Some((end, _)) = message.char_indices().nth(300)
         {
@@ -40,17 +40,18 @@ impl Rejection {
     }
 }
 
-/// What an owner remembers of one command, so that it is applied once and answered alike each time.
+/// An owner's record of one command, by which it is applied once and gets the same answer every
+/// time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Receipt {
     /// The command's number in its sender's order.
     pub seq: Seq,
-    /// The command.
+    /// The command's id.
     pub command_id: CommandId,
-    /// A digest of the command's content: the same id with other content is a violation. It is
-    /// not cryptographic; whoever finds a collision cheats only on a command of their own.
+    /// A digest of the command's content: the same id with other content is a violation. The digest
+    /// is not cryptographic; a person who finds a collision cheats only on a command of their own.
     pub digest: u64,
-    /// What the sender was told.
+    /// The outcome that the sender was told.
     pub outcome: Outcome,
 }

@@ -1,4 +1,4 @@
-//! The poll as a value: what a snapshot says and what the rules change.
+//! The poll as a value: the content of a snapshot, which the rules change.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,18 +15,18 @@ use crate::{
     Epoch, ErrorCode, Kind, Limits, OptionId, PeerId, PollId, Rejection, Revision, UserProfile,
 };
 
-/// What somebody may do in a poll. The order is that of power.
+/// A person's power in a poll, in ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Sees the poll.
+    /// May see the poll.
     Viewer,
-    /// Also votes, and adds options where the poll lets voters do so. Everybody who was given no
-    /// other role.
+    /// May also vote, and add options if the poll lets voters do so. The role of everybody who was
+    /// given no other.
     Voter,
-    /// Also adds options, and sets roles below its own.
+    /// May also add options, and set roles below its own.
     Moderator,
-    /// The one who hosts the poll. It is given at birth and to nobody else.
+    /// The role of the poll's owner from the start, and of nobody else.
     Owner,
 }
 
@@ -39,36 +39,36 @@ impl<'de> Deserialize<'de> for Role {
             "moderator" => Ok(Self::Moderator),
             "owner" => Ok(Self::Owner),
             _ => Err(D::Error::custom(
-                "a role is viewer, voter, moderator or owner",
+                "the role must be viewer, voter, moderator or owner",
             )),
         }
     }
 }
 
-/// One thing to vote for.
+/// One option to vote for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PollOption {
     /// Its id.
     pub option_id: OptionId,
-    /// What people read.
+    /// The text that people read.
     pub label: String,
 }
 
-/// What the poll knows of somebody who voted, has a name or was given a role.
+/// A person who voted, has a name or was given a role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Member {
-    /// What they may do.
+    /// Their role.
     pub role: Role,
-    /// What they are called.
+    /// Their profile, if they have set one.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "optional_object"
     )]
     pub profile: Option<UserProfile>,
-    /// What they voted for; empty when they have no vote.
+    /// The options that they chose; empty without a vote.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<OptionId>,
 }
@@ -83,7 +83,7 @@ impl Member {
     }
 }
 
-/// What somebody who starts a poll decides; the form of a poll in a file.
+/// The choices of a person who starts a poll; also the form of a poll in a file.
 ///
 /// ```
 /// use hustings_protocol::PollDraft;
@@ -103,16 +103,16 @@ pub struct PollDraft {
     /// The labels of the first options, in their order.
     #[serde(default)]
     pub options: Vec<String>,
-    /// Whether a vote may name several options.
+    /// True if a vote may name several options.
     #[serde(default)]
     pub multiple_choice: bool,
-    /// Whether voters may add options.
+    /// True if voters may add options.
     #[serde(default)]
     pub voters_may_add_options: bool,
 }
 
 impl PollDraft {
-    /// A single-choice poll without options, to which voters may add none.
+    /// A single-choice poll without options, to which voters may not add any.
     #[must_use]
     pub fn new(title: impl Into<String>) -> Self {
         Self {
@@ -121,21 +121,21 @@ impl PollDraft {
         }
     }
 
-    /// Adds first options, by their labels.
+    /// Appends options, by their labels.
     #[must_use]
     pub fn options<L: Into<String>>(mut self, labels: impl IntoIterator<Item = L>) -> Self {
         self.options.extend(labels.into_iter().map(Into::into));
         self
     }
 
-    /// Lets a vote name several options, or not.
+    /// Sets whether a vote may name several options.
     #[must_use]
     pub const fn multiple_choice(mut self, several: bool) -> Self {
         self.multiple_choice = several;
         self
     }
 
-    /// Lets voters add options, or not.
+    /// Sets whether voters may add options.
     #[must_use]
     pub const fn voters_may_add_options(mut self, may: bool) -> Self {
         self.voters_may_add_options = may;
@@ -143,10 +143,10 @@ impl PollDraft {
     }
 }
 
-/// A poll: the options, who is in it, who may do what and who chose what.
+/// A poll: its options, its members, their roles and their votes.
 ///
-/// Its only way to change is [`apply`](Poll::apply). Two polls with the same history are equal and
-/// are written as the same bytes.
+/// It changes only by [`apply`](Poll::apply). Two polls with the same history are equal and are
+/// written as the same bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Poll {
@@ -162,7 +162,7 @@ pub struct Poll {
     pub(crate) members: BTreeMap<PeerId, Member>,
 }
 
-/// Members, each of them once: a map would keep the last of two.
+/// Reads the members and refuses a peer id that occurs twice: a map would silently take the last.
 fn members<'de, D>(deserializer: D) -> Result<BTreeMap<PeerId, Member>, D::Error>
 where
     D: Deserializer<'de>,
@@ -179,9 +179,7 @@ where
             let mut members = BTreeMap::new();
             while let Some((peer, Object(member))) = map.next_entry()? {
                 if members.insert(peer, member).is_some() {
-                    return Err(A::Error::custom(format!(
-                        "the member {peer} is there twice"
-                    )));
+                    return Err(A::Error::custom(format!("the member {peer} appears twice")));
                 }
             }
             Ok(members)
@@ -190,12 +188,12 @@ where
     deserializer.deserialize_map(Members)
 }
 
-/// How many voted for one option.
+/// The votes for one option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OptionTally {
-    /// Which option.
+    /// The option.
     pub option_id: OptionId,
-    /// How many chose it.
+    /// The number of members who chose it.
     pub votes: u64,
 }
 
@@ -204,19 +202,20 @@ pub struct OptionTally {
 pub struct Tally {
     /// Each option with its votes, in the order of the poll.
     pub options: Vec<OptionTally>,
-    /// How many have a vote. In a multiple-choice poll the votes of all options are more.
+    /// The number of members with a vote. In a multiple-choice poll the votes of all options can
+    /// add up to more.
     pub voters: u64,
 }
 
 impl Poll {
     /// A new poll at revision zero.
     ///
-    /// `option_id` names the first options; a caller with a source of randomness gives random
-    /// UUIDs.
+    /// `option_id` makes the ids of the first options. A caller with a source of randomness should
+    /// give random UUIDs.
     ///
     /// # Errors
     ///
-    /// Says which part of the draft is empty, too long or too much.
+    /// A sentence that names the part of the draft that is empty, too long or too many.
     pub fn new(
         poll_id: PollId,
         owner: PeerId,
@@ -257,13 +256,13 @@ impl Poll {
         encode(Kind::PollState, fields, self)
     }
 
-    /// Which poll it is.
+    /// The poll's id.
     #[must_use]
     pub const fn poll_id(&self) -> PollId {
         self.poll_id
     }
 
-    /// Who hosts it.
+    /// The poll's owner.
     #[must_use]
     pub const fn owner(&self) -> PeerId {
         self.owner
@@ -275,13 +274,13 @@ impl Poll {
         &self.title
     }
 
-    /// Whether a vote may name several options.
+    /// True if a vote may name several options.
     #[must_use]
     pub const fn multiple_choice(&self) -> bool {
         self.multiple_choice
     }
 
-    /// Whether voters may add options.
+    /// True if voters may add options.
     #[must_use]
     pub const fn voters_may_add_options(&self) -> bool {
         self.voters_may_add_options
@@ -312,13 +311,14 @@ impl Poll {
         self.members.iter().map(|(peer, member)| (*peer, member))
     }
 
-    /// What the poll knows of somebody.
+    /// The member with this id; `None` for a person who has not voted and has neither a name nor a
+    /// role.
     #[must_use]
     pub fn member(&self, peer: PeerId) -> Option<&Member> {
         self.members.get(&peer)
     }
 
-    /// What somebody may do. A stranger may vote.
+    /// A person's role. A stranger is a voter.
     #[must_use]
     pub fn role(&self, peer: PeerId) -> Role {
         if peer == self.owner {
@@ -330,7 +330,7 @@ impl Poll {
         }
     }
 
-    /// What somebody chose; empty when they have no vote.
+    /// The options that a person chose; empty without a vote.
     #[must_use]
     pub fn choices(&self, peer: PeerId) -> &[OptionId] {
         self.members
@@ -338,7 +338,7 @@ impl Poll {
             .map_or(&[], |member| &member.choices)
     }
 
-    /// The result so far. Its cost grows with the votes.
+    /// The result so far. Its cost grows with the number of votes.
     #[must_use]
     pub fn tally(&self) -> Tally {
         let mut votes: LiteMap<OptionId, u64> = LiteMap::new();
@@ -360,12 +360,12 @@ impl Poll {
         Tally { options, voters }
     }
 
-    /// Whether a poll that came from outside keeps to the limits and to itself: no option twice,
-    /// no vote that the rules reject, nobody else with the owner's role.
+    /// Checks a poll that came from outside: it keeps to the limits, has no option twice and no
+    /// vote that the rules reject, and nobody but its owner has the owner's role.
     ///
     /// # Errors
     ///
-    /// Says which part does not.
+    /// A sentence that names the part that is wrong.
     pub fn check(&self, limits: &Limits) -> Result<(), Rejection> {
         check_text("the title", &self.title, limits.max_title_chars)?;
         if self.options.len() > limits.max_options || self.members.len() > limits.max_members {
@@ -383,7 +383,7 @@ impl Poll {
             if known.insert(option.option_id, ()).is_some() {
                 return Err(Rejection::new(
                     ErrorCode::OptionExists,
-                    format!("the option {} is there twice", option.option_id),
+                    format!("the option {} appears twice", option.option_id),
                 ));
             }
         }
@@ -394,7 +394,7 @@ impl Poll {
             if (member.role == Role::Owner) != (*peer == self.owner) {
                 return Err(Rejection::new(
                     ErrorCode::BadField,
-                    format!("the role of {peer} does not fit the owner {}", self.owner),
+                    format!("{peer} has an invalid role: the owner is {}", self.owner),
                 ));
             }
             self.check_choices(
@@ -406,8 +406,8 @@ impl Poll {
         Ok(())
     }
 
-    /// Whether somebody may choose these together. The caller says how an option is looked up:
-    /// for one vote it is not worth an index, for all of them it is.
+    /// Checks that a person may choose these options together. The caller decides how an option is
+    /// looked up: for one vote an index is not worth its cost, for all members it is.
     pub(crate) fn check_choices(
         &self,
         choices: &[OptionId],
@@ -423,7 +423,7 @@ impl Poll {
         if choices.len() > 1 && !self.multiple_choice {
             return Err(Rejection::new(
                 ErrorCode::SingleChoice,
-                "this poll allows one choice",
+                "this poll allows only one choice",
             ));
         }
         for (index, choice) in choices.iter().enumerate() {
@@ -444,7 +444,7 @@ impl Poll {
     }
 }
 
-/// Whether a text that people typed says something and is not too long.
+/// Checks that a text that people typed is neither blank nor too long.
 pub(crate) fn check_text(what: &str, text: &str, max: usize) -> Result<(), Rejection> {
     if text.trim().is_empty() {
         Err(Rejection::new(

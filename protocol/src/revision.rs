@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use crate::IdError;
 use crate::ids::text_id;
 
-/// How many commands an owner has applied to a poll: +1 for each, no gaps, never reused.
+/// The number of commands that an owner has applied to a poll: +1 for each, no gaps, never reused.
 ///
 /// It never exceeds [`Revision::MAX`], so that a JavaScript peer reads it exactly.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -66,12 +66,12 @@ impl<'de> Deserialize<'de> for Revision {
     }
 }
 
-/// How many commands of one device may be unacknowledged, and how many receipts an owner keeps of
-/// each device, in memory and in its journal.
+/// The largest number of commands of one device without an outcome, and the number of receipts of
+/// each device that an owner remembers, in memory and in its journal.
 ///
-/// It is one number because the two have to be equal: a command that may still be sent again is one
-/// whose outcome is still known. 64 is more than a person makes while an answer is on its way, and
-/// keeps an owner's memory of a device below 4 KiB.
+/// The two have to be equal: a command that may be sent again is one whose outcome is still
+/// remembered. 64 is more than a person makes while an answer is on its way, and keeps an owner's
+/// memory of a device below 4 KiB.
 pub const WINDOW: u64 = 64;
 
 /// A command's number in its sender's (author, device) order: 1, 2, 3 …, at most 2^53 − 1.
@@ -119,7 +119,7 @@ impl fmt::Display for Seq {
 impl<'de> Deserialize<'de> for Seq {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let number = safe_integer(deserializer)?;
-        Self::new(number).ok_or_else(|| de::Error::custom("seq starts at 1"))
+        Self::new(number).ok_or_else(|| de::Error::custom("seq must be at least 1"))
     }
 }
 
@@ -128,14 +128,14 @@ fn safe_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Er
     if number <= MAX_SAFE_INTEGER {
         Ok(number)
     } else {
-        Err(de::Error::custom("an integer above 2^53 - 1"))
+        Err(de::Error::custom("the number is above 2^53 - 1"))
     }
 }
 
 /// One life of an owner's journal.
 ///
-/// A random number that is born with the journal; a journal that was lost or rolled back gets a
-/// new one, so that a participant never mistakes one history for the other. Its text form is 16
+/// A random number that is made with the journal. A journal that was lost or rolled back gets a new
+/// one, so that a participant never mistakes one history for the other. Its text form is 16
 /// lower-case hexadecimal digits, because JavaScript would round a 64-bit number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(u64);

@@ -1,4 +1,4 @@
-//! The rules of a poll: who may do what, and what it changes.
+//! The rules of a poll: the commands that each role may give, and the changes that they make.
 
 use std::collections::btree_map::Entry;
 
@@ -11,13 +11,13 @@ use crate::{
 impl Poll {
     /// Applies a command of `author`, or rejects it and changes nothing.
     ///
-    /// This is the whole of the rules, for owners and for participants who show ahead of time what
-    /// their own commands will do. It depends on nothing but its arguments: the same commands on
-    /// the same poll make the same poll everywhere.
+    /// These are all the rules, for owners and for participants who show their own commands before
+    /// the outcome. The result depends only on the arguments: the same commands on the same poll
+    /// make the same poll everywhere.
     ///
     /// # Errors
     ///
-    /// The reason, which is what the author is told.
+    /// The reason, which the author is told.
     pub fn apply(
         &mut self,
         author: PeerId,
@@ -29,7 +29,10 @@ impl Poll {
         {
             return Err(Rejection::new(
                 ErrorCode::WrongPoll,
-                format!("this is the poll {}, not {poll_id}", self.poll_id),
+                format!(
+                    "the command is for the poll {poll_id}, this is the poll {}",
+                    self.poll_id
+                ),
             ));
         }
         match command {
@@ -67,7 +70,7 @@ impl Poll {
         if self.option(option.option_id).is_some() {
             return Err(Rejection::new(
                 ErrorCode::OptionExists,
-                format!("this poll has the option {} already", option.option_id),
+                format!("this poll already has the option {}", option.option_id),
             ));
         }
         if self.options.len() >= limits.max_options {
@@ -83,8 +86,8 @@ impl Poll {
         Ok(())
     }
 
-    /// A role is set by somebody who is above it, for somebody who is below them. A vote that was
-    /// given before its author became a viewer stays.
+    /// A role is set by a person who is above it, for a person who is below them. A vote stays when
+    /// its author becomes a viewer.
     fn update_role(
         &mut self,
         author: PeerId,
@@ -96,7 +99,7 @@ impl Poll {
         if update.role >= own || self.role(update.peer_id) >= own {
             return Err(Rejection::new(
                 ErrorCode::NotAllowed,
-                "a role is set only below one's own",
+                "you can only give roles below your own, to people below you",
             ));
         }
         self.member_mut(update.peer_id, limits)?.role = update.role;
@@ -144,7 +147,7 @@ impl Poll {
         Ok(())
     }
 
-    /// The member of this id, who becomes one where there is room.
+    /// The member with this id; one who is not a member yet becomes one, if there is room.
     fn member_mut(&mut self, peer: PeerId, limits: &Limits) -> Result<&mut Member, Rejection> {
         let role = self.role(peer);
         let is_full = self.members.len() >= limits.max_members;

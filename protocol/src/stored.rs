@@ -1,20 +1,21 @@
-//! What machines have stored, as it is read back: frames under their numbers.
+//! The stored data of machines, as it is read back: frames by number.
 //!
-//! Records are frames as they cross the wire. A store writes and reads them without looking into
-//! them; a machine that starts from them does, and names the record that is not what was written.
+//! Records are frames as they cross the wire. A store writes and reads them without looking inside.
+//! A machine that starts from them checks them, and names the record that is damaged.
 
 use bytes::Bytes;
 
 use crate::{DeviceId, PeerId, Receipt, Revision, Seq};
 
-/// A poll as a journal or a cache has it: a snapshot, and the frames of updates around it.
+/// A poll as a journal or a cache stores it: a snapshot, and the frames of updates around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredLog {
-    /// The latest snapshot: at which revision it was taken, and its frame, a `poll:state`.
+    /// The latest snapshot: its revision, and its frame, a `poll:state`.
     pub snapshot: (Revision, Bytes),
     /// The frames of updates by revision, +1 each without a gap. The first is at most the
-    /// snapshot's revision + 1 and the last is at least the snapshot's, so the tail both goes on
-    /// where the snapshot ends and, where older ones were kept, serves who is a little behind.
+    /// snapshot's revision + 1 and the last is at least the snapshot's revision. So the tail
+    /// continues where the snapshot ends and, with older updates, also serves participants that are
+    /// a little behind.
     pub tail: Vec<(Revision, Bytes)>,
 }
 
@@ -34,15 +35,15 @@ impl StoredLog {
 pub struct StoredJournal {
     /// The poll and its updates.
     pub log: StoredLog,
-    /// Who was told what: all of an author's device together, in the order of the numbers. Of one
-    /// device there are at most [`WINDOW`](crate::WINDOW).
+    /// The outcomes that authors were told: those of one device of an author stand together, in the
+    /// order of the numbers. There are at most [`WINDOW`](crate::WINDOW) of one device.
     pub receipts: Vec<(PeerId, DeviceId, Receipt)>,
 }
 
 /// A participant's outbox for one room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredOutbox {
-    /// The number of the next command. It never goes back, even when no entry is left.
+    /// The number of the next command. It never goes back, even without entries.
     pub next_seq: Seq,
     /// The frame of each command without an outcome, in the order of the numbers, all below
     /// `next_seq`.
@@ -50,7 +51,7 @@ pub struct StoredOutbox {
 }
 
 impl Default for StoredOutbox {
-    /// An outbox that nothing was ever put into.
+    /// An outbox that was never used.
     fn default() -> Self {
         Self {
             next_seq: Seq::FIRST,

@@ -1,8 +1,8 @@
-//! What serde reads in two ways, read in one.
+//! Strict reading: one form of each value, although serde would accept two.
 //!
 //! Derived code takes a struct from a list of its fields as well as from an object, and a word of
 //! an enum from `{"word":null}` too. A payload is relayed as it was sent, to pages in other
-//! languages that know the one spelling, so here there is no second.
+//! languages that know only the usual form, so any other form is refused here.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// A list of such structs.
+/// A list of structs, each written as an object.
 pub(crate) fn objects<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -28,7 +28,7 @@ where
     Ok(objects.into_iter().map(|Object(value)| value).collect())
 }
 
-/// Such a struct, or `null`.
+/// A struct that is written as an object, or `null`.
 pub(crate) fn optional_object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -38,11 +38,11 @@ where
     Ok(object.map(|Object(value)| value))
 }
 
-/// A text that is only looked at: borrowed from the frame wherever it has no escapes.
+/// A text that is only compared: borrowed from the frame unless it has escapes.
 #[derive(serde::Deserialize)]
 pub(crate) struct Word<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
-/// Asks for a map wherever a struct is asked for.
+/// Asks for a map where a struct is asked for.
 struct OnlyMaps<D>(D);
 
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for OnlyMaps<D> {
