@@ -325,7 +325,7 @@ impl<'a> Envelope<'a> {
         (v != VERSION).then(|| {
             self.refuse(
                 ErrorCode::UnsupportedVersion,
-                format!("protocol version {v} is not supported, only version {VERSION}"),
+                format!("protocol version {v} is not supported, only {VERSION}"),
             )
         })
     }

@@ -1,18 +1,18 @@
-//! When to try again.
+//! Backoff: the wait before the next attempt.
 
 use std::time::Duration;
 
 use rand_core::Rng;
 
-/// Exponential backoff with full jitter: each delay is drawn evenly from zero to a bound that
-/// doubles, so that a thousand participants who lost the same owner do not come back at once.
+/// Exponential backoff with full jitter: each delay is drawn evenly between zero and a bound that
+/// doubles, so that a thousand participants that lost the same owner do not come back at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BackoffConfig {
     /// The bound of the first delay. Default 500 ms.
     pub initial: Duration,
-    /// The bound that none exceeds. Default 30 s.
+    /// The bound that no delay exceeds. Default 30 s.
     pub max: Duration,
-    /// How long a connection has to last before the next failure counts as the first again.
+    /// The time that a connection has to last before the next failure counts as the first again.
     /// Default 10 s.
     pub stable_after: Duration,
 }
@@ -27,7 +27,7 @@ impl Default for BackoffConfig {
     }
 }
 
-/// How many attempts have failed in a row.
+/// The count of attempts that have failed in a row.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Backoff {
     failures: u32,
@@ -40,11 +40,11 @@ impl Backoff {
         self.failures = self.failures.saturating_add(1);
         let bound = config.initial.saturating_mul(factor).min(config.max);
         let millis = u64::try_from(bound.as_millis()).unwrap_or(u64::MAX);
-        // The bias of a remainder of 64 random bits is far below a millisecond's worth.
+        // The bias of this remainder of 64 random bits is far below a millisecond.
         Duration::from_millis(rng.next_u64() % millis.saturating_add(1).max(1))
     }
 
-    /// The connection was good: the next failure is the first again.
+    /// The connection was good: the next failure counts as the first.
     pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }

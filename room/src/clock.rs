@@ -1,4 +1,4 @@
-//! Where the driver gets its time from.
+//! Clocks: the driver's source of time.
 //!
 //! The core never names this module: it takes a [`Moment`] with each input.
 
@@ -68,14 +68,14 @@ impl Clock for SystemClock {
     }
 
     fn sleep_until(&self, moment: Moment) -> Sleep {
-        // A millisecond more: `now` rounds down, and must not find the deadline ahead of it.
+        // A millisecond more: `now` rounds down, and must not be before the deadline when this
+        // resolves.
         let delay = (moment - self.now()) + Duration::from_millis(1);
         Box::pin(Delay::new(delay))
     }
 }
 
-/// The wall clock as [`Setup::unix_millis`](crate::Setup::unix_millis) wants it: the Unix time in
-/// milliseconds, now.
+/// The Unix time in milliseconds, for [`Setup::unix_millis`](crate::Setup::unix_millis).
 #[must_use]
 pub fn unix_millis() -> u64 {
     SystemTime::now()

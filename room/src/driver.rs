@@ -1,9 +1,9 @@
-//! Joins a machine, a transport and a store, and runs them on any executor.
+//! The driver: joins a machine, a transport and a store, and runs them on any executor.
 //!
-//! The core says what to do; this module does it. [`setup`] says who one is, [`join`] makes a participant and [`host`] an owner;
-//! each gives a handle, which is cheap to clone, and a [`Driver`], whose [`run`](Driver::run) is a
-//! future to spawn wherever futures run: a thread pool, `spawn_local` in a browser, a test that
-//! turns the clock by hand.
+//! The core says what to do; this module does it. [`setup`] makes the setup of an identity,
+//! [`join`] makes a participant and [`host`] an owner. Each of these two gives a handle, which is
+//! cheap to clone, and a [`Driver`], whose [`run`](Driver::run) is a future to spawn on any
+//! executor: a thread pool, `spawn_local` in a browser, a test that turns the clock by hand.
 //!
 //! # By hand
 //!

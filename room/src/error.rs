@@ -1,38 +1,39 @@
-//! One small error type for each thing that a caller can get wrong.
+//! Errors: one small type for each thing that can go wrong.
 
 use hustings_protocol::{ErrorCode, PollId, Rejection};
 
-/// Why a command was not taken. It was not queued, and nothing will be sent.
+/// The reason why a command was not taken. It was not queued, and nothing will be sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubmitError {
-    /// The owner is away. The poll can be read; commands wait for its return only where
-    /// [`OfflinePolicy::Queue`](crate::OfflinePolicy) was chosen.
+    /// The owner is away. The poll can still be read; commands wait for the owner only with
+    /// [`OfflinePolicy::Queue`](crate::OfflinePolicy).
     #[error("the poll's owner is offline")]
     OwnerOffline,
-    /// The command names another poll.
-    #[error("the command is for the poll {0}, which is not this room's")]
+    /// The command names another poll, or one that is not open here.
+    #[error("the command is for the poll {0}, which is not open here")]
     WrongPoll(PollId),
-    /// The owner would refuse the command unread.
-    #[error("the command is {bytes} bytes long, at most {max} are allowed")]
+    /// The command is larger than an owner accepts.
+    #[error("the command has {bytes} bytes, the limit is {max}")]
     TooLarge {
-        /// How large it is.
+        /// The size of the command's frame, in bytes.
         bytes: usize,
-        /// How large it may be.
+        /// The limit, in bytes.
         max: usize,
     },
-    /// As many commands wait as [`Config::max_pending`](crate::Config::max_pending) allows.
-    #[error("{0} commands are waiting for the owner already")]
+    /// The outbox has as many commands as [`Config::max_pending`](crate::Config::max_pending)
+    /// allows.
+    #[error("the outbox is full: {0} commands are waiting for the owner")]
     OutboxFull(usize),
 }
 
-/// Why what was kept does not make a room. Nothing was changed.
+/// The reason why stored data does not make a room. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what}: {reason}")]
 pub struct RestoreError {
-    /// Which record.
+    /// The record that cannot be used.
     pub what: String,
-    /// What is wrong with it.
+    /// The reason why not.
     pub reason: Rejection,
 }
 
@@ -44,9 +45,9 @@ impl RestoreError {
         }
     }
 
-    /// A record that reads well but is not what belongs there.
+    /// A record that can be read but is not the one that was stored there.
     pub(crate) fn misplaced(what: impl Into<String>) -> Self {
-        let message = "it is another message than the one that belongs here";
+        let message = "the record holds another message than expected";
         Self::new(what, Rejection::new(ErrorCode::Unexpected, message))
     }
 }

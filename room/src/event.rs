@@ -1,4 +1,4 @@
-//! What an application is told.
+//! Events: the news that an application is told.
 
 use hustings_protocol::{CommandId, Outcome, PeerId, PeerInfo, Rejection, Revision};
 
@@ -12,33 +12,33 @@ pub enum Event {
     Connection(Connection),
     /// The poll is at a new revision.
     PollChanged {
-        /// Which.
+        /// The new revision.
         revision: Revision,
     },
     /// A command of this side is one step further.
     Command {
-        /// Which command.
+        /// The command.
         command_id: CommandId,
-        /// How far it is.
+        /// Its new state.
         state: CommandState,
     },
-    /// These peers came or went, or the list is new as a whole; see the machine's `peers`.
+    /// These peers came or went, or the whole list is new; see the machine's `peers`.
     PeersChanged(Vec<PeerInfo>),
-    /// A peer did something that it should not have done. The room goes on.
+    /// A peer did something wrong. The room goes on.
     Fault {
-        /// On which link.
+        /// The link.
         link: LinkId,
-        /// Who, as far as the handshake has proved it.
+        /// The peer, if the handshake has proved who it is.
         peer: Option<PeerId>,
-        /// What was wrong.
+        /// The fault.
         rejection: Rejection,
     },
     /// The owner's journal is an old copy: a participant has seen a later revision of it. The
-    /// journal goes on as a new epoch, without what was lost.
+    /// journal continues as a new epoch, without the lost updates.
     JournalRolledBack {
-        /// What this owner has.
+        /// The revision of this journal.
         have: Revision,
-        /// What the participant has seen.
+        /// The revision that the participant has seen.
         seen: Revision,
     },
 }
@@ -52,51 +52,52 @@ pub enum Connection {
     Connected,
     /// There is no link; the next attempt is at `retry_at`.
     Disconnected {
-        /// When the next attempt is due.
+        /// The moment when the next attempt is due.
         retry_at: Moment,
-        /// Why the last link ended.
+        /// The reason why the last link ended.
         reason: DownReason,
     },
-    /// The owner, or whoever is at its address, cannot be joined, and trying again by itself will
-    /// not help. Only [`Participant::reconnect`](crate::Participant::reconnect) tries again.
+    /// The participant cannot join, and trying again by itself will not help: somebody else is at
+    /// the owner's address, or the owner has refused. Only
+    /// [`Participant::reconnect`](crate::Participant::reconnect) tries again.
     Refused(Refused),
-    /// This side has left the room, or what ran it has stopped.
+    /// This side has left the room, or its driver has stopped.
     Closed,
 }
 
-/// Why there is no joining.
+/// The reason why a participant cannot join.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused {
-    /// Whoever answers at the owner's address does not hold the owner's key, or somebody sits in
-    /// between. Nothing was sent to them.
+    /// The peer at the owner's address does not hold the owner's key, or somebody sits in between.
+    /// Nothing was sent to them.
     #[error(
         "whoever answers at the owner's address could not prove to be the owner; \
          nothing was sent to them"
     )]
     NotTheOwner,
-    /// The owner proved who it is and refused.
-    #[error("the owner refused: {0}")]
+    /// The owner proved who it is, and refused this participant.
+    #[error("the owner refused the connection: {0}")]
     ByOwner(Rejection),
 }
 
-/// How far a command of this side is.
+/// The state of a command of this side.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommandState {
     /// It was submitted and is on its way to the disk. A crash now loses it.
     Queued,
-    /// It is durable and will be sent as soon as it can be.
+    /// It is durable and will be sent as soon as possible.
     Persisted,
-    /// It was sent on the present link. Whether it arrived is not known yet.
+    /// It was sent on the present link. It may not have arrived.
     Sent,
     /// The owner has applied it, durably, at this revision.
     Applied(Revision),
-    /// The owner has rejected it, for good.
+    /// The owner has rejected it. This is final.
     Rejected(Rejection),
 }
 
 impl CommandState {
-    /// Whether nothing more will happen to the command.
+    /// True if the command has its outcome, so that nothing more will happen to it.
     #[must_use]
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Applied(_) | Self::Rejected(_))

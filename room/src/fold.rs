@@ -1,5 +1,4 @@
-//! A stored log, read again. A record that does not read as what was written is an error that names
-//! it, never a gap.
+//! A stored log, read again. A damaged record is an error that names it, never a gap.
 
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ pub(crate) struct Folded {
     pub(crate) epoch: Epoch,
     pub(crate) poll: Arc<Poll>,
     pub(crate) revision: Revision,
-    /// How many updates of the tail are not newer than the snapshot.
+    /// The number of updates in the tail that are not newer than the snapshot.
     pub(crate) older: usize,
 }
 
@@ -36,7 +35,7 @@ pub(crate) fn fold(log: &StoredLog, limits: &Limits) -> Result<Folded, RestoreEr
         }
         let what = || format!("the stored update {revision}");
         if update.revision != present.next() {
-            let reason = format!("it follows revision {present}");
+            let reason = format!("the update after revision {present} is missing");
             let reason = Rejection::new(ErrorCode::SeqGap, reason);
             return Err(RestoreError::new(what(), reason));
         }
@@ -61,7 +60,7 @@ fn decode_state(at: Revision, frame: &Bytes, limits: &Limits) -> Result<PollStat
     }
 }
 
-/// Reads the relayed command that was stored under this revision.
+/// Reads the update that was stored under this revision.
 fn decode_update(at: Revision, frame: &Bytes, limits: &Limits) -> Result<Update, RestoreError> {
     let what = || format!("the stored update {at}");
     match Message::decode(frame, limits) {

@@ -7,7 +7,7 @@ use rand_core::Rng;
 
 use crate::ChannelBinding;
 
-/// What both sign, as the owner sees the channel.
+/// The transcript that both ends sign, from the owner's view: the local binding is the owner's.
 pub(crate) fn owner_transcript<'a>(
     owner: PeerId,
     hello: &Hello,
@@ -26,7 +26,8 @@ pub(crate) fn owner_transcript<'a>(
     }
 }
 
-/// What both sign, as the participant sees the channel: its local end is the participant's.
+/// The transcript that both ends sign, from the participant's view: the local binding is the
+/// participant's.
 pub(crate) fn participant_transcript<'a>(
     owner: PeerId,
     hello: &Hello,
@@ -40,7 +41,7 @@ pub(crate) fn participant_transcript<'a>(
     }
 }
 
-/// 32 bytes that are signed once and never again.
+/// A random nonce, for one signature only.
 pub(crate) fn new_nonce(rng: &mut ChaCha20Rng) -> Nonce {
     let mut bytes = [0; 32];
     rng.fill_bytes(&mut bytes);

@@ -20,9 +20,9 @@ use crate::{
 
 /// The polls that one identity hosts, behind one address.
 ///
-/// A link belongs to no poll until its first frame has named one, and to nobody until the other
-/// end has proved who it is: `Host` has every link that is in the handshake, and hands it over to
-/// the [`Owner`] of the poll once that is done. From then on it only passes things on.
+/// A link belongs to no poll until its first frame has named one, and to no person until the other
+/// end has proved who it is. `Host` has every link that is in the handshake, and hands it over to
+/// the [`Owner`] of the poll once that is done. From then on it only passes inputs and outputs on.
 ///
 /// # Use
 ///
@@ -30,14 +30,14 @@ use crate::{
 ///   [`handle_frame`](Self::handle_frame), [`handle_blocked`](Self::handle_blocked),
 ///   [`handle_writable`](Self::handle_writable), [`handle_link_down`](Self::handle_link_down),
 ///   [`handle_timeout`](Self::handle_timeout).
-/// - **Commands** are what this side wants: [`open`](Self::open),
-///   [`submit`](Self::submit), [`close_poll`](Self::close_poll), [`close`](Self::close).
-/// - **Pollers** say what to do. After *every* input or command, first
-///   [`poll_output`](Self::poll_output) until it is empty, under the write-ahead rule of
-///   [`Output`]; then [`poll_timeout`](Self::poll_timeout), which any input may have changed.
+/// - **Commands** are this side's wishes: [`open`](Self::open), [`submit`](Self::submit),
+///   [`close_poll`](Self::close_poll), [`close`](Self::close).
+/// - **Pollers** say what to do. After *every* input or command, first drain
+///   [`poll_output`](Self::poll_output) under the write-ahead rule of [`Output`]; then read
+///   [`poll_timeout`](Self::poll_timeout), which any input may have changed.
 /// - **Getters** change nothing.
 ///
-/// No input makes it panic, and none of a peer's ends more than that peer's own link.
+/// No input makes it panic, and a peer's input ends at most that peer's own link.
 #[derive(Debug)]
 pub struct Host {
     key: SigningKey,
@@ -45,11 +45,11 @@ pub struct Host {
     config: Config,
     rng: ChaCha20Rng,
     owners: LiteMap<PollId, Owner>,
-    /// Until when an unknown poll may be one that has not been opened yet.
+    /// The moment until which an unknown poll may be one that has not been opened yet.
     opening_until: Moment,
     /// The links whose other end has not proved who it is.
     handshakes: LiteMap<LinkId, Handshake>,
-    /// The links that were let in, and where.
+    /// The poll of each link that was let in.
     routes: LiteMap<LinkId, PollId>,
     outputs: VecDeque<Output>,
 }
@@ -86,12 +86,12 @@ impl Host {
 
     // Pollers.
 
-    /// The next thing to do, in order; see [`Output`] for what may not overtake what.
+    /// The next thing to do. The order matters, see [`Output`].
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is due next, and for what.
+    /// The moment when [`handle_timeout`](Self::handle_timeout) is due next, and the reason.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Moment, TimeoutReason)> {
         let handshakes = self
@@ -104,11 +104,11 @@ impl Host {
 
     // Inputs.
 
-    /// Somebody has connected.
+    /// A peer has connected.
     pub fn handle_link_up(&mut self, link: LinkId, binding: ChannelBinding, now: Moment) {
-        // Those in the handshake count, too: whoever connects costs the same as a member does.
+        // Links in the handshake count, too: each costs as much as a member's.
         if self.handshakes.len() + self.routes.len() >= self.config.max_links {
-            let message = "the owner has as many links as it may";
+            let message = "the owner has no room for more connections, try again later";
             return self.turn_away(link, None, Rejection::new(ErrorCode::Busy, message));
         }
         let deadline = now + self.config.handshake_timeout;
@@ -116,25 +116,27 @@ impl Host {
             .insert(link, Handshake::new(binding, deadline));
     }
 
-    /// A link has ended.
+    /// A link is down.
     pub fn handle_link_down(&mut self, link: LinkId, _reason: DownReason, _now: Moment) {
+        // In one of the two maps, never in both; in neither if this side has hung up.
         self.handshakes.remove(&link);
         if let Some(poll_id) = self.routes.remove(&link) {
             self.with(poll_id, |owner| owner.forget(link));
         }
     }
 
-    /// A link had no room for this frame. It gets nothing more until it is
-    /// [writable](Self::handle_writable) again, and then what it has missed.
+    /// A link is blocked: it had no room for this frame. It gets nothing more until it is
+    /// [writable](Self::handle_writable) again, and then everything that it has missed.
     ///
-    /// A link in the handshake is sent one frame, which finds room or is not answered in time.
+    /// A link in the handshake is sent one frame at a time. If that one finds no room, the
+    /// handshake times out.
     pub fn handle_blocked(&mut self, link: LinkId, frame: &[u8], _now: Moment) {
         if let Some(poll_id) = self.routes.get(&link) {
             self.with(*poll_id, |owner| owner.handle_blocked(link, frame));
         }
     }
 
-    /// A link that was blocked has room again.
+    /// A blocked link is writable again.
     pub fn handle_writable(&mut self, link: LinkId, _now: Moment) {
         if let Some(poll_id) = self.routes.get(&link) {
             self.with(*poll_id, |owner| owner.handle_writable(link));
@@ -146,12 +148,14 @@ impl Host {
         if let Some(poll_id) = self.routes.get(&link) {
             return self.with(*poll_id, |owner| owner.handle_frame(link, frame, now));
         }
+        // Taken out; the next step puts it back if the handshake goes on. A link in neither map was
+        // hung up by this side, and a late frame on it means nothing.
         if let Some(handshake) = self.handshakes.remove(&link) {
             self.receive_in_handshake(link, handshake, frame, now);
         }
     }
 
-    /// A deadline has come. Harmless when it has not.
+    /// A deadline has come. Harmless if none has.
     pub fn handle_timeout(&mut self, now: Moment) {
         self.end_late_handshakes(now);
         let polls: Vec<PollId> = self.owners.keys().copied().collect();
@@ -165,27 +169,30 @@ impl Host {
 
     // Commands.
 
-    /// 32 bytes that no poll of this host has drawn, as the seed of one more.
+    /// 32 bytes for the seed of one more poll, different for each poll of this host.
     pub fn new_seed(&mut self) -> [u8; 32] {
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
         seed
     }
 
-    /// Begins to host a poll, and challenges those who wait for it. One that was hosted under the
-    /// same id is closed.
+    /// Opens a poll, and challenges the participants that wait for it. A poll that was open under
+    /// the same id is closed.
     pub fn open(&mut self, owner: Owner, now: Moment) {
         let poll_id = owner.room_id().poll_id;
         self.close_poll(poll_id);
         self.owners.insert(poll_id, owner);
+        // The journal's first record goes before the challenges, so nobody joins a poll that a
+        // crash could lose.
         self.take_outputs(poll_id);
         self.challenge_waiting(poll_id, now);
     }
 
-    /// Stops hosting a poll: its links are closed. Its journal stays.
+    /// Closes a poll: its links are closed. Its journal stays in the store.
     pub fn close_poll(&mut self, poll_id: PollId) {
         if let Some(owner) = self.owners.get_mut(&poll_id) {
             owner.close();
+            // While the owner is still in the map: afterwards its hang-ups would be lost.
             self.take_outputs(poll_id);
             self.owners.remove(&poll_id);
             self.end_handshakes_of(poll_id);
@@ -196,7 +203,7 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// See [`Owner::submit`]; also when no such poll is hosted here.
+    /// See [`Owner::submit`]; [`SubmitError::WrongPoll`] if no such poll is open here.
     pub fn submit(
         &mut self,
         poll_id: PollId,
@@ -208,11 +215,12 @@ impl Host {
             .get_mut(&poll_id)
             .ok_or(SubmitError::WrongPoll(poll_id))?;
         let submitted = owner.submit(command, now);
+        // Also after an error, so that no output is left behind.
         self.take_outputs(poll_id);
         submitted
     }
 
-    /// Stops hosting: every link is closed.
+    /// Closes every link. The polls can still be read.
     pub fn close(&mut self) {
         for (link, _) in std::mem::take(&mut self.handshakes) {
             self.outputs.push_back(Output::Hangup { link });
@@ -223,14 +231,14 @@ impl Host {
         }
     }
 
-    // What is common to all of it.
+    // Helpers.
 
     fn send(&mut self, link: LinkId, message: &Message) {
         let frame = message.encode();
         self.outputs.push_back(Output::Send { link, frame });
     }
 
-    /// Tells the peer and the application what was wrong, and closes the link.
+    /// Tells the peer and the application the fault, and closes the link.
     fn turn_away(&mut self, link: LinkId, poll_id: Option<PollId>, rejection: Rejection) {
         self.send(
             link,
@@ -248,6 +256,7 @@ impl Host {
             .extend([Output::Event { poll_id, event }, Output::Hangup { link }]);
     }
 
+    // Does nothing without such a poll: `close_poll` has closed its links and handshakes already.
     fn with(&mut self, poll_id: PollId, tell: impl FnOnce(&mut Owner)) {
         if let Some(owner) = self.owners.get_mut(&poll_id) {
             tell(owner);
@@ -255,7 +264,7 @@ impl Host {
         }
     }
 
-    /// Takes over what an owner wants done, and forgets the links that it closes.
+    /// Takes over an owner's outputs, and forgets the links that it closes.
     fn take_outputs(&mut self, poll_id: PollId) {
         let Some(owner) = self.owners.get_mut(&poll_id) else {
             return;

@@ -1,19 +1,19 @@
-//! The state machines of a hustings room: who may say what, in which order, and what everybody has
-//! seen.
+//! The state machines of a hustings room: they decide who may do something, in which order commands
+//! count, and what each peer has seen.
 //!
-//! A poll is a room. Its [`Owner`] is the authority and the hub of a star; each [`Participant`] has one
-//! link to it. A participant's commands are kept in an outbox before they are sent, sent again on
-//! every new link until they are answered, and applied by the owner exactly once. The owner journals
-//! what it applies before it tells anybody, and relays it to everybody else. Who was away gets what
-//! was missed: the updates since, or the whole poll where that is less.
+//! A poll is a room. Its [`Owner`] is the authority and the hub of a star; each [`Participant`] has
+//! one link to it. A participant stores its commands in an outbox before it sends them, and sends
+//! them again on every new link until they are answered. The owner applies each exactly once. It
+//! journals an update before it tells anybody, and relays it to everybody else. A participant that
+//! was away gets the updates that it missed, or the whole poll if that is less.
 //!
 //! # The core
 //!
-//! [`Participant`] and [`Host`] (the [`Owner`]s of many polls behind one address) do no I/O. They are
-//! told what happened, with the time as an argument, and say what they want done, as [`Output`]s under
-//! one rule: what comes after a record is done only when the record is durable. They never read a
-//! clock, never make randomness (they are born with a seed), never wait and never panic over what a
-//! peer sends; the same inputs give the same outputs, byte for byte.
+//! [`Participant`] and [`Host`] (the [`Owner`]s of many polls behind one address) do no I/O. They
+//! are told what happened, with the time as an argument, and answer with [`Output`]s, the things to
+//! do. There is one rule: an output that follows a record is done only when the record is durable.
+//! The machines never read a clock, never make randomness (they start with a seed), never wait and
+//! never panic over the input of a peer; the same inputs give the same outputs, byte for byte.
 //!
 //! Here a participant joins a hosted poll, and the example carries the frames:
 //!
@@ -80,9 +80,9 @@
 //!
 //! # The shell
 //!
-//! [`transport`] says what a network has to do. With the feature `driver`, the module `driver` joins a
-//! machine, a transport and a store (of `hustings-outbox`) and runs them on any executor; the core does
-//! not know of it.
+//! [`transport`] has the trait of a network. With the feature `driver`, the module `driver` joins a
+//! machine, a transport and a store (of `hustings-outbox`) and runs them on any executor; the core
+//! does not depend on it.
 
 mod backoff;
 #[cfg(feature = "driver")]
@@ -121,7 +121,7 @@ pub use participant::{Participant, Pending};
 pub use setup::Setup;
 pub use timer::TimeoutReason;
 
-/// What the front page shows is compiled and run, too.
+/// The code on the front page, compiled and run as a test.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;

@@ -1,4 +1,4 @@
-//! One connection to another peer, as the core knows it.
+//! Links: connections to other peers, as the core sees them.
 
 use std::fmt;
 
@@ -6,9 +6,9 @@ use bytes::Bytes;
 
 /// One transport connection.
 ///
-/// A reconnection is a new link, and nothing sent on the old one is assumed to have arrived. Ids
-/// of links that were dialled here and ids of links that were accepted here never meet: whoever
-/// dials numbers the first kind, the transport numbers the second.
+/// A reconnection is a new link, and nothing sent on the old one is assumed to have arrived. Ids of
+/// dialled links and ids of accepted links never collide: the caller of a dial numbers the former,
+/// the transport numbers the latter.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(u64);
 
@@ -27,7 +27,7 @@ impl LinkId {
         Self(number | ACCEPTED)
     }
 
-    /// Whether this side accepted the link, that is, whether the other side dialled.
+    /// True if this side accepted the link, that is, if the other side dialled.
     #[must_use]
     pub const fn is_accepted(self) -> bool {
         self.0 & ACCEPTED != 0
@@ -52,7 +52,7 @@ impl fmt::Display for LinkId {
     }
 }
 
-/// What ties a handshake to the channel it runs over.
+/// The values that tie a handshake to the channel on which it runs.
 ///
 /// Over WebRTC these are the DTLS certificate fingerprints of both ends, each taken from this
 /// side's own local and remote description. A man in the middle has another certificate on each
@@ -60,13 +60,13 @@ impl fmt::Display for LinkId {
 /// with an id of its own on both sides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelBinding {
-    /// What this side presents to the other.
+    /// The value that this side presents to the other.
     pub local: Bytes,
-    /// What the other side presented to this one.
+    /// The value that the other side presented to this one.
     pub remote: Bytes,
 }
 
-/// Why a link is down, or never came up.
+/// The reason why a link is down, or never came up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DownReason {
@@ -77,9 +77,9 @@ pub enum DownReason {
     #[error("the link was lost: {0}")]
     Lost(String),
     /// Nobody is at the dialled address.
-    #[error("nobody is at that address")]
+    #[error("nobody is at this address")]
     Unreachable,
     /// The transport could not dial, or gave up dialling.
-    #[error("the dial failed: {0}")]
+    #[error("could not connect: {0}")]
     DialFailed(String),
 }

@@ -1,13 +1,13 @@
-//! Whether the other end of a silent link is still there.
+//! Liveness: pings that find out if the other end of a silent link is still there.
 
 use crate::{Config, Moment};
 
-/// Watches one link.
+/// The watch over one link.
 ///
-/// Anything that arrives is a sign of life. After [`Config::ping_after`] of silence a `ping` goes
-/// out; two in a row that find no answer mean that the link is dead. Each wait begins when the timer
-/// was *served*, not when it was due: a tab whose timers were held back for a minute has not
-/// listened in that minute either, and must not conclude anything from it.
+/// Any frame that arrives is a sign of life. After [`Config::ping_after`] of silence a `ping` is
+/// sent; after two in a row without an answer the link is dead. Each wait begins when the timer
+/// *ran*, not when it was due: a tab whose timers were held back for a minute has not listened in
+/// that minute either, and must not conclude anything from it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Liveness {
     last_heard: Moment,
@@ -15,7 +15,7 @@ pub(crate) struct Liveness {
     unanswered: u8,
 }
 
-/// What to do about a silent link.
+/// The action for a silent link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Alive,
@@ -23,7 +23,7 @@ pub(crate) enum Verdict {
     Dead,
 }
 
-/// How many pings in a row may go unanswered.
+/// The number of pings in a row that may go unanswered.
 const MAX_UNANSWERED: u8 = 2;
 
 impl Liveness {
@@ -35,8 +35,8 @@ impl Liveness {
         }
     }
 
-    /// Something arrived. The deadline stays where it is and is looked at when it comes: moving a
-    /// timer for each frame would cost more than the frame.
+    /// A frame arrived. The deadline stays and is checked when it comes: to move a timer for each
+    /// frame would cost more than the frame.
     pub(crate) fn heard(&mut self, now: Moment) {
         self.last_heard = now;
         self.unanswered = 0;
@@ -46,7 +46,7 @@ impl Liveness {
         self.deadline
     }
 
-    /// To be called once the deadline has come; sets the next one.
+    /// Call it once the deadline has come; it sets the next one.
     pub(crate) fn judge(&mut self, config: &Config, now: Moment) -> Verdict {
         let silent_since = self.last_heard + config.ping_after;
         if self.unanswered == 0 && now < silent_since {

@@ -1,4 +1,4 @@
-//! What every machine of this crate can be told and asked.
+//! The interface that every machine of this crate has.
 
 use std::any::Any;
 
@@ -11,21 +11,21 @@ use crate::{ChannelBinding, DownReason, Host, LinkId, Moment, Output, Participan
 /// After every `handle_…` and every command, drain [`poll_output`](Machine::poll_output) under the
 /// write-ahead rule of [`Output`], then look at [`poll_timeout`](Machine::poll_timeout).
 pub trait Machine: Any {
-    /// A link is open.
+    /// A link is up.
     fn handle_link_up(&mut self, link: LinkId, binding: ChannelBinding, now: Moment);
-    /// A link has ended, or a dial has failed.
+    /// A link is down, or a dial has failed.
     fn handle_link_down(&mut self, link: LinkId, reason: DownReason, now: Moment);
-    /// A link had no room for this frame.
+    /// A link is blocked: it had no room for this frame.
     fn handle_blocked(&mut self, link: LinkId, frame: &Bytes, now: Moment);
-    /// A blocked link has room again.
+    /// A blocked link is writable again.
     fn handle_writable(&mut self, link: LinkId, now: Moment);
     /// A frame has arrived.
     fn handle_frame(&mut self, link: LinkId, frame: &Bytes, now: Moment);
     /// A deadline has come.
     fn handle_timeout(&mut self, now: Moment);
-    /// Trying again may be worth it now.
+    /// An attempt to connect may succeed now.
     fn handle_wake(&mut self, now: Moment);
-    /// Close every link and do nothing more.
+    /// Closes every link and does nothing more.
     fn close(&mut self);
     /// The next thing to do.
     fn poll_output(&mut self) -> Option<Output>;

@@ -1,4 +1,4 @@
-//! Time as the core sees it.
+//! Time, as an input of the core.
 
 use std::ops::{Add, Sub};
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 /// Milliseconds since the driver started.
 ///
 /// The core has no `now()`: every input carries its moment. A clock that jumps, stalls or runs
-/// backwards changes when timers fire and nothing else.
+/// backwards changes when timers run, and nothing else.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(u64);
 
 impl Moment {
-    /// When the driver started.
+    /// The start of the driver.
     pub const START: Self = Self(0);
 
     /// The moment this many milliseconds after the start.
@@ -30,7 +30,7 @@ impl Moment {
 impl Add<Duration> for Moment {
     type Output = Self;
 
-    /// Saturates: a deadline beyond the end of time is the end of time.
+    /// Saturates: a deadline after the last moment is the last moment.
     fn add(self, duration: Duration) -> Self {
         let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Self(self.0.saturating_add(millis))
@@ -40,7 +40,7 @@ impl Add<Duration> for Moment {
 impl Sub for Moment {
     type Output = Duration;
 
-    /// Zero when `earlier` is the later one, as after a clock that ran backwards.
+    /// Zero if `earlier` is later than `self`, as when a clock ran backwards.
     fn sub(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }

@@ -1,4 +1,4 @@
-//! Commands on their way out.
+//! Commands on their way to the owner.
 
 use bytes::Bytes;
 use hustings_protocol::{CommandId, Message, Numbered, RoomId};
@@ -7,14 +7,14 @@ use rand_core::Rng;
 
 use crate::{Config, Moment, SubmitError};
 
-/// A name for a new command. Its time only makes names sort by age.
+/// An id for a new command. The time in it only makes ids sort by age.
 pub(crate) fn new_command_id(rng: &mut ChaCha20Rng, unix_millis: u64, now: Moment) -> CommandId {
     let mut random = [0; 10];
     rng.fill_bytes(&mut random);
     CommandId::new(unix_millis.saturating_add(now.as_millis()), random)
 }
 
-/// A command as it will be sent, if an owner would read it at all.
+/// The frame of a command, if an owner would accept it.
 pub(crate) fn encode_command(
     config: &Config,
     room: RoomId,

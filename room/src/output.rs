@@ -1,4 +1,4 @@
-//! What a machine wants done.
+//! Outputs: the things that a machine wants done.
 
 use std::sync::Arc;
 
@@ -11,47 +11,47 @@ use crate::{Event, LinkId};
 ///
 /// # The write-ahead rule
 ///
-/// Outputs come in order, and **nothing that comes after a [`Persist`](Output::Persist) may be done
-/// before that record is durable**. A driver may take many outputs, commit all their records as one
-/// batch, and then do the rest. If the commit fails, it does nothing more: it drops the machine and
-/// starts again from what is durable.
+/// Outputs come in order, and **an output that comes after a [`Persist`](Output::Persist) may be
+/// done only when that record is durable**. A driver may take many outputs, commit all their
+/// records as one batch, and then do the rest. If the commit fails, the driver does nothing more:
+/// it drops the machine and starts again from the durable data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
     /// Store a record.
     Persist(Persist),
     /// Send a frame.
     Send {
-        /// On which link.
+        /// The link.
         link: LinkId,
         /// The frame.
         frame: Bytes,
     },
-    /// Send one frame to many. It was encoded once, and copying it is copying a pointer.
+    /// Send one frame on many links. It is encoded once, and a copy is only a copied pointer.
     Broadcast {
-        /// To whom.
+        /// The links.
         links: Arc<[LinkId]>,
-        /// And to whom of these not.
+        /// The one of these that does not get it.
         except: Option<LinkId>,
         /// The frame.
         frame: Bytes,
     },
     /// Open a link.
     Dial {
-        /// What the link will be called.
+        /// The id that the link will have.
         link: LinkId,
-        /// Whom to dial.
+        /// The address to dial.
         to: Address,
     },
-    /// Close a link, after what was sent on it.
+    /// Close a link, after the frames sent on it.
     Hangup {
-        /// Which link.
+        /// The link.
         link: LinkId,
     },
     /// Tell the application.
     Event {
-        /// Of which poll, where it is of one.
+        /// The poll, if the event is about one.
         poll_id: Option<PollId>,
-        /// What happened.
+        /// The event.
         event: Event,
     },
 }
@@ -59,30 +59,30 @@ pub enum Output {
 /// A record to store, and the room that it belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Persist {
-    /// Which room.
+    /// The room.
     pub room: RoomId,
-    /// What to store.
+    /// The record.
     pub record: Record,
 }
 
-/// One thing to store, all of it or nothing. The frames are messages as they cross the wire.
+/// One thing to store, as a whole or not at all. The frames are messages as they cross the wire.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
     /// Outbox: a command that was submitted.
     Queued {
         /// Its number.
         seq: Seq,
-        /// The command as it will be sent, each time alike.
+        /// The command's frame, the same each time that it is sent.
         frame: Bytes,
     },
-    /// Outbox: a command that is settled, which is to say, has its outcome.
+    /// Outbox: a command that is settled, that is, has its outcome.
     Settled {
         /// Its number.
         seq: Seq,
     },
     /// Cache: the whole poll, in place of everything cached before.
     CacheSnapshot {
-        /// At which revision.
+        /// The revision of the snapshot.
         revision: Revision,
         /// A `poll:state`.
         frame: Bytes,
@@ -96,42 +96,42 @@ pub enum Record {
     },
     /// Journal: the whole poll. Updates up to and including `keep_after` may go.
     JournalSnapshot {
-        /// At which revision.
+        /// The revision of the snapshot.
         revision: Revision,
         /// The last update that nobody needs any more.
         keep_after: Revision,
         /// A `poll:state`.
         frame: Bytes,
     },
-    /// Journal: one more update, and the receipt of the command that it is. They are one record, so
-    /// that both are there or none: an update without its receipt would be applied again, a receipt
-    /// without its update would be an answer that is not true.
+    /// Journal: one more update, and the receipt of its command. They are one record, so that
+    /// either both are stored or neither: an update without its receipt would be applied again, and
+    /// a receipt without its update would be a false answer.
     JournalUpdate {
         /// The revision that it made.
         revision: Revision,
         /// The relayed command.
         frame: Bytes,
-        /// Whose command it was.
+        /// The author of the command.
         author: PeerId,
-        /// From which device.
+        /// The author's device.
         device: DeviceId,
-        /// What the author is told.
+        /// The outcome that the author is told.
         receipt: Receipt,
     },
     /// Journal: a command that was rejected, and so made no update.
     JournalRejection {
-        /// Whose command it was.
+        /// The author of the command.
         author: PeerId,
-        /// From which device.
+        /// The author's device.
         device: DeviceId,
-        /// What the author is told.
+        /// The outcome that the author is told.
         receipt: Receipt,
     },
 }
 
 impl Record {
-    /// Whether losing the record in a power cut would break a promise. A cache only saves a
-    /// transfer; everything else has been, or is about to be, promised to somebody.
+    /// True if the loss of the record in a power cut would break a promise. A cache only saves a
+    /// transfer; everything else has been promised to somebody, or is about to be.
     #[must_use]
     pub const fn must_survive_power_loss(&self) -> bool {
         match self {

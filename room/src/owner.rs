@@ -26,11 +26,11 @@ use crate::{
     SubmitError, TimeoutReason,
 };
 
-/// The authority over one poll and the hub of its star.
+/// The authority over one poll, and the hub of its star.
 ///
 /// It is made here, [new](Self::create) or from its [journal](Self::restore), and used through the
-/// [`Host`](crate::Host) that [opens](crate::Host::open) it: the host has the links of those who have
-/// not proved who they are, and an owner hears of nobody else but its members.
+/// [`Host`](crate::Host) that [opens](crate::Host::open) it: the host has the links of peers that
+/// have not proved who they are, and an owner has only those of its members.
 #[derive(Debug)]
 pub struct Owner {
     room: RoomId,
@@ -44,7 +44,7 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// Begins to host a new poll. The first output is the journal's first record.
+    /// A new poll's owner. The first output is the journal's first record.
     #[must_use]
     pub fn create(setup: Setup, poll: Poll) -> Self {
         let mut rng = ChaCha20Rng::from_seed(setup.seed);
@@ -59,11 +59,12 @@ impl Owner {
         owner
     }
 
-    /// Goes on hosting a poll from its journal.
+    /// The owner of a poll from its journal.
     ///
     /// # Errors
     ///
-    /// Names the record of the journal that does not read as what was written.
+    /// A [`RestoreError`] that names the damaged record, or says that the journal is another
+    /// owner's.
     pub fn restore(setup: Setup, journal: StoredJournal) -> Result<Self, RestoreError> {
         let rng = ChaCha20Rng::from_seed(setup.seed);
         let sequencer = Sequencer::restore(journal, &setup.config.limits)?;
@@ -73,7 +74,7 @@ impl Owner {
                 "the journal",
                 Rejection::new(
                     ErrorCode::WrongAuthor,
-                    format!("its poll is owned by {owner}, this identity is {key}"),
+                    format!("the poll belongs to {owner}, but this identity is {key}"),
                 ),
             ));
         }
@@ -99,32 +100,32 @@ impl Owner {
 
     // Getters.
 
-    /// Where the poll is: what people share.
+    /// The room's id; its text is the room link that people share.
     #[must_use]
     pub const fn room_id(&self) -> RoomId {
         self.room
     }
 
-    /// The poll. It may be ahead of the journal by what has not been taken from
-    /// [`poll_output`](Self::poll_output) or not been committed yet.
+    /// The poll. It may be ahead of the journal by the updates that are still in
+    /// [`poll_output`](Self::poll_output) or not yet committed.
     #[must_use]
     pub fn poll(&self) -> &Arc<Poll> {
         &self.sequencer.poll
     }
 
-    /// How many commands have been applied.
+    /// The number of commands that have been applied.
     #[must_use]
     pub const fn revision(&self) -> Revision {
         self.sequencer.revision
     }
 
-    /// Which life of the journal this is.
+    /// The epoch of the journal.
     #[must_use]
     pub const fn epoch(&self) -> Epoch {
         self.sequencer.epoch
     }
 
-    /// Who is here: this owner, and each device that is connected.
+    /// The peers that are online: this owner, and each connected device.
     #[must_use]
     pub fn peers(&self) -> Vec<PeerInfo> {
         let here = PeerInfo {
@@ -143,27 +144,29 @@ impl Owner {
 
     // Pollers.
 
-    /// The next thing to do, in order; see [`Output`] for what may not overtake what.
+    /// The next thing to do. The order matters, see [`Output`].
     pub(crate) fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// When `handle_timeout` is due next, and for what.
+    /// The moment when `handle_timeout` is due next, and the reason.
     pub(crate) fn poll_timeout(&self) -> Option<(Moment, TimeoutReason)> {
         self.links.next_deadline()
     }
 
-    // Inputs, which come from the host that this owner's poll is in.
+    // Inputs, which come from the host that has this owner.
 
-    /// Somebody has proved who they are, and is a member from now on. They get the first sync at
-    /// once, and then who is here: that is what ends the joining.
+    /// A peer has proved who it is, and is a member from now on. It gets the first sync at once,
+    /// and then the list of peers, which ends its joining.
     pub(crate) fn admit(&mut self, link: LinkId, hello: &Hello, now: Moment) {
         let session = Session::new(hello, Liveness::new(&self.config, now));
         if let Some(old) = self.links.admit(link, session) {
+            // The device stays online by its new link, so nobody is told that it went.
             self.links.remove(old);
             self.outputs.push_back(Output::Hangup { link: old });
         }
         let known = hello.epoch.zip(hello.revision);
+        // Before the sync: it may begin a new epoch, in which `known` means nothing.
         self.check_rollback(link, known);
         self.sync(link, known);
         self.send_discovery(link);
@@ -175,21 +178,21 @@ impl Owner {
         self.presence_changed(came, Some(link));
     }
 
-    /// A member's link had no room for this frame. It gets nothing more until it is writable
-    /// again, and then what it has missed.
+    /// A member's link is blocked: it had no room for this frame. It gets nothing more until it is
+    /// writable again, and then everything that it has missed.
     pub(crate) fn handle_blocked(&mut self, link: LinkId, frame: &[u8]) {
         let about = match Envelope::parse(frame, frame.len(), &self.config.limits) {
             Ok(envelope) => About::of(&envelope, &self.config.limits),
-            // What cannot be read was not written here.
+            // An unreadable frame was not written here.
             Err(_) => About::Nothing,
         };
         self.links.block(link, about);
     }
 
-    /// A member's link that was blocked has room again.
+    /// A blocked link is writable again.
     ///
-    /// Each of what is sent now may find no room again, and is owed again then. But the first finds
-    /// some, so there is less each time.
+    /// A frame that is sent now may find no room again, and is then owed again. But the first one
+    /// finds room, so each time less is owed.
     pub(crate) fn handle_writable(&mut self, link: LinkId) {
         let Some((peer, device, owed)) = self.links.unblock(link) else {
             return;
@@ -218,6 +221,7 @@ impl Owner {
 
     /// A member has sent a frame.
     pub(crate) fn handle_frame(&mut self, link: LinkId, frame: &[u8], now: Moment) {
+        // A frame on a link that was hung up comes too late.
         let Some(session) = self.links.get_mut(link) else {
             return;
         };
@@ -229,11 +233,11 @@ impl Owner {
         }
     }
 
-    /// A deadline has come. Harmless when it has not.
+    /// A deadline has come. Harmless if none has.
     pub(crate) fn handle_timeout(&mut self, now: Moment) {
         while let Some(link) = self.links.first_due(now) {
             let Some(session) = self.links.get_mut(link) else {
-                // Links and deadlines are changed together, so there is none without the other.
+                // Not reached: links and deadlines are changed together.
                 return;
             };
             let verdict = session.liveness.judge(&self.config, now);
@@ -243,6 +247,7 @@ impl Owner {
                 Verdict::Ping => self.send(link, &Message::Ping),
                 Verdict::Dead => {
                     self.hang_up(link);
+                    // The link is gone, and its deadline with it.
                     continue;
                 }
             }
@@ -250,7 +255,7 @@ impl Owner {
         }
     }
 
-    /// A link is no more: the member is gone, unless they are here on another one.
+    /// A link is down: the member is offline, unless it is connected on another link.
     pub(crate) fn forget(&mut self, link: LinkId) {
         if let Some((peer_id, device)) = self.links.remove(link) {
             let gone = PeerInfo {
@@ -268,7 +273,7 @@ impl Owner {
     ///
     /// # Errors
     ///
-    /// Only when the command is for another poll or too large; what the poll's rules reject is an
+    /// Only if the command is for another poll or too large. A rejection by the poll's rules is an
     /// outcome.
     pub(crate) fn submit(
         &mut self,
@@ -290,6 +295,8 @@ impl Owner {
         let limits = self.config.limits;
         let sequenced =
             Envelope::parse(&frame, limits.max_command_bytes, &limits).and_then(|envelope| {
+                // `seq` is also the oldest number: an owner's commands settle at once, and none is
+                // sent again.
                 self.sequencer
                     .sequence(&envelope, self.room.owner, self.device, seq, &limits)
             });
@@ -305,6 +312,7 @@ impl Owner {
                 self.rejected(self.room.owner, self.device, receipt);
                 self.command_event(command_id, state);
             }
+            // Not reached: the number and the id are both new.
             Ok(Sequenced::Duplicate(_)) => {}
             Ok(Sequenced::Violation(rejection) | Sequenced::Gap(rejection)) => {
                 self.command_event(command_id, CommandState::Rejected(rejection));
@@ -316,14 +324,14 @@ impl Owner {
         Ok(command_id)
     }
 
-    /// Stops hosting: every link is closed. The journal stays.
+    /// Closes every link. The journal stays in the store.
     pub(crate) fn close(&mut self) {
         for link in std::mem::take(&mut self.links).into_ids() {
             self.outputs.push_back(Output::Hangup { link });
         }
     }
 
-    // What is common to all of it.
+    // Helpers.
 
     fn applied(&mut self, author: PeerId, device: DeviceId, receipt: Receipt, frame: &Bytes) {
         let revision = self.sequencer.revision;
@@ -375,7 +383,7 @@ impl Owner {
         self.send_frame(link, message.encode(), About::Nothing);
     }
 
-    /// Sends, unless the link is blocked: then it is owed what this is about.
+    /// Sends a frame; if the link is blocked, it is owed the content instead.
     fn send_frame(&mut self, link: LinkId, frame: Bytes, about: About) {
         if let Some(owed) = self.links.get_mut(link).and_then(|it| it.owed.as_mut()) {
             owed.add(about);
@@ -385,6 +393,7 @@ impl Owner {
     }
 
     fn broadcast(&mut self, frame: Bytes, except: Option<LinkId>, about: About) {
+        // Blocked links are not among the recipients; they get it once they are writable.
         self.links.owe_all(about);
         let links = self.links.recipients();
         if links.iter().any(|link| Some(*link) != except) {
@@ -416,7 +425,7 @@ impl Owner {
         self.send_frame(link, Message::Error(refusal).encode(), about);
     }
 
-    /// Tells the peer and the application what was wrong.
+    /// Tells the peer and the application the fault.
     fn fault(&mut self, link: LinkId, command_id: Option<CommandId>, rejection: Rejection) {
         let peer = self.links.get(link).map(|session| session.peer);
         self.refuse(link, command_id, rejection.clone());
@@ -433,7 +442,7 @@ impl Owner {
     }
 }
 
-/// The `ack` or `error` that tells a command's outcome.
+/// The `ack` or `error` that tells the outcome of a command.
 fn answer(command_id: CommandId, outcome: &Outcome) -> Bytes {
     match outcome {
         Outcome::Applied(revision) => Message::Ack(Ack {

@@ -1,4 +1,4 @@
-//! One participant's side of a room.
+//! A participant's side of a room.
 
 mod connection;
 mod handshake;
@@ -34,16 +34,17 @@ use crate::{
 ///
 /// # Use
 ///
-/// As with [`Owner`](crate::Owner): inputs tell it what happened, commands are what this side wants,
-/// and after every one of either come [`poll_output`](Self::poll_output) until it is empty, under
-/// the write-ahead rule of [`Output`], and then [`poll_timeout`](Self::poll_timeout). A new
-/// participant dials at once: its first outputs are there before its first input.
+/// As with [`Host`](crate::Host): inputs tell it what happened, commands are this side's wishes.
+/// After every input or command, drain [`poll_output`](Self::poll_output) under the write-ahead
+/// rule of [`Output`], and then read [`poll_timeout`](Self::poll_timeout). A new participant dials
+/// at once: its first outputs are there before its first input.
 ///
 /// # Polls
 ///
-/// There are two views. [`confirmed`](Self::confirmed) is what the owner has confirmed, which is
-/// always the fold of the first so many updates of the owner's journal. [`view`](Self::view) has this
-/// side's own pending commands applied on top, as if nothing came between.
+/// There are two views. [`confirmed`](Self::confirmed) is the poll that the owner has confirmed: it
+/// always equals the result of the first updates of the owner's journal, up to some revision.
+/// [`view`](Self::view) has this side's own pending commands applied on top, as if no others came
+/// between.
 #[derive(Debug)]
 pub struct Participant {
     key: SigningKey,
@@ -56,22 +57,22 @@ pub struct Participant {
     replica: Replica,
     in_flight: InFlight,
     peers: LiteMap<(PeerId, DeviceId), PeerInfo>,
-    /// The owner's own device, with which a complete list of peers begins.
+    /// The owner's own device, which is the first in a complete list of peers.
     hub: Option<(PeerId, DeviceId)>,
     connection: Connection,
     phase: Phase,
     dials: u64,
     backoff: Backoff,
     timers: TimerTable,
-    /// The optimistic view, until something changes it.
+    /// The optimistic view; `None` after a change, until it is needed.
     view: Option<Arc<Poll>>,
     outputs: VecDeque<Output>,
 }
 
-/// How far the present link is.
+/// The progress of the present link.
 #[derive(Debug, Clone)]
 enum Phase {
-    /// There is none: waiting, refused or closed.
+    /// There is no link: waiting, refused or closed.
     Idle,
     Dialling {
         link: LinkId,
@@ -81,7 +82,7 @@ enum Phase {
         hello: Hello,
         binding: ChannelBinding,
     },
-    /// The owner has proved who it is; who is here, which ends the joining, has not come yet.
+    /// The owner has proved who it is; the list of peers, which ends the joining, has not come yet.
     Joining(Session),
     Joined(Session),
 }
@@ -91,9 +92,9 @@ enum Phase {
 struct Session {
     link: LinkId,
     liveness: Liveness,
-    /// The transport had no room. Nothing is sent until it has.
+    /// True while the link is blocked. Until it is writable nothing is sent.
     blocked: bool,
-    /// What this side has asked for and not got yet.
+    /// The open request for updates.
     asked: Option<Ask>,
 }
 
@@ -108,7 +109,7 @@ impl Session {
     }
 }
 
-/// What a participant that is behind asks for.
+/// A request of a participant that is behind. The order matters: the later includes the earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Ask {
     /// The updates since its revision.
@@ -117,26 +118,26 @@ enum Ask {
     Everything,
 }
 
-/// A command without an outcome, for those who show it.
+/// A command without an outcome, for display.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pending {
-    /// Its name.
+    /// Its id.
     pub command_id: CommandId,
     /// Its number on this device.
     pub seq: Seq,
-    /// What is asked for.
+    /// The command itself.
     pub command: Command,
-    /// How far it is. A machine by itself knows [`CommandState::Persisted`] (as of its own outputs) and
+    /// Its state. A machine by itself knows [`CommandState::Persisted`] (as of its own outputs) and
     /// [`CommandState::Sent`]; a driver's handle also says [`CommandState::Queued`].
     pub state: CommandState,
 }
 
 impl Participant {
-    /// Joins a room, with what an earlier participant on this device has stored of it.
+    /// Joins a room, with the data that an earlier participant on this device has stored.
     ///
     /// # Errors
     ///
-    /// Names the stored record that does not read as what was written.
+    /// A [`RestoreError`] that names the damaged record.
     pub fn new(
         setup: Setup,
         room: RoomId,
@@ -171,13 +172,13 @@ impl Participant {
 
     // Getters.
 
-    /// Where the poll is.
+    /// The room's id.
     #[must_use]
     pub const fn room_id(&self) -> RoomId {
         self.room
     }
 
-    /// Who this participant is.
+    /// The identity of this participant.
     #[must_use]
     pub const fn peer(&self) -> PeerId {
         self.peer
@@ -189,26 +190,26 @@ impl Participant {
         &self.connection
     }
 
-    /// The poll as the owner has confirmed it; `None` until it has been seen once. While the owner
-    /// is away this is the cached copy.
+    /// The poll as the owner has confirmed it; `None` until it has arrived once. While the owner is
+    /// away this is the cached copy.
     #[must_use]
     pub fn confirmed(&self) -> Option<&Arc<Poll>> {
         self.replica.poll()
     }
 
-    /// At which revision the confirmed poll is.
+    /// The revision of the confirmed poll.
     #[must_use]
     pub fn revision(&self) -> Option<Revision> {
         self.replica.known().map(|(_, revision)| revision)
     }
 
-    /// The poll with this side's pending commands applied on top. One that the poll would reject as
-    /// it is now is left out; the owner decides.
+    /// The poll with this side's pending commands applied on top. A command that the poll would
+    /// reject in its present state is left out; the owner decides.
     pub fn view(&mut self) -> Option<Arc<Poll>> {
         if self.view.is_none() {
             let mut view = Arc::clone(self.replica.poll()?);
             for entry in self.in_flight.iter() {
-                // One that is rejected here and now changes nothing; it is the owner who decides.
+                // A rejected command changes nothing here; the owner decides.
                 let _ =
                     Arc::make_mut(&mut view).apply(self.peer, &entry.command, &self.config.limits);
             }
@@ -217,7 +218,7 @@ impl Participant {
         self.view.clone()
     }
 
-    /// The commands without an outcome, in their order: what shows as "Pending sync".
+    /// The commands without an outcome, in their order; an app shows them as "Pending sync".
     #[must_use]
     pub fn pending(&self) -> Vec<Pending> {
         self.in_flight
@@ -235,7 +236,7 @@ impl Participant {
             .collect()
     }
 
-    /// Who is connected to the owner, as far as it has said so on the present link.
+    /// The peers that are connected to the owner, as it has told on the present link.
     #[must_use]
     pub fn peers(&self) -> Vec<PeerInfo> {
         self.peers.values().copied().collect()
@@ -243,12 +244,12 @@ impl Participant {
 
     // Pollers.
 
-    /// The next thing to do, in order; see [`Output`] for what may not overtake what.
+    /// The next thing to do. The order matters, see [`Output`].
     pub fn poll_output(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is due next, and for what.
+    /// The moment when [`handle_timeout`](Self::handle_timeout) is due next, and the reason.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Moment, TimeoutReason)> {
         self.timers.next()
@@ -256,22 +257,24 @@ impl Participant {
 
     // Inputs.
 
-    /// The dialled link is open.
+    /// The dialled link is up.
     pub fn handle_link_up(&mut self, link: LinkId, binding: ChannelBinding, now: Moment) {
+        // The link of a dial that this side has given up comes too late.
         if !matches!(self.phase, Phase::Dialling { link: dialled } if dialled == link) {
             return self.outputs.push_back(Output::Hangup { link });
         }
         self.greet(link, binding, now);
     }
 
-    /// A link has ended, or a dial has failed.
+    /// A link is down, or a dial has failed.
     pub fn handle_link_down(&mut self, link: LinkId, reason: DownReason, now: Moment) {
+        // Any other link is an earlier one, which was left already.
         if self.link() == Some(link) {
             self.disconnect(reason, now);
         }
     }
 
-    /// The link had no room for this frame. Nothing more is sent until it has
+    /// The link is blocked: it had no room for this frame. Nothing more is sent until it is
     /// [writable](Self::handle_writable) again.
     pub fn handle_blocked(&mut self, link: LinkId, frame: &[u8], _now: Moment) {
         if let Some(session) = self.session_mut(link) {
@@ -282,11 +285,11 @@ impl Participant {
         }
     }
 
-    /// A link that was blocked has room again.
+    /// A blocked link is writable again.
     pub fn handle_writable(&mut self, link: LinkId, _now: Moment) {
         if let Some(session) = self.session_mut(link) {
             session.blocked = false;
-            // The question may be among what found no room. To ask twice does no harm.
+            // The request may be the frame that found no room. To ask twice does no harm.
             let asked = session.asked.take();
             self.send_commands();
             if let Some(ask) = asked {
@@ -297,6 +300,7 @@ impl Participant {
 
     /// A frame has arrived.
     pub fn handle_frame(&mut self, link: LinkId, frame: &Bytes, now: Moment) {
+        // A frame of an earlier link comes too late.
         if self.link() != Some(link) {
             return;
         }
@@ -307,15 +311,15 @@ impl Participant {
         }
     }
 
-    /// A deadline has come. Harmless when it has not.
+    /// A deadline has come. Harmless if none has.
     pub fn handle_timeout(&mut self, now: Moment) {
         while let Some(reason) = self.timers.take_due(now) {
             match reason {
                 TimeoutReason::Dial => {
-                    self.hang_up(DownReason::DialFailed("it has taken too long".into()), now);
+                    self.hang_up(DownReason::DialFailed("no answer in time".into()), now);
                 }
                 TimeoutReason::Handshake => {
-                    let reason = "the owner has not answered the handshake";
+                    let reason = "the owner did not answer the handshake";
                     self.hang_up(DownReason::Lost(reason.into()), now);
                 }
                 TimeoutReason::Retry => self.dial(now),
@@ -325,8 +329,8 @@ impl Participant {
         }
     }
 
-    /// Something suggests that trying again is worth it now: the network is back, the page is
-    /// visible. Does nothing unless this side is waiting to try again.
+    /// An attempt to connect may succeed now: the network is back, or the page is visible. Does
+    /// nothing unless this side waits for its next attempt.
     pub fn handle_wake(&mut self, now: Moment) {
         if matches!(self.connection, Connection::Disconnected { .. }) {
             self.dial(now);
@@ -335,14 +339,14 @@ impl Participant {
 
     // Commands.
 
-    /// Asks the owner for something.
+    /// Sends a command to the owner.
     ///
-    /// The command is durable once its record, which is among the outputs, has been committed. Its
-    /// further way is told in [`Event::Command`].
+    /// The command is durable once its record, which is among the outputs, has been committed.
+    /// [`Event::Command`] tells its further states.
     ///
     /// # Errors
     ///
-    /// See [`SubmitError`]; nothing has been queued then.
+    /// See [`SubmitError`]; then nothing has been queued.
     pub fn submit(&mut self, command: Command, now: Moment) -> Result<CommandId, SubmitError> {
         let online = matches!(self.phase, Phase::Joined(_));
         if !online && self.config.offline == OfflinePolicy::Refuse {
@@ -363,6 +367,7 @@ impl Participant {
         self.in_flight.push(command_id, command, frame.clone());
         self.view = None;
         self.persist(Record::Queued { seq, frame });
+        // After the record: under the write-ahead rule it is told only once that is durable.
         self.command_event(command_id, CommandState::Persisted);
         self.send_commands();
         Ok(command_id)
@@ -375,7 +380,7 @@ impl Participant {
         }
     }
 
-    /// Leaves the room. What is pending stays in the outbox.
+    /// Leaves the room. Pending commands stay in the outbox.
     pub fn close(&mut self) {
         if let Some(link) = self.link() {
             self.outputs.push_back(Output::Hangup { link });
@@ -391,11 +396,12 @@ impl Participant {
         self.view = None;
         self.persist(Record::Settled { seq: entry.seq });
         self.command_event(command_id, state);
+        // The window has moved, and may have room for the next.
         self.send_commands();
         Some(entry)
     }
 
-    /// Sends what may be sent.
+    /// Sends the commands that may be sent now.
     fn send_commands(&mut self) {
         let (Phase::Joining(session) | Phase::Joined(session)) = &self.phase else {
             return;

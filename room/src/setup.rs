@@ -1,4 +1,4 @@
-//! Who this side is.
+//! Setup: the identity of this side, and its settings.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use hustings_protocol::{DeviceId, PeerId};
 
 use crate::Config;
 
-/// Everything that a machine is given at birth.
+/// Everything that a machine gets when it is made.
 #[derive(Clone)]
 pub struct Setup {
     /// The identity. Its public half is the [`PeerId`](hustings_protocol::PeerId).
     pub key: SigningKey,
-    /// Which installation, or which browser tab slot, of it.
+    /// The installation, or the browser tab slot, of this identity.
     pub device: DeviceId,
     /// 32 random bytes, never used before: nonces, jitter and names are drawn from them. The same
     /// seed and the same inputs give the same outputs, byte for byte.
@@ -20,12 +20,12 @@ pub struct Setup {
     /// The Unix time at [`Moment::START`](crate::Moment::START) in milliseconds. It only goes into
     /// the names of commands; a wrong clock does no harm.
     pub unix_millis: u64,
-    /// How to behave.
+    /// The settings.
     pub config: Config,
 }
 
 impl Setup {
-    /// Who this is to others.
+    /// The identity of this side, as others see it.
     #[must_use]
     pub fn peer(&self) -> PeerId {
         PeerId::of(&self.key)
@@ -34,7 +34,7 @@ impl Setup {
 
 impl fmt::Debug for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Neither the key nor the seed, from which nonces can be foretold.
+        // Neither the key nor the seed, which would let a reader predict the nonces.
         f.debug_struct("Setup")
             .field("device", &self.device)
             .field("config", &self.config)

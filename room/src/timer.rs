@@ -2,7 +2,7 @@
 
 use crate::Moment;
 
-/// What a deadline is for.
+/// The purpose of a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TimeoutReason {
     /// A dial has taken too long.
@@ -21,8 +21,8 @@ impl TimeoutReason {
     const COUNT: usize = 5;
 }
 
-/// One deadline for each reason. Setting one again moves it; a timeout that finds nothing due is
-/// harmless, so a driver may call too often or late but never has to cancel anything.
+/// One deadline for each reason. To set one again moves it. A timeout that finds nothing due is
+/// harmless, so a driver may call too often or too late, and never has to cancel anything.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TimerTable {
     deadlines: [Option<Moment>; TimeoutReason::COUNT],
@@ -49,7 +49,7 @@ impl TimerTable {
         self.deadlines = Default::default();
     }
 
-    /// The first deadline; of several at one moment that of the first reason.
+    /// The first deadline; of several at one moment, the one with the first reason.
     pub(crate) fn next(&self) -> Option<(Moment, TimeoutReason)> {
         Self::REASONS
             .into_iter()

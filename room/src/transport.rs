@@ -1,4 +1,4 @@
-//! What carries frames between peers.
+//! Transports: networks that carry frames between peers.
 //!
 //! The core never names this module: it asks for a dial, a send or a hang-up as an
 //! [`Output`](crate::Output), and the driver passes it on.
@@ -14,16 +14,17 @@ use crate::{ChannelBinding, DownReason, LinkId};
 ///
 /// # Contract
 ///
-/// - A frame is one message. It arrives whole or not at all, in the order of its link, at most once.
-/// - No method blocks, and no method calls back: everything that happens is a
+/// - A frame is one message. It arrives whole or not at all, in the order of its link, at most
+///   once.
 ///   [`TransportEvent`] of [`poll_event`](Transport::poll_event).
 /// - Every link that was dialled or that came [`LinkUp`](TransportEvent::LinkUp) ends with exactly
 ///   one [`LinkDown`](TransportEvent::LinkDown), unless this side hung up: after
-///   [`hangup`](Transport::hangup) nothing more is said of that link.
-/// - What waits to be sent is bounded for each link. While more than the bound waits, a send is
-///   answered with [`SendOutcome::Blocked`], and [`Writable`](TransportEvent::Writable) follows when
-///   there is room again. Below the bound a frame of any size is taken whole.
-/// - Events, frames and dials of one address are one `Transport`; dropping it closes every link.
+///   [`hangup`](Transport::hangup) no event names that link again.
+/// - The queue of each link is bounded. While it is over the bound, a send is answered with
+///   [`SendOutcome::Blocked`], and [`Writable`](TransportEvent::Writable) follows when there is
+///   room again. Below the bound a frame of any size is taken whole.
+/// - The events, frames and dials of one address belong to one `Transport`. Dropping it closes
+///   every link.
 pub trait Transport {
     /// Begins to dial `to`. Ends in `LinkUp` or `LinkDown` of `link`, which the caller made with
     /// [`LinkId::dialled`] and never uses again.
@@ -34,7 +35,7 @@ pub trait Transport {
 
     /// Queues one frame on many links but `except`, and adds those that had no room to `blocked`.
     ///
-    /// A transport that can fan out better than one link after the other does it here.
+    /// A transport that can fan out faster than one link after the other does so here.
     fn broadcast(
         &mut self,
         links: &[LinkId],
@@ -49,60 +50,60 @@ pub trait Transport {
         }
     }
 
-    /// Closes a link after what is queued on it has been sent, as far as the network lets it.
+    /// Closes a link after its queued frames have been sent, as far as the network lets it.
     fn hangup(&mut self, link: LinkId);
 
-    /// The next thing that happened. Wakes the task when there is more.
+    /// The next event. Wakes the task when there is more.
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<TransportEvent>;
 }
 
-/// What became of a frame given to [`Transport::send`].
+/// The result of [`Transport::send`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SendOutcome {
-    /// It is queued. Whether it arrives is another question: only an `ack` answers that.
+    /// The frame is queued. It may still not arrive: only an `ack` shows that it did.
     Queued,
-    /// The link's queue is full and the frame was not taken.
+    /// The link is blocked: its queue is full, and the frame was not taken.
     Blocked,
-    /// There is no such link (any more).
+    /// There is no such link, or it has ended.
     Gone,
 }
 
-/// What a transport has to say.
+/// An event of a transport.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TransportEvent {
     /// A dialled link is open, or somebody dialled this address.
     LinkUp {
-        /// The link; [`LinkId::is_accepted`] tells which of the two it was.
+        /// The link; [`LinkId::is_accepted`] tells the two cases apart.
         link: LinkId,
-        /// What the handshake has to sign.
+        /// The values that the handshake has to sign.
         binding: ChannelBinding,
     },
     /// A whole frame arrived.
     Frame {
-        /// On which link.
+        /// The link.
         link: LinkId,
         /// Its bytes.
         frame: Bytes,
     },
     /// A link that was blocked has room again.
     Writable {
-        /// Which link.
+        /// The link.
         link: LinkId,
     },
     /// A link ended, or a dial failed.
     LinkDown {
-        /// Which link.
+        /// The link.
         link: LinkId,
-        /// Why.
+        /// The reason.
         reason: DownReason,
     },
-    /// Something suggests that a retry is worth it now: the network is back, the page is visible.
+    /// An attempt to connect may succeed now: the network is back, or the page is visible.
     Wake,
-    /// The transport cannot go on; nothing follows.
+    /// The transport cannot go on; no event follows.
     Failed(TransportError),
 }
 
-/// Why a transport as a whole cannot go on.
+/// The reason why a whole transport cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {

@@ -20,7 +20,7 @@ use crate::{Host, Owner, Setup};
 /// Hosts polls at one address.
 ///
 /// The transport has to be at [`Address::Owner`](hustings_protocol::Address) of this identity. The
-/// store is shared with the driver: any store that is cheap to clone will do.
+/// store is shared with the driver, so it has to be cheap to clone.
 pub fn host<T: Transport, S: Store + Clone>(
     setup: Setup,
     transport: T,
@@ -39,7 +39,7 @@ pub fn host<T: Transport, S: Store + Clone>(
     (hosting, driver)
 }
 
-/// An owner, for whoever starts and reopens its polls. It is cheap to clone.
+/// The handle of an owner, which creates and opens its polls. It is cheap to clone.
 #[derive(Clone)]
 pub struct Hosting<S> {
     shared: Arc<Shared<Host>>,
@@ -60,7 +60,7 @@ impl<S: Store> Hosting<S> {
     ///
     /// # Errors
     ///
-    /// [`OpenError::Draft`] says what is wrong with the draft.
+    /// [`OpenError::Draft`] with the fault in the draft.
     pub async fn create(&self, draft: PollDraft) -> Result<Room, OpenError> {
         let setup = Arc::clone(&self.setup);
         let room = self
@@ -77,11 +77,11 @@ impl<S: Store> Hosting<S> {
         Ok(self.room(room))
     }
 
-    /// Goes on hosting a poll from its journal. One that is hosted already goes on as it is.
+    /// Opens a poll from its journal. A poll that is open already stays as it is.
     ///
     /// # Errors
     ///
-    /// [`OpenError::NoJournal`] when it was never hosted from this store; otherwise the journal
+    /// [`OpenError::NoJournal`] if the poll was never hosted from this store; otherwise the journal
     /// cannot be read, and the error names the record.
     pub async fn open(&self, poll_id: PollId) -> Result<Room, OpenError> {
         let room = RoomId {
@@ -110,19 +110,19 @@ impl<S: Store> Hosting<S> {
         Ok(self.room(room))
     }
 
-    /// The polls of this identity whose journals the store has, hosted now or not.
+    /// The polls of this identity whose journals are in the store, open or not.
     ///
     /// # Errors
     ///
-    /// [`OpenError::Store`] when it cannot be read.
+    /// [`OpenError::Store`] if the store cannot be read.
     pub async fn journals(&self) -> Result<Vec<RoomId>, OpenError> {
         let mut rooms = Journal::list(&self.store).await?;
         rooms.retain(|room| room.owner == self.setup.peer());
         Ok(rooms)
     }
 
-    /// Stops hosting altogether, after everything that was submitted is durable and sent as far as
-    /// the transport takes it. The journals stay.
+    /// Closes every poll, after all submitted commands are durable and sent as far as the transport
+    /// takes them. The journals stay.
     pub async fn close(&self) {
         self.shared.close().await;
     }

@@ -1,4 +1,4 @@
-//! From a store to a running machine.
+//! Opening: from a store to a running machine.
 
 use std::sync::Arc;
 
@@ -13,20 +13,20 @@ use crate::clock::{Clock, unix_millis};
 use crate::transport::Transport;
 use crate::{Config, Participant, RestoreError, Setup};
 
-/// Why a room could not be opened. Nothing was changed.
+/// The reason why a room could not be opened. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The store could not be read, or not be written.
+    /// The store could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// What the store has does not make a room.
-    #[error("what was kept cannot be used: {0}")]
+    /// The stored data does not make a room.
+    #[error("the stored data cannot be used: {0}")]
     Kept(#[from] RestoreError),
     /// The draft does not make a poll.
-    #[error("this is no poll: {0}")]
+    #[error("the poll draft is invalid: {0}")]
     Draft(Rejection),
-    /// There is no journal of that poll here.
+    /// The store has no journal of that poll.
     #[error("this store has no journal of the poll {0}")]
     NoJournal(PollId),
     /// The platform gives no random bytes.
@@ -47,7 +47,7 @@ impl From<Stopped> for OpenError {
 ///
 /// # Errors
 ///
-/// [`OpenError::Randomness`] where the platform gives no random bytes.
+/// [`OpenError::Randomness`] if the platform gives no random bytes.
 pub fn setup(identity: &Identity, config: Config) -> Result<Setup, OpenError> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| OpenError::Randomness(error.to_string()))?;
@@ -60,10 +60,10 @@ pub fn setup(identity: &Identity, config: Config) -> Result<Setup, OpenError> {
     })
 }
 
-/// Joins a room, with the outbox and the cached copy that the store has of it.
+/// Joins a room, with the outbox and the cached copy that are stored for it.
 ///
-/// The cached copy can be read at once, whether or not the owner is there. Nothing is dialled until
-/// the driver runs.
+/// The cached copy can be read at once, even if the owner is away. Nothing is dialled until the
+/// driver runs.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! Where the machines' records go in a store, and how they come back: for a driver of one's own.
+//! Records in a store: where each is written, and how it is read again. For drivers of other
+//! crates, too.
 
 use hustings_outbox::{Batch, Cache, Durability, Journal, Outbox, Store, StoreError};
 use hustings_protocol::{DeviceId, RoomId, StoredJournal, StoredLog, StoredOutbox};
@@ -12,8 +13,8 @@ pub fn stage(batch: &mut Batch, device: DeviceId, persist: Persist) {
         Record::Queued { seq, frame } => Outbox::new(device, room).put(batch, seq, frame),
         Record::Settled { seq } => Outbox::new(device, room).remove(batch, seq),
         Record::CacheSnapshot { revision, frame } => {
-            // A participant serves nobody, so it keeps no update that is older than the snapshot, and
-            // none of another epoch's, which may have a higher revision.
+            // A participant serves nobody, so it needs no update that is older than the snapshot,
+            // and none of another epoch, which may have a higher revision.
             Cache::new(device, room).begin(batch, revision, &frame);
         }
         Record::CacheUpdate { revision, frame } => {
@@ -43,7 +44,7 @@ pub fn stage(batch: &mut Batch, device: DeviceId, persist: Persist) {
     }
 }
 
-/// How durable a record has to be.
+/// The durability that a record needs.
 #[must_use]
 pub const fn durability(record: &Record) -> Durability {
     if record.must_survive_power_loss() {
@@ -53,11 +54,11 @@ pub const fn durability(record: &Record) -> Durability {
     }
 }
 
-/// What an earlier participant on this device kept of a room.
+/// The outbox and the cache that an earlier participant on this device has stored for a room.
 ///
 /// # Errors
 ///
-/// When the store fails, or a record does not read as what was written.
+/// The store failed, or a record is damaged.
 pub async fn load_participant(
     store: &impl Store,
     device: DeviceId,
@@ -68,11 +69,11 @@ pub async fn load_participant(
     Ok((outbox, cache))
 }
 
-/// An owner's journal; `None` when the store has none of that room.
+/// An owner's journal; `None` if the store has none for that room.
 ///
 /// # Errors
 ///
-/// When the store fails, or a record does not read as what was written.
+/// The store failed, or a record is damaged.
 pub async fn load_journal(
     store: &impl Store,
     room: RoomId,

@@ -16,7 +16,7 @@ use super::commands::Commands;
 use super::shared::{RoomEvent, Shared, Stopped};
 use crate::{Connection, Event, Host, Moment, Participant, Pending, Refused, SubmitError};
 
-/// Why a handle could not do what it was asked.
+/// The reason why a call on a handle failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
@@ -37,7 +37,7 @@ impl From<Stopped> for CallError {
     }
 }
 
-/// A room, for those who show it and act in it: the same for a participant and for the owner.
+/// A room, for code that shows it and acts in it: the same for a participant and for the owner.
 ///
 /// It is cheap to clone. The getters never wait.
 #[derive(Clone)]
@@ -47,7 +47,7 @@ pub struct Room {
     peer: PeerId,
 }
 
-/// From which side one looks at the room.
+/// The side from which this handle sees the room.
 #[derive(Clone)]
 pub(super) enum Side {
     Participant(Arc<Shared<Participant>>),
@@ -67,25 +67,25 @@ impl Room {
         Self { side, room, peer }
     }
 
-    /// Where the room is: what people share.
+    /// The room's id; its text is the room link that people share.
     #[must_use]
     pub const fn id(&self) -> RoomId {
         self.room
     }
 
-    /// Who this side is.
+    /// The identity of this side.
     #[must_use]
     pub const fn peer(&self) -> PeerId {
         self.peer
     }
 
-    /// Asks for something. Resolves when the command is durable here (and, at the owner, applied or
-    /// refused); what becomes of it then is told by [`Submitted::outcome`] and by the events.
+    /// Submits a command. Resolves when it is durable here (and, at the owner, applied or
+    /// rejected). [`Submitted::outcome`] and the events tell its further states.
     ///
     /// # Errors
     ///
-    /// See [`SubmitError`]; [`CallError::Stopped`] when the driver is gone, in which case the
-    /// command may or may not have become durable.
+    /// See [`SubmitError`]; [`CallError::Stopped`] if the driver has stopped, and then the command
+    /// may or may not be durable.
     pub async fn submit(&self, command: Command) -> Result<Submitted, CallError> {
         let (tell, outcome) = oneshot::channel();
         let poll_id = self.room.poll_id;
@@ -113,8 +113,8 @@ impl Room {
         })
     }
 
-    /// The poll as it is, with this side's pending commands applied on top; `None` until it has been
-    /// seen once, or when it is not hosted (any more). While the owner is away it is the cached
+    /// The present poll, with this side's pending commands applied on top; `None` until it has
+    /// arrived once, and if it is not open (any more). While the owner is away it is the cached
     /// copy.
     #[must_use]
     pub fn poll(&self) -> Option<Arc<PollState>> {
@@ -130,7 +130,7 @@ impl Room {
         }
     }
 
-    /// The poll as the owner has confirmed it, without anything that is pending.
+    /// The poll as the owner has confirmed it, without pending commands.
     #[must_use]
     pub fn confirmed(&self) -> Option<Arc<PollState>> {
         match &self.side {
@@ -139,7 +139,7 @@ impl Room {
         }
     }
 
-    /// At which revision the confirmed poll is.
+    /// The revision of the confirmed poll.
     #[must_use]
     pub fn revision(&self) -> Option<Revision> {
         match &self.side {
@@ -154,8 +154,8 @@ impl Room {
         }
     }
 
-    /// This side's commands without an outcome, in their order: what shows as "Pending sync". An
-    /// owner has none.
+    /// This side's commands without an outcome, in their order; an app shows them as "Pending
+    /// sync". An owner has none.
     #[must_use]
     pub fn pending(&self) -> Vec<Pending> {
         let Side::Participant(shared) = &self.side else {
@@ -169,7 +169,7 @@ impl Room {
         pending
     }
 
-    /// The connection to the owner. An owner is connected for as long as it hosts the poll.
+    /// The connection to the owner. An owner is connected as long as its poll is open.
     #[must_use]
     pub fn connection(&self) -> Connection {
         match &self.side {
@@ -183,7 +183,7 @@ impl Room {
         }
     }
 
-    /// Who is here: each device that is connected to the owner, and the owner's own.
+    /// The peers that are online: each device that is connected to the owner, and the owner's own.
     #[must_use]
     pub fn peers(&self) -> Vec<PeerInfo> {
         match &self.side {
@@ -196,7 +196,8 @@ impl Room {
         }
     }
 
-    /// The moment, on the clock of [`Connection::Disconnected`], to count down from.
+    /// The present moment on the clock of [`Connection::Disconnected`], for a countdown to its
+    /// `retry_at`.
     #[must_use]
     pub fn now(&self) -> Moment {
         match &self.side {
@@ -205,8 +206,8 @@ impl Room {
         }
     }
 
-    /// What happens from now on. A listener that is more than 1,024 events behind misses the oldest;
-    /// the getters always say how things are.
+    /// The events from now on. A listener that is more than 1,024 events behind misses the oldest;
+    /// the getters always show the present state.
     #[must_use]
     pub fn events(&self) -> Events {
         let (events, poll_id) = match &self.side {
@@ -220,7 +221,8 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// [`CallError::Refused`] when it will not, [`CallError::Stopped`] when the driver is gone.
+    /// [`CallError::Refused`] if the owner will not, [`CallError::Stopped`] if the driver has
+    /// stopped.
     pub async fn connected(&self) -> Result<(), CallError> {
         let mut events = self.events();
         loop {
@@ -238,7 +240,7 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// [`CallError::Stopped`] when the driver is gone.
+    /// [`CallError::Stopped`] if the driver has stopped.
     pub async fn reconnect(&self) -> Result<(), CallError> {
         if let Side::Participant(shared) = &self.side {
             shared
@@ -248,15 +250,15 @@ impl Room {
         Ok(())
     }
 
-    /// Leaves: what was submitted is durable and sent as far as the transport takes it, then the
-    /// link is closed. What is pending stays in the outbox. At the owner the poll is no longer
-    /// hosted; its journal stays.
+    /// Leaves the room: submitted commands become durable and are sent as far as the transport
+    /// takes them, then the link is closed. Pending commands stay in the outbox. At the owner this
+    /// closes the poll; its journal stays.
     pub async fn close(&self) {
         match &self.side {
             Side::Participant(shared) => shared.close().await,
             Side::Owner(shared) => {
                 let poll_id = self.room.poll_id;
-                // A driver that has stopped hosts nothing.
+                // A driver that has stopped has no open polls.
                 let _ = shared
                     .call(move |host, _, _| host.close_poll(poll_id))
                     .await;
@@ -273,17 +275,17 @@ pub struct Submitted {
 }
 
 impl Submitted {
-    /// The command's name.
+    /// The command's id.
     #[must_use]
     pub const fn command_id(&self) -> CommandId {
         self.command_id
     }
 
-    /// Resolves with the owner's answer, however long that takes.
+    /// Resolves with the outcome, however long the owner takes.
     ///
     /// # Errors
     ///
-    /// [`CallError::Stopped`] when the driver stops first. The command is still in the outbox.
+    /// [`CallError::Stopped`] if the driver stops first. The command is still in the outbox.
     pub async fn outcome(self) -> Result<Outcome, CallError> {
         self.outcome.await.map_err(|_| CallError::Stopped)
     }

@@ -1,4 +1,5 @@
-//! The loop: gather what happened, commit what it means, do what may be done then.
+//! The loop: gathers inputs, commits the records that they lead to, then does the rest of the
+//! outputs.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -17,12 +18,12 @@ use crate::clock::Sleep;
 use crate::transport::{SendOutcome, Transport, TransportError, TransportEvent};
 use crate::{LinkId, Moment, Output};
 
-/// How many inputs are taken before what they mean is committed. A commit costs about as much as
-/// a thousand inputs, so a batch has many; it is bounded so that an answer does not wait for ever.
+/// The largest number of inputs before a commit. A commit costs about as much as a thousand inputs,
+/// so a batch has many; it is bounded so that no answer waits for ever.
 const MAX_BATCH: usize = 256;
 
-/// Why a driver stopped. What was acknowledged is durable; opening the same store again goes on
-/// from there.
+/// The reason why a driver stopped. Everything that was acknowledged is durable: open the same
+/// store again to continue.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DriverError {
@@ -51,12 +52,12 @@ pub struct Driver<T, S> {
     is_closing: bool,
 }
 
-/// What waits for the next commit. Everything in `after` came after a record of `batch`, and so may
-/// not be done before it is durable.
+/// The work for the next commit. Every output in `after` came after a record of `batch`, and so
+/// must wait until it is durable.
 #[derive(Default)]
 struct Staged {
     batch: Batch,
-    /// That of the record that needs the most; `None` while there is no record.
+    /// The strictest durability that a record of the batch needs; `None` while there is no record.
     durability: Option<Durability>,
     after: Vec<Output>,
     replies: Vec<Reply>,
@@ -78,13 +79,14 @@ impl<T: Transport, S: Store> Driver<T, S> {
         }
     }
 
-    /// Runs until [`close`](super::Room::close) is called, every handle is gone, or something fails.
+    /// Runs until [`close`](super::Room::close) is called, every handle is gone, or the store or
+    /// the transport fails.
     ///
-    /// Dropping the future is a crash: nothing is flushed, and what was durable is what there is.
+    /// To drop the future is a crash: nothing is flushed, and only the durable data is left.
     ///
     /// # Errors
     ///
-    /// When the store or the transport fails. The machine is not used again: open anew.
+    /// The store or the transport failed. The machine is not used again: open the room anew.
     pub async fn run(mut self) -> Result<(), DriverError> {
         let ended = self.run_until_closed().await;
         self.trace.stopped(ended.as_ref().err());
@@ -116,7 +118,7 @@ impl<T: Transport, S: Store> Driver<T, S> {
         }
     }
 
-    /// Takes what has happened, as much as there is up to a bound; waits while there is nothing.
+    /// Takes inputs, as many as there are up to a bound; waits while there are none.
     fn poll_gather(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DriverError>> {
         let mut taken = 0;
         while taken < MAX_BATCH && !self.is_closing {
@@ -195,7 +197,7 @@ impl<T: Transport, S: Store> Driver<T, S> {
                 self.drain(&mut state);
                 self.staged.replies.push(reply);
             }
-            // With its last handle gone nobody can want anything of it any more.
+            // Without handles nobody can want anything more.
             None => self.close(),
             Some(Request::Close(reply)) => {
                 self.closing.push(reply);
@@ -209,7 +211,7 @@ impl<T: Transport, S: Store> Driver<T, S> {
         self.feed(|machine, _| machine.close());
     }
 
-    /// One input, and at once everything that it leads to, in one step for those who look on.
+    /// One input and all its outputs, in one step for others that look at the machine.
     fn feed(&mut self, input: impl FnOnce(&mut AnyMachine, Moment)) {
         let now = self.ends.clock.now();
         let core = Arc::clone(&self.ends.core);
@@ -218,8 +220,8 @@ impl<T: Transport, S: Store> Driver<T, S> {
         self.drain(&mut state);
     }
 
-    /// Takes the outputs: records into the batch, and what comes after one behind it. What comes
-    /// before any record is done at once.
+    /// Takes the outputs: records go into the batch, outputs after a record wait behind it. Outputs
+    /// before any record are done at once.
     fn drain(&mut self, state: &mut State<AnyMachine>) {
         while let Some(output) = state.machine.poll_output() {
             match output {
@@ -243,9 +245,9 @@ impl<T: Transport, S: Store> Driver<T, S> {
         }
     }
 
-    /// Makes the batch durable and then does what waited for it.
+    /// Makes the batch durable, then does the outputs that waited for it.
     async fn commit(&mut self) -> Result<(), DriverError> {
-        // Doing it may lead to more: a link that has no room is an input, too.
+        // These may lead to more: a blocked link is an input, too.
         loop {
             let staged = std::mem::take(&mut self.staged);
             if let Some(durability) = staged.durability {
@@ -271,7 +273,7 @@ impl<T: Transport, S: Store> Driver<T, S> {
     fn perform(&mut self, state: &mut State<AnyMachine>, output: Output) {
         self.trace.performs(&output);
         match output {
-            // Records never get here: they are staged.
+            // Not reached: records are staged.
             Output::Persist(_) => {}
             Output::Send { link, frame } => {
                 if self.blocked_links.contains_key(&link)
@@ -309,7 +311,7 @@ impl<T: Transport, S: Store> Driver<T, S> {
                 let waiter = state.commands.note(&event);
                 // Nobody has to listen.
                 let _ = self.ends.events.try_broadcast((poll_id, event));
-                // Whoever listens only once the outcome is known hears nothing of it any more.
+                // After the event: a listener that begins at the outcome does not hear it again.
                 if let Some((waiter, outcome)) = waiter {
                     let _ = waiter.send(outcome);
                 }

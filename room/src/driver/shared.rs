@@ -1,4 +1,4 @@
-//! What a driver and its handles share.
+//! The state that a driver and its handles share.
 
 use std::any::Any;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,22 +12,22 @@ use super::commands::Commands;
 use crate::clock::Clock;
 use crate::{Event, Machine, Moment};
 
-/// How many events a slow listener may be behind before it misses the oldest.
+/// The number of events that a slow listener may be behind before it misses the oldest.
 const EVENT_BUFFER: usize = 1_024;
 
-/// How many requests may wait for the driver before a handle has to wait for it.
+/// The number of requests that may wait for the driver before a handle has to wait, too.
 const REQUEST_BUFFER: usize = 64;
 
-/// To be called once what a request has caused is durable.
+/// Called once everything that a request caused is durable.
 pub(super) type Reply = Box<dyn FnOnce() + Send>;
 
-/// A machine whose kind the driver need not know: one driver is compiled, whatever it drives.
+/// A machine of a kind that the driver need not know, so that one driver is compiled for all.
 pub(super) type AnyMachine = dyn Machine + Send;
 
 /// One step of the machine, and the reply to it.
 pub(super) type Step = dyn FnOnce(&mut State<AnyMachine>, Moment) -> Reply + Send;
 
-/// Something that a handle wants of the machine.
+/// A request of a handle.
 pub(super) enum Request {
     /// Take this step, commit what comes of it, then reply.
     Step(Box<Step>),
@@ -35,20 +35,20 @@ pub(super) enum Request {
     Close(Reply),
 }
 
-/// An event, and the poll that it is of.
+/// An event, and the poll that it is about, if any.
 pub(super) type RoomEvent = (Option<PollId>, Event);
 
-/// The machine, and what has to change in one step with it.
+/// The machine, and the data that changes together with it.
 pub(super) struct State<M: ?Sized> {
     pub(super) commands: Commands,
     pub(super) machine: M,
 }
 
-/// What both sides see.
+/// The state, as both sides see it.
 pub(super) struct Core<M: ?Sized>(Mutex<State<M>>);
 
-/// The handles' side of a driver. The driver holds none: with the last of them the requests end, and
-/// so does it.
+/// The handles' side of a driver. The driver has no handle itself: when the last one is gone, the
+/// requests end, and so does the driver.
 pub(super) struct Shared<M> {
     core: Arc<Core<M>>,
     clock: Arc<dyn Clock>,
@@ -69,15 +69,15 @@ pub(super) struct Ends {
 pub(super) struct Stopped;
 
 impl<M: ?Sized> Core<M> {
-    /// The machine. A thread that panicked while it had it leaves it as it is: every step of a
-    /// machine is complete before anything of it is acted upon.
+    /// The state. A thread that panicked while it had the lock leaves the state usable: every step
+    /// of a machine is complete before anything of it is acted upon.
     pub(super) fn lock(&self) -> MutexGuard<'_, State<M>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Ends {
-    /// However the driver came to its end, nobody gets an outcome from it any more.
+    /// However the driver ended, nobody gets an outcome from it any more.
     fn drop(&mut self) {
         let waiters = self.core.lock().commands.abandon();
         // Outside the lock: it wakes them.
@@ -118,12 +118,12 @@ impl<M: Machine + Send + 'static> Shared<M> {
         self.clock.now()
     }
 
-    /// Whether the driver has stopped, for whatever reason.
+    /// True if the driver has stopped, for any reason.
     pub(super) fn is_stopped(&self) -> bool {
         self.requests.is_closed()
     }
 
-    /// A new listener, who hears what happens from now on.
+    /// A new listener, for the events from now on.
     pub(super) fn listen(&self) -> Receiver<RoomEvent> {
         self.events.activate_cloned()
     }
@@ -140,7 +140,7 @@ impl<M: Machine + Send + 'static> Shared<M> {
             let machine = machine.expect("a driver and its handles are made around one machine");
             let result = step(machine, &mut state.commands, now);
             Box::new(move || {
-                // Whoever asked may have stopped waiting.
+                // The caller may have stopped waiting.
                 let _ = reply.send(result);
             })
         }));
@@ -148,7 +148,7 @@ impl<M: Machine + Send + 'static> Shared<M> {
         answer.await.map_err(|_| Stopped)
     }
 
-    /// Has the driver close; resolves once it has. One that has stopped already is closed.
+    /// Has the driver close; resolves once it has, or at once if it has stopped already.
     pub(super) async fn close(&self) {
         let (reply, closed) = oneshot::channel();
         let request = Request::Close(Box::new(move || {

@@ -1,4 +1,4 @@
-//! The owner's end of the handshake: three frames, after which a link is somebody's.
+//! The owner's end of the handshake: three frames, after which a link belongs to a known peer.
 
 use hustings_protocol::handshake::{Nonce, Side, VERSION};
 use hustings_protocol::{Challenge, Envelope, ErrorCode, Hello, Message, PollId, Proof, Rejection};
@@ -17,9 +17,9 @@ pub(super) struct Handshake {
 
 #[derive(Debug)]
 enum Phase {
-    /// Nothing has been said yet.
+    /// No frame has arrived yet.
     Greeting,
-    /// The poll that it asks for is not hosted yet.
+    /// The poll that the link asks for is not open yet.
     Opening { hello: Hello },
     /// The challenge is out.
     Challenged { hello: Hello, nonce: Nonce },
@@ -48,8 +48,8 @@ impl Handshake {
 }
 
 impl Host {
-    /// A frame on a link that is in the handshake. The handshake is not among
-    /// [`handshakes`](Host) any more, and is put back where it goes on.
+    /// Reads a frame on a link in the handshake. The caller has taken `handshake` out of the map;
+    /// it is put back if it goes on.
     pub(super) fn receive_in_handshake(
         &mut self,
         link: LinkId,
@@ -58,7 +58,7 @@ impl Host {
         now: Moment,
     ) {
         let limits = &self.config.limits;
-        // A participant's frames, of which the greeting is one, are no larger than a command.
+        // A participant's frames, and so its greeting, are no larger than a command.
         let message = Envelope::parse(frame, limits.max_command_bytes, limits)
             .and_then(|envelope| Message::from_envelope(&envelope, limits));
         let Handshake {
@@ -76,11 +76,11 @@ impl Host {
             (phase, Err(error)) => self.turn_away(link, phase.poll_id(), error.rejection),
             (phase, Ok(_)) => {
                 let message = match phase {
-                    Phase::Greeting => "a link begins with auth:hello",
+                    Phase::Greeting => "the first frame must be auth:hello",
                     Phase::Opening { .. } => {
-                        "after auth:hello a participant waits for auth:challenge"
+                        "after auth:hello a participant must wait for auth:challenge"
                     }
-                    Phase::Challenged { .. } => "auth:proof comes after auth:challenge",
+                    Phase::Challenged { .. } => "only auth:proof may follow auth:challenge",
                 };
                 let rejection = Rejection::new(ErrorCode::HandshakeFailed, message);
                 self.turn_away(link, phase.poll_id(), rejection);
@@ -97,7 +97,10 @@ impl Host {
         now: Moment,
     ) {
         if hello.v != VERSION {
-            let message = format!("this owner speaks version {VERSION}, not {}", hello.v);
+            let message = format!(
+                "protocol version {} is not supported, only {VERSION}",
+                hello.v
+            );
             let rejection = Rejection::new(ErrorCode::UnsupportedVersion, message);
             return self.turn_away(link, None, rejection);
         }
@@ -105,6 +108,8 @@ impl Host {
             return self.challenge(link, binding, deadline, hello);
         }
         if now < self.opening_until {
+            // It waits until the last moment at which the poll may open; `challenge_waiting` then
+            // gives it its whole time for the proof.
             let handshake = Handshake {
                 binding,
                 deadline: self.opening_until,
@@ -116,7 +121,7 @@ impl Host {
         self.refuse_unknown(link, &binding, &hello);
     }
 
-    /// Proves who this is, and asks the same of the other end.
+    /// Proves who this side is, and asks the same of the other end.
     fn challenge(&mut self, link: LinkId, binding: ChannelBinding, deadline: Moment, hello: Hello) {
         let nonce = self.send_challenge(link, &binding, &hello);
         let handshake = Handshake {
@@ -142,15 +147,17 @@ impl Host {
             let rejection = Rejection::new(ErrorCode::BadSignature, error.to_string());
             return self.turn_away(link, Some(hello.poll_id), rejection);
         }
+        // Before `admit`, so that the link has its route when the outputs are taken.
         self.routes.insert(link, hello.poll_id);
         self.with(hello.poll_id, |owner| owner.admit(link, hello, now));
     }
 
-    /// Proves who this is, so that the refusal is believed, and refuses. A participant believes it
-    /// of somebody who has proved to be the owner, and of nobody else.
+    /// Proves who this side is, and refuses. Without the proof the participant would not believe
+    /// that the refusal is the owner's.
     fn refuse_unknown(&mut self, link: LinkId, binding: &ChannelBinding, hello: &Hello) {
+        // Its nonce is not needed: the link is closed before a proof could arrive.
         self.send_challenge(link, binding, hello);
-        let message = format!("this owner hosts no poll {}", hello.poll_id);
+        let message = format!("the owner has no poll {}", hello.poll_id);
         self.turn_away(link, None, Rejection::new(ErrorCode::UnknownPoll, message));
     }
 
@@ -167,7 +174,7 @@ impl Host {
         nonce
     }
 
-    /// A poll is hosted from now on: those who have asked for it have their whole time to answer.
+    /// A poll is open now: the links that wait for it get their whole time for the proof.
     pub(super) fn challenge_waiting(&mut self, poll_id: PollId, now: Moment) {
         let deadline = now + self.config.handshake_timeout;
         for link in self.handshakes_where(|handshake| handshake.waits_for(poll_id)) {
@@ -182,7 +189,7 @@ impl Host {
         }
     }
 
-    /// A poll is hosted no more: a proof for it would come too late.
+    /// A poll is closed: a proof for it would come too late.
     pub(super) fn end_handshakes_of(&mut self, poll_id: PollId) {
         for link in self.handshakes_where(|handshake| handshake.has_challenge_of(poll_id)) {
             self.handshakes.remove(&link);
@@ -192,13 +199,14 @@ impl Host {
 
     pub(super) fn end_late_handshakes(&mut self, now: Moment) {
         for link in self.handshakes_where(|handshake| handshake.deadline <= now) {
+            // Always there: the list was made from the map just now.
             let Some(Handshake { binding, phase, .. }) = self.handshakes.remove(&link) else {
                 continue;
             };
             if let Phase::Opening { hello } = &phase {
                 self.refuse_unknown(link, &binding, hello);
             } else {
-                let message = "the handshake has taken too long";
+                let message = "the handshake took too long";
                 let rejection = Rejection::new(ErrorCode::HandshakeFailed, message);
                 self.turn_away(link, phase.poll_id(), rejection);
             }
@@ -215,7 +223,7 @@ impl Host {
 }
 
 impl Phase {
-    /// The hosted poll that the link has asked for.
+    /// The open poll that the link has asked for.
     fn poll_id(&self) -> Option<PollId> {
         match self {
             Self::Greeting | Self::Opening { .. } => None,

@@ -1,4 +1,4 @@
-//! What the owner has answered already.
+//! Deduplication: the owner's memory of the commands that it has answered.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -8,9 +8,9 @@ use hustings_protocol::{
 
 /// The last outcomes of each device that ever sent a command.
 ///
-/// A device may have [`WINDOW`] commands unacknowledged, and that many outcomes are kept for it: a
-/// command that may still be sent again is one whose outcome is still known. So this grows with
-/// devices and never with history.
+/// A device may have [`WINDOW`] commands without an outcome, and as many outcomes are remembered
+/// for it: if a command may be sent again, its outcome is still known. So the memory grows with
+/// devices, and never with history.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Dedup {
     devices: BTreeMap<(PeerId, DeviceId), Window>,
@@ -20,26 +20,26 @@ pub(crate) struct Dedup {
 struct Window {
     /// The last number that has an outcome; zero before the first.
     last: u64,
-    /// In the order of their numbers.
+    /// The remembered outcomes, in the order of their numbers.
     receipts: VecDeque<Receipt>,
 }
 
-/// What the owner knows of a command that arrives.
+/// The owner's knowledge of a command that arrives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Seen {
     /// It is the next of its device.
     New,
-    /// It has had this outcome.
+    /// It already has this outcome.
     Before(Outcome),
-    /// It contradicts what was sent before.
+    /// It contradicts an earlier command.
     Violation(Rejection),
     /// Commands before it are missing.
     Gap(Rejection),
 }
 
 impl Dedup {
-    /// What is known of this command. `oldest` is the oldest number that the device said it may
-    /// still send: all before it have had their outcome, even if this journal has lost it.
+    /// Finds out if this command was answered before. `oldest` is the lowest number that the device
+    /// may still send: every earlier command has had its outcome, even if this journal has lost it.
     pub(crate) fn look_up(
         &self,
         author: PeerId,
@@ -53,14 +53,14 @@ impl Dedup {
         if seq.get() > last + 1 {
             return Seen::Gap(Rejection::new(
                 ErrorCode::SeqGap,
-                format!("command {seq} came when {} was next", last + 1),
+                format!("command {seq} arrived, but {} is next", last + 1),
             ));
         }
         if let Some(known) = window.find(seq) {
             return if known.command_id != command_id {
                 Seen::Violation(Rejection::new(
                     ErrorCode::SeqReused,
-                    format!("the number {seq} was used for another command"),
+                    format!("the number {seq} was already used for another command"),
                 ))
             } else if known.digest == digest {
                 Seen::Before(known.outcome.clone())
@@ -74,6 +74,7 @@ impl Dedup {
                 format!("command {seq} is older than the last {WINDOW} of its device"),
             ));
         }
+        // A new number, but an id that was used before.
         if window
             .receipts
             .iter()
@@ -89,6 +90,7 @@ impl Dedup {
         let window = self.devices.entry((author, device)).or_default();
         window.last = window.last.max(receipt.seq.get());
         window.receipts.push_back(receipt);
+        // Saturates at zero while the window is not full yet.
         let oldest_kept = (window.last + 1).saturating_sub(WINDOW);
         while window
             .receipts
@@ -105,10 +107,11 @@ impl Dedup {
             .devices
             .get(&(author, device))
             .map_or(0, |window| window.last);
+        // Zero, before the first command, is no number.
         Seq::new(last).map_or(Seq::FIRST, Seq::next)
     }
 
-    /// The outcomes that are remembered of a device, oldest first.
+    /// The outcomes that are remembered for a device, oldest first.
     pub(crate) fn receipts(
         &self,
         author: PeerId,
@@ -131,7 +134,7 @@ impl Window {
 fn command_reused() -> Rejection {
     Rejection::new(
         ErrorCode::CommandReused,
-        "the command id was used for another command",
+        "the command id was already used for another command",
     )
 }
 

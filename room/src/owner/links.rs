@@ -1,4 +1,4 @@
-//! Everybody who is connected to an owner.
+//! Links of an owner: the connections of its members.
 
 use std::sync::Arc;
 
@@ -13,12 +13,13 @@ use crate::{LinkId, Moment, TimeoutReason};
 pub(crate) struct Session {
     pub(crate) peer: PeerId,
     pub(crate) device: DeviceId,
-    /// The oldest command that it may still send.
+    /// The lowest number of a command that it may still send.
     pub(crate) oldest: Seq,
     pub(crate) liveness: Liveness,
-    /// The deadline under which the link is known to [`Links`].
+    /// The deadline that [`Links`] has for this link.
     scheduled: Moment,
-    /// The transport had no room for something. Nothing is sent until it has, and then this.
+    /// Set while the link is blocked: the content to send once it is writable. Until then nothing
+    /// is sent.
     pub(crate) owed: Option<Owed>,
 }
 
@@ -35,31 +36,31 @@ impl Session {
     }
 }
 
-/// What a blocked link has missed. It does not grow with what happens: updates become one
-/// snapshot, comings and goings one list, and a device has so many commands unanswered at most.
+/// The content that a blocked link has missed. It is bounded: updates become one snapshot, comings
+/// and goings one list, and a device has at most `WINDOW` commands without an outcome.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Owed {
-    /// Each command once; no more of them than a device may have unanswered.
+    /// The commands whose outcome it has missed, each once; at most `WINDOW`.
     pub(crate) answers: Vec<CommandId>,
     pub(crate) presence: bool,
     pub(crate) state: bool,
 }
 
-/// What a frame is about, for when there is no room for it.
+/// The content of a frame, in case the link has no room for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum About {
-    /// How this command ended.
+    /// The outcome of this command.
     Command(CommandId),
-    /// Who came or went.
+    /// The list of peers, or a change of it.
     Presence,
     /// The poll, or a change of it.
     State,
-    /// Nothing that would be missed.
+    /// Content that nobody would miss.
     Nothing,
 }
 
 impl About {
-    /// What a frame that an owner sends is about.
+    /// The content of a frame that an owner sends.
     pub(crate) fn of(envelope: &Envelope<'_>, limits: &Limits) -> Self {
         match envelope.kind() {
             Ok(Kind::Ack | Kind::Error) => match Message::from_envelope(envelope, limits) {
@@ -71,7 +72,7 @@ impl About {
             },
             Ok(Kind::PeerDiscovery) => Self::Presence,
             Ok(kind) if kind == Kind::PollState || kind.is_command() => Self::State,
-            // A ping that is not sent is not answered, and asked again.
+            // A ping that is not sent gets no answer, and another one follows.
             Ok(_) | Err(_) => Self::Nothing,
         }
     }
@@ -92,16 +93,16 @@ impl Owed {
     }
 }
 
-/// The members' links, their deadlines, and who gets what everybody gets.
+/// The members' links, their deadlines, and the recipients of broadcasts.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
     sessions: LiteMap<LinkId, Session>,
-    /// When each link is to be looked at. It is what `handle_timeout` asks for, at each input, so it
-    /// is sorted here rather than searched for among the sessions.
+    /// The deadline of each link, earliest first. `handle_timeout` needs the first one after each
+    /// input, so they are sorted here rather than searched for among the sessions.
     deadlines: LiteMap<(Moment, LinkId), ()>,
     by_device: LiteMap<(PeerId, DeviceId), LinkId>,
     blocked: LiteMap<LinkId, ()>,
-    /// Members that are not blocked; made when it is needed.
+    /// The links of members that are not blocked; `None` until they are needed.
     recipients: Option<Arc<[LinkId]>>,
 }
 
@@ -114,8 +115,8 @@ impl Links {
         self.sessions.get_mut(&id)
     }
 
-    /// Lets a link in. Returns the link that the same device had before: a device has one, and the
-    /// old one is usually a connection that died without a word.
+    /// Lets a link in. Returns the link that the same device had before: a device has only one, and
+    /// the old one is usually a connection that died silently.
     pub(crate) fn admit(&mut self, id: LinkId, session: Session) -> Option<LinkId> {
         let device = (session.peer, session.device);
         self.deadlines.insert((session.scheduled, id), ());
@@ -124,7 +125,7 @@ impl Links {
         self.by_device.insert(device, id)
     }
 
-    /// Removes a link. Returns who was there, unless they are there on another link by now.
+    /// Removes a link. Returns its device, unless that is on another link by now.
     pub(crate) fn remove(&mut self, id: LinkId) -> Option<(PeerId, DeviceId)> {
         let session = self.sessions.remove(&id)?;
         self.deadlines.remove(&(session.scheduled, id));
@@ -169,7 +170,7 @@ impl Links {
         self.sessions.into_iter().map(|(id, _)| id)
     }
 
-    /// A member's link has no room.
+    /// A member's link is blocked.
     pub(crate) fn block(&mut self, id: LinkId, about: About) {
         if let Some(member) = self.get_mut(id) {
             member.owed.get_or_insert_default().add(about);
@@ -179,7 +180,8 @@ impl Links {
         }
     }
 
-    /// A member's link has room again: what it has missed, and who is there.
+    /// A member's link is writable again: returns its device and the content that it is owed.
+    /// `None` if it was not blocked.
     pub(crate) fn unblock(&mut self, id: LinkId) -> Option<(PeerId, DeviceId, Owed)> {
         let member = self.get_mut(id)?;
         let relieved = (member.peer, member.device, member.owed.take()?);
@@ -188,8 +190,9 @@ impl Links {
         Some(relieved)
     }
 
-    /// Everybody who is blocked misses this.
+    /// Adds content to everything that blocked links are owed.
     pub(crate) fn owe_all(&mut self, about: About) {
+        // Taken out for the loop, which changes the sessions.
         let blocked = std::mem::take(&mut self.blocked);
         for id in blocked.keys() {
             if let Some(owed) = self.get_mut(*id).and_then(|member| member.owed.as_mut()) {
@@ -199,7 +202,7 @@ impl Links {
         self.blocked = blocked;
     }
 
-    /// Who gets what everybody gets.
+    /// The recipients of a broadcast: every member's link that is not blocked.
     pub(crate) fn recipients(&mut self) -> Arc<[LinkId]> {
         if let Some(recipients) = &self.recipients {
             return Arc::clone(recipients);

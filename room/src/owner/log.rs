@@ -1,6 +1,7 @@
-//! The owner's history as far back as somebody may need it: a snapshot, and the updates since.
+//! The owner's history, as far back as a participant may need it: a snapshot, and the updates
+//! since.
 //!
-//! What is kept here, what the journal keeps and what crosses the wire are the same bytes.
+//! The bytes here, in the journal and on the wire are the same.
 
 use std::collections::VecDeque;
 
@@ -10,12 +11,12 @@ use hustings_protocol::Revision;
 /// The recent updates, and the snapshot that a newcomer gets.
 #[derive(Debug, Clone)]
 pub(crate) struct Log {
-    /// The snapshot in the journal: its revision and its size.
+    /// The snapshot in the journal: its revision, and its size in bytes.
     journaled: (Revision, usize),
-    /// A snapshot for newcomers, at least as new. It is renewed when somebody asks and enough has
-    /// come since, so that a thousand joins do not encode a thousand polls.
+    /// A snapshot for newcomers, at least as new. It is renewed only if a peer needs one and enough
+    /// updates have come since, so that a thousand joins do not encode a thousand polls.
     fresh: (Revision, Bytes),
-    /// The updates after `tail_start`, each with the size of the tail up to and including it.
+    /// The updates after `tail_start`, each with the running size in bytes up to and including it.
     tail: VecDeque<(u64, Bytes)>,
     tail_start: Revision,
     /// The running size at the beginning of the tail.
@@ -37,13 +38,15 @@ impl Log {
         }
     }
 
-    /// Adds older updates from the journal, which are kept for those who are behind.
+    /// Adds older updates from the journal, which serve participants that are behind.
     pub(crate) fn with_older(mut self, older: impl DoubleEndedIterator<Item = Bytes>) -> Self {
         for frame in older.rev() {
+            // There is no revision before zero, so no update can be older.
             let Some(before) = self.tail_start.get().checked_sub(1).and_then(Revision::new) else {
                 break;
             };
             self.tail_start = before;
+            // The sizes are set below, once the first update is known.
             self.tail.push_front((0, frame));
         }
         let mut size = 0;
@@ -61,15 +64,16 @@ impl Log {
         self.tail.push_back((end, frame));
     }
 
-    /// Whether the journal has gathered so many updates that a snapshot is worth its bytes. As
-    /// each snapshot waits for at least its own size in updates, they cost no more than these.
+    /// True if the updates since the last snapshot are worth a new one. Each snapshot waits for at
+    /// least its own size in updates, so all snapshots together cost no more bytes than the
+    /// updates.
     pub(crate) fn wants_snapshot(&self, after_bytes: usize) -> bool {
         let since = self.size() - self.journaled_bytes;
         since >= after_bytes.max(self.journaled.1) as u64
     }
 
-    /// A new snapshot goes to the journal. Returns the revision up to which updates may go: those
-    /// since the previous snapshot stay for those who are behind.
+    /// Takes a new snapshot for the journal. Returns the revision up to which updates may go: those
+    /// since the previous snapshot stay for participants that are behind.
     pub(crate) fn journal(&mut self, revision: Revision, snapshot: Bytes) -> Revision {
         let keep_after = self.journaled.0;
         while self.tail_start < keep_after {
@@ -85,8 +89,9 @@ impl Log {
         keep_after
     }
 
-    /// What somebody at `known` needs to be at the present revision: the updates since, where they
-    /// are here and not larger than the poll; otherwise a snapshot and the few updates after it.
+    /// The frames that bring a peer from `known` to the present revision: the updates since, if the
+    /// tail has them and they are not larger than the poll; otherwise a snapshot and the few
+    /// updates after it.
     pub(crate) fn catch_up(
         &mut self,
         known: Option<Revision>,
@@ -99,6 +104,8 @@ impl Log {
             return self.after(known).collect();
         }
         let stale = self.bytes_after(self.fresh.0);
+        // Up to half its size in updates, the old snapshot and the updates cost less than a new
+        // one.
         if stale.is_none_or(|bytes| bytes > self.fresh.1.len() as u64 / 2) {
             self.fresh = (present, snapshot());
             // The poll may have grown since the last snapshot.
@@ -126,7 +133,7 @@ impl Log {
             .map_or(self.tail_start_bytes, |(end, _)| *end)
     }
 
-    /// How many updates of the tail come up to and including `revision`.
+    /// The number of updates in the tail up to and including `revision`; `None` outside of it.
     fn index_after(&self, revision: Revision) -> Option<usize> {
         let index = revision.get().checked_sub(self.tail_start.get())?;
         usize::try_from(index)
@@ -144,6 +151,7 @@ impl Log {
     }
 
     fn after(&self, revision: Revision) -> impl Iterator<Item = Bytes> {
+        // Outside of the tail there is nothing to send.
         let index = self.index_after(revision).unwrap_or(self.tail.len());
         self.tail.range(index..).map(|(_, frame)| frame.clone())
     }

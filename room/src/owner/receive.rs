@@ -1,4 +1,4 @@
-//! What members send.
+//! Frames from members.
 
 use hustings_protocol::{
     Envelope, Epoch, ErrorCode, Kind, Message, Rejection, Revision, SyncRequest,
@@ -17,18 +17,19 @@ impl Owner {
             Ok(Kind::Pong) => {}
             Ok(Kind::SyncRequest) => match Message::from_envelope(envelope, &self.config.limits) {
                 Ok(Message::SyncRequest(request)) => self.answer_sync(link, request),
+                // Not reached: a `sync:request` is read as nothing else.
                 Ok(_) => {}
                 Err(error) => self.fault(link, error.command_id, error.rejection),
             },
             Ok(kind) if !kind.is_command() => {
                 let rejection = Rejection::new(
                     ErrorCode::Unexpected,
-                    format!("an owner is never sent {kind} here"),
+                    format!("a participant must not send {kind} here"),
                 );
                 self.fault(link, envelope.command_id(), rejection);
             }
-            // A type that is not known may be a later version's command. When it has a number, it
-            // is rejected in its order, like any other command.
+            // An unknown type may be a later version's command. If it has a number, it is rejected
+            // in its order, like any other command.
             Err(error) if envelope.numbering().is_err() => {
                 self.fault(link, error.command_id, error.rejection);
             }
@@ -44,6 +45,7 @@ impl Owner {
             ..
         }) = self.links.get(link)
         else {
+            // Not reached: frames come only from members.
             return;
         };
         let limits = self.config.limits;
@@ -66,13 +68,14 @@ impl Owner {
                 self.send_frame(link, error, About::Command(command_id));
             }
             Ok(Sequenced::Duplicate(outcome)) => {
+                // Always there: the command was recognised by it.
                 if let Some(command_id) = command_id {
                     let frame = answer(command_id, &outcome);
                     self.send_frame(link, frame, About::Command(command_id));
                 }
             }
             Ok(Sequenced::Violation(rejection)) => self.fault(link, command_id, rejection),
-            // Not the command's outcome: it will come again, behind those that are missing.
+            // Not the command's outcome: on a new link it comes again, after the missing ones.
             Ok(Sequenced::Gap(rejection)) => {
                 self.fault(link, None, rejection);
                 self.hang_up(link);
@@ -85,7 +88,7 @@ impl Owner {
         if request.poll_id != self.room.poll_id {
             let rejection = Rejection::new(
                 ErrorCode::WrongPoll,
-                format!("this link is of the poll {}", self.room.poll_id),
+                format!("this link is for the poll {}", self.room.poll_id),
             );
             return self.fault(link, None, rejection);
         }
@@ -99,8 +102,9 @@ impl Owner {
         }
     }
 
-    /// Somebody has seen a later revision of this very journal than it has: it is an old copy, and
-    /// what will be numbered from here on is not what was numbered so before.
+    /// Begins a new epoch if a peer has seen a later revision of this very journal than it has:
+    /// then the journal is an old copy, and the next numbers will stand for other commands than
+    /// they did before.
     pub(super) fn check_rollback(&mut self, link: LinkId, known: Option<(Epoch, Revision)>) {
         let have = self.sequencer.revision;
         let Some((epoch, seen)) = known else { return };
@@ -115,6 +119,7 @@ impl Owner {
             frame: frame.clone(),
         });
         self.event(Event::JournalRolledBack { have, seen });
+        // Not to `link`: the caller syncs it next.
         self.broadcast(frame, Some(link), About::State);
     }
 }

@@ -1,4 +1,4 @@
-//! The authority: one command after the other becomes a revision or is rejected, once.
+//! The authority: each command in turn becomes a revision or is rejected, once.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::log::Log;
 use crate::RestoreError;
 use crate::fold::fold;
 
-/// The poll, its revision, and what has been answered.
+/// The poll, its revision, and the outcomes so far.
 #[derive(Debug, Clone)]
 pub(crate) struct Sequencer {
     pub(crate) poll: Arc<Poll>,
@@ -23,23 +23,23 @@ pub(crate) struct Sequencer {
     pub(crate) dedup: Dedup,
 }
 
-/// What became of a command.
+/// The decision on a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Sequenced {
-    /// It took effect. The frame goes to the journal and to everybody else.
+    /// It was applied. The frame goes to the journal and to everybody else.
     Applied { receipt: Receipt, frame: Bytes },
-    /// It is rejected, for good.
+    /// It was rejected. This is final.
     Rejected { receipt: Receipt },
-    /// It had this outcome before, and gets it again.
+    /// It already had this outcome, and gets it again.
     Duplicate(Outcome),
-    /// It contradicts what its sender sent before. Nothing is recorded.
+    /// It contradicts an earlier command of its sender. Nothing is recorded.
     Violation(Rejection),
-    /// Commands before it are missing: the link has lost something.
+    /// Commands before it are missing: the link has lost frames.
     Gap(Rejection),
 }
 
 impl Sequencer {
-    /// The authority over a poll that has just been made.
+    /// The authority over a new poll.
     pub(crate) fn new(poll: Poll, epoch: Epoch) -> Self {
         let revision = Revision::ZERO;
         let snapshot = poll.encode_state(revision, epoch);
@@ -52,7 +52,7 @@ impl Sequencer {
         }
     }
 
-    /// The authority over a poll whose journal has been read.
+    /// The authority over a poll from its journal.
     pub(crate) fn restore(journal: StoredJournal, limits: &Limits) -> Result<Self, RestoreError> {
         let folded = fold(&journal.log, limits)?;
         let StoredLog { snapshot, mut tail } = journal.log;
@@ -109,7 +109,8 @@ impl Sequencer {
                 self.dedup.record(author, device, receipt.clone());
                 Ok(Sequenced::Applied { receipt, frame })
             }
-            // A refusal has its number, too, or the commands behind it would wait for ever.
+            // A rejection takes its number, too: otherwise the commands behind it would wait for
+            // ever.
             Err(rejection) => {
                 let receipt = receipt(Outcome::Rejected(rejection));
                 self.dedup.record(author, device, receipt.clone());
@@ -118,7 +119,7 @@ impl Sequencer {
         }
     }
 
-    /// Changes the poll, or says why not; returns what everybody else is told.
+    /// Changes the poll, and returns the frame for everybody else; or rejects the command.
     fn apply(
         &mut self,
         envelope: &Envelope<'_>,
@@ -129,10 +130,11 @@ impl Sequencer {
         if envelope.author().is_some_and(|claimed| claimed != author) {
             return Err(Rejection::new(
                 ErrorCode::WrongAuthor,
-                "a link sends its own peer's commands only",
+                "the command names another author than the sender",
             ));
         }
         let command = Command::from_envelope(envelope, limits).map_err(|error| error.rejection)?;
+        // Before `apply`, which cannot be undone: nothing may fail after it.
         let frame = envelope
             .relayed(author, device, self.revision.next())
             .map_err(|error| error.rejection)?;
@@ -140,7 +142,7 @@ impl Sequencer {
         Ok(frame)
     }
 
-    /// What somebody needs to be at the present revision.
+    /// The frames that bring a peer from `known` to the present revision.
     pub(crate) fn catch_up(&mut self, known: Option<(Epoch, Revision)>) -> Vec<Bytes> {
         let known = known.and_then(|(epoch, revision)| (epoch == self.epoch).then_some(revision));
         let (poll, revision, epoch) = (&self.poll, self.revision, self.epoch);
@@ -162,7 +164,7 @@ impl Sequencer {
         (snapshot, keep_after)
     }
 
-    /// The journal turned out to be an old copy of itself: from here on it is another one.
+    /// Begins a new epoch, after the journal turned out to be an old copy.
     pub(crate) fn begin_epoch(&mut self, epoch: Epoch) {
         self.epoch = epoch;
         self.log = Log::new(self.revision, self.poll.encode_state(self.revision, epoch));

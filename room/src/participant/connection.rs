@@ -31,6 +31,7 @@ impl Participant {
     pub(super) fn dial(&mut self, now: Moment) {
         let link = LinkId::dialled(self.dials);
         self.dials += 1;
+        // The retry, too, if a wake came before it.
         self.timers.stop_all();
         self.timers
             .set(TimeoutReason::Dial, now + self.config.dial_timeout);
@@ -42,7 +43,7 @@ impl Participant {
         });
     }
 
-    /// The link is gone, or never was: wait, then try again.
+    /// The link is down, or never came up: waits, then tries again.
     pub(super) fn disconnect(&mut self, reason: DownReason, now: Moment) {
         self.leave_link();
         let delay = self.backoff.next_delay(&self.config.backoff, &mut self.rng);
@@ -69,6 +70,7 @@ impl Participant {
     pub(super) fn leave_link(&mut self) {
         self.phase = Phase::Idle;
         self.timers.stop_all();
+        // Nothing that was sent on this link is assumed to have arrived.
         self.unsend();
         if !self.peers.is_empty() {
             self.peers.clear();

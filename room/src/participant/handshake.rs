@@ -8,7 +8,7 @@ use crate::handshake::{new_nonce, participant_transcript};
 use crate::{ChannelBinding, DownReason, LinkId, Moment, Refused, TimeoutReason};
 
 impl Participant {
-    /// The dialled link is up: says who this is and what it has.
+    /// The dialled link is up: says who this is, and which copy of the poll it has.
     pub(super) fn greet(&mut self, link: LinkId, binding: ChannelBinding, now: Moment) {
         let known = self.replica.known();
         let hello = Hello {
@@ -34,7 +34,7 @@ impl Participant {
         };
     }
 
-    /// The first frame from whoever is at the owner's address.
+    /// The first frame from the peer at the owner's address.
     pub(super) fn receive_in_handshake(
         &mut self,
         link: LinkId,
@@ -47,7 +47,7 @@ impl Participant {
             Message::Challenge(challenge) => {
                 self.check_challenge(link, hello, binding, challenge, now);
             }
-            // Anybody could have said it: it is no reason to give up.
+            // Anybody could have sent it, so it is no reason to give up for good.
             Message::Error(refusal) => {
                 let reason = format!("refused: {}", refusal.rejection);
                 self.hang_up(DownReason::Lost(reason), now);
@@ -62,9 +62,9 @@ impl Participant {
             | Message::Proof(_)
             | Message::Ping
             | Message::Pong => {
-                let message = "the owner's first frame is auth:challenge";
+                let message = "the owner's first frame must be auth:challenge";
                 self.fault(link, Rejection::new(ErrorCode::HandshakeFailed, message));
-                let reason = "whoever answered does not speak the handshake";
+                let reason = "the other side did not follow the handshake";
                 self.hang_up(DownReason::Lost(reason.to_owned()), now);
             }
         }
@@ -78,26 +78,30 @@ impl Participant {
         challenge: Challenge,
         now: Moment,
     ) {
-        // The signature has to be the owner's whose room this is, whoever the frame says it is.
+        // The signature has to be that of the room's owner, whoever the frame claims to be from.
         let transcript = participant_transcript(self.room.owner, hello, challenge.nonce, binding);
         let proved = transcript.verify(Side::Owner, &challenge.signature);
         if proved.is_err() {
             return self.refused(Refused::NotTheOwner);
         }
+        // After the proof: only the owner itself may end the attempts for good.
         if challenge.v != VERSION {
-            let message = format!("the owner speaks version {}, not {VERSION}", challenge.v);
+            let message = format!(
+                "the owner uses protocol version {}, not {VERSION}",
+                challenge.v
+            );
             let rejection = Rejection::new(ErrorCode::UnsupportedVersion, message);
             return self.refused(Refused::ByOwner(rejection));
         }
         let signature = transcript.sign(Side::Participant, &self.key);
         self.send(link, &Message::Proof(Proof { signature }));
-        // From here on the owner may take its time: the poll may be large, and the line slow.
+        // From here on the owner may take its time: the poll may be large, and the network slow.
         self.timers.stop(TimeoutReason::Handshake);
         let session = Session::new(link, &self.config, now);
         self.timers
             .set(TimeoutReason::Liveness, session.liveness.deadline());
         self.phase = Phase::Joining(session);
-        // The owner reads them behind the proof, so there is no round trip to wait for.
+        // The owner reads them after the proof, so there is no round trip to wait for.
         self.send_commands();
     }
 }

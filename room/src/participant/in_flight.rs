@@ -14,7 +14,7 @@ pub(crate) struct Entry {
     pub(crate) command_id: CommandId,
     pub(crate) command: Command,
     pub(crate) frame: Bytes,
-    /// Whether it was sent on the present link.
+    /// True if it was sent on the present link.
     pub(crate) sent: bool,
 }
 
@@ -22,13 +22,13 @@ pub(crate) struct Entry {
 #[derive(Debug, Clone)]
 pub(crate) struct InFlight {
     next_seq: Seq,
-    /// In the order of their numbers, which is the order of their outcomes, too: what is looked for is
-    /// at the front or near it.
+    /// In the order of their numbers, which is also the order of their outcomes: a search finds its
+    /// entry at the front or near it.
     entries: VecDeque<Entry>,
 }
 
 impl InFlight {
-    /// What the outbox has stored.
+    /// The outbox from its stored data.
     pub(crate) fn restore(stored: StoredOutbox, limits: &Limits) -> Result<Self, RestoreError> {
         let mut in_flight = Self {
             next_seq: stored.next_seq,
@@ -58,7 +58,7 @@ impl InFlight {
         self.next_seq
     }
 
-    /// The oldest command that may still be sent; all before it have had their outcome.
+    /// The lowest number that may still be sent; every earlier command has had its outcome.
     pub(crate) fn oldest(&self) -> Seq {
         self.entries
             .front()
@@ -79,11 +79,12 @@ impl InFlight {
             frame,
             sent: false,
         });
+        // A stored `next_seq` is already past every entry, and must not go back.
         self.next_seq = self.next_seq.max(seq.next());
     }
 
-    /// The next command to send, marked as sent: in order, and never so far ahead of the oldest that
-    /// the owner could have forgotten that one.
+    /// The next command to send, marked as sent: in order, and never so far ahead of the oldest
+    /// that the owner could have forgotten that one.
     pub(crate) fn take_next(&mut self) -> Option<(CommandId, Bytes)> {
         let end = self.oldest().get() + WINDOW;
         let entry = self
@@ -95,7 +96,8 @@ impl InFlight {
         Some((entry.command_id, entry.frame.clone()))
     }
 
-    /// Nothing that was sent is assumed to have arrived. Returns what is unsent now.
+    /// Marks every command as not sent, because nothing is assumed to have arrived. Returns those
+    /// that were marked as sent.
     pub(crate) fn unsend(&mut self) -> Vec<CommandId> {
         let mut unsent = Vec::new();
         for entry in &mut self.entries {
@@ -106,7 +108,7 @@ impl InFlight {
         unsent
     }
 
-    /// This frame was not sent after all. Returns the command that it carried.
+    /// This frame was not sent after all. Returns the command in it.
     pub(crate) fn unsend_frame(&mut self, frame: &[u8]) -> Option<CommandId> {
         let mut entries = self.entries.iter_mut();
         let entry = entries.find(|entry| entry.sent && entry.frame == frame)?;

@@ -1,4 +1,4 @@
-//! What comes from the other end of the link.
+//! Frames from the owner.
 
 use bytes::Bytes;
 use hustings_protocol::{
@@ -17,6 +17,7 @@ impl Participant {
                 return self.receive_in_handshake(link, &hello, &binding, message, now);
             }
             Phase::Joining(session) | Phase::Joined(session) => session.liveness.heard(now),
+            // No link is up: a transport that keeps its contract delivers nothing yet.
             Phase::Idle | Phase::Dialling { .. } => return,
         }
         match message {
@@ -42,8 +43,8 @@ impl Participant {
         }
     }
 
-    /// A later version may send types that are not known here, so the link goes on. But if the
-    /// answer to a question cannot be read, the same question will not do.
+    /// A later version may send unknown types, so the link stays up. But if the answer to a request
+    /// cannot be read, the same request will not help.
     pub(super) fn receive_unreadable(&mut self, link: LinkId, rejection: Rejection, now: Moment) {
         let reason = DownReason::Lost(rejection.to_string());
         self.fault(link, rejection);
@@ -56,8 +57,8 @@ impl Participant {
         }
     }
 
-    /// Who is here. A list that begins with the owner's own device is complete; any other has only
-    /// who came or went.
+    /// Updates the list of peers. A list that begins with the owner's own device is complete; any
+    /// other has only changes.
     pub(super) fn receive_peers(&mut self, peers: Vec<PeerInfo>, now: Moment) {
         let first = peers.first().map(|peer| (peer.peer_id, peer.device));
         if let Phase::Joining(session) = &self.phase {
@@ -86,8 +87,9 @@ impl Participant {
     pub(super) fn receive_update(&mut self, link: LinkId, update: &Update, frame: &Bytes) {
         let progress = self.take_update(update, frame);
         self.progressed(link, progress);
-        // The owner relays to others only, but a device that lost its link before the answer finds
-        // its own commands among what it missed. That is as good as the answer.
+        // The owner does not relay a command to its sender. But a device that lost its link before
+        // the answer finds its own commands among the missed updates, and that is as good as the
+        // answer.
         if update.author == self.peer && update.device == self.device {
             self.settle(
                 update.numbered.command_id,
@@ -102,11 +104,12 @@ impl Participant {
             revision,
         } = ack;
         let state = CommandState::Applied(revision);
+        // Settled already: its update came first, or the answer came twice.
         let Some(entry) = self.settle(command_id, state) else {
             return;
         };
-        // It is an update like any other, of which this side has the content: the bytes that it sent
-        // are those that the owner relays to everybody else.
+        // It is an update like any other, and this side has its content: the bytes that it sent are
+        // those that the owner relays.
         let limits = &self.config.limits;
         let relayed = Envelope::parse(&entry.frame, limits.max_command_bytes, limits)
             .and_then(|envelope| envelope.relayed(self.peer, self.device, revision));
@@ -137,6 +140,7 @@ impl Participant {
         if let Some(command_id) = command_id {
             self.settle(command_id, CommandState::Rejected(rejection));
         } else if matches!(self.phase, Phase::Joining(_)) {
+            // With these two, another attempt would end the same way.
             let is_final = [ErrorCode::UnknownPoll, ErrorCode::BadSignature];
             if is_final.contains(&rejection.code) {
                 self.refused(Refused::ByOwner(rejection));
@@ -170,17 +174,17 @@ impl Participant {
                 }
             }
             Progress::Old => {}
-            // Until the answer comes, everything newer is a gap, too.
+            // Until the answer comes, every newer update is a gap, too.
             Progress::Gap => self.ask(link, Ask::Missing),
             Progress::Diverged => {
-                let message = "an update does not fit the poll";
+                let message = "an update cannot be applied to this copy of the poll";
                 self.fault(link, Rejection::new(ErrorCode::Unexpected, message));
                 self.ask(link, Ask::Everything);
             }
         }
     }
 
-    /// Asks for what was missed; or for everything, when that would not help.
+    /// Asks for the missing updates, or for the whole poll if those would not help.
     pub(super) fn ask(&mut self, link: LinkId, ask: Ask) {
         let poll_id = self.room.poll_id;
         let known = match ask {
@@ -190,6 +194,8 @@ impl Participant {
         let Some(session) = self.session_mut(link) else {
             return;
         };
+        // An open request that asks for as much is enough. On a blocked link `handle_writable`
+        // sends it.
         if session.asked.is_none_or(|asked| asked < ask) {
             session.asked = Some(ask);
             if !session.blocked {

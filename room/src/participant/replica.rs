@@ -8,7 +8,7 @@ use hustings_protocol::{Epoch, Limits, Poll, PollState, Revision, RoomId, Stored
 use crate::fold::fold;
 use crate::{Record, RestoreError};
 
-/// What the owner has confirmed, and how much of the cache it fills.
+/// The confirmed poll, and the size of its cache.
 #[derive(Debug, Clone)]
 pub(crate) struct Replica {
     room: RoomId,
@@ -20,26 +20,26 @@ struct Confirmed {
     epoch: Epoch,
     revision: Revision,
     poll: Arc<Poll>,
-    /// Sizes of the cached snapshot and of the updates cached since.
+    /// Sizes in bytes of the cached snapshot, and of the updates cached since.
     snapshot_bytes: usize,
     tail_bytes: usize,
 }
 
-/// What became of something that the owner sent.
+/// The effect of a frame from the owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// The copy moved forward, and this goes to the cache.
+    /// The copy moved forward; this record goes to the cache.
     Forward(Record),
-    /// The copy had it already.
+    /// The copy already had it.
     Old,
-    /// Something before it is missing.
+    /// An update before it is missing.
     Gap,
-    /// It does not fit the copy: one of the two is wrong, and it is not the owner.
+    /// It does not fit the copy. One of the two is wrong, and the owner is right by definition.
     Diverged,
 }
 
 impl Replica {
-    /// What the cache has stored.
+    /// The replica from its cache.
     pub(crate) fn restore(
         room: RoomId,
         stored: Option<&StoredLog>,
@@ -70,7 +70,7 @@ impl Replica {
             .map(|confirmed| (confirmed.epoch, confirmed.revision))
     }
 
-    /// The whole poll. An older revision of the same journal is not a way forward.
+    /// Takes the whole poll. An older revision of the same journal is ignored.
     pub(crate) fn take_state(&mut self, state: PollState, frame: &Bytes) -> Progress {
         if state.poll.poll_id() != self.room.poll_id || state.poll.owner() != self.room.owner {
             return Progress::Diverged;
@@ -94,7 +94,7 @@ impl Replica {
         })
     }
 
-    /// One more command that took effect.
+    /// Takes one more update.
     pub(crate) fn take_update(
         &mut self,
         update: &Update,
@@ -120,7 +120,7 @@ impl Replica {
         }
         confirmed.revision = update.revision;
         confirmed.tail_bytes += frame.len();
-        // As with the owner's journal: a snapshot waits for its own size in updates.
+        // As in the owner's journal, a snapshot waits for its own size in updates.
         if confirmed.tail_bytes >= snapshot_after_bytes.max(confirmed.snapshot_bytes) {
             let frame = confirmed
                 .poll
