@@ -1,19 +1,19 @@
-//! What the page around the wasm offers: the parts of `navigator`, and errors in words.
+//! The page around the wasm: the parts of `navigator`, and errors in words.
 
 use js_sys::Reflect;
 use wasm_bindgen::{JsCast, JsValue};
 
-/// A part of `navigator`, in a window or a worker; `None` where this browser, or an insecure page,
-/// has none.
+/// A part of `navigator`, in a window or a worker; `None` if this browser or an insecure page does
+/// not have it.
 pub(crate) fn navigator(part: &str) -> Option<JsValue> {
     let navigator = Reflect::get(&js_sys::global(), &"navigator".into()).ok()?;
-    // Asked for a part of nothing, `Reflect` throws.
+    // `Reflect` throws on a part of `undefined`.
     let part = Reflect::get(&navigator, &part.into()).ok()?;
     (!part.is_undefined() && !part.is_null()).then_some(part)
 }
 
-/// What JavaScript threw, for people: with the name of the kind of error, which is often all that
-/// is said.
+/// The text of something that JavaScript threw, with the name of the kind of error, which is often
+/// all there is.
 pub(crate) fn describe(thrown: &JsValue) -> String {
     if let Some(exception) = thrown.dyn_ref::<web_sys::DomException>() {
         return named(&exception.name(), &exception.message());
@@ -24,7 +24,7 @@ pub(crate) fn describe(thrown: &JsValue) -> String {
     }
 }
 
-/// The name of an exception and what it says, if it says anything.
+/// The name of an exception, and its message if it has one.
 pub(crate) fn named(name: &str, message: &str) -> String {
     if message.is_empty() {
         name.to_owned()

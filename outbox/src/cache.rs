@@ -1,4 +1,4 @@
-//! What a participant keeps of a poll, to show it while the owner is away.
+//! The cache: a participant's copy of a poll, to show it while the owner is away.
 
 use bytes::Bytes;
 use hustings_protocol::{DeviceId, Revision, RoomId, StoredLog};
@@ -7,18 +7,18 @@ use crate::keys::{self, unknown_key};
 use crate::log::Log;
 use crate::{Batch, Store, StoreError};
 
-/// Names a participant's copy of one poll: the snapshot it got and the updates it got since.
+/// The name of a participant's copy of one poll: the snapshot that it got, and the updates since.
 ///
-/// It holds no state: the changing methods add to a [`Batch`], and [`load`](Cache::load) reads.
-/// A [`Relaxed`](crate::Durability::Relaxed) commit is enough: what a loss of power takes, the
-/// owner sends again.
+/// It has no state: the changing methods add to a [`Batch`], and [`load`](Cache::load) reads. A
+/// [`Relaxed`](crate::Durability::Relaxed) commit is enough: the owner sends again what a loss of
+/// power takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cache {
     log: Log,
 }
 
 impl Cache {
-    /// This device's cache of this room. Each device has its own, as each has its own outbox: two
+    /// This device's cache of this room. Each device has its own, as it has its own outbox: two
     /// tabs that share a store are two participants, and may be at different revisions.
     #[must_use]
     pub const fn new(device: DeviceId, room: RoomId) -> Self {
@@ -27,17 +27,17 @@ impl Cache {
         }
     }
 
-    /// Which poll's cache this is.
+    /// The room of this cache.
     #[must_use]
     pub const fn room_id(&self) -> RoomId {
         self.log.room
     }
 
-    /// Begins a history: forgets what there was and starts with this snapshot.
+    /// Begins a history: removes the old one and starts with this snapshot.
     ///
-    /// For the first snapshot of a room and whenever the owner has a new
-    /// [`Epoch`](hustings_protocol::Epoch): updates of the old history, whose revisions may be
-    /// higher, would otherwise seem to follow the new snapshot.
+    /// Call it for the first snapshot of a room, and when the owner has a new
+    /// [`Epoch`](hustings_protocol::Epoch): otherwise updates of the old history, whose revisions
+    /// may be higher, would seem to follow the new snapshot.
     pub fn begin(&self, batch: &mut Batch, revision: Revision, frame: &[u8]) {
         self.remove(batch);
         self.put_snapshot(batch, revision, frame, revision);
@@ -45,8 +45,8 @@ impl Cache {
 
     /// Replaces the snapshot and removes the updates up to and including `keep_after`.
     ///
-    /// `keep_after` is at most `revision`; a later one counts as `revision`. Where it is earlier,
-    /// the update of `revision` itself has been appended, before or in this batch.
+    /// `keep_after` is at most `revision`; a later one counts as `revision`. If it is earlier, the
+    /// update of `revision` itself must have been appended, before or in this batch.
     pub fn put_snapshot(
         &self,
         batch: &mut Batch,
@@ -62,7 +62,7 @@ impl Cache {
         self.log.append(batch, revision, frame);
     }
 
-    /// Removes all of the poll.
+    /// Removes everything of the poll.
     pub fn remove(&self, batch: &mut Batch) {
         self.log.remove(batch);
     }
@@ -71,8 +71,8 @@ impl Cache {
     ///
     /// # Errors
     ///
-    /// What the store says, and [`StoreError::Corrupt`], naming the record, where an update is
-    /// missing, there is no snapshot, or a record does not read as what was written.
+    /// The store's own errors, and [`StoreError::Corrupt`] with the name of the record if an update
+    /// is missing, there is no snapshot, or a record is damaged.
     pub async fn load(&self, store: &impl Store) -> Result<Option<StoredLog>, StoreError> {
         let scanned = self.log.scan(store).await?;
         match scanned.others.first() {

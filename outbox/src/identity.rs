@@ -1,4 +1,4 @@
-//! Who the user of a store is.
+//! The identity of a store's user.
 
 use std::fmt;
 
@@ -9,19 +9,20 @@ use hustings_protocol::{DeviceId, PeerId};
 use crate::keys::{self, Fields, Key, corrupt, unknown_key};
 use crate::{Batch, Durability, Store, StoreError};
 
-/// How many characters a token has: 130 bits.
+/// The length of a token in characters: 130 bits.
 const TOKEN_LEN: usize = 26;
 
-/// What a token is written in. A PeerServer gets it unescaped in a URL, so letters and digits only.
+/// The characters of a token. A PeerServer gets it unescaped in a URL, so letters and digits only.
 const TOKEN_ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
-/// What [`Identity::from_seed`] signs to get a token that only the holder of the key can know.
+/// The text that [`Identity::from_seed`] signs to make a token that only the holder of the key can
+/// know.
 const TOKEN_CONTEXT: &[u8] = b"hustings/outbox/token-from-seed";
 
 /// A person's key, and the device that acts for them.
 ///
-/// The key and the token are one per store, the device is one per slot (a browser's tabs each have
-/// a slot; natively there is slot 0). The secret leaves this type only through
+/// There is one key and one token for each store, and one device for each slot (the tabs of a
+/// browser have a slot each; natively there is slot 0). The secret leaves this type only through
 /// [`signing_key`](Identity::signing_key); `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -31,17 +32,17 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Reads the identity of a slot; what is not there yet is made, and committed
+    /// Reads the identity of a slot. Missing parts are made, and committed
     /// [`Strict`](Durability::Strict)ly before this returns.
     ///
-    /// A store cannot compare and swap, so whoever may run this twice at the same time on a new
-    /// store (two tabs of a browser that opens them together) holds a lock around it, or one of
-    /// the two goes on with an identity that is lost.
+    /// A store cannot compare and swap. If two callers may run this at the same time on a new store
+    /// (two tabs of a browser that opens them together), they must hold a lock around it; otherwise
+    /// one of them continues with an identity that is lost.
     ///
     /// # Errors
     ///
-    /// What the store says, [`StoreError::Corrupt`] for a record that is no identity, and
-    /// [`StoreError::Io`] where the platform gives no random bytes.
+    /// The store's own errors, [`StoreError::Corrupt`] for a damaged record, and [`StoreError::Io`]
+    /// if the platform gives no random bytes.
     pub async fn load_or_create(store: &impl Store, slot: u32) -> Result<Self, StoreError> {
         let stored = Stored::read(store).await?;
         let mut batch = Batch::new();
@@ -94,7 +95,7 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// What the store says, and [`StoreError::Corrupt`] for a record that is no identity.
+    /// The store's own errors, and [`StoreError::Corrupt`] for a damaged record.
     #[cfg(target_family = "wasm")]
     pub(crate) async fn slots(store: &impl Store) -> Result<Vec<(u32, DeviceId)>, StoreError> {
         let devices = Stored::read(store).await?.devices.into_iter();
@@ -103,26 +104,27 @@ impl Identity {
             .collect()
     }
 
-    /// Who this is.
+    /// The person's id: the public half of the key.
     #[must_use]
     pub fn peer_id(&self) -> PeerId {
         PeerId::from_bytes(self.signing_key.verifying_key().to_bytes())
     }
 
-    /// Which device acts.
+    /// The device of this slot.
     #[must_use]
     pub const fn device(&self) -> DeviceId {
         self.device
     }
 
-    /// The key that proves it. Whoever has it is this person.
+    /// The key that proves the identity. Anybody who has it is this person.
     #[must_use]
     pub const fn signing_key(&self) -> &SigningKey {
         &self.signing_key
     }
 
-    /// What reclaims this identity's address from a signalling server after a reload: 26 lower-case
-    /// letters and digits, which need no escaping in a URL. The server sees it; nobody else should.
+    /// The token that reclaims this identity's address from a signalling server after a reload: 26
+    /// lower-case letters and digits, which need no escaping in a URL. The server sees it; nobody
+    /// else should.
     #[must_use]
     pub fn token(&self) -> &str {
         &self.token
@@ -138,10 +140,11 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// What a store has of an identity.
+/// The stored parts of an identity.
 struct Stored {
     key: Option<(SigningKey, String)>,
-    /// By slot, in order, as they were stored: what is wrong with one is that slot's trouble.
+    /// The devices by slot, in order, still as bytes: a damaged one is an error only for its own
+    /// slot.
     devices: Vec<(u32, Bytes)>,
 }
 
@@ -151,7 +154,7 @@ impl Stored {
             key: None,
             devices: Vec::new(),
         };
-        // The identity's key begins the slots' keys, so it comes first.
+        // The key's record comes first: its store key is a prefix of those of the slots.
         let range = Key::new(keys::IDENTITY).prefix_range();
         for (key, value) in store.scan(range).await? {
             let mut fields = Fields::after(&key, 1);
@@ -180,7 +183,7 @@ fn read_key(value: &Bytes) -> Result<(SigningKey, String), StoreError> {
         Ok(text) if text.len() == TOKEN_LEN && token.iter().all(|c| TOKEN_ALPHABET.contains(c)) => {
             Ok((SigningKey::from_bytes(seed), text.to_owned()))
         }
-        Ok(_) | Err(_) => Err(corrupt("the identity", "the token is not one")),
+        Ok(_) | Err(_) => Err(corrupt("the identity", "the token is invalid")),
     }
 }
 
@@ -190,7 +193,7 @@ fn read_device(slot: u32, value: &Bytes) -> Result<DeviceId, StoreError> {
         .map_err(|_| {
             corrupt(
                 format_args!("the device of slot {slot}"),
-                "a device id has 5 bytes",
+                "a device id must have 5 bytes",
             )
         })
 }

@@ -1,4 +1,4 @@
-//! What an owner keeps of a poll that it hosts.
+//! The journal: the poll that an owner hosts.
 
 use bytes::Bytes;
 use hustings_protocol::{DeviceId, PeerId, Receipt, Revision, RoomId, StoredJournal, WINDOW};
@@ -7,11 +7,11 @@ use crate::keys::{self, Fields, Key, corrupt, unknown_key};
 use crate::log::Log;
 use crate::{Batch, Store, StoreError};
 
-/// Names the journal of one poll: a log of snapshots and updates, and the receipts that make each
-/// command take effect once.
+/// The name of the journal of one poll: a log of snapshots and updates, and the receipts by which
+/// each command is applied only once.
 ///
-/// It holds no state: the changing methods add to a [`Batch`], which the caller commits
-/// [`Strict`](crate::Durability::Strict)ly, the update and its receipt in one, and
+/// It has no state: the changing methods add to a [`Batch`], which the caller commits
+/// [`Strict`](crate::Durability::Strict)ly, with an update and its receipt in one, and
 /// [`load`](Journal::load) reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Journal {
@@ -27,13 +27,13 @@ impl Journal {
         }
     }
 
-    /// Which poll's journal this is.
+    /// The room of this journal.
     #[must_use]
     pub const fn room_id(&self) -> RoomId {
         self.log.room
     }
 
-    /// Begins a history: forgets what there was, receipts included, and starts with this snapshot.
+    /// Begins a history: removes the old one with its receipts, and starts with this snapshot.
     ///
     /// Frames of an earlier history, even with higher revisions, never follow the new snapshot.
     pub fn begin(&self, batch: &mut Batch, revision: Revision, frame: &[u8]) {
@@ -43,9 +43,9 @@ impl Journal {
 
     /// Replaces the snapshot and removes the updates up to and including `keep_after`.
     ///
-    /// An owner keeps some older updates to serve who is a little behind, so `keep_after` is at
-    /// most `revision`; a later one counts as `revision`. Where it is earlier, the update of
-    /// `revision` itself has been appended, before or in this batch.
+    /// An owner keeps some older updates for participants that are a little behind, so `keep_after`
+    /// is at most `revision`; a later one counts as `revision`. If it is earlier, the update of
+    /// `revision` itself must have been appended, before or in this batch.
     pub fn put_snapshot(
         &self,
         batch: &mut Batch,
@@ -65,7 +65,7 @@ impl Journal {
         self.log.append(batch, revision, frame);
     }
 
-    /// Records what a command of this device came to, in place of the command
+    /// Records the outcome of a command of this device, in place of the outcome of the command
     /// [`WINDOW`] before it.
     pub fn receipt(&self, batch: &mut Batch, author: PeerId, device: DeviceId, receipt: &Receipt) {
         let key = self
@@ -79,7 +79,7 @@ impl Journal {
         batch.put(key.bytes(), value);
     }
 
-    /// Removes all of the poll: log and receipts.
+    /// Removes everything of the poll: log and receipts.
     pub fn remove(&self, batch: &mut Batch) {
         batch.delete(Key::new(keys::JOURNAL_INDEX).room(self.room_id()).bytes());
         self.log.remove(batch);
@@ -89,8 +89,8 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// What the store says, and [`StoreError::Corrupt`], naming the record, where an update is
-    /// missing, there is no snapshot, or a record does not read as what was written.
+    /// The store's own errors, and [`StoreError::Corrupt`] with the name of the record if an update
+    /// is missing, there is no snapshot, or a record is damaged.
     pub async fn load(&self, store: &impl Store) -> Result<Option<StoredJournal>, StoreError> {
         let scanned = self.log.scan(store).await?;
         let mut receipts = Vec::with_capacity(scanned.others.len());
@@ -109,16 +109,16 @@ impl Journal {
                 None => Ok(None),
             };
         };
-        // The ring has them by slot.
+        // The scan gives them by slot of the ring.
         receipts.sort_unstable_by_key(|(author, device, receipt)| (*author, *device, receipt.seq));
         Ok(Some(StoredJournal { log, receipts }))
     }
 
-    /// Every poll that the store has a journal of, in the order of the room links.
+    /// Every room that has a journal in the store, in the order of the room links.
     ///
     /// # Errors
     ///
-    /// What the store says, and [`StoreError::Corrupt`] for a key that no journal has.
+    /// The store's own errors, and [`StoreError::Corrupt`] for a key that is not a journal's.
     pub async fn list(store: &impl Store) -> Result<Vec<RoomId>, StoreError> {
         let range = Key::new(keys::JOURNAL_INDEX).prefix_range();
         let index = store.scan(range).await?;

@@ -1,8 +1,8 @@
-//! Where each record is: the layout of the keys (see the table in the crate's documentation).
+//! Keys: the place of each record (see the table in the crate's documentation).
 //!
 //! Every field has a fixed width and every integer is big-endian, so the order of the keys is the
-//! order of what they mean and no key is the beginning of another scope's key. A tag is never used
-//! for something else: a kind of record whose layout changes gets a new one.
+//! order of their values, and no key is a prefix of another scope's key. A tag never gets another
+//! meaning: a kind of record whose layout changes gets a new one.
 
 use std::fmt;
 use std::ops::Range;
@@ -12,11 +12,11 @@ use hustings_protocol::{DeviceId, PeerId, PollId, RoomId};
 
 use crate::StoreError;
 
-/// Who the user of the store is, and the device id of each slot.
+/// The identity of the store's user, and the device id of each slot.
 pub(crate) const IDENTITY: u8 = 0x01;
 /// The outboxes.
 pub(crate) const OUTBOX: u8 = 0x10;
-/// Which journals there are, so that listing them does not read them.
+/// The list of journals, so that they can be listed without being read.
 pub(crate) const JOURNAL_INDEX: u8 = 0x20;
 /// The journals.
 pub(crate) const JOURNAL: u8 = 0x21;
@@ -30,7 +30,7 @@ pub(crate) const TAIL: u8 = 0x01;
 /// One receipt of a journal.
 pub(crate) const RECEIPT: u8 = 0x02;
 
-/// A key that is being put together.
+/// A key under construction.
 #[derive(Debug, Clone)]
 pub(crate) struct Key(Vec<u8>);
 
@@ -79,6 +79,7 @@ impl Key {
 
     /// Every key that begins with this one, itself included.
     pub(crate) fn prefix_range(self) -> Range<Bytes> {
+        // The next larger prefix. Trailing 0xff bytes cannot grow, so the byte before them does.
         let mut end = self.0.clone();
         while end.last() == Some(&u8::MAX) {
             end.pop();
@@ -89,13 +90,14 @@ impl Key {
     }
 }
 
-/// Takes a key apart, field by field; `None` where it is too short.
+/// Takes a key apart, field by field; `None` if it is too short.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
     /// The fields after the first `skip` bytes, which the caller knows.
     pub(crate) fn after(key: &'a [u8], skip: usize) -> Self {
+        // A key that is too short has no fields left, and the caller finds that out.
         Self(key.get(skip..).unwrap_or_default())
     }
 
@@ -127,6 +129,7 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn room(&mut self) -> Option<RoomId> {
         let owner = self.peer()?;
+        // Any 16 bytes are a UUID here; a key is only compared, never checked for a version.
         let poll_id = PollId::from_uuid(uuid::Uuid::from_bytes(self.take()?));
         Some(RoomId { owner, poll_id })
     }
@@ -136,7 +139,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The error of a record that does not read as what was written.
+/// The error of a record that is damaged.
 pub(crate) fn corrupt(record: impl fmt::Display, reason: impl fmt::Display) -> StoreError {
     StoreError::Corrupt {
         record: record.to_string(),
@@ -144,7 +147,7 @@ pub(crate) fn corrupt(record: impl fmt::Display, reason: impl fmt::Display) -> S
     }
 }
 
-/// The error of a key that is in the range of `scope` and not one of its layout.
+/// The error of a key that is in the range of `scope` but not of its layout.
 pub(crate) fn unknown_key(scope: impl fmt::Display, key: &[u8]) -> StoreError {
     struct Hex<'a>(&'a [u8]);
     impl fmt::Display for Hex<'_> {

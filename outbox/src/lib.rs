@@ -1,25 +1,26 @@
-//! What hustings keeps, and how it stays true when a process, a tab or the power goes away.
+//! The durable data of hustings, and how it stays correct when a process, a tab or the power goes
+//! away.
 //!
-//! A [`Store`] is an ordered map from bytes to bytes with atomic batches and a stated durability.
-//! Everything durable goes through one, and each kind of data has a type that knows where its
-//! records are and what makes them valid:
+//! A [`Store`] is an ordered map from bytes to bytes, with atomic batches of a stated durability.
+//! Everything durable goes through one. Each kind of data has a type that knows the keys of its
+//! records and checks them:
 //!
-//! - [`Outbox`]: what a device has submitted and not yet heard the outcome of
-//! - [`Journal`]: what an owner keeps of a poll that it hosts: snapshot, updates, receipts
-//! - [`Cache`]: what a participant keeps of a poll, to show it while the owner is away
-//! - [`Identity`]: who the user is: the key, the device, the signalling token
+//! - [`Outbox`]: the commands that a device has submitted and that have no outcome yet
+//! - [`Journal`]: the poll that an owner hosts: snapshot, updates, receipts
+//! - [`Cache`]: a participant's copy of a poll, to show it while the owner is away
+//! - [`Identity`]: the user's key, device and signalling token
 //!
 //! The first three are names without state. Their changing methods are pure: they add to a
-//! [`Batch`], and whoever holds the batch commits it, several changes of several of them in one.
-//! So the caller decides what is atomic: an update, its receipt and nothing between them.
+//! [`Batch`]. The holder of the batch commits it, with several changes of several of them in one.
+//! So the caller decides what is atomic, for instance an update and its receipt.
 //!
 //! # What it never does
 //!
 //! - It never decides when something is durable enough: the caller names the [`Durability`].
-//! - It never skips a record. A record that does not read as what was written, or that is missing
-//!   between two others, is [`StoreError::Corrupt`] with the record's name.
+//! - It never skips a record. A record that is damaged, or that is missing between two others, is
+//!   [`StoreError::Corrupt`] with the record's name.
 //! - It never reads a clock, retries, logs, or repairs in silence.
-//! - It never knows what is in a frame. Frames are the bytes that went over the wire.
+//! - It never looks into a frame. Frames are the bytes that went over the wire.
 //!
 //! # Stores
 //!
@@ -34,15 +35,15 @@
 //! # One store, several tabs
 //!
 //! A file has one process; a browser's database has as many tabs as the user opens. There (on wasm)
-//! `Slot` makes each tab a device of its own, lets a tab deliver what a closed one left pending, and
-//! makes tabs that open a new profile together get one identity. `HostingLock` sees to it that one
-//! tab hosts. Natively the lock on the file does the same.
+//! `Slot` makes each tab a device of its own, lets a tab deliver the commands of a closed one, and
+//! gives one identity to tabs that open a new profile together. `HostingLock` lets only one tab
+//! host. Natively the lock on the file does the same.
 //!
 //! # Keys
 //!
 //! Fixed-width fields, one after the other, integers big-endian, so that the order of the keys is
-//! the order of what they mean. `room` is the owner's peer id (32 bytes) and the poll id (16):
-//! two owners may host polls of one id, and a device may take part in both.
+//! the order of their values. `room` is the owner's peer id (32 bytes) and the poll id (16): two
+//! owners may have polls with the same id, and a device may take part in both.
 //!
 //! | tag | then | value |
 //! |---|---|---|
@@ -57,8 +58,8 @@
 //! | `30` | device, room, `00` | cache: revision (8), the snapshot's frame |
 //! | `30` | device, room, `01`, revision (8) | cache: an update's frame |
 //!
-//! What is loaded together is one range, so one scan reads it as of one moment. A kind of record
-//! whose layout changes gets a new tag; an old tag is never used for something else.
+//! Records that are loaded together are in one range, so one scan reads them as of one moment. A
+//! kind of record whose layout changes gets a new tag; an old tag never gets another meaning.
 //!
 //! # Example
 //!

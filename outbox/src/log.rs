@@ -6,7 +6,7 @@ use hustings_protocol::{DeviceId, Revision, RoomId, StoredLog};
 use crate::keys::{self, Fields, Key, corrupt, unknown_key};
 use crate::{Batch, Store, StoreError};
 
-/// Names the log of one room, and of one device where each device keeps its own.
+/// The name of the log of one room, and of one device if each device has its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Log {
     tag: u8,
@@ -15,7 +15,7 @@ pub(crate) struct Log {
     pub(crate) room: RoomId,
 }
 
-/// What a scan of a log's scope found.
+/// The result of a scan of a log's scope.
 #[derive(Debug)]
 pub(crate) struct Scanned {
     pub(crate) log: Option<StoredLog>,
@@ -60,7 +60,8 @@ impl Log {
         value.put_u64(revision.get());
         value.put_slice(frame);
         batch.put(self.part(keys::SNAPSHOT).bytes(), value.freeze());
-        // What the snapshot does not cover is never deleted, whatever the caller asks for.
+        // Updates that the snapshot does not include are never deleted, whatever the caller asks
+        // for.
         let keep_from = keep_after.min(revision).get() + 1;
         let start = self.part(keys::TAIL).bytes();
         let end = self.part(keys::TAIL).number(keep_from).bytes();
@@ -76,7 +77,7 @@ impl Log {
         batch.delete_range(self.scope().prefix_range());
     }
 
-    /// Reads every record of the scope in one scan, so at one moment, and validates the log.
+    /// Reads every record of the scope in one scan, and so as of one moment, and checks the log.
     pub(crate) async fn scan(&self, store: &impl Store) -> Result<Scanned, StoreError> {
         let mut snapshot = None;
         let mut tail: Vec<(Revision, Bytes)> = Vec::new();

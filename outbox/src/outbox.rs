@@ -1,4 +1,4 @@
-//! What a device has submitted and not yet heard the outcome of.
+//! The outbox: the commands that a device has submitted and that have no outcome yet.
 
 use bytes::Bytes;
 use hustings_protocol::{DeviceId, RoomId, Seq, StoredOutbox};
@@ -6,9 +6,9 @@ use hustings_protocol::{DeviceId, RoomId, Seq, StoredOutbox};
 use crate::keys::{self, Fields, Key, corrupt, unknown_key};
 use crate::{Batch, Store, StoreError};
 
-/// Names the outbox of one device for one room.
+/// The name of the outbox of one device for one room.
 ///
-/// It holds no state: the changing methods add to a [`Batch`], which the caller commits
+/// It has no state: the changing methods add to a [`Batch`], which the caller commits
 /// [`Strict`](crate::Durability::Strict)ly, and [`load`](Outbox::load) reads.
 ///
 /// An outbox belongs to a device because a browser's tab slots share one store, and each of them
@@ -26,22 +26,22 @@ impl Outbox {
         Self { device, room }
     }
 
-    /// Whose outbox this is.
+    /// The device of this outbox.
     #[must_use]
     pub const fn device(&self) -> DeviceId {
         self.device
     }
 
-    /// Where its commands go.
+    /// The room to which its commands go.
     #[must_use]
     pub const fn room_id(&self) -> RoomId {
         self.room
     }
 
-    /// Adds a command's frame, and, in the same batch, that the next number is `seq` + 1.
+    /// Adds a command's frame and, in the same batch, sets the next number to `seq` + 1.
     ///
-    /// The numbers of successive calls rise: putting an old number again would take the counter
-    /// back, and the next [`load`](Outbox::load) would find the later entries corrupt.
+    /// The numbers of successive calls must rise: an old number would set the counter back, and the
+    /// next [`load`](Outbox::load) would find the later entries corrupt.
     pub fn put(&self, batch: &mut Batch, seq: Seq, frame: Bytes) {
         batch.put(self.entry(seq), frame);
         batch.put(
@@ -50,7 +50,7 @@ impl Outbox {
         );
     }
 
-    /// Removes a command, if it is there: its outcome is known.
+    /// Removes a settled command, if it is there.
     pub fn remove(&self, batch: &mut Batch, seq: Seq) {
         batch.delete(self.entry(seq));
     }
@@ -60,13 +60,13 @@ impl Outbox {
     ///
     /// # Errors
     ///
-    /// What the store says, and [`StoreError::Corrupt`] for an entry that cannot be: one whose
-    /// number is not below the counter, for instance.
+    /// The store's own errors, and [`StoreError::Corrupt`] for an invalid entry, for instance one
+    /// whose number is not below the counter.
     pub async fn load(&self, store: &impl Store) -> Result<StoredOutbox, StoreError> {
         let mut counter = None;
         let mut entries = Vec::new();
-        // The counter's key begins every entry's key, so one scan reads both at one moment, and
-        // the counter first.
+        // The counter's key is a prefix of every entry's key, so one scan reads both as of one
+        // moment, and the counter first.
         for (key, value) in store.scan(self.key().prefix_range()).await? {
             match Parsed::of(&key, self)? {
                 Parsed::Counter => counter = Some(self.read_counter(&value)?),
@@ -88,15 +88,16 @@ impl Outbox {
         })
     }
 
-    /// Every outbox of the store that has pending commands, and how many those are: what a tab may
-    /// adopt when nobody holds the device's slot.
+    /// Every outbox of the store with pending commands, and their number. A tab may adopt it if
+    /// nobody holds the device's slot.
     ///
-    /// It reads the frames along the way; their number is what is pending, not history.
+    /// The scan reads the frames, too. Their number depends on the pending commands, not on the
+    /// history.
     ///
     /// # Errors
     ///
-    /// What the store says, and [`StoreError::Corrupt`] for a key that no outbox has. The frames
-    /// and counters are left to [`load`](Outbox::load).
+    /// The store's own errors, and [`StoreError::Corrupt`] for a key that is not an outbox's.
+    /// Frames and counters are checked only by [`load`](Outbox::load).
     pub async fn list(store: &impl Store) -> Result<Vec<(DeviceId, RoomId, usize)>, StoreError> {
         let mut pending: Vec<(DeviceId, RoomId, usize)> = Vec::new();
         for (key, _) in store.scan(Key::new(keys::OUTBOX).prefix_range()).await? {
@@ -134,13 +135,13 @@ impl Outbox {
             .ok_or_else(|| {
                 corrupt(
                     format_args!("{}, next number", self.name()),
-                    "it is not a number that a command can have",
+                    "the number is not between 1 and 2^53 - 1",
                 )
             })
     }
 }
 
-/// What a key of one outbox stands for.
+/// The meaning of a key in an outbox.
 enum Parsed {
     Counter,
     Entry(Seq),

@@ -1,26 +1,24 @@
-//! The store that everything durable goes through.
+//! The store, through which everything durable goes.
 
 use std::ops::Range;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
-/// Native tasks move between threads, browser tasks do not: `Send` and `Sync` where that means
-/// something.
+/// `Send` and `Sync` where tasks move between threads: natively, but not in a browser.
 #[cfg(not(target_family = "wasm"))]
 pub trait MaybeSend: Send + Sync {}
 #[cfg(not(target_family = "wasm"))]
 impl<T: Send + Sync> MaybeSend for T {}
-/// Native tasks move between threads, browser tasks do not: `Send` and `Sync` where that means
-/// something.
+/// `Send` and `Sync` where tasks move between threads: natively, but not in a browser.
 #[cfg(target_family = "wasm")]
 pub trait MaybeSend {}
 #[cfg(target_family = "wasm")]
 impl<T> MaybeSend for T {}
 
-/// What a successful commit has survived.
+/// The event that a successful commit survives.
 ///
-/// The order says which is stronger.
+/// The order is that of strength.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Durability {
     /// A crash of the process: the bytes are with the operating system or the browser.
@@ -46,7 +44,7 @@ pub enum Write {
     },
     /// Removes every key from `range.start` up to, but not including, `range.end`.
     DeleteRange {
-        /// Which keys.
+        /// The keys.
         range: Range<Bytes>,
     },
 }
@@ -82,13 +80,13 @@ impl Batch {
         self.writes.push(Write::DeleteRange { range });
     }
 
-    /// Whether there is nothing to commit.
+    /// True if there is nothing to commit.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.writes.is_empty()
     }
 
-    /// How many changes there are.
+    /// The number of changes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.writes.len()
@@ -110,20 +108,20 @@ impl Batch {
 /// An ordered map from bytes to bytes with atomic batches.
 ///
 /// The smallest trait that memory, redb and IndexedDB all implement well. Keys are ordered as byte
-/// strings. A store is shared by reference: whoever needs several handles clones one that is
-/// cheap to clone, and commits of all of them take effect one after the other.
+/// strings. A store is shared by reference; a store that is cheap to clone can also have several
+/// handles, whose commits take effect one after the other.
 ///
 /// # Contract
 ///
 /// - [`commit`](Store::commit) is atomic: after a failure or a crash either every change of the
-///   batch is there or none is.
+///   batch is there, or none is.
 /// - A commit that succeeded is seen by every read that begins after it.
-/// - Commits are durable in their order: when one survived, so did every one that had succeeded
+/// - Commits are durable in their order: if one survived, so did every one that had succeeded
 ///   before it.
 /// - A [`Strict`](Durability::Strict) commit makes every earlier relaxed one strict, too.
-/// - No record is ever skipped in silence: what cannot be read is an error.
+/// - No record is ever skipped silently: an unreadable record is an error.
 ///
-/// The suite of the feature `contract` holds a backend to this.
+/// The test suite of the feature `contract` checks a backend against this.
 #[cfg_attr(target_family = "wasm", async_trait(?Send))]
 #[cfg_attr(not(target_family = "wasm"), async_trait)]
 pub trait Store: MaybeSend {
@@ -146,42 +144,41 @@ pub trait Store: MaybeSend {
     ///
     /// # Errors
     ///
-    /// See [`StoreError`]. After an error nothing of the batch is there, except after
-    /// [`StoreError::Io`] and [`StoreError::Full`], which may strike when the last sync of the
-    /// batch is under way: there a crash-only caller drops its state and loads again what is
-    /// durable.
+    /// See [`StoreError`]. After an error no change of the batch is there, except after
+    /// [`StoreError::Io`] and [`StoreError::Full`]: these may come while the batch is being synced,
+    /// so the batch may be there. The caller then drops its state and loads the durable data again.
     async fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError>;
 }
 
-/// What can be wrong with a store.
+/// The reason why a store failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// The disk, or the browser's share of it, is full.
     #[error("storage is full: {0}")]
     Full(String),
-    /// Another process (or tab) has the store.
+    /// Another process (or tab) has the store open.
     #[error("{0} is in use by another process")]
     Locked(String),
-    /// The store was closed under its user: the backend's thread ended, the browser closed the
-    /// database. Opening it again may help.
+    /// The store was closed while it was in use: the backend's thread ended, or the browser closed
+    /// the database. To open it again may help.
     #[error("the store was closed: {0}")]
     Closed(String),
-    /// Another tab keeps an old version of the database open and does not let go.
-    #[error("another tab blocks the upgrade of the database: {0}")]
+    /// Another tab has an old version of the database open and does not close it.
+    #[error("another tab blocks the upgrade of the database {0}; close that tab")]
     Blocked(String),
-    /// The browser forgot the database, or keeps none (private mode, storage switched off).
-    #[error("the browser keeps no storage for this page: {0}")]
+    /// The browser deleted the database, or has none (private mode, storage switched off).
+    #[error("the browser stores no data for this page: {0}")]
     Unavailable(String),
-    /// A record does not read as what was written.
+    /// A record is damaged: it cannot be read as the value that was written.
     #[error("the record {record} is corrupt: {reason}")]
     Corrupt {
-        /// Which record.
+        /// The record's name.
         record: String,
-        /// What is wrong with it.
+        /// The fault in it.
         reason: String,
     },
-    /// Anything else that the platform says.
+    /// Any other error of the platform.
     #[error("storage failed: {0}")]
     Io(String),
 }
@@ -202,7 +199,7 @@ impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
     }
 }
 
-/// Where nothing moves between threads, a store that is cheap to share needs no atomic counter.
+/// In a browser, where nothing moves between threads, sharing needs no atomic counter.
 #[cfg(target_family = "wasm")]
 #[async_trait(?Send)]
 impl<S: Store + ?Sized> Store for std::rc::Rc<S> {

@@ -11,20 +11,19 @@ use crate::{Batch, Durability, Store, StoreError, Write};
 
 /// A store that a test can crash, copy and make fail.
 ///
-/// A clone is another handle of the same store. What a process crash leaves is what the handles
-/// show; what a loss of power leaves is what [`crash`](MemoryStore::crash) leaves.
+/// A clone is another handle of the same store. A process crash leaves everything that the handles
+/// show; a loss of power leaves what is there after [`crash`](MemoryStore::crash).
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
     state: Arc<Mutex<State>>,
 }
 
-/// Where a planned fault strikes, see [`MemoryStore::fail_next`].
+/// The operation that a planned fault hits, see [`MemoryStore::fail_next`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// A commit fails, and nothing of its batch is there.
+    /// A commit fails, and no change of its batch is there.
     Commit,
-    /// A commit reports a failure although its batch took effect: the case that
-    /// [`StoreError::Io`] leaves open.
+    /// A commit fails although its batch took effect: the case that [`StoreError::Io`] leaves open.
     CommitReport,
     /// A `get` or a `scan` fails.
     Read,
@@ -33,8 +32,8 @@ pub enum Fault {
 #[derive(Debug, Clone, Default)]
 struct State {
     records: BTreeMap<Bytes, Bytes>,
-    /// For each key that a relaxed commit changed since the last strict one: what a loss of power
-    /// brings back. It is bounded by the keys and not by the commits.
+    /// The old value of each key that a relaxed commit changed since the last strict one: a loss of
+    /// power brings it back. Its size depends on the keys, not on the number of commits.
     before: BTreeMap<Bytes, Option<Bytes>>,
     faults: Vec<(Fault, StoreError)>,
 }
@@ -46,8 +45,9 @@ impl MemoryStore {
         Self::default()
     }
 
-    /// Loses power: what only [`Relaxed`](Durability::Relaxed) commits wrote since the last
-    /// [`Strict`](Durability::Strict) one is gone, for all handles. Planned faults are forgotten.
+    /// Loses power: the [`Relaxed`](Durability::Relaxed) commits since the last
+    /// [`Strict`](Durability::Strict) one are undone, for all handles. Planned faults are
+    /// forgotten.
     pub fn crash(&self) {
         let mut state = self.lock();
         let before = std::mem::take(&mut state.before);
@@ -60,8 +60,8 @@ impl MemoryStore {
         state.faults.clear();
     }
 
-    /// A store of its own with a copy of what is in this one: a backup. What a loss of power would
-    /// take from this one, it would take from the copy, too; planned faults stay behind.
+    /// A separate store with a copy of this one's content: a backup. A loss of power undoes the
+    /// same commits in the copy as in this one. Planned faults are not copied.
     #[must_use]
     pub fn fork(&self) -> Self {
         let mut copy = self.lock().clone();
@@ -71,10 +71,10 @@ impl MemoryStore {
         }
     }
 
-    /// Puts the contents of a backup in place of these, for all handles, as who restores an old
-    /// copy of a disk does. Planned faults stay.
+    /// Replaces this store's content by that of a backup, for all handles, like a person who
+    /// restores an old copy of a disk. Planned faults stay.
     pub fn restore(&self, backup: &Self) {
-        // Taken first: the two may be one store.
+        // Copied first: the two may be the same store.
         let copy = backup.fork();
         let mut copied = copy.lock();
         let mut state = self.lock();
@@ -83,13 +83,13 @@ impl MemoryStore {
     }
 
     /// Plans a fault: the next operation of that kind fails with this error. Several of one kind
-    /// strike one after the other.
+    /// hit one operation each.
     pub fn fail_next(&self, fault: Fault, error: StoreError) {
         self.lock().faults.push((fault, error));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // No code panics between two changes of a state that belong together.
+        // No code panics between two changes of the state that belong together.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -127,7 +127,7 @@ impl State {
     }
 }
 
-/// The records of a range; none of an inverted one, for which `BTreeMap::range` panics.
+/// The records of a range; none if it is inverted, because `BTreeMap::range` would panic.
 fn within<'a>(
     records: &'a BTreeMap<Bytes, Bytes>,
     range: &Range<Bytes>,

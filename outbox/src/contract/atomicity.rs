@@ -1,4 +1,4 @@
-//! All of a batch or nothing, seen by everybody.
+//! Atomicity: all of a batch or nothing, for every reader.
 
 use bytes::Bytes;
 use futures::future::join_all;
@@ -58,7 +58,7 @@ pub async fn commits_of_many_handles_all_take_effect<H: Harness>() {
     }
 }
 
-/// Whoever scans while others commit sees each batch whole or not at all.
+/// A scan during other commits sees each batch whole or not at all.
 pub async fn a_scan_never_sees_half_a_batch<H: Harness>() {
     let harness = H::fresh().await;
     let tasks = (0..CLONES).map(|clone| {
@@ -82,7 +82,7 @@ pub async fn a_scan_never_sees_half_a_batch<H: Harness>() {
     join_all(tasks).await;
 }
 
-/// A commit that reports an error has no effect, and takes nothing that was there.
+/// A commit that reports an error has no effect, and removes nothing that was there.
 pub async fn a_failed_commit_leaves_nothing<H: Harness>() {
     let mut harness = H::fresh().await;
     put(&harness.store(), b"a", b"before", Durability::Strict).await;

@@ -1,9 +1,9 @@
-//! What a commit survives.
+//! Durability: the events that a commit survives.
 
 use super::{Harness, commit, contents, put};
 use crate::{Batch, Durability};
 
-/// How many ways of tearing what was not synced are tried.
+/// The number of ways in which unsynced data is torn.
 const SEEDS: u64 = 8;
 
 /// Closing the store keeps every commit.

@@ -59,7 +59,7 @@ pub async fn a_range_is_half_open_and_ordered<H: Harness>() {
     assert_eq!(keys(b"", b"z").await, [&b"B"[..], b"a", b"c", b"d"]);
 }
 
-/// Neither an error nor a panic.
+/// An empty or inverted range is neither an error nor a panic.
 pub async fn an_empty_or_inverted_range_has_nothing<H: Harness>() {
     let harness = H::fresh().await;
     let store = harness.store();
@@ -81,7 +81,7 @@ pub async fn an_empty_or_inverted_range_has_nothing<H: Harness>() {
     }
 }
 
-/// No byte has a meaning, neither in a key nor in a value.
+/// No byte has a special meaning, neither in a key nor in a value.
 pub async fn keys_and_values_are_any_bytes<H: Harness>() {
     let harness = H::fresh().await;
     let store = harness.store();
@@ -131,7 +131,7 @@ pub async fn a_megabyte_comes_back<H: Harness>() {
     assert_eq!(get(&store, b"small").await.as_deref(), Some(&b"1"[..]));
 }
 
-/// Nothing to do is no error.
+/// A batch without changes is not an error.
 pub async fn an_empty_batch_is_committed<H: Harness>() {
     let harness = H::fresh().await;
     let store = harness.store();

@@ -1,11 +1,11 @@
-//! The suite that holds every backend to the [`Store`] contract.
+//! The test suite that checks every backend against the [`Store`] contract.
 //!
 //! A backend supplies a [`Harness`] and calls [`store_contract!`](crate::store_contract), which
 //! makes one test of each case. The suite brings its own seeded generator and reads no clock, so
 //! it runs in a browser, too.
 //!
-//! A harness that cannot stage an event says so by returning `Err`; the cases about that event
-//! then pass without a finding. Prove elsewhere what such a harness leaves out.
+//! A harness that cannot cause an event returns `Err`; the cases about that event then pass without
+//! a check. Test elsewhere what such a harness leaves out.
 //!
 //! ```
 //! use hustings_outbox::MemoryStore;
@@ -57,7 +57,7 @@ pub use durability::*;
 pub use map::*;
 pub use model::*;
 
-/// How the suite opens a backend and does harm to it.
+/// The means by which the suite opens a backend and harms it.
 ///
 /// Whenever the suite calls a method that takes `self`, it has dropped every handle that it got; a
 /// crash comes without notice because the harness itself has the store open.
@@ -74,16 +74,16 @@ pub trait Harness: Sized {
     /// Closes the store in order, and opens it again.
     fn reopen(self) -> impl Future<Output = Self>;
 
-    /// Ends the process without notice, and opens the store in another. `Err`, with
-    /// the harness as it was, if this backend cannot be made to.
+    /// Ends the process without notice, and opens the store in another. `Err`, with the unchanged
+    /// harness, if this backend cannot do that.
     fn crash(self) -> impl Future<Output = Result<Self, Self>>;
 
-    /// Takes the power from the machine without notice, and opens the store when it is back. What
-    /// was not on the disk is gone, or torn, as the seed has it. `Err`, with the harness as it
-    /// was, if this backend cannot be made to.
+    /// Cuts the machine's power without notice, and opens the store when it is back. Data that was
+    /// not synced is gone or torn, as the seed decides. `Err`, with the unchanged harness, if this
+    /// backend cannot do that.
     fn lose_power(self, seed: u64) -> impl Future<Output = Result<Self, Self>>;
 
-    /// Makes the next commit fail. `false` if this backend cannot be made to.
+    /// Makes the next commit fail. `false` if this backend cannot do that.
     fn fail_next_commit(&self) -> bool {
         false
     }

@@ -13,15 +13,15 @@ const STEPS: u64 = 80;
 
 type Records = BTreeMap<Bytes, Bytes>;
 
-/// What a store has to hold, and what a loss of power may leave of it.
+/// The content that a store must have, and the contents that a loss of power may leave.
 struct Model {
     now: Records,
     /// The contents after the last strict commit and after each commit since.
     may_survive: Vec<Records>,
 }
 
-/// Commits, scans, orderly ends, crashes and losses of power in any order leave what a map of the
-/// same commits has.
+/// Commits, scans, orderly ends, crashes and losses of power, in any order, leave the content of a
+/// map with the same commits.
 pub async fn random_operations_match_a_model<H: Harness>() {
     for seed in 0..SEEDS {
         let mut random = Generator::new(seed);

@@ -40,15 +40,17 @@ impl WebLocks {
         })
     }
 
-    /// Waits for its turn.
+    /// Waits until the lock is free.
     pub(super) async fn hold(&self, name: &str) -> Result<Held, NoLocks> {
         match self.ask(name, false).await? {
             Some(held) => Ok(held),
-            None => Err(NoLocks(format!("the lock {name} was not given"))),
+            None => Err(NoLocks(format!(
+                "the browser did not grant the lock {name}"
+            ))),
         }
     }
 
-    /// `None` while somebody else has it.
+    /// Takes the lock; `None` while another tab has it.
     pub(super) async fn try_hold(&self, name: &str) -> Result<Option<Held>, NoLocks> {
         self.ask(name, true).await
     }
@@ -58,19 +60,20 @@ impl WebLocks {
         let options = Object::new();
         Reflect::set(&options, &"ifAvailable".into(), &if_available.into()).map_err(refused)?;
 
-        // The browser holds a lock until the promise that this function returns is settled. It
-        // frees itself when it has been called, which may be after whoever asks has gone.
+        // The browser holds a lock until the promise that this function returns is settled. The
+        // closure frees itself after its call, which may come after the caller is gone.
         let (answer, answered) = oneshot::channel();
         let granted = Closure::once_into_js(move |lock: JsValue| -> JsValue {
             if lock.is_null() {
-                // Whoever has gone does not need to know.
+                // A caller that is gone does not need to know.
                 let _ = answer.send(None);
                 return JsValue::UNDEFINED;
             }
             let mut release = None;
             let released = Promise::new(&mut |resolve, _| release = Some(resolve));
             let held = release.map(|release| Held { release });
-            // Nobody waits any more: the lock goes back when what was not sent is dropped.
+            // If the caller is gone, `Held` comes back in the error and is dropped, which frees the
+            // lock.
             let _ = answer.send(held);
             released.into()
         });
@@ -78,7 +81,7 @@ impl WebLocks {
             .request
             .call3(&self.manager, &name.into(), &options, &granted)
             .map_err(refused)?;
-        // The request itself ends only when the lock is given back, or when it is refused.
+        // The request itself ends only when the lock is freed, or when it fails.
         let request = JsFuture::from(request.unchecked_into::<Promise>());
         match select(answered, request).await {
             Either::Left((Ok(held), _)) => Ok(held),
@@ -92,7 +95,7 @@ impl WebLocks {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // What resolves a promise does not throw.
+        // The function that resolves a promise does not throw.
         let _ = self.release.call0(&JsValue::UNDEFINED);
     }
 }

@@ -1,4 +1,4 @@
-//! Tabs of one browser that share a profile: who is which device, and who hosts.
+//! Tabs of one browser that share a profile: each gets its device, and one may host.
 
 mod locks;
 
@@ -9,16 +9,16 @@ use hustings_protocol::{DeviceId, PeerId, RoomId};
 use self::locks::{Held, WebLocks};
 use crate::{Identity, Outbox, Store, StoreError};
 
-/// The place of this tab among those that have a profile open: 0 for the first, and for each other
-/// the first that is free.
+/// The place of this tab among those that have a profile open: the lowest number, from 0, that is
+/// free.
 ///
-/// A slot is a device of the profile's identity, with an outbox of its own, so no two tabs number
-/// their commands in the same order. It is held with a Web Lock until it is dropped or the tab is
-/// gone, however it went: nothing has to be cleaned up after a crash. A tab that the browser froze
-/// keeps its slot and disturbs nobody.
+/// A slot is a device of the profile's identity, with an outbox of its own, so every tab numbers
+/// its own commands. It is held with a Web Lock until it is dropped or the tab is gone, for any
+/// reason: nothing has to be cleaned up after a crash. A tab that the browser froze keeps its slot
+/// and disturbs nobody.
 ///
-/// A profile is a store; its name serves well. Natively the lock on the file of the store does all
-/// this: one process has the store, and its slot is 0.
+/// A profile is a store, and the store's name can name it. Natively the lock on the store's file
+/// does all this: one process has the store, and its slot is 0.
 ///
 /// ```no_run
 /// # use hustings_outbox::{Identity, IndexedDbStore, Slot, TabError};
@@ -42,14 +42,14 @@ pub struct Slot {
     _held: Held,
 }
 
-/// A slot that nobody held, whose device has commands that nobody would deliver.
+/// A slot that nobody held, whose device has commands that nobody else would deliver.
 #[derive(Debug)]
 pub struct Adopted {
     /// The slot, now held.
     pub slot: Slot,
-    /// The device whose commands they are.
+    /// The device of the commands.
     pub device: DeviceId,
-    /// The rooms they are for, in order.
+    /// The rooms to which they go, in order.
     pub rooms: Vec<RoomId>,
 }
 
@@ -58,7 +58,7 @@ impl Slot {
     ///
     /// # Errors
     ///
-    /// [`TabError::NoLocks`] where the browser has no Web Locks for this page.
+    /// [`TabError::NoLocks`] if the browser has no Web Locks for this page.
     pub async fn take(profile: &str) -> Result<Self, TabError> {
         let mut number = 0;
         loop {
@@ -73,7 +73,7 @@ impl Slot {
     ///
     /// # Errors
     ///
-    /// [`TabError::NoLocks`] where the browser has no Web Locks for this page.
+    /// [`TabError::NoLocks`] if the browser has no Web Locks for this page.
     pub async fn try_take(profile: &str, number: u32) -> Result<Option<Self>, TabError> {
         let held = WebLocks::of_the_page()?
             .try_hold(&name(profile, format_args!("slot/{number}")))
@@ -85,13 +85,13 @@ impl Slot {
         }))
     }
 
-    /// Takes every slot that nobody holds and whose device has pending commands. Tabs that do so at
-    /// the same time share them out.
+    /// Takes every slot that nobody holds and whose device has pending commands. Several tabs that
+    /// do so at the same time share them out.
     ///
     /// # Errors
     ///
-    /// [`TabError::NoLocks`], and what the store says: [`StoreError::Corrupt`] for an outbox whose
-    /// device has no slot, for instance.
+    /// [`TabError::NoLocks`], and the store's own errors, for instance [`StoreError::Corrupt`] for
+    /// an outbox whose device has no slot.
     pub async fn adopt(profile: &str, store: &impl Store) -> Result<Vec<Adopted>, TabError> {
         let mut held = Vec::new();
         for (number, device, _) in pending(store).await? {
@@ -99,8 +99,8 @@ impl Slot {
                 held.push((slot, device));
             }
         }
-        // Whoever held a slot a moment ago may have delivered what was in it: what is read now,
-        // nobody changes.
+        // The last holder of a slot may have delivered its commands a moment ago, so they are read
+        // again: now that the slots are held, nobody else changes them.
         let mut left = pending(store).await?;
         let adopted = held.into_iter().filter_map(|(slot, device)| {
             let index = left.iter().position(|(_, of, _)| *of == device)?;
@@ -114,18 +114,18 @@ impl Slot {
         Ok(adopted.collect())
     }
 
-    /// Which slot it is.
+    /// The number of the slot.
     #[must_use]
     pub const fn number(&self) -> u32 {
         self.number
     }
 
-    /// Reads this slot's identity from the profile's store, or makes it. Tabs that open a new profile
-    /// at the same time get the same one: only one at a time is in here.
+    /// Reads this slot's identity from the profile's store, or makes it. Tabs that open a new
+    /// profile at the same time get the same one, because this runs in one tab at a time.
     ///
     /// # Errors
     ///
-    /// [`TabError::NoLocks`], and what [`Identity::load_or_create`] says.
+    /// [`TabError::NoLocks`], and the errors of [`Identity::load_or_create`].
     pub async fn identity(&self, store: &impl Store) -> Result<Identity, TabError> {
         let _one_at_a_time = WebLocks::of_the_page()?
             .hold(&name(&self.profile, format_args!("identity")))
@@ -161,9 +161,9 @@ async fn pending(store: &impl Store) -> Result<Vec<(u32, DeviceId, Vec<RoomId>)>
 
 /// The right of one tab to host the polls of an identity.
 ///
-/// An owner has one address, and a journal has one writer, so only one tab can host. It is held until
-/// it is dropped or the tab is gone. A second tab of the owner can join the poll as a participant,
-/// with a device and an address of its own.
+/// An owner has one address, and a journal has one writer, so only one tab can host. The right is
+/// held until it is dropped or the tab is gone. A second tab of the owner can join the poll as a
+/// participant, with its own device and address.
 ///
 /// Natively the lock on the file of the store does this.
 #[derive(Debug)]
@@ -193,22 +193,22 @@ fn name(profile: &str, of: fmt::Arguments<'_>) -> String {
     format!("hustings/{profile}/{of}")
 }
 
-/// Why a tab has no slot, or no identity.
+/// The reason why a tab has no slot or no identity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TabError {
     /// The browser has no Web Locks for this page.
     #[error(transparent)]
     NoLocks(#[from] NoLocks),
-    /// The store could not be read, or not be written.
+    /// The store could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Why a tab does not host.
+/// The reason why a tab does not host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HostingError {
-    /// Another tab does. It can be joined from here.
+    /// Another tab hosts. Its polls can be joined from this one.
     #[error("another tab hosts the polls of {0}")]
     AlreadyHosting(PeerId),
     /// The browser has no Web Locks for this page.
@@ -216,7 +216,7 @@ pub enum HostingError {
     NoLocks(#[from] NoLocks),
 }
 
-/// The browser gives this page no Web Locks, for the reason that is said.
+/// The browser gives this page no Web Locks, for this reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("tabs cannot be told apart: {0}")]
 pub struct NoLocks(String);

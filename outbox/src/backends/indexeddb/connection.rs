@@ -1,4 +1,4 @@
-//! One connection to a database, and what may happen to it.
+//! One connection to a database, and its possible ends.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -17,31 +17,31 @@ use super::RECORDS;
 use super::errors::of_open;
 use crate::StoreError;
 
-/// The version of what is in the database: the object stores and how keys and values are written.
+/// The version of the database's layout: its object stores, and the form of keys and values.
 const VERSION: u32 = 1;
 
-/// Whether a database was there.
+/// The answer to whether the database existed before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Birth {
     Found,
     Made,
 }
 
-/// Why a connection is of no more use.
+/// The reason why a connection cannot be used any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// It was closed for another tab.
+    /// It was closed because another tab needs the database.
     GivenUp(&'static str),
-    /// The browser took it away.
+    /// The browser closed it.
     Lost,
 }
 
-/// A connection that is closed when it is dropped, and before that when another tab needs the
-/// database for itself.
+/// A connection that is closed when it is dropped, or earlier when another tab needs the database
+/// for itself.
 pub(super) struct Connection {
     database: Database,
     end: Rc<Cell<Option<End>>>,
-    /// What the database calls; they have to live as long as it may.
+    /// The listeners that the database calls; they have to live as long as it may call them.
     _listeners: [Closure<dyn FnMut(web_sys::IdbVersionChangeEvent)>; 2],
 }
 
@@ -52,7 +52,7 @@ impl Connection {
         let request = Database::open(name)
             .with_version(VERSION)
             .with_on_blocked(move |_: VersionChangeEvent| {
-                // Nobody hears it if the opening was given up.
+                // If the opening was given up, nobody listens.
                 let _ = blocked.send(());
                 Ok(())
             })
@@ -68,7 +68,7 @@ impl Connection {
             })
             .build()
             .map_err(|error| of_open(name, error))?;
-        // A sender that is dropped with its listener says nothing.
+        // A sender that is dropped with its listener does not mean "blocked".
         let is_blocked = async {
             if is_blocked.await.is_err() {
                 futures::future::pending::<()>().await;
@@ -90,7 +90,7 @@ impl Connection {
         let on_version_change = Closure::new({
             let (end, raw) = (Rc::clone(&end), raw.clone());
             move |event: web_sys::IdbVersionChangeEvent| {
-                // Transactions that have begun are finished first.
+                // Transactions that have begun still finish.
                 raw.close();
                 end.set(Some(End::GivenUp(match event.new_version() {
                     Some(_) => "another tab has a newer version of the database",
@@ -119,7 +119,7 @@ impl Connection {
         self.end.get() == Some(End::Lost)
     }
 
-    /// Why it was closed, if it was closed for another tab.
+    /// The reason why it was closed for another tab, if it was.
     pub(super) fn given_up(&self) -> Option<&'static str> {
         match self.end.get() {
             Some(End::GivenUp(reason)) => Some(reason),
@@ -127,7 +127,7 @@ impl Connection {
         }
     }
 
-    /// Says that it is of no more use, unless that is known.
+    /// Marks it as lost, unless it has another end already.
     pub(super) fn lose(&self) {
         self.end.set(self.end.get().or(Some(End::Lost)));
     }
@@ -142,9 +142,9 @@ impl Drop for Connection {
     }
 }
 
-/// Lets an opening come to its end unheard. Its upgrade must not run without the listener, which
-/// would leave a database without its object store; and a connection that nobody closes would
-/// block the next tab.
+/// Lets an opening finish without a listener for its result. Its upgrade must not run without the
+/// upgrade listener, which would leave a database without its object store; and a connection that
+/// nobody closes would block the next tab.
 fn abandon(request: OpenDbRequest) {
     spawn_local(async {
         if let Ok(database) = request.await {

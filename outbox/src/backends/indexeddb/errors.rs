@@ -1,4 +1,4 @@
-//! What the browser's errors mean to a store.
+//! The browser's errors, as store errors.
 
 use indexed_db_futures::error::{DomException, Error, OpenDbError};
 use indexed_db_futures::internals::SystemRepr;
@@ -6,38 +6,39 @@ use indexed_db_futures::internals::SystemRepr;
 use crate::StoreError;
 use crate::browser::named;
 
-/// An error while a database is opened.
+/// The error of an opening.
 pub(super) fn of_open(name: &str, error: OpenDbError) -> StoreError {
     match error {
         OpenDbError::Base(error) => {
             let exception = exception(&error);
             match exception.as_ref().map(|(name, _)| name.as_str()) {
-                // Firefox says InvalidStateError where storage is switched off, Chromium and Safari
-                // SecurityError in a frame of another site.
+                // Firefox gives InvalidStateError if storage is switched off; Chromium and Safari
+                // give SecurityError in a frame of another site.
                 Some("SecurityError" | "InvalidStateError" | "NotSupportedError") => {
                     StoreError::Unavailable(in_words(&error))
                 }
                 Some("VersionError") => StoreError::Closed(format!(
-                    "the database {name} is of a newer version of the program: load the page again"
+                    "the database {name} is from a newer version of this app; reload the page"
                 )),
                 Some(_) | None => io(error),
             }
         }
-        OpenDbError::NullFactory => {
-            StoreError::Unavailable("this browser has no IndexedDB, or hides it here".to_owned())
-        }
+        OpenDbError::NullFactory => StoreError::Unavailable(
+            "this browser has no IndexedDB, or does not allow it here".to_owned(),
+        ),
         OpenDbError::UnsupportedEnvironment => {
-            StoreError::Unavailable("this is neither a page nor a worker".to_owned())
+            StoreError::Unavailable("this code runs neither in a page nor in a worker".to_owned())
         }
-        // So the library calls every exception of `indexedDB.open`; the version never is zero.
+        // The library has this name for every exception of `indexedDB.open`; the version is never
+        // zero.
         OpenDbError::VersionZero => {
             StoreError::Unavailable("the browser refuses to open a database here".to_owned())
         }
     }
 }
 
-/// Why a transaction failed whose commit was under way. Only the transaction itself knows: at a
-/// commit that does not fit the disk, no request fails.
+/// The reason why a transaction failed during its commit. Only the transaction itself has it: if a
+/// commit does not fit on the disk, no request fails.
 pub(super) fn of_transaction(transaction: &web_sys::IdbTransaction, error: Error) -> StoreError {
     match (transaction.error(), error) {
         (Some(cause), _) => of_exception(&cause.name(), &cause.message()),
@@ -60,7 +61,7 @@ fn of_exception(name: &str, message: &str) -> StoreError {
     let said = named(name, message);
     match name {
         "QuotaExceededError" => StoreError::Full(said),
-        // Nothing aborts a transaction but the end of its connection.
+        // The only abort of a transaction is the end of its connection.
         "AbortError" | "InvalidStateError" => StoreError::Closed(said),
         _ => StoreError::Io(said),
     }

@@ -35,19 +35,19 @@ const RECORDS: &str = "records";
 /// A database of the page's origin.
 ///
 /// A clone is another handle of the same connection. Several tabs may have the same database open;
-/// IndexedDB orders their transactions. What must not be shared is shared out by
-/// [`Slot`](crate::Slot)s.
+/// IndexedDB orders their transactions. [`Slot`](crate::Slot)s give each tab its own part of the
+/// data that tabs must not share.
 ///
-/// - A commit is one transaction with an explicit durability: browsers' default is
+/// - A commit is one transaction with an explicit durability: the default of browsers is
 ///   [`Relaxed`](Durability::Relaxed), or changes with their versions.
-/// - When another tab wants to upgrade or delete the database, this one closes it: what is under
-///   way is finished, and everything later is [`StoreError::Closed`].
-/// - When the browser takes the connection away (Safari loses its database server now and then), it
-///   is opened again, once for each call that needs it. If the data is gone with it, because the
-///   user or the browser cleared them, the handles end with [`StoreError::Unavailable`]: carrying on
-///   with an empty store would be forgetting in silence.
+/// - When another tab wants to upgrade or delete the database, this one closes it: running
+///   transactions finish, and every later call is [`StoreError::Closed`].
+/// - When the browser closes the connection (Safari loses its database server now and then), it is
+///   opened again, once for each call that needs it. If the data is gone too, because the user or
+///   the browser cleared it, the handles end with [`StoreError::Unavailable`]: to continue with an
+///   empty store would be to forget silently.
 ///
-/// Browsers may delete the data of a site when the disk is full, or that was not visited for a
+/// Browsers may delete the data of a site if the disk is full, or if the site was not visited for a
 /// while, unless they granted [`persist`](Self::persist).
 #[derive(Clone)]
 pub struct IndexedDbStore {
@@ -63,18 +63,18 @@ struct Shared {
 
 enum State {
     Open(Rc<Connection>),
-    /// Nothing will help but a new store.
+    /// Only a new store will help.
     Ended(StoreError),
 }
 
 impl IndexedDbStore {
-    /// Opens a database, which is made if it is not there.
+    /// Opens a database; makes it if there is none.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] where the browser keeps nothing for this page,
-    /// [`StoreError::Blocked`] when another tab with an older version of the program does not let
-    /// go of the database, [`StoreError::Closed`] when the database is of a newer version.
+    /// [`StoreError::Unavailable`] if the browser stores nothing for this page,
+    /// [`StoreError::Blocked`] if another tab with an older version of the program does not close
+    /// the database, [`StoreError::Closed`] if the database is of a newer version.
     pub async fn open(name: &str) -> Result<Self, StoreError> {
         let (connection, _) = Connection::open(name).await?;
         Ok(Self {
@@ -86,21 +86,21 @@ impl IndexedDbStore {
         })
     }
 
-    /// Asks the browser to keep this site's data until the user deletes them. Firefox asks the user;
+    /// Asks the browser to keep this site's data until the user deletes it. Firefox asks the user;
     /// others decide by themselves. `false` if it was not granted.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] where this cannot be asked for.
+    /// [`StoreError::Unavailable`] if the browser has no such function here.
     pub async fn persist() -> Result<bool, StoreError> {
         quota::persist().await
     }
 
-    /// How much of the disk this site uses and may use, roughly: browsers blur the numbers.
+    /// The disk space that this site uses and may use, roughly: browsers blur the numbers.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] where this cannot be asked for.
+    /// [`StoreError::Unavailable`] if the browser has no such function here.
     pub async fn estimate() -> Result<StorageEstimate, StoreError> {
         quota::estimate().await
     }
@@ -121,7 +121,7 @@ impl Shared {
             return Ok(connection);
         }
         let _one_at_a_time = self.reopening.lock().await;
-        // Somebody may have done it meanwhile.
+        // Another call may have opened it meanwhile.
         if let Some(connection) = self.usable()? {
             return Ok(connection);
         }
@@ -132,15 +132,15 @@ impl Shared {
                 self.state.replace(State::Open(Rc::clone(&connection)));
                 Ok(connection)
             }
-            // The new and empty one stays for whoever opens the store next.
+            // The new and empty database stays for the next opening of the store.
             Birth::Made => Err(self.end(StoreError::Unavailable(format!(
-                "the database {} is gone, and all that was in it",
+                "the database {} was deleted with all its data",
                 self.name
             )))),
         }
     }
 
-    /// The connection if it can be used; `None` if another one can be had.
+    /// The connection if it can be used; `None` if it was lost and can be opened again.
     fn usable(&self) -> Result<Option<Rc<Connection>>, StoreError> {
         let given_up = match &*self.state.borrow() {
             State::Ended(error) => return Err(error.clone()),
@@ -158,8 +158,8 @@ impl Shared {
         error
     }
 
-    /// Starts a transaction with `start`. If the connection turns out to be gone, does so once more
-    /// on another one: nothing has been done by then.
+    /// Does `work` in a transaction. If the connection turns out to be lost, tries once more on a
+    /// new one: nothing has been done by then.
     async fn with_transaction<T>(
         &self,
         work: impl AsyncFn(&Connection) -> Result<T, Failure>,
@@ -181,7 +181,7 @@ impl Shared {
     }
 }
 
-/// Why a transaction did nothing.
+/// The reason why a transaction did nothing.
 enum Failure {
     /// The connection is gone: there is no transaction.
     NotStarted(indexed_db_futures::error::Error),
@@ -234,7 +234,7 @@ impl Store for IndexedDbStore {
     }
 
     async fn scan(&self, range: Range<Bytes>) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
-        // IndexedDB throws on a range that cannot have anything.
+        // IndexedDB throws on a range that cannot have any records.
         if range.start >= range.end {
             return Ok(Vec::new());
         }
@@ -242,7 +242,7 @@ impl Store for IndexedDbStore {
             .with_transaction(async |connection| {
                 let transaction = connection.read()?;
                 let records = transaction.object_store(RECORDS).map_err(io)?;
-                // Both are asked for before either is waited for, in one transaction: no write
+                // Both requests are made before either is awaited, in one transaction, so no write
                 // comes between them.
                 let keys = records
                     .get_all_keys::<JsValue>()
@@ -256,7 +256,7 @@ impl Store for IndexedDbStore {
                     .map_err(io)?;
                 let (keys, values) = (keys.await.map_err(io)?, values.await.map_err(io)?);
                 if keys.len() != values.len() {
-                    let error = "the browser found more keys than values, or fewer";
+                    let error = "the browser returned different numbers of keys and values";
                     return Err(StoreError::Io(error.to_owned()).into());
                 }
                 let mut found = Vec::with_capacity(keys.len());
@@ -276,8 +276,8 @@ impl Store for IndexedDbStore {
         self.shared
             .with_transaction(async |connection| {
                 let transaction = connection.write(durability)?;
-                // No request is waited for: whatever else is awaited in a transaction commits what
-                // it has so far.
+                // No request is awaited: to await anything else in a transaction commits the
+                // changes so far.
                 let sent = transaction
                     .object_store(RECORDS)
                     .and_then(|records| send(&records, batch.writes()));
@@ -295,10 +295,10 @@ impl Store for IndexedDbStore {
     }
 }
 
-/// Puts the changes into a transaction, in their order, in which IndexedDB does them.
+/// Puts the changes into a transaction, in their order, which IndexedDB keeps.
 fn send(records: &ObjectStore<'_>, writes: &[Write]) -> indexed_db_futures::Result<()> {
     for write in writes {
-        // The requests' futures are dropped: an error of any reaches the transaction.
+        // The requests' futures are dropped: an error of any of them reaches the transaction.
         match write {
             Write::Put { key, value } => drop(records.put(js(value)).with_key(js(key)).build()?),
             Write::Delete { key } => drop(records.delete::<JsValue, _>(js(key)).build()?),
@@ -309,8 +309,8 @@ fn send(records: &ObjectStore<'_>, writes: &[Write]) -> indexed_db_futures::Resu
         }
     }
     if writes.is_empty() {
-        // A transaction without a change need not reach the disk, and so would not take the relaxed
-        // ones before it there. Numbers are keys that no range of binary keys contains.
+        // A transaction without a change need not reach the disk, and so would not make the relaxed
+        // ones before it durable. Number keys are in no range of binary keys.
         drop(records.put(JsValue::from(0)).with_key(0).build()?);
     }
     Ok(())
@@ -325,8 +325,8 @@ fn key_range(range: &Range<Bytes>) -> KeyRange<JsValue> {
     KeyRange::Bound(js(&range.start), false, js(&range.end), true)
 }
 
-/// A copy in Rust's memory, of a value or of a key, which comes back as an `ArrayBuffer` whatever it
-/// went in as.
+/// A copy in Rust's memory of a value, or of a key: keys come back as `ArrayBuffer`s, in whatever
+/// form they were written.
 fn bytes(key: &JsValue, value: &JsValue) -> Result<Bytes, StoreError> {
     let array = match value.dyn_ref::<Uint8Array>() {
         Some(array) => array.clone(),

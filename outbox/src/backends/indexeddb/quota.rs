@@ -1,4 +1,4 @@
-//! What the browser grants to the page's origin.
+//! The storage that the browser grants to the page's origin.
 
 use js_sys::Promise;
 use wasm_bindgen::{JsCast, JsValue};
@@ -8,12 +8,12 @@ use web_sys::StorageManager;
 use crate::StoreError;
 use crate::browser::{describe, navigator};
 
-/// What [`IndexedDbStore::estimate`](super::IndexedDbStore::estimate) says.
+/// The result of [`IndexedDbStore::estimate`](super::IndexedDbStore::estimate).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StorageEstimate {
-    /// How many bytes this site's data take, all databases and caches together.
+    /// The bytes that this site's data take, all databases and caches together.
     pub usage: u64,
-    /// How many they may take.
+    /// The bytes that they may take.
     pub quota: u64,
 }
 
@@ -41,7 +41,7 @@ async fn ask(
     let unavailable = |thrown: JsValue| StoreError::Unavailable(describe(&thrown));
     let Some(storage) = navigator("storage") else {
         return Err(StoreError::Unavailable(
-            "the browser's storage can be asked only from https or localhost".to_owned(),
+            "only pages on https or localhost have access to the browser's storage".to_owned(),
         ));
     };
     let promise = question(storage.unchecked_ref()).map_err(unavailable)?;

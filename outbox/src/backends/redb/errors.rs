@@ -1,4 +1,4 @@
-//! What redb says, in this crate's words.
+//! The errors of redb, as store errors.
 
 #![allow(
     clippy::wildcard_enum_match_arm,
@@ -12,10 +12,10 @@ use redb::{CommitError, DatabaseError, StorageError, TableError, TransactionErro
 
 use crate::StoreError;
 
-/// Makes the errors of one database, which name it.
+/// A maker of the errors of one database, which contain its name.
 #[derive(Debug, Clone)]
 pub(super) struct Failure {
-    /// What people know the database by: its path.
+    /// The database's name for people: its path.
     name: Arc<str>,
 }
 
@@ -49,7 +49,8 @@ impl Failure {
         ) {
             StoreError::Full(format!("{}: {error}", self.name))
         } else if matches!(kind, Kind::InvalidData | Kind::UnexpectedEof) {
-            // redb's words for a file that is no database, and for one that ends too early.
+            // The kinds that redb gives for a file that is not a database, and for one that ends
+            // too early.
             self.corrupt(&error.to_string())
         } else {
             self.other(error)
@@ -86,7 +87,7 @@ impl Failure {
     pub(super) fn table(&self, error: TableError) -> StoreError {
         match error {
             TableError::Storage(error) => self.storage(error),
-            // The table is there under another shape: some other program's database.
+            // The table has another form: it is some other program's database.
             error => self.corrupt(&error.to_string()),
         }
     }

@@ -23,38 +23,38 @@ mod tests;
 
 const RECORDS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("records");
 
-/// How much of the file redb may keep in memory, in bytes. A store holds some polls, not a corpus.
+/// The bytes of the file that redb may hold in memory. A store has some polls, not a corpus.
 const CACHE_BYTES: usize = 16 << 20;
 
 /// A store in one file.
 ///
 /// # The file
 ///
-/// It holds a secret key, so it is created for its owner alone (mode 0600), and one that others
-/// may read or write is refused, as ssh refuses such a key: tightening it in silence would hide
-/// that the key may be known. The error says which `chmod` helps. On systems other than unix the
-/// directory has to see to it.
+/// It has a secret key, so it is created for its owner only (mode 0600). A file that others may
+/// read or write is refused, as ssh refuses such a key: to tighten it silently would hide that the
+/// key may be known. The error names the `chmod` that helps. On systems other than unix the
+/// directory has to protect it.
 ///
 /// One process at a time: a second one, or a second [`open`](RedbStore::open) in this one, gets
-/// [`StoreError::Locked`]. The lock is the operating system's, so it ends with the process,
-/// however that ends.
+/// [`StoreError::Locked`]. The lock is the operating system's, so it ends with the process, for
+/// whatever reason.
 ///
-/// Opening reads the whole file and verifies its checksums, so a damaged file is an error at once
-/// rather than a surprise later.
+/// To open it reads the whole file and verifies its checksums, so a damaged file is an error at
+/// once rather than a surprise later.
 ///
 /// # Commits
 ///
 /// All handles share one thread that writes. It takes every batch that waits, applies them in
 /// their order in one transaction, and answers them together, so concurrent commits share one
 /// sync of the disk; if that transaction fails, all of them get the error. A [`Relaxed`] commit
-/// costs what a [`Strict`] one does: what redb offers below that is lost when the process
-/// crashes, which is less than `Relaxed` promises.
+/// costs as much as a [`Strict`] one: redb's next weaker level is lost when the process crashes,
+/// which is less than `Relaxed` promises.
 ///
 /// A commit whose future is dropped before it is ready may or may not take effect.
 ///
-/// After a failure of the disk ([`Full`], [`Io`]) every later commit says [`Closed`]: drop the
-/// handles, make room, and open it again, which also shows whether a commit is there whose last
-/// sync failed.
+/// After a failure of the disk ([`Full`], [`Io`]) every later commit fails with [`Closed`]: drop
+/// the handles, make room, and open the file again. That also shows whether the commit whose sync
+/// failed is there.
 ///
 /// # Closing
 ///
@@ -62,7 +62,7 @@ const CACHE_BYTES: usize = 16 << 20;
 /// queued and closes the file, so it can be opened again at once. (If that happens on the writing
 /// thread itself, inside a waker, it cannot wait: the file then closes a moment later.)
 ///
-/// Reads block the thread that polls them, for as long as a page takes to come from the disk.
+/// Reads block the thread that polls them, for the time that a page takes to come from the disk.
 ///
 /// [`Relaxed`]: Durability::Relaxed
 /// [`Strict`]: Durability::Strict
@@ -74,8 +74,8 @@ pub struct RedbStore {
     shared: Arc<Shared>,
 }
 
-/// The fields are dropped in their order: the writer ends and lets go of the database, and then
-/// the last reference closes the file.
+/// The fields are dropped in their order: the writer ends and drops its reference to the database,
+/// then the last reference closes the file.
 #[derive(Debug)]
 struct Shared {
     writer: Writer,
@@ -89,8 +89,8 @@ impl RedbStore {
     /// # Errors
     ///
     /// - [`StoreError::Locked`]: the file is open elsewhere.
-    /// - [`StoreError::Corrupt`]: the file is damaged or no store.
-    /// - [`StoreError::Full`], [`StoreError::Io`]: what the operating system says, and a file that
+    /// - [`StoreError::Corrupt`]: the file is damaged, or not a store.
+    /// - [`StoreError::Full`], [`StoreError::Io`]: errors of the operating system, and a file that
     ///   others may read or write.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
@@ -101,7 +101,7 @@ impl RedbStore {
     }
 
     fn from_backend(backend: impl StorageBackend, failure: Failure) -> Result<Self, StoreError> {
-        // redb reports what it sees to be damaged, and asserts what it takes for impossible.
+        // redb reports damage that it expects, and panics on damage that it takes for impossible.
         let opened = catch_unwind(AssertUnwindSafe(|| {
             Database::builder()
                 .set_cache_size(CACHE_BYTES)
@@ -109,7 +109,7 @@ impl RedbStore {
                 .create_with_backend(backend)
         }));
         let database = opened
-            .map_err(|_| failure.corrupt("it contradicts itself"))?
+            .map_err(|_| failure.corrupt("its data is inconsistent"))?
             .map_err(|error| failure.open(error))?;
         let database = Arc::new(database);
         let writer = Writer::spawn(Arc::clone(&database), failure.clone())?;
@@ -150,8 +150,8 @@ impl Shared {
 #[async_trait]
 impl Store for RedbStore {
     async fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        // redb's value does not keep the page that it is on, the table does: in a binding of its
-        // own it is dropped after the value.
+        // redb's value does not hold its page, the table does. In a variable of its own the table
+        // is dropped after the value.
         let table = self.shared.read()?;
         let value = table
             .get(key)
@@ -214,8 +214,8 @@ fn refuse_shared_file(path: &Path, file: &File, failure: &Failure) -> Result<(),
         return Ok(());
     }
     Err(StoreError::Io(format!(
-        "{path} holds a secret key and its mode {mode:04o} lets others at it; \
-         if nobody has read it, chmod 600 {path} makes it usable",
+        "{path} holds a secret key, but its mode {mode:04o} lets others access it; \
+         if nobody has read it, run chmod 600 {path}",
         path = path.display(),
     )))
 }

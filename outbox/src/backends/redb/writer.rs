@@ -11,14 +11,14 @@ use super::RECORDS;
 use super::errors::Failure;
 use crate::{Batch, Durability, StoreError, Write};
 
-/// How many batches one transaction takes at most, so that the first of them does not wait for an
+/// The largest number of batches in one transaction, so that the first of them does not wait for an
 /// endless queue.
 const GROUP_BATCHES: usize = 256;
 
-/// How many bytes of keys and values one transaction takes before it takes no further batch.
+/// The size of keys and values in bytes above which a transaction takes no further batch.
 const GROUP_BYTES: usize = 8 << 20;
 
-/// A batch, and who waits for it.
+/// A batch, and its waiting caller.
 struct Waiting {
     batch: Batch,
     durability: Durability,
@@ -51,7 +51,7 @@ impl Writer {
     }
 
     /// Queues a batch when it is first polled, and is ready when the batch is durable. Each caller
-    /// waits for its own, so the queue is as long as there are callers.
+    /// waits for its own batch, so the queue is no longer than the number of callers.
     pub(super) async fn commit(
         &self,
         batch: Batch,
@@ -80,7 +80,7 @@ impl Drop for Writer {
         if let Some(thread) = self.thread.take()
             && thread.thread().id() != thread::current().id()
         {
-            // A panic of the thread has been reported as an error to whom it concerned.
+            // A panic of the thread has been reported as an error to the callers that waited.
             let _ = thread.join();
         }
     }
@@ -97,7 +97,7 @@ fn run(database: &Database, waiting: &Receiver<Waiting>, failure: &Failure) {
         }
         let result = commit(database, &group, failure);
         for member in group {
-            // Who dropped the future does not want to know.
+            // A caller that dropped its future does not need the answer.
             let _ = member.answer.send(result.clone());
         }
     }
@@ -123,8 +123,8 @@ fn commit(database: &Database, group: &[Waiting], failure: &Failure) -> Result<(
         .map_err(|error| failure.transaction(error))?;
     transaction
         .set_durability(match durability {
-            // redb's `None` stays in the process until a later `Immediate`, and what is between
-            // the two, written but not synced, redb has no word for.
+            // redb's `None` stays in the process until a later `Immediate`; it has no level in
+            // between, written but not synced.
             Durability::Relaxed | Durability::Strict => redb::Durability::Immediate,
         })
         .expect("there is no savepoint and no second process");
