@@ -44,9 +44,7 @@ impl WebLocks {
     pub(super) async fn hold(&self, name: &str) -> Result<Held, NoLocks> {
         match self.ask(name, false).await? {
             Some(held) => Ok(held),
-            None => Err(NoLocks(format!(
-                "the browser did not grant the lock {name}"
-            ))),
+            None => Err(NoLocks(format!("the browser did not grant {name}"))),
         }
     }
 

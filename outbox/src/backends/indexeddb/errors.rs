@@ -23,9 +23,9 @@ pub(super) fn of_open(name: &str, error: OpenDbError) -> StoreError {
                 Some(_) | None => io(error),
             }
         }
-        OpenDbError::NullFactory => StoreError::Unavailable(
-            "this browser has no IndexedDB, or does not allow it here".to_owned(),
-        ),
+        OpenDbError::NullFactory => {
+            StoreError::Unavailable("this browser offers no IndexedDB here".to_owned())
+        }
         OpenDbError::UnsupportedEnvironment => {
             StoreError::Unavailable("this code runs neither in a page nor in a worker".to_owned())
         }
