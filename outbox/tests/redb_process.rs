@@ -34,7 +34,7 @@ impl Other {
         Self { child, lines }
     }
 
-    /// What the other process says next that is meant for this one.
+    /// The next line from the other process that is meant for this one.
     fn says(&mut self) -> Option<String> {
         self.lines
             .by_ref()

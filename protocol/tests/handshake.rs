@@ -406,7 +406,7 @@ proptest! {
         prop_assert!(transcript.verify(Side::Owner, &participants).is_err());
     }
 
-    /// What the bytes say can be read back from them, so no two transcripts have the same.
+    /// The fields can be read back from the bytes, so no two transcripts have the same bytes.
     #[test]
     fn the_bytes_tell_each_field(owned in any_transcript()) {
         let transcript = owned.transcript();

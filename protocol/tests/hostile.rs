@@ -217,7 +217,7 @@ fn any_stranger() -> impl Strategy<Value = Value> {
     ])
 }
 
-/// How many values there are in this one, itself among them.
+/// The number of values in this one, with itself.
 fn count(value: &Value) -> usize {
     1 + match value {
         Value::Array(items) => items.iter().map(count).sum(),
@@ -324,7 +324,7 @@ fn many(item: &str) -> String {
     items.join(",")
 }
 
-/// What is worst for its length: small in JSON and large in memory.
+/// The worst frames for their length: small in JSON and large in memory.
 fn greedy() -> Vec<(&'static str, Vec<u8>)> {
     let poll = poll_id(1);
     let uuid = |tail: &str| format!("00000000-0000-4000-8000-0000{tail}");

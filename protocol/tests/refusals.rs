@@ -1084,7 +1084,7 @@ fn unknown_fields_are_ignored() {
     assert_eq!(decode(state(&one, &members).as_bytes()), Ok(known));
 }
 
-/// Where a field may be absent it may be `null`: a page that writes `undefined ?? null` is read.
+/// A field that may be absent may be `null`: a page that writes `undefined ?? null` is read.
 #[test]
 fn null_is_absence_where_absence_is_allowed() {
     let plain = frame("sync:request", &format!(r#"{{"pollId":"{}"}}"#, poll_id(3)));

@@ -1,4 +1,4 @@
-//! What is written is read back as the same value, and nothing has two spellings.
+//! Round trips: a written value is read back as the same value, and nothing has two spellings.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Who may do what in a poll, what it changes, and that nothing else does.
+//! The rules of a poll: the commands that each role may give, their changes, and no others.
 
 #![allow(
     clippy::unwrap_used,

@@ -376,9 +376,9 @@ struct Party {
     /// The public key, as a peer id.
     peer_id: String,
     nonce: String,
-    /// What this end of the channel presents, in hex.
+    /// The binding of this end of the channel, in hex.
     binding: String,
-    /// What this side signs, in hex.
+    /// The bytes that this side signs, in hex.
     transcript: String,
     /// The signature, in hex.
     signature_hex: String,

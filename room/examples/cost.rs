@@ -1,4 +1,4 @@
-//! What one command costs an owner, for counting instructions: `cargo xtask bench`.
+//! The cost of one command for an owner, as a count of instructions: `cargo xtask bench`.
 //!
 //! `cost --list` names the scenarios; `cost <scenario> <iterations>` runs one. Everything that a
 //! scenario needs is prepared before, and alike for any number of iterations, so the difference
@@ -73,7 +73,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What any owner has to pay who speaks JSON: the yardstick.
+/// The work that any owner has to do that speaks JSON: the yardstick.
 fn floor(iterations: usize) {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -240,7 +240,7 @@ impl Bench {
             .handle_frame(link, &Message::Proof(Proof { signature }).encode(), NOW);
     }
 
-    /// What a transport does with the outputs: a queue for each link.
+    /// The work of a transport with the outputs: a queue for each link.
     fn drain(&mut self) {
         while let Some(output) = self.host.poll_output() {
             if let Output::Broadcast {

@@ -406,7 +406,7 @@ fn a_poll_that_is_closed_turns_its_people_away_until_it_is_opened_again() {
     assert_eq!(world.get_done(&bob.room, vote_in(&bob.room, 1)), applied(2));
 }
 
-/// What was answered while the journal was being read is not in what was read.
+/// An answer that was given while the journal was read is not in the read journal.
 #[test]
 fn to_open_a_poll_that_is_hosted_takes_nothing_back() {
     let (mut world, alice, bob) = alice_and_bob();

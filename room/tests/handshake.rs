@@ -1,4 +1,4 @@
-//! Who is let in, and whom a participant believes.
+//! The handshake: the peers that are let in, and those that a participant believes.
 
 mod common;
 
@@ -41,7 +41,7 @@ fn challenged(alice: &mut Bench<Host>, hello: Hello) -> (LinkId, Challenge) {
     (link, challenge)
 }
 
-/// What a bad proof leads to: the word, the end of the link, and nobody new.
+/// A bad proof leads to an error word, the end of the link, and no new member.
 #[track_caller]
 fn is_not_let_in(alice: &mut Bench<Host>, link: LinkId, proof: &Message) {
     let here = alice.owner().peers();
@@ -53,7 +53,7 @@ fn is_not_let_in(alice: &mut Bench<Host>, link: LinkId, proof: &Message) {
     assert_eq!(alice.owner().peers(), here);
 }
 
-/// What a bad challenge leads to: the participant knows, and says nothing more.
+/// A bad challenge leads to a refusal on the participant's side, and to no further frame.
 #[track_caller]
 fn is_not_believed(mut bob: Bench<Participant>, link: LinkId, challenge: &Message) {
     let said = bob.hears(link, challenge.encode());

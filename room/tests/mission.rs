@@ -1,4 +1,4 @@
-//! What the mission asks of the networking layer, as far as it needs no browser.
+//! The mission's demands on the networking layer, as far as they need no browser.
 
 mod common;
 

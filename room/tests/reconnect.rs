@@ -1,4 +1,4 @@
-//! When a participant tries again, how the ends of a link notice that it is dead, and what clocks may do.
+//! Reconnection: the waits of a participant, the pings that find a dead link, and clocks that jump.
 
 mod common;
 
@@ -32,7 +32,7 @@ fn bob(life: u64) -> (Bench<Participant>, LinkId) {
     (bob, link)
 }
 
-/// How long a participant is going to wait.
+/// The time that a participant is going to wait.
 fn wait_of(bob: &Bench<Participant>) -> Duration {
     let Connection::Disconnected { retry_at, .. } = bob.machine.connection() else {
         panic!("{:?}", bob.machine.connection());

@@ -1,4 +1,4 @@
-//! What is refused, with which word, and what it costs the one who sent it.
+//! Refusals: each wrong frame or command, its error word, and its cost for the sender.
 
 mod common;
 
@@ -35,7 +35,7 @@ fn raw(kind: &str, number: u64, payload: &str) -> Bytes {
     ))
 }
 
-/// What a frame leads to that is no command, or none that can be read: the word, and nothing else.
+/// A frame that is not a command, or is unreadable, leads to the error word and nothing else.
 #[track_caller]
 fn is_refused_and_forgotten(frame: &[u8], about: Option<CommandId>, code: ErrorCode) {
     let (mut alice, bob) = alice_and_bob();
@@ -50,7 +50,7 @@ fn is_refused_and_forgotten(frame: &[u8], about: Option<CommandId>, code: ErrorC
     assert_eq!(next.to(bob), [ack(1, 1)]);
 }
 
-/// What a command leads to that has a number and is refused: its outcome, once and for all.
+/// A wrong command with a number leads to its outcome, which is final.
 #[track_caller]
 fn is_rejected_for_good(frame: &[u8], code: ErrorCode) {
     let (mut alice, bob) = alice_and_bob();
@@ -377,7 +377,7 @@ fn devices_of_one_person_count_for_themselves() {
 
 // In the handshake.
 
-/// What a link's first frame leads to that is not the handshake's: the word, and the end.
+/// A first frame that is not the handshake's leads to the error word and the end of the link.
 #[track_caller]
 fn is_turned_away(first: &[u8], code: ErrorCode) {
     let mut alice = Bench::hosting();
@@ -559,7 +559,7 @@ fn bob() -> (Bench<Participant>, LinkId) {
     (bob, link)
 }
 
-/// What Alice relays of Carol.
+/// The frame in which Alice relays a command of Carol.
 fn carols(number: u64, command: hustings_protocol::Command) -> Bytes {
     let numbered = Numbered {
         command_id: command_id(100 + number),

@@ -34,8 +34,8 @@ impl Harness for IndexedDb {
         Self::open(self.name).await
     }
 
-    /// A page does not survive its own end. Browsers' own tests have that they keep to the durability
-    /// that they were asked for, and `indexeddb.rs` that they were asked.
+    /// A page does not survive its own end. Browsers' own tests show that they keep to the
+    /// durability that they were asked for, and `indexeddb.rs` that they were asked.
     async fn crash(self) -> Result<Self, Self> {
         Err(self)
     }

@@ -1,4 +1,4 @@
-//! What a browser does to a database, and what becomes of the store.
+//! The ends that a browser can give a database, and the store's answer to each.
 
 use bytes::Bytes;
 use futures::future::join;

@@ -1,7 +1,8 @@
 //! The store of a browser and its tabs, in a browser.
 //!
-//! `cargo xtask test --browsers` runs it. A page cannot kill itself, fill the disk or have a second tab
-//! at will: [`page`] stages what it can with frames, and the rest by replacing what the browser says.
+//! `cargo xtask test --browsers` runs it. A page cannot kill itself, fill the disk or have a second
+//! tab at will: [`page`] uses frames for some of this, and replaces the browser's answers for the
+//! rest.
 
 #![cfg(target_family = "wasm")]
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]

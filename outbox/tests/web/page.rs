@@ -1,4 +1,4 @@
-//! What the tests do to the page around them.
+//! Changes to the page around the tests.
 
 use std::cell::Cell;
 

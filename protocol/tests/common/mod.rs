@@ -1,4 +1,4 @@
-//! What the tests of this crate share: short ways to make values, and strategies for all of them.
+//! Common parts of this crate's tests: short ways to make values, and strategies for all of them.
 
 #![allow(
     dead_code,

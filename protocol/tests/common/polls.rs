@@ -20,10 +20,10 @@ pub(crate) const ELSEWHERE: u8 = 2;
 /// The owner, and how many people there are with it.
 pub(crate) const OWNER: u8 = 0;
 const PEOPLE: u8 = 6;
-/// How many options are spoken of. The first few may be there from the start.
+/// The number of options in use. The first few may be there from the start.
 const OPTIONS: u8 = 8;
 
-/// What one of the townspeople asks for.
+/// A command of one of the townspeople.
 pub(crate) type Deed = (PeerId, Command);
 
 pub(crate) fn any_draft() -> impl Strategy<Value = PollDraft> {

@@ -25,11 +25,11 @@ pub(crate) struct Bench<M> {
     pub(crate) now: Moment,
     pub(crate) disk: MemoryStore,
     device: DeviceId,
-    /// How many links there have been.
+    /// The number of links so far.
     links: u64,
 }
 
-/// What a machine wants done after an input.
+/// The outputs of a machine after an input.
 #[derive(Debug)]
 pub(crate) struct Outputs(pub(crate) Vec<Output>);
 
@@ -88,7 +88,7 @@ impl Outputs {
         events.collect()
     }
 
-    /// What the application is told that a peer did wrong.
+    /// The faults of peers that the application is told.
     pub(crate) fn faults(&self) -> Vec<ErrorCode> {
         let events = self.events().into_iter();
         events
@@ -123,7 +123,7 @@ impl<M: Machine> Bench<M> {
         (result, self.drain())
     }
 
-    /// What there is to do already.
+    /// The outputs that are already there.
     pub(crate) fn drain(&mut self) -> Outputs {
         let outputs: Vec<Output> = std::iter::from_fn(|| self.machine.poll_output()).collect();
         for output in &outputs {
@@ -166,7 +166,7 @@ impl<M: Machine> Bench<M> {
         self.tell(|machine, now| machine.handle_timeout(now)).1
     }
 
-    /// How long it is to the next deadline.
+    /// The time until the next deadline.
     pub(crate) fn idle(&self) -> Option<Duration> {
         self.machine.poll_timeout().map(|(at, _)| at - self.now)
     }
@@ -235,7 +235,7 @@ impl Bench<Host> {
         (link, said)
     }
 
-    /// Whether somebody on this link is still listened to.
+    /// True if a peer on this link still gets answers.
     pub(crate) fn is_served(&mut self, link: LinkId) -> bool {
         self.hears(link, Message::Ping.encode()).to(link) == [Message::Pong]
     }
@@ -264,7 +264,7 @@ impl Bench<Participant> {
         let setup = who.setup(life, config);
         let participant = Participant::new(setup, room(), outbox, cache.as_ref(), now);
         Self::new(
-            participant.expect("what was kept is whole"),
+            participant.expect("the stored data is whole"),
             who.device(),
             disk,
             now,

@@ -19,7 +19,7 @@ pub(crate) struct Disk {
 
 #[derive(Debug, Default)]
 struct Watch {
-    /// How strict each commit was that succeeded.
+    /// The durability of each commit that succeeded.
     commits: Vec<Durability>,
     is_held: bool,
     waiting: Vec<Waker>,
@@ -42,12 +42,12 @@ impl Disk {
         }
     }
 
-    /// How many commits there have been.
+    /// The number of commits so far.
     pub(crate) fn commits(&self) -> usize {
         self.watch().commits.len()
     }
 
-    /// How durable the last commit was.
+    /// The durability of the last commit.
     pub(crate) fn last_durability(&self) -> Option<Durability> {
         self.watch().commits.last().copied()
     }

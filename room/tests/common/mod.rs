@@ -1,8 +1,8 @@
-//! What the scenarios share.
+//! Common parts of the scenarios.
 //!
-//! [`people`] says who takes part and what they say. [`world`] runs whole processes: drivers over the
-//! in-memory network, in virtual time. [`bench`] has one machine by itself, with a test at the other
-//! end of its links.
+//! [`people`] has the people and their frames. [`world`] runs whole processes: drivers over the
+//! in-memory network, in virtual time. [`bench`] has one machine by itself, with a test at the
+//! other end of its links.
 
 #![allow(dead_code, reason = "every test crate uses another part of it")]
 #![allow(

@@ -1,4 +1,4 @@
-//! Who takes part, and what they say.
+//! The people in the tests, and their frames.
 
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
@@ -15,11 +15,11 @@ use uuid::Uuid;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Person(pub(crate) u8);
 
-/// Who hosts.
+/// The owner.
 pub(crate) const ALICE: Person = Person(1);
 pub(crate) const BOB: Person = Person(2);
 pub(crate) const CAROL: Person = Person(3);
-/// Who means no good.
+/// An attacker.
 pub(crate) const MALLORY: Person = Person(66);
 
 impl Person {
@@ -35,7 +35,7 @@ impl Person {
         DeviceId::from_bytes([self.0; 5])
     }
 
-    /// Where this person hosts.
+    /// The address at which this person hosts.
     pub(crate) fn as_owner(self) -> Address {
         Address::Owner(self.peer())
     }
@@ -45,7 +45,7 @@ impl Person {
         Address::Participant(self.peer(), self.device())
     }
 
-    /// The `life`th start of this person's process, which draws other randomness than the ones before.
+    /// The `life`th start of this person's process, with other randomness than the ones before.
     pub(crate) fn setup(self, life: u64, config: Config) -> Setup {
         let mut seed = [self.0; 32];
         seed[..8].copy_from_slice(&life.to_be_bytes());
@@ -171,7 +171,7 @@ pub(crate) fn decode(frame: &[u8]) -> Message {
 
 // The handshake, by hand.
 
-/// What ties the two ends of the `channel`th channel to each other, as its dialler sees it.
+/// The binding of the two ends of the `channel`th channel, from the dialler's view.
 pub(crate) fn dialler_binding(channel: u64) -> ChannelBinding {
     ChannelBinding {
         local: Bytes::from(format!("dialler's certificate {channel}")),

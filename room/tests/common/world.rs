@@ -26,7 +26,7 @@ use hustings_transport_mem::{
 use super::disk::Disk;
 use super::people::{ALICE, Person, draft, hello, proof, vote};
 
-/// How long a frame travels.
+/// The time that a frame travels.
 pub(crate) const LATENCY: Duration = Duration::from_millis(20);
 /// Long enough for anything that needs no fault to end; short of every timer but the first retries.
 pub(crate) const A_MOMENT: Duration = Duration::from_secs(1);
@@ -56,7 +56,7 @@ pub(crate) struct Joined {
     pub(crate) disk: Disk,
 }
 
-/// What a driver ends with. Dropping it ends the process.
+/// The result of a driver. To drop it ends the process.
 type Process = RemoteHandle<Result<(), DriverError>>;
 
 impl World {
@@ -183,7 +183,7 @@ impl World {
         config: Config,
     ) -> Joined {
         let joined = self.try_enter(who, disk, room, config);
-        joined.expect("what was kept is whole")
+        joined.expect("the stored data is whole")
     }
 
     pub(crate) fn try_enter(
@@ -286,13 +286,13 @@ pub(crate) fn vote_in(room: &Room, number: usize) -> Command {
     vote(room.id().poll_id, option_of(room, number))
 }
 
-/// What somebody chose, as this room shows it.
+/// The choice of a person, as this room shows it.
 pub(crate) fn choice_of(room: &Room, who: Person) -> Vec<OptionId> {
     let poll = room.poll().expect("the poll has been seen");
     poll.choices(who.peer()).to_vec()
 }
 
-/// What has been told by now.
+/// The events so far.
 pub(crate) fn told(events: &mut Events) -> Vec<Event> {
     std::iter::from_fn(|| events.next().now_or_never().flatten()).collect()
 }
@@ -311,7 +311,7 @@ pub(crate) fn connections(events: &mut Events) -> Vec<Connection> {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Wire {
     sent: Arc<Mutex<Vec<Sent>>>,
-    /// Who finds no room for a command, and how many commands there is room for before that.
+    /// The address that gets blocked, and the number of its commands that find room before that.
     no_room: Arc<Mutex<Option<(Address, usize)>>>,
 }
 
@@ -371,7 +371,7 @@ impl Wire {
         self.sent.lock().expect("nobody panics with it")
     }
 
-    /// What somebody has sent.
+    /// The frames that an address has sent.
     pub(crate) fn from(&self, address: Address) -> Vec<Sent> {
         self.sent()
             .iter()
@@ -380,7 +380,7 @@ impl Wire {
             .collect()
     }
 
-    /// How often somebody has sent a command.
+    /// The number of times that an address has sent a command.
     pub(crate) fn times_sent(&self, address: Address, id: CommandId) -> usize {
         let is_it = |sent: &Sent| match sent.message() {
             Message::Command(command) => command.command_id == id,

@@ -13,7 +13,7 @@ use hustings_transport_mem::{Latency, MemTransport, MemoryNet};
 use wasm_bindgen_futures::spawn_local;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-/// How long a frame travels: long enough to be cut off before it arrives.
+/// The time that a frame travels: long enough to be cut off before it arrives.
 const LATENCY: Duration = Duration::from_millis(20);
 
 /// A browser, whose pages come and go, and a network that stays.

@@ -1,5 +1,5 @@
-//! The golden vectors of the protocol: a browser reads and writes the same bytes as everybody, and its
-//! signatures are the same.
+//! The golden vectors of the protocol: a browser reads and writes the same bytes as every other
+//! target, and its signatures are the same.
 
 use data_encoding::HEXLOWER;
 use ed25519_dalek::SigningKey;

@@ -24,7 +24,7 @@ struct State {
     written: Vec<u8>,
     syncs: u64,
     operations: u64,
-    /// How many operations succeed before the disk is full.
+    /// The number of operations that succeed before the disk is full; `None` without a bound.
     left: Option<u64>,
     held: bool,
     open: bool,
@@ -81,12 +81,12 @@ impl Disk {
         Opened(self.clone())
     }
 
-    /// A disk with what was written, synced or not.
+    /// A disk with everything that was written, synced or not.
     pub(super) fn as_written(&self) -> Self {
         Self::of(self.lock().written.clone())
     }
 
-    /// A disk with what was synced and, of what was not, some whole, some in part, some not.
+    /// A disk with everything that was synced; of the rest, some whole, some in part, some lost.
     pub(super) fn as_torn(&self, seed: u64) -> Self {
         let mut random = seed;
         let mut next = |bound: usize| {
@@ -119,7 +119,7 @@ impl Disk {
         self.lock().operations
     }
 
-    /// From so many changes on, the disk is full.
+    /// Makes the disk full after this many more changes.
     pub(super) fn break_after(&self, operations: u64) {
         self.lock().left = Some(operations);
     }
