@@ -49,6 +49,27 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// No limits, for records that this side has stored itself: they were held against the limits
+    /// of their day, and a later build with tighter ones has to read them all the same.
+    #[must_use]
+    pub const fn unbounded() -> Self {
+        Self {
+            max_command_bytes: usize::MAX,
+            max_frame_bytes: usize::MAX,
+            // The parser has a bound of its own.
+            max_depth: usize::MAX,
+            max_title_chars: usize::MAX,
+            max_label_chars: usize::MAX,
+            max_name_chars: usize::MAX,
+            max_message_chars: usize::MAX,
+            max_choices: usize::MAX,
+            max_options: usize::MAX,
+            max_members: usize::MAX,
+        }
+    }
+}
+
 /// True if a text has at most `max` characters. The bytes are compared first, which is enough for
 /// nearly every text.
 pub(crate) fn fits(text: &str, max: usize) -> bool {

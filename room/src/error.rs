@@ -13,6 +13,9 @@ pub enum SubmitError {
     /// The command names another poll, or one that is not open here.
     #[error("the command is for the poll {0}, which is not open here")]
     WrongPoll(PollId),
+    /// The owner would reject the command, whatever the poll is like by then.
+    #[error("the command would be rejected: {0}")]
+    Invalid(Rejection),
     /// The command is larger than an owner accepts.
     #[error("the command has {bytes} bytes, the limit is {max}")]
     TooLarge {

@@ -18,8 +18,9 @@ pub(crate) struct Folded {
     pub(crate) older: usize,
 }
 
-/// Applies the tail of a log to its snapshot.
-pub(crate) fn fold(log: &StoredLog, limits: &Limits) -> Result<Folded, RestoreError> {
+/// Applies the tail of a log to its snapshot. No limit is in the way: all of it was applied before.
+pub(crate) fn fold(log: &StoredLog) -> Result<Folded, RestoreError> {
+    let limits = &Limits::unbounded();
     let (at, snapshot) = &log.snapshot;
     let PollState {
         revision: mut present,

@@ -4,6 +4,7 @@ mod handshake;
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use hustings_protocol::{
     Command, CommandId, ErrorCode, Message, PeerId, PollId, Refusal, Rejection,
@@ -130,7 +131,7 @@ impl Host {
     ///
     /// A link in the handshake is sent one frame at a time. If that one finds no room, the
     /// handshake times out.
-    pub fn handle_blocked(&mut self, link: LinkId, frame: &[u8], _now: Moment) {
+    pub fn handle_blocked(&mut self, link: LinkId, frame: &Bytes, _now: Moment) {
         if let Some(poll_id) = self.routes.get(&link) {
             self.with(*poll_id, |owner| owner.handle_blocked(link, frame));
         }

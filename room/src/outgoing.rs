@@ -14,7 +14,7 @@ pub(crate) fn new_command_id(rng: &mut ChaCha20Rng, unix_millis: u64, now: Momen
     CommandId::new(unix_millis.saturating_add(now.as_millis()), random)
 }
 
-/// The frame of a command, if an owner would accept it.
+/// A command as it will be sent, if it could ever be applied.
 pub(crate) fn encode_command(
     config: &Config,
     room: RoomId,
@@ -25,8 +25,13 @@ pub(crate) fn encode_command(
     {
         return Err(SubmitError::WrongPoll(poll_id));
     }
+    // Not a matter of the poll, so the answer is known here; and once it were stored, each start
+    // would find a command that nobody takes.
+    let limits = &config.limits;
+    let checked = numbered.command.check_lengths(limits);
+    checked.map_err(SubmitError::Invalid)?;
     let frame = Message::Command(numbered).encode();
-    let max = config.limits.max_command_bytes;
+    let max = limits.max_command_bytes;
     if frame.len() > max {
         return Err(SubmitError::TooLarge {
             bytes: frame.len(),

@@ -40,6 +40,9 @@ pub struct Owner {
     rng: ChaCha20Rng,
     sequencer: Sequencer,
     links: Links,
+    /// Whether the journal may be an old copy of itself: it was restored, and nobody has told of a
+    /// later revision yet.
+    may_be_old: bool,
     outputs: VecDeque<Output>,
 }
 
@@ -67,7 +70,7 @@ impl Owner {
     /// owner's.
     pub fn restore(setup: Setup, journal: StoredJournal) -> Result<Self, RestoreError> {
         let rng = ChaCha20Rng::from_seed(setup.seed);
-        let sequencer = Sequencer::restore(journal, &setup.config.limits)?;
+        let sequencer = Sequencer::restore(journal)?;
         let (owner, key) = (sequencer.poll.owner(), PeerId::of(&setup.key));
         if owner != key {
             return Err(RestoreError::new(
@@ -78,7 +81,9 @@ impl Owner {
                 ),
             ));
         }
-        Ok(Self::new(setup, rng, sequencer))
+        let mut owner = Self::new(setup, rng, sequencer);
+        owner.may_be_old = true;
+        Ok(owner)
     }
 
     fn new(setup: Setup, rng: ChaCha20Rng, sequencer: Sequencer) -> Self {
@@ -94,6 +99,7 @@ impl Owner {
             rng,
             sequencer,
             links: Links::default(),
+            may_be_old: false,
             outputs: VecDeque::new(),
         }
     }
@@ -142,6 +148,11 @@ impl Owner {
             .collect()
     }
 
+    /// Whether this is the device that hosts the poll.
+    pub(crate) fn is_device(&self, peer: PeerId, device: DeviceId) -> bool {
+        (peer, device) == (self.room.owner, self.device)
+    }
+
     // Pollers.
 
     /// The next thing to do. The order matters, see [`Output`].
@@ -167,7 +178,9 @@ impl Owner {
         }
         let known = hello.epoch.zip(hello.revision);
         // Before the sync: it may begin a new epoch, in which `known` means nothing.
-        self.check_rollback(link, known);
+        if !self.is_possible(link, known) {
+            return;
+        }
         self.sync(link, known);
         self.send_discovery(link);
         let came = PeerInfo {
@@ -180,42 +193,33 @@ impl Owner {
 
     /// A member's link is blocked: it had no room for this frame. It gets nothing more until it is
     /// writable again, and then everything that it has missed.
-    pub(crate) fn handle_blocked(&mut self, link: LinkId, frame: &[u8]) {
+    pub(crate) fn handle_blocked(&mut self, link: LinkId, frame: &Bytes) {
         let about = match Envelope::parse(frame, frame.len(), &self.config.limits) {
             Ok(envelope) => About::of(&envelope, &self.config.limits),
             // An unreadable frame was not written here.
             Err(_) => About::Nothing,
         };
-        self.links.block(link, about);
+        self.links.block(link, about, frame);
     }
 
     /// A blocked link is writable again.
     ///
     /// A frame that is sent now may find no room again, and is then owed again. But the first one
-    /// finds room, so each time less is owed.
+    /// finds room, so each time less is owed. The poll comes before the answers: a participant that hears
+    /// of its vote's end before it has the poll with the vote would show a poll without it.
     pub(crate) fn handle_writable(&mut self, link: LinkId) {
-        let Some((peer, device, owed)) = self.links.unblock(link) else {
+        let Some(owed) = self.links.unblock(link) else {
             return;
         };
-        let answers: Vec<(CommandId, Bytes)> = self
-            .sequencer
-            .dedup
-            .receipts(peer, device)
-            .filter(|receipt| owed.answers.contains(&receipt.command_id))
-            .map(|receipt| {
-                let frame = answer(receipt.command_id, &receipt.outcome);
-                (receipt.command_id, frame)
-            })
-            .collect();
-        for (command_id, frame) in answers {
+        if owed.state {
+            let frame = self.sequencer.snapshot();
+            self.send_frame(link, frame, About::State);
+        }
+        for (command_id, frame) in owed.answers {
             self.send_frame(link, frame, About::Command(command_id));
         }
         if owed.presence {
             self.send_discovery(link);
-        }
-        if owed.state {
-            let frame = self.sequencer.snapshot();
-            self.send_frame(link, frame, About::State);
         }
     }
 
@@ -235,10 +239,10 @@ impl Owner {
 
     /// A deadline has come. Harmless if none has.
     pub(crate) fn handle_timeout(&mut self, now: Moment) {
-        while let Some(link) = self.links.first_due(now) {
+        // Each once: at the end of time a new deadline is not later than the one that has come.
+        for link in self.links.due(now) {
             let Some(session) = self.links.get_mut(link) else {
-                // Not reached: links and deadlines are changed together.
-                return;
+                continue;
             };
             let verdict = session.liveness.judge(&self.config, now);
             let deadline = session.liveness.deadline();
@@ -383,18 +387,21 @@ impl Owner {
         self.send_frame(link, message.encode(), About::Nothing);
     }
 
-    /// Sends a frame; if the link is blocked, it is owed the content instead.
+    /// Sends a frame; if the link is blocked, it is owed the content instead. A link that is owed more
+    /// answers than the protocol allows is closed.
     fn send_frame(&mut self, link: LinkId, frame: Bytes, about: About) {
-        if let Some(owed) = self.links.get_mut(link).and_then(|it| it.owed.as_mut()) {
-            owed.add(about);
-        } else {
+        let Some(owed) = self.links.get_mut(link).and_then(|it| it.owed.as_mut()) else {
             self.outputs.push_back(Output::Send { link, frame });
+            return;
+        };
+        if !owed.add(about, &frame) {
+            self.hang_up(link);
         }
     }
 
     fn broadcast(&mut self, frame: Bytes, except: Option<LinkId>, about: About) {
         // Blocked links are not among the recipients; they get it once they are writable.
-        self.links.owe_all(about);
+        self.links.owe_all(about, &frame);
         let links = self.links.recipients();
         if links.iter().any(|link| Some(*link) != except) {
             self.outputs.push_back(Output::Broadcast {

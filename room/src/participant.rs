@@ -145,12 +145,11 @@ impl Participant {
         cache: Option<&StoredLog>,
         now: Moment,
     ) -> Result<Self, RestoreError> {
-        let limits = &setup.config.limits;
         let mut participant = Self {
             room,
             peer: PeerId::of(&setup.key),
-            replica: Replica::restore(room, cache, limits)?,
-            in_flight: InFlight::restore(outbox, limits)?,
+            replica: Replica::restore(room, cache),
+            in_flight: InFlight::restore(outbox)?,
             key: setup.key,
             device: setup.device,
             config: setup.config,
@@ -313,7 +312,11 @@ impl Participant {
 
     /// A deadline has come. Harmless if none has.
     pub fn handle_timeout(&mut self, now: Moment) {
-        while let Some(reason) = self.timers.take_due(now) {
+        for reason in self.timers.due(now) {
+            // An earlier one may have stopped it.
+            if !self.timers.take(reason, now) {
+                continue;
+            }
             match reason {
                 TimeoutReason::Dial => {
                     self.hang_up(DownReason::DialFailed("no answer in time".into()), now);

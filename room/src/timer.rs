@@ -51,19 +51,28 @@ impl TimerTable {
 
     /// The first deadline; of several at one moment, the one with the first reason.
     pub(crate) fn next(&self) -> Option<(Moment, TimeoutReason)> {
+        self.set_ones().min()
+    }
+
+    /// The reasons whose deadlines have come, in their order. What is set while they are served is
+    /// not among them: at the end of time it would be due at once, again and again.
+    pub(crate) fn due(&self, now: Moment) -> Vec<TimeoutReason> {
+        let mut due: Vec<_> = self.set_ones().filter(|(at, _)| *at <= now).collect();
+        due.sort_unstable();
+        due.into_iter().map(|(_, reason)| reason).collect()
+    }
+
+    /// Takes a deadline, if it has come.
+    pub(crate) fn take(&mut self, reason: TimeoutReason, now: Moment) -> bool {
+        self.deadlines[reason as usize]
+            .take_if(|at| *at <= now)
+            .is_some()
+    }
+
+    fn set_ones(&self) -> impl Iterator<Item = (Moment, TimeoutReason)> {
         Self::REASONS
             .into_iter()
             .filter_map(|reason| self.deadlines[reason as usize].map(|at| (at, reason)))
-            .min()
-    }
-
-    /// Takes the first deadline that is due.
-    pub(crate) fn take_due(&mut self, now: Moment) -> Option<TimeoutReason> {
-        let (at, reason) = self.next()?;
-        (at <= now).then(|| {
-            self.stop(reason);
-            reason
-        })
     }
 }
 
@@ -81,11 +90,17 @@ mod tests {
             timers.next(),
             Some((Moment::from_millis(3), TimeoutReason::Retry))
         );
-        assert_eq!(timers.take_due(Moment::from_millis(2)), None);
+        assert_eq!(timers.due(Moment::from_millis(2)), []);
         let now = Moment::from_millis(7);
-        assert_eq!(timers.take_due(now), Some(TimeoutReason::Retry));
-        assert_eq!(timers.take_due(now), Some(TimeoutReason::Stable));
-        assert_eq!(timers.take_due(now), None);
+        assert_eq!(
+            timers.due(now),
+            [TimeoutReason::Retry, TimeoutReason::Stable]
+        );
+        assert!(timers.take(TimeoutReason::Retry, now));
+        assert!(!timers.take(TimeoutReason::Retry, now));
+        assert_eq!(timers.due(now), [TimeoutReason::Stable]);
+        assert!(!timers.take(TimeoutReason::Stable, Moment::from_millis(2)));
+        assert!(timers.take(TimeoutReason::Stable, now));
         assert_eq!(timers.next(), None);
     }
 

@@ -767,9 +767,18 @@ fn a_rejection_is_final_whatever_comes_later() {
 
 #[test]
 fn what_an_owner_would_refuse_unread_is_not_submitted() {
-    let (mut bob, link) = bob();
-    let max = Limits::default().max_command_bytes;
-    let long = call_me(&"x".repeat(max));
+    let max = 160;
+    let limits = Limits {
+        max_command_bytes: max,
+        ..Limits::default()
+    };
+    let config = Config {
+        limits,
+        ..Config::default()
+    };
+    let mut bob = Bench::joining_with(BOB, 0, config);
+    let link = bob.joins();
+    let long = call_me(&"x".repeat(64));
     let (submitted, said) = bob.tell(|bob, now| bob.submit(long, now));
     assert!(matches!(submitted, Err(SubmitError::TooLarge { max: it, .. }) if it == max));
     assert_eq!(said.0, []);

@@ -147,6 +147,13 @@ impl Host {
             let rejection = Rejection::new(ErrorCode::BadSignature, error.to_string());
             return self.turn_away(link, Some(hello.poll_id), rejection);
         }
+        let owner = self.owners.get(&hello.poll_id);
+        if owner.is_some_and(|owner| owner.is_device(hello.peer_id, hello.device)) {
+            // A list of peers that begins with this device is a complete one: it cannot be in it twice.
+            let message = "this device hosts the poll, so it cannot join it as well";
+            let rejection = Rejection::new(ErrorCode::HandshakeFailed, message);
+            return self.turn_away(link, Some(hello.poll_id), rejection);
+        }
         // Before `admit`, so that the link has its route when the outputs are taken.
         self.routes.insert(link, hello.poll_id);
         self.with(hello.poll_id, |owner| owner.admit(link, hello, now));

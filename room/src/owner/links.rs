@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use hustings_protocol::{CommandId, DeviceId, Envelope, Hello, Kind, Limits, Message, PeerId, Seq};
+use bytes::Bytes;
+use hustings_protocol::{
+    CommandId, DeviceId, Envelope, Hello, Kind, Limits, Message, PeerId, Seq, WINDOW,
+};
 use litemap::LiteMap;
 
 use crate::liveness::Liveness;
@@ -40,8 +43,9 @@ impl Session {
 /// and goings one list, and a device has at most `WINDOW` commands without an outcome.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Owed {
-    /// The commands whose outcome it has missed, each once; at most `WINDOW`.
-    pub(crate) answers: Vec<CommandId>,
+    /// The `ack` or `error` of each command once, at most [`WINDOW`] of them: a device that has more
+    /// unanswered does not keep to the protocol.
+    pub(crate) answers: Vec<(CommandId, Bytes)>,
     pub(crate) presence: bool,
     pub(crate) state: bool,
 }
@@ -79,17 +83,22 @@ impl About {
 }
 
 impl Owed {
-    pub(crate) fn add(&mut self, about: About) {
+    /// Adds a frame, or what stands for it. Returns whether there is room for it.
+    pub(crate) fn add(&mut self, about: About, frame: &Bytes) -> bool {
         match about {
             About::Command(command_id) => {
-                if !self.answers.contains(&command_id) {
-                    self.answers.push(command_id);
+                if self.answers.iter().all(|(known, _)| *known != command_id) {
+                    if self.answers.len() as u64 >= WINDOW {
+                        return false;
+                    }
+                    self.answers.push((command_id, frame.clone()));
                 }
             }
             About::Presence => self.presence = true,
             About::State => self.state = true,
             About::Nothing => {}
         }
+        true
     }
 }
 
@@ -154,10 +163,10 @@ impl Links {
         Some((*at, TimeoutReason::Liveness))
     }
 
-    /// The first link whose deadline has come.
-    pub(crate) fn first_due(&self, now: Moment) -> Option<LinkId> {
-        let ((at, id), ()) = self.deadlines.first()?;
-        (*at <= now).then_some(*id)
+    /// The links whose deadline has come.
+    pub(crate) fn due(&self, now: Moment) -> Vec<LinkId> {
+        let due = self.deadlines.keys().take_while(|(at, _)| *at <= now);
+        due.map(|(_, id)| *id).collect()
     }
 
     /// The members' devices, in order.
@@ -171,32 +180,32 @@ impl Links {
     }
 
     /// A member's link is blocked.
-    pub(crate) fn block(&mut self, id: LinkId, about: About) {
+    pub(crate) fn block(&mut self, id: LinkId, about: About, frame: &Bytes) {
         if let Some(member) = self.get_mut(id) {
-            member.owed.get_or_insert_default().add(about);
+            // The first that is owed always has room.
+            member.owed.get_or_insert_default().add(about, frame);
             if self.blocked.insert(id, ()).is_none() {
                 self.recipients = None;
             }
         }
     }
 
-    /// A member's link is writable again: returns its device and the content that it is owed.
-    /// `None` if it was not blocked.
-    pub(crate) fn unblock(&mut self, id: LinkId) -> Option<(PeerId, DeviceId, Owed)> {
-        let member = self.get_mut(id)?;
-        let relieved = (member.peer, member.device, member.owed.take()?);
+    /// A member's link is writable again: returns the content that it is owed. `None` if it was not
+    /// blocked.
+    pub(crate) fn unblock(&mut self, id: LinkId) -> Option<Owed> {
+        let owed = self.get_mut(id)?.owed.take()?;
         self.blocked.remove(&id);
         self.recipients = None;
-        Some(relieved)
+        Some(owed)
     }
 
     /// Adds content to everything that blocked links are owed.
-    pub(crate) fn owe_all(&mut self, about: About) {
-        // Taken out for the loop, which changes the sessions.
+    pub(crate) fn owe_all(&mut self, about: About, frame: &Bytes) {
         let blocked = std::mem::take(&mut self.blocked);
         for id in blocked.keys() {
             if let Some(owed) = self.get_mut(*id).and_then(|member| member.owed.as_mut()) {
-                owed.add(about);
+                // Presence and state take no room.
+                owed.add(about, frame);
             }
         }
         self.blocked = blocked;

@@ -92,8 +92,9 @@ impl Owner {
             );
             return self.fault(link, None, rejection);
         }
-        self.check_rollback(link, request.known);
-        self.sync(link, request.known);
+        if self.is_possible(link, request.known) {
+            self.sync(link, request.known);
+        }
     }
 
     pub(super) fn sync(&mut self, link: LinkId, known: Option<(Epoch, Revision)>) {
@@ -102,15 +103,27 @@ impl Owner {
         }
     }
 
-    /// Begins a new epoch if a peer has seen a later revision of this very journal than it has:
-    /// then the journal is an old copy, and the next numbers will stand for other commands than
-    /// they did before.
-    pub(super) fn check_rollback(&mut self, link: LinkId, known: Option<(Epoch, Revision)>) {
+    /// Checks a peer's claim of what it has seen; one that cannot be true closes its link.
+    ///
+    /// A later revision of this very journal than it has now can have been seen if the journal is an
+    /// old copy. Then a new epoch begins, because the next numbers will stand for other commands than
+    /// they did before. That happens at most once after a restore: the numbers given out in this life
+    /// are known, and nobody has seen more of them.
+    pub(super) fn is_possible(&mut self, link: LinkId, known: Option<(Epoch, Revision)>) -> bool {
         let have = self.sequencer.revision;
-        let Some((epoch, seen)) = known else { return };
+        let Some((epoch, seen)) = known else {
+            return true;
+        };
         if epoch != self.sequencer.epoch || seen <= have {
-            return;
+            return true;
         }
+        if !self.may_be_old {
+            let message = format!("revision {seen} is not there yet: the poll is at {have}");
+            self.fault(link, None, Rejection::new(ErrorCode::BadField, message));
+            self.hang_up(link);
+            return false;
+        }
+        self.may_be_old = false;
         self.sequencer.begin_epoch(Epoch::new(self.rng.next_u64()));
         let frame = self.sequencer.snapshot();
         self.persist(Record::JournalSnapshot {
@@ -121,5 +134,6 @@ impl Owner {
         self.event(Event::JournalRolledBack { have, seen });
         // Not to `link`: the caller syncs it next.
         self.broadcast(frame, Some(link), About::State);
+        true
     }
 }

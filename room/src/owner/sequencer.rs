@@ -53,8 +53,8 @@ impl Sequencer {
     }
 
     /// The authority over a poll from its journal.
-    pub(crate) fn restore(journal: StoredJournal, limits: &Limits) -> Result<Self, RestoreError> {
-        let folded = fold(&journal.log, limits)?;
+    pub(crate) fn restore(journal: StoredJournal) -> Result<Self, RestoreError> {
+        let folded = fold(&journal.log)?;
         let StoredLog { snapshot, mut tail } = journal.log;
         let newer = tail.split_off(folded.older);
         let older = tail.into_iter().map(|(_, frame)| frame);

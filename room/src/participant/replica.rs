@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hustings_protocol::{Epoch, Limits, Poll, PollState, Revision, RoomId, StoredLog, Update};
 
+use crate::Record;
 use crate::fold::fold;
-use crate::{Record, RestoreError};
 
 /// The confirmed poll, and the size of its cache.
 #[derive(Debug, Clone)]
@@ -39,25 +39,20 @@ pub(crate) enum Progress {
 }
 
 impl Replica {
-    /// The replica from its cache.
-    pub(crate) fn restore(
-        room: RoomId,
-        stored: Option<&StoredLog>,
-        limits: &Limits,
-    ) -> Result<Self, RestoreError> {
-        let confirmed = stored
-            .map(|stored| {
-                let folded = fold(stored, limits)?;
-                Ok(Confirmed {
-                    epoch: folded.epoch,
-                    revision: folded.revision,
-                    poll: folded.poll,
-                    snapshot_bytes: stored.snapshot.1.len(),
-                    tail_bytes: stored.tail.iter().map(|(_, frame)| frame.len()).sum(),
-                })
+    /// The replica from its cache. A cache that does not read is as good as none: the owner has the
+    /// poll, and the first snapshot replaces it.
+    pub(crate) fn restore(room: RoomId, stored: Option<&StoredLog>) -> Self {
+        let confirmed = stored.and_then(|stored| {
+            let folded = fold(stored).ok()?;
+            Some(Confirmed {
+                epoch: folded.epoch,
+                revision: folded.revision,
+                poll: folded.poll,
+                snapshot_bytes: stored.snapshot.1.len(),
+                tail_bytes: stored.tail.iter().map(|(_, frame)| frame.len()).sum(),
             })
-            .transpose()?;
-        Ok(Self { room, confirmed })
+        });
+        Self { room, confirmed }
     }
 
     pub(crate) fn poll(&self) -> Option<&Arc<Poll>> {
