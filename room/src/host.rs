@@ -147,7 +147,8 @@ impl Host {
     /// A frame has arrived.
     pub fn handle_frame(&mut self, link: LinkId, frame: &[u8], now: Moment) {
         if let Some(poll_id) = self.routes.get(&link) {
-            return self.with(*poll_id, |owner| owner.handle_frame(link, frame, now));
+            self.with(*poll_id, |owner| owner.handle_frame(link, frame, now));
+            return;
         }
         // Taken out; the next step puts it back if the handshake goes on. A link in neither map was
         // hung up by this side, and a late frame on it means nothing.
@@ -185,16 +186,13 @@ impl Host {
         self.owners.insert(poll_id, owner);
         // The journal's first record goes before the challenges, so nobody joins a poll that a
         // crash could lose.
-        self.take_outputs(poll_id);
+        self.with(poll_id, |_| ());
         self.challenge_waiting(poll_id, now);
     }
 
     /// Closes a poll: its links are closed. Its journal stays in the store.
     pub fn close_poll(&mut self, poll_id: PollId) {
-        if let Some(owner) = self.owners.get_mut(&poll_id) {
-            owner.close();
-            // While the owner is still in the map: afterwards its hang-ups would be lost.
-            self.take_outputs(poll_id);
+        if self.with(poll_id, Owner::close).is_some() {
             self.owners.remove(&poll_id);
             self.end_handshakes_of(poll_id);
         }
@@ -211,14 +209,8 @@ impl Host {
         command: Command,
         now: Moment,
     ) -> Result<CommandId, SubmitError> {
-        let owner = self
-            .owners
-            .get_mut(&poll_id)
-            .ok_or(SubmitError::WrongPoll(poll_id))?;
-        let submitted = owner.submit(command, now);
-        // Also after an error, so that no output is left behind.
-        self.take_outputs(poll_id);
-        submitted
+        self.with(poll_id, |owner| owner.submit(command, now))
+            .unwrap_or(Err(SubmitError::WrongPoll(poll_id)))
     }
 
     /// Closes every link. The polls can still be read.
@@ -258,23 +250,23 @@ impl Host {
     }
 
     // Does nothing without such a poll: `close_poll` has closed its links and handshakes already.
-    fn with(&mut self, poll_id: PollId, tell: impl FnOnce(&mut Owner)) {
-        if let Some(owner) = self.owners.get_mut(&poll_id) {
-            tell(owner);
-            self.take_outputs(poll_id);
-        }
-    }
-
-    /// Takes over an owner's outputs, and forgets the links that it closes.
-    fn take_outputs(&mut self, poll_id: PollId) {
-        let Some(owner) = self.owners.get_mut(&poll_id) else {
-            return;
-        };
-        while let Some(output) = owner.poll_output() {
-            if let Output::Hangup { link } = &output {
+    /// Tells an owner something, if the poll is open here, and takes over its outputs.
+    fn with<R>(&mut self, poll_id: PollId, tell: impl FnOnce(&mut Owner) -> R) -> Option<R> {
+        let owner = self.owners.get_mut(&poll_id)?;
+        let told = tell(owner);
+        let outputs = owner.outputs_mut();
+        for output in outputs.iter() {
+            // The link belongs to no poll any more, and its end is not the owner's business.
+            if let Output::Hangup { link } = output {
                 self.routes.remove(link);
             }
-            self.outputs.push_back(output);
         }
+        if self.outputs.is_empty() {
+            // As after every input of a host that is drained as it should be: nothing is copied.
+            std::mem::swap(&mut self.outputs, outputs);
+        } else {
+            self.outputs.append(outputs);
+        }
+        Some(told)
     }
 }

@@ -155,9 +155,9 @@ impl Owner {
 
     // Pollers.
 
-    /// The next thing to do. The order matters, see [`Output`].
-    pub(crate) fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+    /// The outputs that the host has not taken over yet, in order.
+    pub(crate) fn outputs_mut(&mut self) -> &mut VecDeque<Output> {
+        &mut self.outputs
     }
 
     /// The moment when `handle_timeout` is due next, and the reason.
