@@ -2,22 +2,22 @@
 //!
 //! [`Endpoint`] is the machine to drive. What it is made of has a file each: what goes over the socket
 //! to the signalling server (messages), being known there (registration), one connection from its
-//! offer to its end (negotiation), the certificate in a session description (sdp), and how frames
+//! offer to its end (connection), the certificate in a session description (sdp), and how frames
 //! become messages of a data channel (framing).
 
 mod backoff;
+mod connection;
 mod early;
 mod endpoint;
 mod framing;
 mod messages;
-mod negotiation;
 mod outgoing;
 mod output;
 mod registration;
 mod sdp;
 mod signalling;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use endpoint::Endpoint;
 pub use framing::{

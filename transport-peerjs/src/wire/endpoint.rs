@@ -11,10 +11,10 @@ use hustings_room::{DownReason, LinkId, Moment};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
+use super::connection::{Connection, Cx, End, Names};
 use super::early::Early;
 use super::framing::ChannelMessage;
 use super::messages::{FromServer, IceCandidate};
-use super::negotiation::{Cx, End, Names, Negotiation};
 use super::output::{
     ChannelKind, Notice, Output, Outputs, Refusal, RegistrationError, RtcAction, RtcId, RtcState,
     SocketId, TimeoutReason,
@@ -64,7 +64,7 @@ pub struct Endpoint {
     rng: ChaCha8Rng,
     out: Outputs,
     registration: Registration,
-    connections: BTreeMap<RtcId, Negotiation>,
+    connections: BTreeMap<RtcId, Connection>,
     /// Links that are dialled or up, by their ids.
     links: BTreeMap<LinkId, RtcId>,
     /// By the other side's id and the dialler's name for the connection.
@@ -131,7 +131,7 @@ impl Endpoint {
             .waiting
             .iter()
             .map(|dial| (dial.until, TimeoutReason::Connect));
-        let connections = self.connections.values().filter_map(Negotiation::timeout);
+        let connections = self.connections.values().filter_map(Connection::timeout);
         dials
             .chain(connections)
             .chain(self.registration.timeout())
@@ -332,7 +332,7 @@ impl Endpoint {
             self.out.event(TransportEvent::LinkDown { link, reason });
         }
         let is_due =
-            |connection: &Negotiation| connection.timeout().is_some_and(|(at, _)| at <= now);
+            |connection: &Connection| connection.timeout().is_some_and(|(at, _)| at <= now);
         let due: Vec<RtcId> = self
             .connections
             .iter()
@@ -353,7 +353,7 @@ impl Endpoint {
             }
         }
         // Links that are up do not need the server.
-        let any_up = self.connections.values().any(Negotiation::is_up);
+        let any_up = self.connections.values().any(Connection::is_up);
         if let Some(error) = self.registration.verdict().cloned()
             && !any_up
             && !self.over
@@ -376,7 +376,7 @@ impl Endpoint {
         );
         let names = self.name(link, (to, connection_id));
         let (rtc, mut cx) = (names.rtc, self.cx(now));
-        let connection = Negotiation::dial(names, until, &mut cx);
+        let connection = Connection::dial(names, until, &mut cx);
         self.connections.insert(rtc, connection);
     }
 
@@ -412,7 +412,7 @@ impl Endpoint {
     }
 
     fn dials(&self) -> usize {
-        let coming = |connection: &&Negotiation| {
+        let coming = |connection: &&Connection| {
             connection.is_coming_up() && !connection.names.link.is_accepted()
         };
         self.waiting.len() + self.connections.values().filter(coming).count()
@@ -433,7 +433,7 @@ impl Endpoint {
         &mut self,
         rtc: RtcId,
         now: Moment,
-        then: impl FnOnce(&mut Negotiation, &mut Cx<'_>) -> Result<(), End>,
+        then: impl FnOnce(&mut Connection, &mut Cx<'_>) -> Result<(), End>,
     ) {
         let Some(connection) = self.connections.get_mut(&rtc) else {
             return;

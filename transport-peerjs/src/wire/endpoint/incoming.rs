@@ -4,8 +4,8 @@ use hustings_room::{LinkId, Moment};
 
 use super::Endpoint;
 use crate::config::WireLimits;
+use crate::wire::connection::Connection;
 use crate::wire::messages::{FromServer, Offer};
-use crate::wire::negotiation::Negotiation;
 use crate::wire::output::{Refusal, RtcId};
 
 impl Endpoint {
@@ -74,16 +74,16 @@ impl Endpoint {
     }
 
     fn accept(&mut self, src: &str, offer: Offer, now: Moment) -> Result<(), Refusal> {
-        let (serialization, fingerprint) = Negotiation::check(&offer)?;
+        let (serialization, fingerprint) = Connection::check(&offer)?;
         let key = (src.to_owned(), offer.connection_id.clone());
         if self.names.contains_key(&key) {
             return Err(Refusal::Duplicate);
         }
-        let coming = |connection: &&Negotiation| {
+        let coming = |connection: &&Connection| {
             connection.is_coming_up() && connection.names.link.is_accepted()
         };
         let incoming = self.connections.values().filter(coming);
-        let of_sender = |connection: &&Negotiation| connection.names.remote == src;
+        let of_sender = |connection: &&Connection| connection.names.remote == src;
         if self.connections.len() >= self.limits.max_connections
             || incoming.clone().count() >= self.limits.max_incoming
             || incoming.filter(of_sender).count() >= self.limits.max_incoming_each
@@ -97,7 +97,7 @@ impl Endpoint {
         let names = self.name(link, key);
         let (rtc, mut cx) = (names.rtc, self.cx(now));
         let connection =
-            Negotiation::accept(names, offer, serialization, fingerprint, early, &mut cx);
+            Connection::accept(names, offer, serialization, fingerprint, early, &mut cx);
         self.connections.insert(rtc, connection);
         Ok(())
     }

@@ -56,7 +56,7 @@ pub(crate) struct Names {
 
 /// The machine of one connection.
 #[derive(Debug)]
-pub(crate) struct Negotiation {
+pub(crate) struct Connection {
     pub(crate) names: Names,
     serialization: Serialization,
     phase: Phase,
@@ -96,7 +96,7 @@ enum Channel {
     Ending,
 }
 
-impl Negotiation {
+impl Connection {
     /// Dials.
     pub(crate) fn dial(names: Names, until: Moment, cx: &mut Cx<'_>) -> Self {
         let label = names.connection_id.clone();
