@@ -1,19 +1,17 @@
 //! The [`Transport`] in a browser: the wire's [`Endpoint`](crate::wire::Endpoint) on the page's own
 //! `WebSocket` and `RTCPeerConnection`.
 //!
-//! What is where: who holds the machine and does what it says (shell), the events that wait for the
-//! driver (inbox), the socket to the signalling server (socket), one peer connection with its channel
-//! (connection), a count in it that stands still (stalls), what the page says of itself (page), and how one
-//! listens (listener) and waits (timer).
+//! The shell that all backends share does it over a page (web): the socket to the signalling server
+//! (socket), a peer connection with its channel (peer_connection), the page's own events (page), how
+//! one listens (listener) and waits (timer), and the text of what browsers throw (thrown).
 
-mod connection;
-mod inbox;
 mod listener;
 mod page;
-mod shell;
+mod peer_connection;
 mod socket;
-mod stalls;
+mod thrown;
 mod timer;
+mod web;
 
 use std::fmt;
 use std::rc::{Rc, Weak};
@@ -26,8 +24,10 @@ use hustings_room::clock::SystemClock;
 use hustings_room::transport::{SendOutcome, Transport, TransportEvent};
 
 use crate::config::{Config, ConfigError, Token};
+use crate::shell::Shell;
+use crate::shell::reentry::Reentrant;
 use crate::wire::{Endpoint, RegistrationState};
-use shell::Shell;
+use web::Web;
 
 /// One address on PeerJS's network, from a page.
 ///
@@ -58,7 +58,7 @@ use shell::Shell;
 /// }
 /// ```
 pub struct PeerJs {
-    shell: Rc<Shell>,
+    shell: Rc<Reentrant<Web>>,
 }
 
 impl PeerJs {
@@ -81,8 +81,11 @@ impl PeerJs {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|error| OpenError::Randomness(error.to_string()))?;
         let endpoint = Endpoint::new(config, address, token, seed, clock.now())?;
-        let shell = Shell::new(config, endpoint, window, clock);
-        shell.run();
+        let shell = Reentrant::new(|reporter| {
+            let web = Web::new(&config.ice_servers, window, clock, reporter);
+            Shell::new(config.limits, endpoint, web)
+        });
+        shell.act(Shell::run);
         Ok(Self { shell })
     }
 
@@ -98,11 +101,11 @@ impl PeerJs {
 
 impl Transport for PeerJs {
     fn dial(&mut self, link: LinkId, to: &Address) {
-        self.shell.dial(link, to);
+        self.shell.act(|shell| shell.dial(link, to));
     }
 
     fn send(&mut self, link: LinkId, frame: Bytes) -> SendOutcome {
-        self.shell.send(link, frame)
+        self.shell.act(|shell| shell.send(link, frame))
     }
 
     fn broadcast(
@@ -113,15 +116,16 @@ impl Transport for PeerJs {
         full: &mut Vec<LinkId>,
     ) {
         let to = links.iter().filter(|link| Some(**link) != except);
-        self.shell.broadcast(to.copied(), frame, full);
+        self.shell
+            .act(|shell| shell.broadcast(to.copied(), frame, full));
     }
 
     fn hangup(&mut self, link: LinkId) {
-        self.shell.hangup(link);
+        self.shell.act(|shell| shell.hangup(link));
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<TransportEvent> {
-        self.shell.poll_event(cx)
+        self.shell.act(|shell| shell.poll_event(cx))
     }
 }
 
@@ -134,7 +138,7 @@ impl Drop for PeerJs {
 impl fmt::Debug for PeerJs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PeerJs")
-            .field("registration", &self.shell.registration())
+            .field("registration", &self.shell.read(Shell::registration))
             .finish_non_exhaustive()
     }
 }
@@ -143,20 +147,22 @@ impl fmt::Debug for PeerJs {
 /// depend on the server.
 #[derive(Clone)]
 pub struct Status {
-    shell: Weak<Shell>,
+    shell: Weak<Reentrant<Web>>,
 }
 
 impl Status {
     /// The registration; `None` once the transport is gone.
     #[must_use]
     pub fn registration(&self) -> Option<RegistrationState> {
-        self.shell.upgrade().map(|shell| shell.registration())
+        let shell = self.shell.upgrade()?;
+        Some(shell.read(Shell::registration))
     }
 
     /// How many peer connections there are, in whatever state. A browser allows a page some 500.
     #[must_use]
     pub fn connections(&self) -> usize {
-        self.shell.upgrade().map_or(0, |shell| shell.connections())
+        let shell = self.shell.upgrade();
+        shell.map_or(0, |shell| shell.read(Shell::connections))
     }
 }
 
@@ -182,14 +188,4 @@ pub enum OpenError {
     /// This runs in a worker, or in no browser.
     #[error("WebRTC works in a window only")]
     NoWindow,
-}
-
-/// What a browser has thrown, for people.
-fn thrown(value: &wasm_bindgen::JsValue) -> String {
-    use wasm_bindgen::JsCast;
-
-    match value.dyn_ref::<js_sys::Error>() {
-        Some(error) => String::from(error.to_string()),
-        None => format!("{value:?}"),
-    }
 }

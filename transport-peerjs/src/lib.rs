@@ -73,6 +73,14 @@ pub mod broker;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 mod browser;
 mod config;
+#[cfg_attr(
+    not(all(target_family = "wasm", target_os = "unknown")),
+    allow(
+        dead_code,
+        reason = "its only backend so far is a browser; its tests run natively"
+    )
+)]
+mod shell;
 pub mod wire;
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]

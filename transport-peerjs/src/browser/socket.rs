@@ -1,57 +1,51 @@
 //! The socket to the signalling server.
 
-use std::rc::Weak;
-
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{EventTarget, MessageEvent, WebSocket};
+use web_sys::{EventTarget, MessageEvent, RtcDataChannel, WebSocket};
 
 use super::listener::Listener;
-use super::shell::{Input, Shell};
+use crate::shell::backend::Input;
+use crate::shell::reentry::Reporter;
 use crate::wire::SocketId;
 
 /// An open socket, or one that is being opened. Dropping it closes it; nothing is heard of it then.
 pub(super) struct Socket {
-    pub(super) id: SocketId,
     socket: WebSocket,
     listeners: Vec<Listener>,
 }
 
 impl Socket {
-    pub(super) fn open(id: SocketId, url: &str, shell: &Weak<Shell>) -> Result<Self, JsValue> {
+    pub(super) fn open(
+        id: SocketId,
+        url: &str,
+        reporter: &Reporter<RtcDataChannel>,
+    ) -> Result<Self, JsValue> {
         let socket = WebSocket::new(url)?;
         let target: &EventTarget = &socket;
-        let on = |kind, heard: fn(SocketId) -> Input| {
-            let shell = shell.clone();
-            Listener::new(target, kind, move |_| {
-                if let Some(shell) = shell.upgrade() {
-                    shell.input(heard(id));
-                }
-            })
+        let on = |kind, heard: fn(SocketId) -> Input<RtcDataChannel>| {
+            let reporter = reporter.clone();
+            Listener::new(target, kind, move |_| reporter.report(heard(id)))
         };
         let mut listeners = vec![
             on("open", Input::SocketOpen),
             // An `error` is always followed by it.
             on("close", Input::SocketClosed),
         ];
-        let shell = shell.clone();
+        let reporter = reporter.clone();
         listeners.push(Listener::new(target, "message", move |event| {
             let data = event
                 .dyn_ref::<MessageEvent>()
                 .and_then(|event| event.data().as_string());
             // A binary frame is none of PeerJS's.
-            if let (Some(text), Some(shell)) = (data, shell.upgrade()) {
-                shell.input(Input::SocketText(id, text));
+            if let Some(text) = data {
+                reporter.report(Input::SocketText(id, text));
             }
         }));
-        Ok(Self {
-            id,
-            socket,
-            listeners,
-        })
+        Ok(Self { socket, listeners })
     }
 
     pub(super) fn send(&self, text: &str) {
-        // It fails while the socket closes, which is told separately.
+        // It fails while the socket closes, which is reported separately.
         let _ = self.socket.send_with_str(text);
     }
 }

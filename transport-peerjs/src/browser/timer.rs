@@ -1,47 +1,43 @@
 //! The one timer of a transport.
 
 use std::cell::Cell;
-use std::rc::Weak;
+use std::rc::Rc;
 use std::time::Duration;
 
 use hustings_room::Moment;
-use hustings_room::clock::{Clock, SystemClock};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
-use web_sys::Window;
+use web_sys::{RtcDataChannel, Window};
 
-use super::shell::{Input, Shell};
+use crate::shell::backend::Input;
+use crate::shell::reentry::Reporter;
 
-/// Calls the shell at its deadline or before, never after it for longer than the browser holds timers
-/// back. A call too early finds nothing due and asks for the next one, which is cheaper than to move
-/// the browser's timer whenever the deadline moves.
+/// Reports at its deadline or before, never after it for longer than the browser holds timers back.
+/// A report too early finds nothing due and is answered with the next deadline, which is cheaper than
+/// to move the browser's timer whenever the deadline moves.
 pub(super) struct Timer {
     window: Window,
     closure: Closure<dyn Fn()>,
-    armed: Cell<Option<(Moment, i32)>>,
+    armed: Rc<Cell<Option<(Moment, i32)>>>,
 }
 
 impl Timer {
-    pub(super) fn new(window: Window, shell: Weak<Shell>) -> Self {
+    pub(super) fn new(window: Window, reporter: Reporter<RtcDataChannel>) -> Self {
+        let armed = Rc::new(Cell::new(None));
+        let fired = Rc::clone(&armed);
         let closure = Closure::<dyn Fn()>::new(move || {
-            if let Some(shell) = shell.upgrade() {
-                shell.input(Input::Timeout);
-            }
+            fired.set(None);
+            reporter.report(Input::Timeout);
         });
         Self {
             window,
             closure,
-            armed: Cell::new(None),
+            armed,
         }
     }
 
-    /// It has fired.
-    pub(super) fn fired(&self) {
-        self.armed.set(None);
-    }
-
     /// Sees that it fires at `deadline`, or before.
-    pub(super) fn arm(&self, deadline: Option<Moment>, clock: &SystemClock) {
+    pub(super) fn arm(&self, deadline: Option<Moment>, now: Moment) {
         let Some(deadline) = deadline else {
             return;
         };
@@ -51,7 +47,6 @@ impl Timer {
             return;
         }
         self.disarm();
-        let now = clock.now();
         // A millisecond more: `now` rounds down, and must not find the deadline ahead of it.
         let delay = (deadline - now) + Duration::from_millis(1);
         let delay = i32::try_from(delay.as_millis()).unwrap_or(i32::MAX);

@@ -1,4 +1,4 @@
-//! Channels whose browser has forgotten to count.
+//! Channels whose count stands still.
 //!
 //! Chromium 156 sometimes loses count of a channel that somebody else has opened, when much is sent on
 //! it right after it has come up: everything arrives, but `bufferedAmount` stays where it was and
@@ -44,7 +44,7 @@ impl Stalls {
         self.0.remove(&rtc);
     }
 
-    /// When the next of them has stood still for long enough.
+    /// The moment at which the next of them has stood still for long enough.
     pub(super) fn deadline(&self) -> Option<Moment> {
         self.0.values().map(|count| count.since + PATIENCE).min()
     }

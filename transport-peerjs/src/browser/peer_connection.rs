@@ -1,7 +1,4 @@
-//! One peer connection and its channel.
-
-use std::cell::Cell;
-use std::rc::Weak;
+//! One `RTCPeerConnection` with its channel.
 
 use bytes::Bytes;
 use futures::future::{AbortHandle, abortable};
@@ -16,48 +13,44 @@ use web_sys::{
 };
 
 use super::listener::Listener;
-use super::shell::{Input, RtcInput, Shell};
-use super::thrown;
+use super::thrown::failure;
+use crate::shell::backend::{Failure, Input, RtcInput, TakenChannel};
+use crate::shell::reentry::Reporter;
 use crate::wire::{ChannelKind, ChannelMessage, IceCandidate, RtcId, RtcState};
 
 /// A peer connection with its channel. Dropping it closes both; nothing is heard of them then.
-pub(super) struct Connection {
+pub(super) struct PeerConnection {
     to: Report,
     rtc: RtcPeerConnection,
     channel: Option<RtcDataChannel>,
-    /// Bytes that were sent since it was last looked how many the channel holds.
-    uncounted: Cell<usize>,
-    /// Whether the channel is to be closed once it is empty.
-    is_finishing: bool,
     listeners: Vec<Listener>,
-    /// What is being awaited. The promises of a closed peer connection never settle, and would keep
-    /// it for ever.
+    /// What is being awaited. The promises of a closed peer connection never end, and would keep it
+    /// for ever.
     awaited: Vec<AbortHandle>,
 }
 
-/// Where what happens to one connection is reported.
+/// The way to report what happens to one connection.
 #[derive(Clone)]
 struct Report {
     id: RtcId,
-    shell: Weak<Shell>,
+    to: Reporter<RtcDataChannel>,
 }
 
 impl Report {
-    fn say(&self, input: RtcInput) {
-        if let Some(shell) = self.shell.upgrade() {
-            shell.input(Input::Rtc(self.id, input));
-        }
+    fn say(&self, input: RtcInput<RtcDataChannel>) {
+        self.to.report(Input::Rtc(self.id, input));
     }
 
     fn on<E: JsCast>(
         &self,
         target: &EventTarget,
         kind: &'static str,
-        heard: impl Fn(&E) -> Option<RtcInput> + 'static,
+        heard: impl Fn(&E) -> Option<RtcInput<RtcDataChannel>> + 'static,
     ) -> Listener {
         let report = self.clone();
         Listener::new(target, kind, move |event| {
-            // Each kind of event is always of its own class. To ask the browser costs a call for each message.
+            // Each kind of event is always of its own class. To ask the browser costs a call for
+            // each message.
             if let Some(input) = heard(event.unchecked_ref()) {
                 report.say(input);
             }
@@ -65,19 +58,18 @@ impl Report {
     }
 }
 
-impl Connection {
+impl PeerConnection {
     /// Dials.
     pub(super) fn offer(
         id: RtcId,
         label: &str,
         config: &RtcConfiguration,
-        low_water: usize,
-        shell: Weak<Shell>,
-    ) -> Result<Self, JsValue> {
-        let mut connection = Self::new(id, config, shell)?;
+        reporter: &Reporter<RtcDataChannel>,
+    ) -> Result<Self, Failure> {
+        let mut connection = Self::new(id, config, reporter)?;
         // Without options a channel is ordered, reliable and not negotiated.
         let channel = connection.rtc.create_data_channel(label);
-        connection.keep(channel, low_water);
+        connection.keep(channel);
         let rtc = connection.rtc.clone();
         connection.describe(async move {
             let offer = JsFuture::from(rtc.create_offer()).await?;
@@ -91,9 +83,9 @@ impl Connection {
         id: RtcId,
         offer: &str,
         config: &RtcConfiguration,
-        shell: Weak<Shell>,
-    ) -> Result<Self, JsValue> {
-        let mut connection = Self::new(id, config, shell)?;
+        reporter: &Reporter<RtcDataChannel>,
+    ) -> Result<Self, Failure> {
+        let mut connection = Self::new(id, config, reporter)?;
         let offered = set_remote(&connection.rtc, RtcSdpType::Offer, offer);
         let rtc = connection.rtc.clone();
         connection.describe(async move {
@@ -104,9 +96,16 @@ impl Connection {
         Ok(connection)
     }
 
-    fn new(id: RtcId, config: &RtcConfiguration, shell: Weak<Shell>) -> Result<Self, JsValue> {
-        let rtc = RtcPeerConnection::new_with_configuration(config)?;
-        let to = Report { id, shell };
+    fn new(
+        id: RtcId,
+        config: &RtcConfiguration,
+        reporter: &Reporter<RtcDataChannel>,
+    ) -> Result<Self, Failure> {
+        let rtc = RtcPeerConnection::new_with_configuration(config).map_err(failure)?;
+        let to = Report {
+            id,
+            to: reporter.clone(),
+        };
         let state_of = rtc.clone();
         let listeners = vec![
             to.on(&rtc, "icecandidate", |event: &RtcPeerConnectionIceEvent| {
@@ -126,8 +125,6 @@ impl Connection {
             to,
             rtc,
             channel: None,
-            uncounted: Cell::new(0),
-            is_finishing: false,
             listeners,
             awaited: Vec::new(),
         })
@@ -160,69 +157,52 @@ impl Connection {
 
     /// Takes the channel that the other side has opened. There is to be one; a second is not
     /// listened to.
-    pub(super) fn take_channel(&mut self, channel: &RtcDataChannel, low_water: usize) {
+    pub(super) fn take_channel(&mut self, channel: RtcDataChannel) -> TakenChannel {
+        let taken = TakenChannel {
+            kind: kind(&channel),
+            is_open: channel.ready_state() == RtcDataChannelState::Open,
+        };
         if self.channel.is_none() {
-            self.keep(channel.clone(), low_water);
+            self.keep(channel);
         }
+        taken
     }
 
     /// Sends on the channel.
-    pub(super) fn send(&self, message: &ChannelMessage) -> Result<(), JsValue> {
-        let channel = self.channel.as_ref().ok_or("there is no channel")?;
-        self.uncounted.set(self.uncounted.get() + message.len());
+    pub(super) fn send(&self, message: &ChannelMessage) -> Result<(), Failure> {
+        let channel = self.channel.as_ref();
+        let channel = channel.ok_or_else(|| Failure("there is no channel".into()))?;
         match message {
             ChannelMessage::Text(text) => channel.send_with_str(text),
             ChannelMessage::Binary(bytes) => channel.send_with_u8_array(bytes),
         }
+        .map_err(failure)
     }
 
-    /// How many bytes were sent since [`buffered`](Self::buffered) was last asked for.
-    pub(super) fn uncounted(&self) -> usize {
-        self.uncounted.get()
-    }
-
-    /// How many bytes the channel holds.
+    /// The number of bytes that the channel holds.
     pub(super) fn buffered(&self) -> Option<usize> {
         let bytes = self.channel.as_ref()?.buffered_amount();
-        self.uncounted.set(0);
         Some(usize::try_from(bytes).unwrap_or(usize::MAX))
     }
 
-    /// Closes the channel once it has sent what it holds. By itself it would wait for that, too, but
-    /// Chromium throws away some of it now and then.
-    pub(super) fn finish(&mut self) {
-        self.is_finishing = true;
+    /// The amount below which the browser reports that the channel holds little.
+    pub(super) fn set_low_water(&self, bytes: usize) {
         if let Some(channel) = &self.channel {
-            channel.set_buffered_amount_low_threshold(0);
+            let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+            channel.set_buffered_amount_low_threshold(bytes);
         }
-        self.finish_if(|bytes| bytes == 0);
     }
 
-    /// Closes the channel if it is to be closed and holds so little.
-    pub(super) fn finish_if(&self, so_little: impl Fn(u32) -> bool) {
-        if let Some(channel) = &self.channel
-            && self.is_finishing
-            && so_little(channel.buffered_amount())
-        {
+    /// Closes the channel. Chromium throws away what it holds.
+    pub(super) fn close_channel(&self) {
+        if let Some(channel) = &self.channel {
             channel.close();
         }
     }
 
-    /// How much it should hold for the browser to ask for more.
-    pub(super) fn low_water(&self) -> usize {
-        let threshold = self
-            .channel
-            .as_ref()
-            .map(|channel| channel.buffered_amount_low_threshold());
-        threshold
-            .and_then(|bytes| usize::try_from(bytes).ok())
-            .unwrap_or(0)
-    }
-
-    fn keep(&mut self, channel: RtcDataChannel, low_water: usize) {
+    fn keep(&mut self, channel: RtcDataChannel) {
         channel.set_binary_type(RtcDataChannelType::Arraybuffer);
-        channel.set_buffered_amount_low_threshold(u32::try_from(low_water).unwrap_or(u32::MAX));
-        let on = |kind, heard: fn() -> RtcInput| {
+        let on = |kind, heard: fn() -> RtcInput<RtcDataChannel>| {
             self.to
                 .on(&channel, kind, move |_: &web_sys::Event| Some(heard()))
         };
@@ -250,7 +230,7 @@ impl Connection {
     /// Awaits something that may fail, and reports what comes of it.
     fn attempt(
         &mut self,
-        attempt: impl Future<Output = Result<Option<RtcInput>, JsValue>> + 'static,
+        attempt: impl Future<Output = Result<Option<RtcInput<RtcDataChannel>>, JsValue>> + 'static,
     ) {
         let (attempt, handle) = abortable(attempt);
         self.awaited.push(handle);
@@ -259,13 +239,13 @@ impl Connection {
             match attempt.await {
                 Ok(Ok(Some(input))) => to.say(input),
                 Ok(Ok(None)) | Err(_) => {}
-                Ok(Err(error)) => to.say(RtcInput::Failed(thrown(&error))),
+                Ok(Err(error)) => to.say(RtcInput::Failed(failure(error).0)),
             }
         });
     }
 }
 
-impl Drop for Connection {
+impl Drop for PeerConnection {
     fn drop(&mut self) {
         self.listeners.clear();
         for awaited in &self.awaited {
@@ -325,8 +305,7 @@ fn state(state: RtcPeerConnectionState) -> Option<RtcState> {
     })
 }
 
-/// What kind of channel the other side has opened.
-pub(super) fn kind(channel: &RtcDataChannel) -> ChannelKind {
+fn kind(channel: &RtcDataChannel) -> ChannelKind {
     let is = |property: &str| {
         Reflect::get(channel, &property.into()).is_ok_and(|value| value.is_truthy())
     };
@@ -335,9 +314,4 @@ pub(super) fn kind(channel: &RtcDataChannel) -> ChannelKind {
         lossy: channel.max_retransmits().is_some() || channel.max_packet_life_time().is_some(),
         negotiated: is("negotiated"),
     }
-}
-
-/// Whether messages can be sent on a channel.
-pub(super) fn is_open(channel: &RtcDataChannel) -> bool {
-    channel.ready_state() == RtcDataChannelState::Open
 }

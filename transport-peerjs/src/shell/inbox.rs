@@ -6,23 +6,23 @@ use std::task::{Context, Poll, Waker};
 use hustings_room::LinkId;
 use hustings_room::transport::TransportEvent;
 
-/// What the queue itself costs for a frame: many empty ones are many, too.
+/// The cost of a frame in the queue, whatever is in it: many empty ones are many, too.
 const FRAME_OVERHEAD: usize = 64;
 
 /// The events that wait to be taken.
 ///
-/// A browser has no way to make the other side of a channel wait, so what comes faster than it is
-/// taken has to be bounded here.
+/// A data channel has no way to make the other side wait, so what comes faster than it is taken has
+/// to be bounded here.
 #[derive(Default)]
 pub(super) struct Inbox {
     events: VecDeque<TransportEvent>,
-    /// What waits of each link, in bytes.
+    /// Bytes of each link that wait.
     unread: BTreeMap<LinkId, usize>,
     waker: Option<Waker>,
 }
 
 impl Inbox {
-    /// Adds an event. Says how much of its link was waiting before.
+    /// Adds an event. Returns how many bytes of its link were waiting before.
     pub(super) fn push(&mut self, event: TransportEvent) -> usize {
         let mut waited = 0;
         if let Some((link, cost)) = cost(&event) {
@@ -65,7 +65,7 @@ impl Inbox {
         Poll::Ready(event)
     }
 
-    /// Who waits, if there is something to take. To be woken without a borrow of the inbox.
+    /// Whoever waits, if there is something to take. To be woken without a borrow of the inbox.
     pub(super) fn take_waker(&mut self) -> Option<Waker> {
         if self.events.is_empty() {
             return None;
