@@ -1,11 +1,4 @@
-//! What the test breaks, and what breaks by itself.
-
-use hustings_protocol::Address;
-use hustings_room::{LinkId, Moment};
-
-use crate::link::{ACCEPTOR, DIALLER, across};
-use crate::network::{Network, WireKey};
-use crate::process::{Endpoint, Parcel};
+//! Faults that happen by themselves, and directions of a link.
 
 /// Faults that happen by themselves, drawn from the network's seed.
 ///
@@ -18,13 +11,13 @@ use crate::process::{Endpoint, Parcel};
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Faults {
-    /// How probable it is that a frame which is sent [cuts](Network::cut_link) its link. The frame
+    /// How probable it is that a frame which is sent [cuts](crate::Network::cut_link) its link. The frame
     /// is lost, although the sender was told that it is queued.
     pub cut_per_frame: f64,
     /// How probable it is that the direction in which a frame is sent goes silent with that frame,
-    /// as with [`Network::half_open`].
+    /// as with [`Network::half_open`](crate::Network::half_open).
     pub silence_per_frame: f64,
-    /// How probable it is that a dial is refused, as with [`Network::refuse`].
+    /// How probable it is that a dial is refused, as with [`Network::refuse`](crate::Network::refuse).
     pub refuse_per_dial: f64,
 }
 
@@ -47,189 +40,3 @@ pub enum Direction {
     /// Both.
     Both,
 }
-
-/// What the test breaks.
-///
-/// A frame that was delivered before the fault stays delivered, also if nobody has taken it yet.
-impl Network {
-    /// Which faults happen by themselves from now on.
-    pub fn set_faults(&mut self, faults: Faults) {
-        self.faults = faults;
-    }
-
-    /// Cuts every link between two addresses: at each end [`DownReason::Lost`] (at the end of a
-    /// dialler who has no answer yet, [`DownReason::DialFailed`]) is the next and last event.
-    ///
-    /// What is on its way is lost, so what arrives is a prefix of what was sent: the cut falls
-    /// between two frames and never into one.
-    ///
-    /// [`DownReason::Lost`]: hustings_room::DownReason::Lost
-    /// [`DownReason::DialFailed`]: hustings_room::DownReason::DialFailed
-    pub fn cut(&mut self, a: &Address, b: &Address, now: Moment) {
-        self.advance(now);
-        for key in self.wires.keys() {
-            if self.wires.get(key).is_some_and(|wire| wire.joins(a, b)) {
-                self.sever(key, CUT);
-            }
-        }
-    }
-
-    /// Cuts one link of a process, as [`cut`](Self::cut) does.
-    pub fn cut_link(&mut self, of: Endpoint, link: LinkId, now: Moment) {
-        self.advance(now);
-        if let Some((key, _)) = self.find(of, link) {
-            self.sever(key, CUT);
-        }
-    }
-
-    /// Makes one or both directions of a link silent: what is or was sent there vanishes, and
-    /// neither end is told, until [`heal`](Self::heal) or a cut.
-    ///
-    /// What vanishes counts against the queue limit, as bytes do that nobody acknowledges, so the
-    /// link becomes full in the end.
-    pub fn half_open(&mut self, of: Endpoint, link: LinkId, direction: Direction, now: Moment) {
-        self.advance(now);
-        let Some((key, side)) = self.find(of, link) else {
-            return;
-        };
-        let Some(wire) = self.wires.get_mut(key) else {
-            return;
-        };
-        if direction != Direction::Incoming {
-            wire.lanes[side].silent = true;
-        }
-        if direction != Direction::Outgoing {
-            wire.lanes[across(side)].silent = true;
-        }
-    }
-
-    /// Ends the silence of a link in both directions.
-    ///
-    /// If nothing has vanished, the link goes on. Otherwise it would have a gap, which no reliable
-    /// link ever has, so both ends are told that it is lost.
-    pub fn heal(&mut self, of: Endpoint, link: LinkId, now: Moment) {
-        self.advance(now);
-        let Some((key, _)) = self.find(of, link) else {
-            return;
-        };
-        let Some(wire) = self.wires.get_mut(key) else {
-            return;
-        };
-        for lane in &mut wire.lanes {
-            lane.silent = false;
-        }
-        self.mourn(key);
-    }
-
-    /// Makes a process stop reading from a link: what is sent to it is held up, and the process
-    /// across finds the link full in time. A cut or a crash does not wait for it.
-    pub fn stall(&mut self, reader: Endpoint, link: LinkId, now: Moment) {
-        self.advance(now);
-        let Some((key, side)) = self.find(reader, link) else {
-            return;
-        };
-        let Some(wire) = self.wires.get_mut(key) else {
-            return;
-        };
-        let lane = &mut wire.lanes[across(side)];
-        lane.stalled = true;
-        lane.booked = None;
-    }
-
-    /// Lets a process read again. What was held up arrives at once, as far as it is due.
-    pub fn resume(&mut self, reader: Endpoint, link: LinkId, now: Moment) {
-        self.advance(now);
-        let Some((key, side)) = self.find(reader, link) else {
-            return;
-        };
-        let Some(wire) = self.wires.get_mut(key) else {
-            return;
-        };
-        let lane = &mut wire.lanes[across(side)];
-        if std::mem::take(&mut lane.stalled) {
-            self.book(key, across(side));
-            self.advance(now);
-        }
-    }
-
-    /// Makes dials that arrive at an address fail as [`DownReason::Unreachable`], or lets them
-    /// through again. Links that are open stay open.
-    ///
-    /// [`DownReason::Unreachable`]: hustings_room::DownReason::Unreachable
-    pub fn refuse(&mut self, address: &Address, refuse: bool) {
-        if refuse {
-            self.refused.insert(*address);
-        } else {
-            self.refused.remove(address);
-        }
-    }
-
-    /// Pulls the cable of an address, or plugs it in again.
-    ///
-    /// While it is out, all links of the address are silent in both directions, and dials from and
-    /// to it are not answered; they end after the [dial timeout](Self::set_dial_timeout). This goes
-    /// for whichever process is at the address, also after a restart. When it is in again, every
-    /// link on which something has vanished is lost, as after [`heal`](Self::heal), and the process
-    /// gets [`TransportEvent::Wake`], as a browser that is online again.
-    ///
-    /// [`TransportEvent::Wake`]: hustings_room::transport::TransportEvent::Wake
-    pub fn isolate(&mut self, address: &Address, isolate: bool, now: Moment) {
-        self.advance(now);
-        let changed = if isolate {
-            self.unplugged.insert(*address)
-        } else {
-            self.unplugged.remove(address)
-        };
-        if !changed {
-            return;
-        }
-        for key in self.wires.keys() {
-            let Some(wire) = self.wires.get_mut(key) else {
-                continue;
-            };
-            if wire.ends.iter().any(|end| end.address == *address) {
-                wire.unplugged = wire
-                    .ends
-                    .iter()
-                    .any(|end| self.unplugged.contains(&end.address));
-                self.mourn(key);
-            }
-        }
-        if let Some(endpoint) = self.processes.at(address)
-            && !isolate
-        {
-            self.processes.post(endpoint, Parcel::Wake);
-        }
-    }
-
-    /// Ends a wire that has a gap, as soon as its ends can hear of it.
-    fn mourn(&mut self, key: WireKey) {
-        let Some(wire) = self.wires.get(key) else {
-            return;
-        };
-        if wire.broken && !wire.is_dark(DIALLER) && !wire.is_dark(ACCEPTOR) {
-            self.sever(key, "frames vanished on it");
-        }
-    }
-
-    /// Draws whether a fault takes the frame that is being sent.
-    pub(crate) fn draw_fault(&mut self, key: WireKey, side: usize) -> bool {
-        if self.chance(self.faults.cut_per_frame) {
-            self.sever(key, CUT);
-            return true;
-        }
-        if self.chance(self.faults.silence_per_frame)
-            && let Some(wire) = self.wires.get_mut(key)
-        {
-            wire.lanes[side].silent = true;
-        }
-        false
-    }
-
-    /// Draws whether a dial that arrives is refused.
-    pub(crate) fn draw_refusal(&mut self) -> bool {
-        self.chance(self.faults.refuse_per_dial)
-    }
-}
-
-const CUT: &str = "it was cut";

@@ -59,18 +59,21 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod agenda;
 mod clock;
+mod endpoint;
 mod faults;
 mod link;
 mod network;
 mod process;
 mod runtime;
 mod transport;
+mod wires;
 
 pub use clock::VirtualClock;
+pub use endpoint::{AddressTaken, Endpoint};
 pub use faults::{Direction, Faults};
 pub use link::Latency;
 pub use network::Network;
-pub use process::{AddressTaken, Endpoint};
 pub use runtime::{Stuck, VirtualRuntime};
 pub use transport::{MemTransport, MemoryNet};

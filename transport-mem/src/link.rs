@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hustings_protocol::Address;
 use hustings_room::{DownReason, LinkId, Moment};
 
-use crate::Endpoint;
+use crate::endpoint::Endpoint;
 
 /// The end that dialled, as an index into [`Wire::ends`] and [`Wire::lanes`].
 pub(crate) const DIALLER: usize = 0;
@@ -96,14 +96,14 @@ pub(crate) enum EndState {
 /// One direction of a wire: an ordered queue of what is on its way.
 #[derive(Debug, Default)]
 pub(crate) struct Lane {
-    /// Begins with `Open`, ends with `Fin`; the moments never decrease.
+    /// Begins with `Syn`, ends with `Fin`; the moments never decrease.
     pub(crate) items: VecDeque<InFlight>,
     /// The entry of the agenda that delivers the first item. Only the first has one.
     pub(crate) booked: Option<u64>,
     /// Bytes that were sent and not yet taken by the process across.
     pub(crate) bytes: usize,
-    /// A send was refused, so `Writable` is owed.
-    pub(crate) refused: bool,
+    /// A send was blocked, so `Writable` is owed.
+    pub(crate) blocked: bool,
     /// The process across does not read.
     pub(crate) stalled: bool,
     /// What is sent vanishes.
@@ -137,13 +137,18 @@ pub(crate) struct InFlight {
 #[derive(Debug)]
 pub(crate) enum Item {
     /// The dial, and on the other lane its answer.
-    Open,
+    Syn,
     Frame(Bytes),
     /// The last item of its lane.
     Fin(DownReason),
 }
 
-/// How long a frame travels one way, drawn anew for each frame.
+/// The weight of a frame in a lane; an empty one weighs too, or there could be any number of them.
+pub(crate) fn weight(frame: &Bytes) -> usize {
+    frame.len().max(1)
+}
+
+/// The time that a frame travels one way, drawn anew for each frame.
 ///
 /// Time is counted in whole milliseconds, so what is shorter than one is none. Frames of one link
 /// and direction never overtake each other, whatever is drawn; frames of different links do.

@@ -1,5 +1,8 @@
 //! The network: who is attached, what is on its way, and when it arrives.
 
+mod delivery;
+mod injection;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 use std::time::Duration;
@@ -11,15 +14,12 @@ use hustings_room::{LinkId, Moment};
 use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 
+use crate::agenda::Entry;
+use crate::endpoint::{AddressTaken, Endpoint};
 use crate::faults::Faults;
-use crate::link::{DIALLER, End, EndState, Item, Lane, Latency, Wire, across, side_of};
-use crate::process::{AddressTaken, Endpoint, Processes};
-use delivery::{Entry, cost};
-
-mod delivery;
-mod wires;
-
-pub(crate) use wires::{WireKey, Wires};
+use crate::link::{DIALLER, End, EndState, Item, Lane, Latency, Wire, across, side_of, weight};
+use crate::process::Processes;
+use crate::wires::{WireKey, Wires};
 
 /// A network inside one process, without I/O, clock or tasks.
 ///
@@ -92,9 +92,9 @@ pub struct Network {
     queue_limit: usize,
     detection: Duration,
     dial_timeout: Duration,
-    pub(crate) faults: Faults,
+    faults: Faults,
     pub(crate) processes: Processes,
-    pub(crate) wires: Wires,
+    wires: Wires,
     pub(crate) refused: BTreeSet<Address>,
     pub(crate) unplugged: BTreeSet<Address>,
     /// What happens later: for each lane the arrival of its first item, and dials to give up.
@@ -277,7 +277,7 @@ impl Network {
         if let Some(process) = self.processes.get_mut(from) {
             process.links.insert(link, key);
         }
-        self.dispatch(key, DIALLER, Item::Open);
+        self.dispatch(key, DIALLER, Item::Syn);
     }
 
     /// Sends a frame.
@@ -319,10 +319,10 @@ impl Network {
         }
         let lane = &mut wire.lanes[side];
         if lane.bytes > self.queue_limit {
-            lane.refused = true;
+            lane.blocked = true;
             return SendOutcome::Blocked;
         }
-        lane.bytes = lane.bytes.saturating_add(cost(&frame));
+        lane.bytes = lane.bytes.saturating_add(weight(&frame));
         if self.faults != Faults::NONE && self.draw_fault(key, side) {
             return SendOutcome::Queued;
         }
@@ -362,7 +362,7 @@ impl Network {
     pub fn poll(&mut self, now: Moment) -> Option<(Endpoint, TransportEvent)> {
         self.advance(now);
         while let Some((endpoint, parcel)) = self.processes.take_first() {
-            if let Some(event) = self.open(parcel) {
+            if let Some(event) = self.unpack(parcel) {
                 return Some((endpoint, event));
             }
         }
@@ -373,7 +373,7 @@ impl Network {
     pub fn poll_endpoint(&mut self, endpoint: Endpoint, now: Moment) -> Option<TransportEvent> {
         self.advance(now);
         while let Some(parcel) = self.processes.take(endpoint) {
-            if let Some(event) = self.open(parcel) {
+            if let Some(event) = self.unpack(parcel) {
                 return Some(event);
             }
         }

@@ -2,39 +2,13 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
-use std::fmt;
 
 use bytes::Bytes;
 use hustings_protocol::Address;
 use hustings_room::{DownReason, LinkId, Moment};
 
-use crate::network::WireKey;
-
-/// One process on the network, from [`Network::attach`](crate::Network::attach) to its end.
-///
-/// A restart at the same address is another endpoint.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Endpoint {
-    pub(crate) slot: u32,
-    generation: u32,
-}
-
-impl fmt::Debug for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Endpoint({}.{})", self.slot, self.generation)
-    }
-}
-
-/// Somebody is at this address already.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the address {0} is taken")]
-pub struct AddressTaken(pub Address);
-
-impl From<AddressTaken> for hustings_room::transport::TransportError {
-    fn from(AddressTaken(address): AddressTaken) -> Self {
-        Self::AddressTaken(address)
-    }
-}
+use crate::endpoint::{AddressTaken, Endpoint};
+use crate::wires::WireKey;
 
 /// An event in an inbox.
 #[derive(Debug)]
@@ -105,8 +79,8 @@ impl Processes {
             self.slots.push(Slot::default());
             u32::try_from(self.slots.len() - 1).expect("memory ends before 2^32 processes do")
         });
-        let place = &mut self.slots[slot as usize];
-        place.process = Some(Process {
+        let entry = &mut self.slots[slot as usize];
+        entry.process = Some(Process {
             address,
             links: BTreeMap::new(),
             accepted: 0,
@@ -116,19 +90,19 @@ impl Processes {
         });
         let endpoint = Endpoint {
             slot,
-            generation: place.generation,
+            generation: entry.generation,
         };
         self.by_address.insert(address, endpoint);
         Ok(endpoint)
     }
 
     pub(crate) fn remove(&mut self, endpoint: Endpoint) -> Option<Process> {
-        let place = self.slots.get_mut(endpoint.slot as usize)?;
-        if place.generation != endpoint.generation {
+        let entry = self.slots.get_mut(endpoint.slot as usize)?;
+        if entry.generation != endpoint.generation {
             return None;
         }
-        let process = place.process.take()?;
-        place.generation = place.generation.wrapping_add(1);
+        let process = entry.process.take()?;
+        entry.generation = entry.generation.wrapping_add(1);
         self.free.push(endpoint.slot);
         self.by_address.remove(&process.address);
         self.touch(endpoint.slot);
@@ -149,9 +123,9 @@ impl Processes {
     }
 
     pub(crate) fn get_mut(&mut self, endpoint: Endpoint) -> Option<&mut Process> {
-        let place = self.slots.get_mut(endpoint.slot as usize)?;
-        if place.generation == endpoint.generation {
-            place.process.as_mut()
+        let entry = self.slots.get_mut(endpoint.slot as usize)?;
+        if entry.generation == endpoint.generation {
+            entry.process.as_mut()
         } else {
             None
         }
@@ -183,7 +157,7 @@ impl Processes {
 
     /// Takes the event that was delivered before all others.
     pub(crate) fn take_first(&mut self) -> Option<(Endpoint, Parcel)> {
-        self.settle()?;
+        self.put_right()?;
         let Reverse((_, endpoint)) = self.ready.pop()?;
         let process = self.get_mut(endpoint)?;
         let (_, parcel) = process.inbox.pop_front()?;
@@ -197,11 +171,11 @@ impl Processes {
 
     /// Whether there is anything to take, for anybody.
     pub(crate) fn anything_ready(&mut self) -> bool {
-        self.settle().is_some()
+        self.put_right().is_some()
     }
 
     /// Corrects outdated entries until the first of `ready` is right.
-    fn settle(&mut self) -> Option<()> {
+    fn put_right(&mut self) -> Option<()> {
         loop {
             let Reverse((listed, endpoint)) = *self.ready.peek()?;
             let front = self.get(endpoint).and_then(|process| process.inbox.front());
@@ -243,9 +217,9 @@ impl Processes {
     }
 
     fn touch(&mut self, slot: u32) {
-        let place = &mut self.slots[slot as usize];
-        if !place.touched {
-            place.touched = true;
+        let entry = &mut self.slots[slot as usize];
+        if !entry.touched {
+            entry.touched = true;
             self.touched.push_back(slot);
         }
     }
@@ -259,9 +233,9 @@ impl Processes {
 }
 
 fn live(slots: &[Slot], endpoint: Endpoint) -> Option<&Process> {
-    let place = slots.get(endpoint.slot as usize)?;
-    if place.generation == endpoint.generation {
-        place.process.as_ref()
+    let entry = slots.get(endpoint.slot as usize)?;
+    if entry.generation == endpoint.generation {
+        entry.process.as_ref()
     } else {
         None
     }

@@ -13,7 +13,7 @@ use futures::task::{ArcWake, LocalSpawnExt, waker};
 use hustings_room::Moment;
 use hustings_room::clock::Clock;
 
-use crate::VirtualClock;
+use crate::clock::VirtualClock;
 
 /// An executor on one thread that moves a [`VirtualClock`] on whenever no task can go on.
 ///

@@ -11,7 +11,10 @@ use hustings_room::clock::{Clock, Sleep};
 use hustings_room::transport::{SendOutcome, Transport, TransportError, TransportEvent};
 use hustings_room::{LinkId, Moment};
 
-use crate::{AddressTaken, Direction, Endpoint, Faults, Latency, Network};
+use crate::endpoint::{AddressTaken, Endpoint};
+use crate::faults::{Direction, Faults};
+use crate::link::Latency;
+use crate::network::Network;
 
 /// A [`Network`] that many tasks or threads share, and the clock it goes by.
 ///

@@ -9,24 +9,12 @@ use hustings_room::{ChannelBinding, DownReason, LinkId, Moment};
 use rand_chacha::ChaCha8Rng;
 use rand_core::Rng;
 
-use super::{Network, WireKey};
-use crate::link::{ACCEPTOR, DIALLER, EndState, InFlight, Item, Latency, across, side_of};
-use crate::process::{Endpoint, Parcel, What};
-
-/// Something that is due at a moment. The order is (moment, number); no two numbers are equal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Entry {
-    pub(super) due: Moment,
-    number: u64,
-    slot: u32,
-    kind: EntryKind,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum EntryKind {
-    Lane(usize),
-    DialTimeout,
-}
+use super::Network;
+use crate::agenda::{Entry, EntryKind};
+use crate::endpoint::Endpoint;
+use crate::link::{ACCEPTOR, DIALLER, EndState, InFlight, Item, Latency, across, side_of, weight};
+use crate::process::{Parcel, What};
+use crate::wires::WireKey;
 
 impl Network {
     /// Delivers everything that is due, as of the moment it was due.
@@ -183,8 +171,8 @@ impl Network {
                     );
                 }
             }
-            Item::Open if to == ACCEPTOR => self.arrive_dial(key),
-            Item::Open => {
+            Item::Syn if to == ACCEPTOR => self.arrive_dial(key),
+            Item::Syn => {
                 if let EndState::Dialling(endpoint) = wire.ends[to].state {
                     wire.ends[to].state = EndState::Up(endpoint);
                     wire.dial_timeout = None;
@@ -238,7 +226,7 @@ impl Network {
                 what,
             },
         );
-        self.dispatch(key, ACCEPTOR, Item::Open);
+        self.dispatch(key, ACCEPTOR, Item::Syn);
     }
 
     /// An item was lost on a dark lane. It still counts against the lane's limit, as bytes do that
@@ -248,7 +236,7 @@ impl Network {
             return;
         };
         wire.broken = true;
-        if side == DIALLER && matches!(item, Item::Open) {
+        if side == DIALLER && matches!(item, Item::Syn) {
             // Nobody will ever hear of this dial.
             wire.ends[ACCEPTOR].state = EndState::Over;
         }
@@ -373,7 +361,7 @@ impl Network {
     }
 
     /// Makes the event of a parcel that is taken, or nothing if it is of no interest any more.
-    pub(super) fn open(&mut self, parcel: Parcel) -> Option<TransportEvent> {
+    pub(super) fn unpack(&mut self, parcel: Parcel) -> Option<TransportEvent> {
         let (key, side, what) = match parcel {
             Parcel::Wake => return Some(TransportEvent::Wake),
             Parcel::Wire { key, side, what } => (key, side, what),
@@ -386,7 +374,7 @@ impl Network {
         }
         match what {
             What::Frame(frame) => {
-                self.release(key, across(side), cost(&frame));
+                self.release(key, across(side), weight(&frame));
                 Some(TransportEvent::Frame { link, frame })
             }
             What::Up => {
@@ -419,8 +407,8 @@ impl Network {
         };
         let lane = &mut wire.lanes[side];
         lane.bytes = lane.bytes.saturating_sub(bytes);
-        if lane.refused && lane.bytes <= self.queue_limit / 2 {
-            lane.refused = false;
+        if lane.blocked && lane.bytes <= self.queue_limit / 2 {
+            lane.blocked = false;
             if let EndState::Up(endpoint) = wire.ends[side].state {
                 let what = What::Writable;
                 self.processes
@@ -451,11 +439,6 @@ impl Network {
         id.put_u64(self.rng.next_u64());
         id.freeze()
     }
-}
-
-/// What a frame counts for; an empty one too, or there could be any number of them.
-pub(super) fn cost(frame: &Bytes) -> usize {
-    frame.len().max(1)
 }
 
 fn draw_below(rng: &mut ChaCha8Rng, bound: u64) -> u64 {

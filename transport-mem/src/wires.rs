@@ -5,21 +5,21 @@ use crate::link::Wire;
 /// Where a wire is. A key outlives its wire and then leads nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct WireKey {
-    pub(super) slot: u32,
+    pub(crate) slot: u32,
     id: u64,
 }
 
 /// All wires, in slots that are used again.
 #[derive(Debug, Default)]
 pub(crate) struct Wires {
-    pub(super) slots: Vec<Option<Wire>>,
+    pub(crate) slots: Vec<Option<Wire>>,
     free: Vec<u32>,
     /// How many there have been.
-    pub(super) inserted: u64,
+    pub(crate) inserted: u64,
 }
 
 impl Wires {
-    pub(super) fn insert(&mut self, wire: impl FnOnce(u64) -> Wire) -> WireKey {
+    pub(crate) fn insert(&mut self, wire: impl FnOnce(u64) -> Wire) -> WireKey {
         let id = self.inserted;
         self.inserted += 1;
         let slot = self.free.pop().unwrap_or_else(|| {
@@ -30,7 +30,7 @@ impl Wires {
         WireKey { slot, id }
     }
 
-    pub(super) fn remove(&mut self, key: WireKey) {
+    pub(crate) fn remove(&mut self, key: WireKey) {
         if self.get(key).is_some() {
             self.slots[key.slot as usize] = None;
             self.free.push(key.slot);
@@ -46,11 +46,11 @@ impl Wires {
         if wire.id == key.id { Some(wire) } else { None }
     }
 
-    pub(super) fn at(&self, slot: u32) -> Option<&Wire> {
+    pub(crate) fn at(&self, slot: u32) -> Option<&Wire> {
         self.slots.get(slot as usize)?.as_ref()
     }
 
-    pub(super) fn key_at(&self, slot: u32) -> Option<WireKey> {
+    pub(crate) fn key_at(&self, slot: u32) -> Option<WireKey> {
         self.at(slot).map(|wire| WireKey { slot, id: wire.id })
     }
 
