@@ -28,108 +28,28 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod config;
 mod http;
 mod listener;
 mod pages;
 mod rate;
 mod realm;
+mod shared;
 mod socket;
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
+pub use self::config::{BrokerConfig, BrokerLimits};
 use self::listener::BoundedListener;
-use self::rate::Rate;
-use self::realm::Realm;
+use self::shared::Shared;
 use crate::config::{ConfigError, is_url_safe, normal_path};
-
-/// How a broker behaves.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BrokerConfig {
-    /// The path it is mounted at. Default `/`. A missing slash at either end is added.
-    pub path: String,
-    /// The API key, which is no secret. Default `peerjs`.
-    pub key: String,
-    /// Whether `GET {path}{key}/peers` tells everybody who is registered. Default false.
-    pub allow_discovery: bool,
-    /// How long a peer may be silent. Default 60 s; peers send a heartbeat every 5 s, or every minute
-    /// from a hidden tab.
-    pub alive_timeout: Duration,
-    /// How long a message waits for an absent peer. Default 5 s.
-    pub expire_after: Duration,
-    /// The folder of an app's pages, which are served at `/`, `index.html` first. The endpoints of
-    /// signalling go before files of the same name. Default none.
-    pub pages: Option<PathBuf>,
-    /// How much is accepted and kept.
-    pub limits: BrokerLimits,
-}
-
-impl Default for BrokerConfig {
-    fn default() -> Self {
-        Self {
-            path: "/".into(),
-            key: "peerjs".into(),
-            allow_discovery: false,
-            alive_timeout: Duration::from_secs(60),
-            expire_after: Duration::from_secs(5),
-            pages: None,
-            limits: BrokerLimits::default(),
-        }
-    }
-}
-
-/// How much a broker accepts and keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BrokerLimits {
-    /// Most peers. Default 5,000.
-    pub max_peers: usize,
-    /// Most TCP connections; more wait to be accepted. Default 6,000.
-    pub max_sockets: usize,
-    /// Largest message, in bytes; a larger one ends its socket. Default 64 KiB.
-    pub max_message_bytes: usize,
-    /// Messages of one peer in a second, on average. Whoever sends more is read more slowly.
-    /// Default 200.
-    pub messages_per_second: u32,
-    /// Messages of one peer in a burst. Default 2,000: an owner whom everybody dials at once answers
-    /// each with an answer and a handful of candidates.
-    pub message_burst: u32,
-    /// Messages of all peers in a second, on average. Default 20,000.
-    pub total_messages_per_second: u32,
-    /// Messages of one peer that wait for absent ones. Default 128.
-    pub max_queued_each: usize,
-    /// Messages that wait for absent peers altogether. Default 20,000.
-    pub max_queued: usize,
-    /// Bytes of messages that wait for absent peers altogether. Default 32 MiB.
-    pub max_queued_bytes: usize,
-    /// Bytes that wait for one present peer to read them. Who has more is dropped. Default 1 MiB.
-    pub max_unread_each: usize,
-    /// Bytes that wait for all present peers. Default 64 MiB.
-    pub max_unread: usize,
-}
-
-impl Default for BrokerLimits {
-    fn default() -> Self {
-        Self {
-            max_peers: 5_000,
-            max_sockets: 6_000,
-            max_message_bytes: 64 * 1024,
-            messages_per_second: 200,
-            message_burst: 2_000,
-            total_messages_per_second: 20_000,
-            max_queued_each: 128,
-            max_queued: 20_000,
-            max_queued_bytes: 32 * 1024 * 1024,
-            max_unread_each: 1024 * 1024,
-            max_unread: 64 * 1024 * 1024,
-        }
-    }
-}
 
 /// Why a broker does not run.
 #[derive(Debug, thiserror::Error)]
@@ -155,30 +75,6 @@ pub struct Broker {
     listener: BoundedListener,
     local_addr: SocketAddr,
     shared: Arc<Shared>,
-}
-
-/// What all sockets share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) config: BrokerConfig,
-    /// `config.path` with its slashes.
-    pub(crate) path: String,
-    realm: Mutex<Realm>,
-    /// Of all peers together.
-    pub(crate) rate: Mutex<Rate>,
-}
-
-impl Shared {
-    /// A lock that a panicking task has left behind is taken over: the realm is consistent after each
-    /// of its calls.
-    pub(crate) fn realm(&self) -> MutexGuard<'_, Realm> {
-        self.realm.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn total_delay(&self, now: Instant) -> Duration {
-        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
-        rate.take(now)
-    }
 }
 
 /// How often absent and silent peers are looked for.
@@ -211,16 +107,10 @@ impl Broker {
         let local_addr = listener.local_addr().map_err(BrokerError::Bind)?;
         // Whoever is silent for longer than this has been dropped as a peer long ago.
         let idle = config.alive_timeout + Duration::from_secs(30);
-        let per_second = config.limits.total_messages_per_second;
         Ok(Self {
             listener: BoundedListener::new(listener, config.limits.max_sockets, idle),
             local_addr,
-            shared: Arc::new(Shared {
-                realm: Mutex::new(Realm::new(&config)),
-                rate: Mutex::new(Rate::new(per_second, per_second, Instant::now())),
-                path,
-                config,
-            }),
+            shared: Arc::new(Shared::new(config, path, Instant::now())),
         })
     }
 

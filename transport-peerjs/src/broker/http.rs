@@ -10,17 +10,10 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use serde::Deserialize;
 
-use super::{Shared, pages, socket};
-
-/// How a socket introduces itself.
-#[derive(Debug, Default, Deserialize)]
-pub(crate) struct Parameters {
-    pub(crate) id: Option<String>,
-    pub(crate) token: Option<String>,
-    pub(crate) key: Option<String>,
-}
+use super::shared::Shared;
+use super::socket::Parameters;
+use super::{pages, socket};
 
 const INFO: &str = concat!(
     r#"{"name":"hustings broker","description":"Introduces peers that speak PeerJS to each other","version":""#,

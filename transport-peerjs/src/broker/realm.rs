@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{BrokerConfig, BrokerLimits};
+use super::config::{BrokerConfig, BrokerLimits};
 use crate::wire::is_peer_id;
 
 /// What a socket is to send.

@@ -6,18 +6,26 @@ use std::time::Duration;
 use axum::extract::ws::{Message, WebSocket};
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
+use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::Shared;
-use super::http::Parameters;
 use super::rate::Rate;
 use super::realm::{Mail, Refused, SocketNumber};
+use super::shared::Shared;
 
 /// How long one message may take to be written.
 const WRITE: Duration = Duration::from_secs(20);
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
+
+/// The words by which a socket introduces itself.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Parameters {
+    id: Option<String>,
+    token: Option<String>,
+    key: Option<String>,
+}
 
 /// Serves a socket until either side is done with it.
 pub(crate) async fn serve(socket: WebSocket, parameters: Parameters, shared: Arc<Shared>) {
