@@ -67,6 +67,7 @@ mod link;
 mod network;
 mod process;
 mod runtime;
+mod trace;
 mod transport;
 mod wires;
 

@@ -15,6 +15,7 @@ use crate::endpoint::{AddressTaken, Endpoint};
 use crate::faults::{Direction, Faults};
 use crate::link::Latency;
 use crate::network::Network;
+use crate::trace::trace;
 
 /// A [`Network`] that many tasks or threads share, and the clock it goes by.
 ///
@@ -73,6 +74,8 @@ impl MemoryNet {
             sleep: None,
             woken: Vec::new(),
             failed: false,
+            #[cfg(feature = "tracing")]
+            traced: crate::trace::links::Links::default(),
         })
     }
 
@@ -229,8 +232,10 @@ pub struct MemTransport {
     sleep: Option<(Moment, Sleep)>,
     /// Empty between calls; its memory is used again.
     woken: Vec<Waker>,
-    /// Whether `Failed` was said.
+    /// Whether `Failed` was reported.
     failed: bool,
+    #[cfg(feature = "tracing")]
+    traced: crate::trace::links::Links,
 }
 
 impl MemTransport {
@@ -259,11 +264,16 @@ enum Look {
 
 impl Transport for MemTransport {
     fn dial(&mut self, link: LinkId, to: &Address) {
+        trace! { self.traced.dial(link, to) }
         self.act(|network, endpoint, now| network.dial(endpoint, link, to, now));
     }
 
     fn send(&mut self, link: LinkId, frame: Bytes) -> SendOutcome {
-        self.act(|network, endpoint, now| network.send(endpoint, link, frame, now))
+        let outcome = self.act(|network, endpoint, now| network.send(endpoint, link, frame, now));
+        if outcome == SendOutcome::Blocked {
+            trace! { self.traced.blocked(link) }
+        }
+        outcome
     }
 
     fn broadcast(
@@ -273,12 +283,19 @@ impl Transport for MemTransport {
         frame: &Bytes,
         full: &mut Vec<LinkId>,
     ) {
+        let _before = full.len();
         self.act(|network, endpoint, now| {
             network.broadcast(endpoint, links, except, frame, full, now);
         });
+        trace! {
+            for link in &full[_before..] {
+                self.traced.blocked(*link);
+            }
+        }
     }
 
     fn hangup(&mut self, link: LinkId) {
+        trace! { self.traced.hang_up(link) }
         self.act(|network, endpoint, now| network.hangup(endpoint, link, now));
     }
 
@@ -289,13 +306,18 @@ impl Transport for MemTransport {
                 shared.look(endpoint, now, cx.waker())
             });
             let next = match look {
-                Look::Event(event) => return Poll::Ready(event),
+                Look::Event(event) => {
+                    trace! { self.traced.event(&event) }
+                    return Poll::Ready(event);
+                }
                 Look::Wait(next) => next,
                 Look::Dead if self.failed => return Poll::Pending,
                 Look::Dead => {
                     self.failed = true;
                     let reason = "this process was killed".to_owned();
-                    return Poll::Ready(TransportEvent::Failed(TransportError::Other(reason)));
+                    let event = TransportEvent::Failed(TransportError::Other(reason));
+                    trace! { self.traced.event(&event) }
+                    return Poll::Ready(event);
                 }
             };
             let Some(next) = next else {

@@ -142,6 +142,7 @@ impl Broker {
             () = look_after(&shared) => {}
             () = shutdown => {}
         }
+        tracing::info!("shutting down");
         stop.notify_one();
         shared.realm().close();
         let goodbyes = async {

@@ -81,6 +81,7 @@ mod config;
     )
 )]
 mod shell;
+mod trace;
 pub mod wire;
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]

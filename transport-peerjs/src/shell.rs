@@ -30,6 +30,7 @@ use self::channels::Channels;
 use self::inbox::Inbox;
 use self::stalls::Stalls;
 use crate::config::WireLimits;
+use crate::trace::trace;
 use crate::wire::{Endpoint, RegistrationState, RtcId, SocketId};
 
 /// Holds the machine, gives it what happens, and does what it says.
@@ -51,6 +52,8 @@ pub(crate) struct Shell<B: Backend> {
     links: BTreeSet<LinkId>,
     registration: RegistrationState,
     stalls: Stalls,
+    #[cfg(feature = "tracing")]
+    traced: crate::trace::links::Links,
     is_leaving: bool,
     is_over: bool,
 }
@@ -69,6 +72,8 @@ impl<B: Backend> Shell<B> {
             links: BTreeSet::new(),
             registration: RegistrationState::Connecting,
             stalls: Stalls::default(),
+            #[cfg(feature = "tracing")]
+            traced: crate::trace::links::Links::default(),
             is_leaving: false,
             is_over: false,
         }
@@ -91,12 +96,16 @@ impl<B: Backend> Shell<B> {
 
     pub(crate) fn dial(&mut self, link: LinkId, to: &Address) {
         self.links.insert(link);
+        trace! { self.traced.dial(link, to) }
         self.endpoint.dial(link, to, self.backend.now());
         self.run();
     }
 
     pub(crate) fn send(&mut self, link: LinkId, frame: Bytes) -> SendOutcome {
         let outcome = self.endpoint.send(link, frame, self.backend.now());
+        if outcome == SendOutcome::Blocked {
+            trace! { self.traced.blocked(link) }
+        }
         self.run();
         outcome
     }
@@ -110,6 +119,7 @@ impl<B: Backend> Shell<B> {
         let now = self.backend.now();
         for link in links {
             if self.endpoint.send(link, frame.clone(), now) == SendOutcome::Blocked {
+                trace! { self.traced.blocked(link) }
                 full.push(link);
             }
         }
@@ -118,6 +128,7 @@ impl<B: Backend> Shell<B> {
 
     pub(crate) fn hangup(&mut self, link: LinkId) {
         self.links.remove(&link);
+        trace! { self.traced.hang_up(link) }
         self.endpoint.hangup(link, self.backend.now());
         self.run();
         self.inbox.forget(link);
@@ -138,6 +149,7 @@ impl<B: Backend> Shell<B> {
         // Without it there are no new connections. The machine does not know, and need not.
         self.close_socket();
         for link in std::mem::take(&mut self.links) {
+            trace! { self.traced.hang_up(link) }
             self.endpoint.hangup(link, self.backend.now());
         }
         self.inbox.clear();
@@ -217,7 +229,10 @@ impl<B: Backend> Shell<B> {
             }
             RtcInput::Buffered => self.count(rtc, now),
             RtcInput::ChannelClosed => self.endpoint.handle_channel_closed(rtc, now),
-            RtcInput::Failed(why) => self.endpoint.handle_failure(rtc, &why, now),
+            RtcInput::Failed(why) => {
+                trace! { tracing::warn!(%rtc, why = crate::trace::texts::cut(&why), "fault") }
+                self.endpoint.handle_failure(rtc, &why, now);
+            }
         }
         None
     }
@@ -236,6 +251,7 @@ impl<B: Backend> Shell<B> {
     /// This side may not run any further, so the others are told now. If it comes back, it comes back
     /// to broken links and a broken socket.
     fn lose_everything(&mut self, why: &str, now: Moment) {
+        trace! { tracing::info!(why, "suspended") }
         for rtc in self.channels.take() {
             self.backend.close(rtc);
             self.endpoint.handle_failure(rtc, why, now);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use hustings_transport_peerjs::broker::{Broker, BrokerConfig, BrokerError};
+use tracing::level_filters::LevelFilter;
 
 /// Introduces peers that speak PeerJS to each other. What they say afterwards never comes by here.
 #[derive(Parser)]
@@ -36,11 +37,22 @@ struct Args {
     /// How many seconds a message waits for a peer who is not there
     #[arg(long, default_value_t = 5)]
     expire_after: u64,
+    /// Write events of this level and above to the standard error: error, warn, info, debug, trace
+    #[arg(long, value_name = "LEVEL")]
+    log: Option<LevelFilter>,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Args::parse()).await {
+    let args = Args::parse();
+    if let Some(level) = args.log {
+        // The standard output is for the address that is listened at.
+        tracing_subscriber::fmt()
+            .with_max_level(level)
+            .with_writer(std::io::stderr)
+            .init();
+    }
+    match run(args).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");

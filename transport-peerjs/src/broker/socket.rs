@@ -9,10 +9,12 @@ use futures::{SinkExt, StreamExt};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
+use tracing::{debug, warn};
 
 use super::rate::Rate;
 use super::realm::{Mail, Refused, SocketNumber};
 use super::shared::Shared;
+use crate::trace::texts::short;
 
 /// How long one message may take to be written.
 const WRITE: Duration = Duration::from_secs(20);
@@ -31,15 +33,19 @@ pub(crate) struct Parameters {
 pub(crate) async fn serve(socket: WebSocket, parameters: Parameters, shared: Arc<Shared>) {
     let (mut sink, mut stream) = socket.split();
     let (sender, mailbox) = mpsc::unbounded_channel();
+    debug!("connected");
     match register(&parameters, sender, &shared) {
         Ok((id, number)) => {
+            debug!(peer = short(&id), "registered");
             tokio::select! {
                 () = read(&mut stream, &id, number, &shared) => {}
                 () = write(&mut sink, mailbox) => {}
             }
             shared.realm().unregister(&id, number);
+            debug!(peer = short(&id), "closed");
         }
         Err(refused) => {
+            debug!(why = ?refused, "refused");
             let _ = timeout(WRITE, sink.send(Message::text(refused.message()))).await;
         }
     }
@@ -82,11 +88,17 @@ async fn read(
     let limits = &shared.config.limits;
     let (per_second, burst) = (limits.messages_per_second, limits.message_burst);
     let mut rate = Rate::new(per_second, burst, Instant::now());
+    let mut is_slowed = false;
     while let Some(Ok(message)) = stream.next().await {
         let now = Instant::now();
         // Not to read is what slows the sender down.
         let delay = rate.take(now).max(shared.total_delay(now));
-        if !delay.is_zero() {
+        let was_slowed = std::mem::replace(&mut is_slowed, !delay.is_zero());
+        if is_slowed {
+            // Once for each time that it is too fast, or the log would be what slows it down.
+            if !was_slowed {
+                warn!(peer = short(id), "rate-limited");
+            }
             sleep(delay).await;
         }
         match message {

@@ -5,6 +5,7 @@ use hustings_room::Moment;
 
 use super::Shell;
 use super::backend::Backend;
+use crate::trace::trace;
 use crate::wire::{RtcAction, RtcId};
 
 impl<B: Backend> Shell<B> {
@@ -78,6 +79,7 @@ impl<B: Backend> Shell<B> {
     pub(super) fn nudge_stalled(&mut self, now: Moment) {
         for (rtc, bytes) in self.stalls.due(now) {
             if self.held(rtc) == Some(bytes) {
+                trace! { tracing::warn!(%rtc, bytes, "stall") }
                 // The machine is made to believe that there is room for just one.
                 let room_for_one = self.limits.channel_high_water.saturating_sub(1);
                 self.endpoint.handle_buffered(rtc, room_for_one, now);

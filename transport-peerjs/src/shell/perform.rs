@@ -6,6 +6,7 @@ use hustings_room::transport::TransportEvent;
 
 use super::Shell;
 use super::backend::{Backend, Failure, Input, RtcInput};
+use crate::trace::trace;
 use crate::wire::{Output, RtcAction, RtcId, SocketId};
 
 impl<B: Backend> Shell<B> {
@@ -47,8 +48,14 @@ impl<B: Backend> Shell<B> {
                 }
             }
             Output::Event(event) => self.deliver(event, speaker),
-            Output::Registration(state) => self.registration = state,
-            Output::Notice(notice) => self.backend.notice(&notice),
+            Output::Registration(state) => {
+                trace! { crate::trace::texts::registration(&state) }
+                self.registration = state;
+            }
+            Output::Notice(notice) => {
+                trace! { crate::trace::texts::notice(&notice) }
+                self.backend.notice(&notice);
+            }
         }
     }
 
@@ -62,7 +69,10 @@ impl<B: Backend> Shell<B> {
             Ok(()) => self.socket = Some(socket),
             // A page that came by HTTPS may not open `ws:`, for instance. It is tried again like a
             // server that is away: the platform does not tell the two apart.
-            Err(Failure(_)) => self.queue(Input::SocketClosed(socket)),
+            Err(Failure(_why)) => {
+                trace! { tracing::warn!(why = crate::trace::texts::cut(&_why), "the socket cannot be opened") }
+                self.queue(Input::SocketClosed(socket));
+            }
         }
     }
 
@@ -115,6 +125,7 @@ impl<B: Backend> Shell<B> {
 
     /// Puts an event where whoever uses the transport finds it.
     fn deliver(&mut self, event: TransportEvent, speaker: Option<RtcId>) {
+        trace! { self.traced.event(&event) }
         match &event {
             TransportEvent::LinkUp { link, .. } => {
                 self.links.insert(*link);
