@@ -11,13 +11,13 @@
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Faults {
-    /// How probable it is that a frame which is sent [cuts](crate::Network::cut_link) its link. The frame
-    /// is lost, although the sender was told that it is queued.
+    /// The probability that a frame which is sent [cuts](crate::Network::cut_link) its link. The
+    /// frame is lost, although the sender was told that it is queued.
     pub cut_per_frame: f64,
-    /// How probable it is that the direction in which a frame is sent goes silent with that frame,
+    /// The probability that the direction in which a frame is sent goes silent with that frame,
     /// as with [`Network::half_open`](crate::Network::half_open).
     pub silence_per_frame: f64,
-    /// How probable it is that a dial is refused, as with [`Network::refuse`](crate::Network::refuse).
+    /// The probability that a dial is refused, as with [`Network::refuse`](crate::Network::refuse).
     pub refuse_per_dial: f64,
 }
 
@@ -30,12 +30,12 @@ impl Faults {
     };
 }
 
-/// Which way along a link, seen from the process that is named.
+/// A way along a link, seen from the process that is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
-    /// What the process sends.
+    /// Everything that the process sends.
     Outgoing,
-    /// What is sent to the process.
+    /// Everything that is sent to the process.
     Incoming,
     /// Both.
     Both,

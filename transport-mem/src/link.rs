@@ -1,4 +1,4 @@
-//! What the network knows of one link: its two ends and the two lanes between them.
+//! One link as the network knows it: its two ends and the two lanes between them.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,7 +14,7 @@ pub(crate) const DIALLER: usize = 0;
 /// The end that was dialled.
 pub(crate) const ACCEPTOR: usize = 1;
 
-/// Which end of its wire a process has that calls the wire `link`.
+/// The end of its wire that a process has which calls the wire `link`.
 pub(crate) fn side_of(link: LinkId) -> usize {
     if link.is_accepted() {
         ACCEPTOR
@@ -33,7 +33,7 @@ pub(crate) const fn across(side: usize) -> usize {
 pub(crate) struct Wire {
     /// Never reused, unlike the wire's place in the slab.
     pub(crate) id: u64,
-    /// What the two handshakes sign.
+    /// The bytes that the two handshakes sign.
     pub(crate) binding: Bytes,
     pub(crate) dialled_at: Moment,
     pub(crate) ends: [End; 2],
@@ -48,17 +48,17 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    /// Whether what this side sends vanishes.
+    /// True if everything vanishes that this side sends.
     pub(crate) fn is_dark(&self, side: usize) -> bool {
         self.unplugged || self.lanes[side].silent
     }
 
-    /// Whether neither end will ever hear of this wire again.
+    /// True if neither end will ever hear of this wire again.
     pub(crate) fn is_over(&self) -> bool {
         self.ends.iter().all(|end| end.state == EndState::Over)
     }
 
-    /// Whether it joins these two addresses, in either direction.
+    /// True if it joins these two addresses, in either direction.
     pub(crate) fn joins(&self, a: &Address, b: &Address) -> bool {
         let [dialler, acceptor] = &self.ends;
         (dialler.address == *a && acceptor.address == *b)
@@ -70,12 +70,12 @@ impl Wire {
 #[derive(Debug)]
 pub(crate) struct End {
     pub(crate) address: Address,
-    /// What the process at this end calls the wire.
+    /// The name that the process at this end has for the wire.
     pub(crate) link: LinkId,
     pub(crate) state: EndState,
 }
 
-/// What the process at one end has been told, and so what it may still be told.
+/// The events that the process at one end has had, and so those that it may still have.
 ///
 /// `Absent -> Up` or `Dialling -> Up`, then `-> Ending -> Over`; a hang-up or the end of the
 /// process leads to `Over` from anywhere.
@@ -106,7 +106,7 @@ pub(crate) struct Lane {
     pub(crate) blocked: bool,
     /// The process across does not read.
     pub(crate) stalled: bool,
-    /// What is sent vanishes.
+    /// Everything that is sent vanishes.
     pub(crate) silent: bool,
 }
 
@@ -133,7 +133,7 @@ pub(crate) struct InFlight {
     pub(crate) item: Item,
 }
 
-/// What travels on a lane.
+/// A thing that travels on a lane.
 #[derive(Debug)]
 pub(crate) enum Item {
     /// The dial, and on the other lane its answer.

@@ -97,19 +97,19 @@ pub struct Network {
     wires: Wires,
     pub(crate) refused: BTreeSet<Address>,
     pub(crate) unplugged: BTreeSet<Address>,
-    /// What happens later: for each lane the arrival of its first item, and dials to give up.
+    /// The things to come: for each lane the arrival of its first item, and dials to give up.
     agenda: BinaryHeap<Reverse<Entry>>,
     /// Numbers items and entries in the order in which they were made; breaks ties of the agenda.
     numbered: u64,
 }
 
 impl Network {
-    /// How many bytes one direction of a link holds, unless set otherwise: 1 MiB.
+    /// The bytes that one direction of a link holds, unless set otherwise: 1 MiB.
     pub const QUEUE_LIMIT: usize = 1 << 20;
-    /// How long a crash goes unnoticed, unless set otherwise: 5 s, as long as WebRTC takes to call
-    /// a connection disconnected.
+    /// The time that a crash goes unnoticed, unless set otherwise: 5 s, as long as WebRTC takes to
+    /// call a connection disconnected.
     pub const DETECTION: Duration = Duration::from_secs(5);
-    /// How long an unanswered dial is waited for, unless set otherwise: 15 s.
+    /// The time that an unanswered dial is waited for, unless set otherwise: 15 s.
     pub const DIAL_TIMEOUT: Duration = Duration::from_secs(15);
 
     /// An empty network. All randomness there will be comes from `seed`.
@@ -132,24 +132,25 @@ impl Network {
         }
     }
 
-    /// How long what is sent from now on will travel. What is on its way is not overtaken.
+    /// Sets the time that frames travel which are sent from now on. Those on their way are not
+    /// overtaken.
     pub fn set_latency(&mut self, latency: Latency) {
         self.latency = latency;
     }
 
-    /// How many bytes may wait in one direction of a link: while there are more, a send is
+    /// Sets the bytes that may wait in one direction of a link: while there are more, a send is
     /// [`SendOutcome::Blocked`], and [`TransportEvent::Writable`] follows when half of the limit is
     /// free. Up to the limit a frame of any size is taken.
     pub fn set_queue_limit(&mut self, bytes: usize) {
         self.queue_limit = bytes;
     }
 
-    /// How long after a [`crash`](Self::crash) the processes across learn of it.
+    /// Sets the time after a [`crash`](Self::crash) until the processes across learn of it.
     pub fn set_detection(&mut self, delay: Duration) {
         self.detection = delay;
     }
 
-    /// How long after a dial that is never answered the dialler gets
+    /// Sets the time after a dial that is never answered until the dialler gets
     /// [`DownReason::DialFailed`](hustings_room::DownReason::DialFailed).
     pub fn set_dial_timeout(&mut self, delay: Duration) {
         self.dial_timeout = delay;
@@ -207,7 +208,7 @@ impl Network {
 
     /// Ends a process in good order: all its links are hung up, and its address is free.
     ///
-    /// What it has sent is delivered, and then the processes across get
+    /// Everything that it has sent is delivered, and then the processes across get
     /// [`DownReason::ClosedByPeer`](hustings_room::DownReason::ClosedByPeer).
     pub fn detach(&mut self, endpoint: Endpoint, now: Moment) {
         self.advance(now);
@@ -343,7 +344,7 @@ impl Network {
         }
     }
 
-    /// When the next event is due: at once if one waits to be taken, and never if nothing is on
+    /// The moment of the next event: at once if one waits to be taken, and never if nothing is on
     /// its way. It may come to nothing by then, never earlier.
     pub fn next_at(&mut self) -> Option<Moment> {
         if self.processes.anything_ready() {

@@ -17,15 +17,15 @@ pub(crate) enum Parcel {
     Wire {
         key: WireKey,
         side: usize,
-        what: What,
+        event: WireEvent,
     },
     /// Of the process as a whole.
     Wake,
 }
 
-/// What happened at one end of a wire.
+/// An event at one end of a wire.
 #[derive(Debug)]
-pub(crate) enum What {
+pub(crate) enum WireEvent {
     Up,
     Frame(Bytes),
     Writable,
@@ -38,13 +38,13 @@ pub(crate) struct Process {
     pub(crate) address: Address,
     /// By the process's own names for them.
     pub(crate) links: BTreeMap<LinkId, WireKey>,
-    /// How many links it has accepted.
+    /// The number of links that it has accepted.
     pub(crate) accepted: u64,
-    /// What was delivered and not yet taken, each with its place in the global order.
+    /// Parcels that were delivered and not yet taken, each with its number in the global order.
     inbox: VecDeque<(u64, Parcel)>,
-    /// Whether [`Processes::ready`] holds an entry of it.
+    /// Set while [`Processes::ready`] holds an entry of it.
     listed: bool,
-    /// When something may arrive. A moment stays here when what it announced was lost.
+    /// Moments at which something may arrive. One stays here when what it announced was lost.
     expected: BinaryHeap<Reverse<Moment>>,
 }
 
@@ -52,7 +52,7 @@ pub(crate) struct Process {
 struct Slot {
     generation: u32,
     process: Option<Process>,
-    /// Whether [`Processes::touched`] holds this slot.
+    /// Set while [`Processes::touched`] holds this slot.
     touched: bool,
 }
 
@@ -169,7 +169,7 @@ impl Processes {
         Some((endpoint, parcel))
     }
 
-    /// Whether there is anything to take, for anybody.
+    /// True if there is anything to take, for anybody.
     pub(crate) fn anything_ready(&mut self) -> bool {
         self.put_right().is_some()
     }
@@ -207,7 +207,7 @@ impl Processes {
         }
     }
 
-    /// When something may next arrive.
+    /// The next moment at which something may arrive.
     pub(crate) fn next_expected(&mut self, endpoint: Endpoint, now: Moment) -> Option<Moment> {
         let expected = &mut self.get_mut(endpoint)?.expected;
         while expected.peek().is_some_and(|Reverse(due)| *due <= now) {

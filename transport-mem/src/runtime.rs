@@ -46,13 +46,13 @@ pub struct VirtualRuntime {
     pool: LocalPool,
 }
 
-/// Why a future will not be done.
+/// The reason why a future will not be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Stuck {
     /// No task can go on and nobody sleeps.
     #[error("stuck for ever: at {} ms every task waits and no timer is set", at.as_millis())]
     Deadlock {
-        /// When.
+        /// The moment of it.
         at: Moment,
     },
     /// It was not done by the limit that was set.
@@ -162,7 +162,7 @@ impl Default for VirtualRuntime {
     }
 }
 
-/// Whether the future that is blocked on was woken.
+/// A flag: the future that is blocked on was woken.
 struct Woken(AtomicBool);
 
 impl ArcWake for Woken {

@@ -232,7 +232,7 @@ pub struct MemTransport {
     sleep: Option<(Moment, Sleep)>,
     /// Empty between calls; its memory is used again.
     woken: Vec<Waker>,
-    /// Whether `Failed` was reported.
+    /// Set once `Failed` was reported.
     failed: bool,
     #[cfg(feature = "tracing")]
     traced: crate::trace::links::Links,
@@ -253,7 +253,7 @@ impl MemTransport {
     }
 }
 
-/// What one look at the inbox found.
+/// The outcome of one look at the inbox.
 enum Look {
     Event(TransportEvent),
     /// Nothing yet; something may arrive then.

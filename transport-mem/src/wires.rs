@@ -2,7 +2,7 @@
 
 use crate::link::Wire;
 
-/// Where a wire is. A key outlives its wire and then leads nowhere.
+/// The way to a wire. A key outlives its wire and then leads nowhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct WireKey {
     pub(crate) slot: u32,
@@ -14,7 +14,7 @@ pub(crate) struct WireKey {
 pub(crate) struct Wires {
     pub(crate) slots: Vec<Option<Wire>>,
     free: Vec<u32>,
-    /// How many there have been.
+    /// The number of wires that there have been.
     pub(crate) inserted: u64,
 }
 

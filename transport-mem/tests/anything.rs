@@ -72,13 +72,13 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Debug, Default)]
 struct End {
     channel: Option<Bytes>,
-    /// Whether it may hear nothing more: `LinkDown` was taken, or it hung up.
+    /// Set once it may hear nothing more: `LinkDown` was taken, or it hung up.
     over: bool,
-    /// Whether a send was refused and `Drained` has not come since.
-    refused: bool,
+    /// Set while a send was blocked and `Writable` has not come since.
+    blocked: bool,
 }
 
-/// What one end of a channel has sent.
+/// The frames that one end of a channel has sent.
 #[derive(Debug, Default)]
 struct Sent {
     frames: Vec<usize>,
@@ -278,7 +278,7 @@ impl World {
             }
             SendOutcome::Blocked => {
                 assert!(sent.outstanding().iter().sum::<usize>() > QUEUE_LIMIT);
-                end.refused = true;
+                end.blocked = true;
             }
             SendOutcome::Gone => {}
         }
@@ -312,8 +312,8 @@ impl World {
             }
             TransportEvent::Writable { link } => {
                 let end = self.ends.get_mut(&(endpoint, link)).unwrap();
-                assert!(!end.over && end.refused);
-                end.refused = false;
+                assert!(!end.over && end.blocked);
+                end.blocked = false;
             }
             TransportEvent::LinkDown { link, reason } => {
                 let end = self.ends.get_mut(&(endpoint, link)).unwrap();
@@ -328,7 +328,7 @@ impl World {
 
     /// Ends all faults and waits until nothing is on its way. Then every link is either up and
     /// complete at both ends, or over at both.
-    fn settle(&mut self) {
+    fn run_out(&mut self) {
         self.network.set_faults(Faults::NONE);
         for n in 0..PROCESSES {
             self.network.isolate(&address(n), false, self.now);
@@ -344,14 +344,14 @@ impl World {
                 self.serve_all(next);
             }
         }
-        let mut open = BTreeMap::<Bytes, Vec<(Endpoint, LinkId)>>::new();
+        let mut up = BTreeMap::<Bytes, Vec<(Endpoint, LinkId)>>::new();
         for (end, state) in self.ends.iter().filter(|(_, end)| !end.over) {
             let channel = state.channel.clone().expect("every dial has ended");
             assert!(self.network.links(end.0).contains(&end.1));
-            assert!(!state.refused, "Drained never came");
-            open.entry(channel).or_default().push(*end);
+            assert!(!state.blocked, "Writable never came");
+            up.entry(channel).or_default().push(*end);
         }
-        for (channel, ends) in &open {
+        for (channel, ends) in &up {
             assert_eq!(ends.len(), 2, "{ends:?} is left alone");
             for dialler in [false, true] {
                 if let Some(sent) = self.sent.get(&(channel.clone(), dialler)) {
@@ -370,7 +370,7 @@ fn run(seed: u64, steps: &[Step]) -> Vec<(Moment, Endpoint, TransportEvent)> {
     for step in steps {
         world.step(step);
     }
-    world.settle();
+    world.run_out();
     world.trace
 }
 

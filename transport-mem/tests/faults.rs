@@ -1,4 +1,4 @@
-//! What each fault does to the two ends of a link.
+//! The faults, and what each does to the two ends of a link.
 
 mod common;
 
@@ -171,11 +171,11 @@ fn a_stalled_reader_fills_the_link_of_the_writer() {
     assert_eq!(pair.run(), [(pair.a, frame_event(LINK, 7))]);
 
     pair.network.resume(pair.b, ACCEPTED, pair.now);
-    let drained = (pair.a, TransportEvent::Writable { link: LINK });
+    let writable = (pair.a, TransportEvent::Writable { link: LINK });
     let frames = [0, 1, 2].map(|n| (pair.b, frame_event(ACCEPTED, n)));
     let events = pair.due();
     assert_eq!(events[..3], frames);
-    assert_eq!(events[3..], [drained]);
+    assert_eq!(events[3..], [writable]);
 }
 
 #[test]

@@ -183,9 +183,9 @@ fn a_queue_is_bounded_and_says_when_it_has_drained() {
         assert_eq!(pair.network.poll_endpoint(pair.a, pair.now), None);
     }
     assert!(pair.network.poll_endpoint(pair.b, pair.now).is_some());
-    let drained = Some(TransportEvent::Writable { link: LINK });
-    assert_eq!(pair.network.poll_endpoint(pair.a, pair.now), drained);
-    // Once for all refusals, and not for what was never refused.
+    let writable = Some(TransportEvent::Writable { link: LINK });
+    assert_eq!(pair.network.poll_endpoint(pair.a, pair.now), writable);
+    // Once however many were blocked, and not for what never was.
     assert_eq!(pair.run().len(), 2);
     assert_eq!(
         pair.network.send(pair.a, LINK, twenty, pair.now),

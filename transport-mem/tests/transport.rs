@@ -319,8 +319,8 @@ fn threads_lose_no_wake_up() {
     assert!(is_up(&block_on(poll_fn(|cx| sender.poll_event(cx))), LINK));
     for n in 0..FRAMES {
         while sender.send(LINK, frame(n)) == SendOutcome::Blocked {
-            let drained = block_on(poll_fn(|cx| sender.poll_event(cx)));
-            assert_eq!(drained, TransportEvent::Writable { link: LINK });
+            let event = block_on(poll_fn(|cx| sender.poll_event(cx)));
+            assert_eq!(event, TransportEvent::Writable { link: LINK });
         }
     }
     drop(sender);

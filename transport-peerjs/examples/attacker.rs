@@ -1,12 +1,13 @@
 //! A signalling server that attacks those who use it, for the tests in a browser.
 //!
-//! It stands before an honest one (`attacker --broker 9000`) and sees and changes everything that goes by, as
-//! whoever runs a signalling server can. The path by which somebody comes to it says what is done to them:
+//! It stands before an honest one (`attacker --broker 9000`) and sees and changes everything that
+//! goes by, as whoever runs a signalling server can. The path by which somebody comes to it says
+//! what is done to them:
 //!
-//! - `/impostor/<seen>/<real>/`: whoever they take for the peer `seen` is the peer `real`. What they send to
-//!   `seen` goes to `real`, and what comes from `real` comes in the name of `seen`.
-//! - `/certificate/<seen>/<real>/`: the descriptions that they send and get name other certificates than those that
-//!   are used. Here the names only tell one attack from another.
+//! - `/impostor/<seen>/<real>/`: whoever they take for the peer `seen` is the peer `real`. What
+//!   they send to `seen` goes to `real`, and what comes from `real` comes in the name of `seen`.
+//! - `/certificate/<seen>/<real>/`: the descriptions that they send and get name other certificates
+//!   than those that are used. Here the names only tell one attack from another.
 //!
 //! `POST <path>end` ends it: from then on everything that goes this way is passed on as it is.
 
@@ -41,7 +42,7 @@ struct Attacker {
     ended: Mutex<BTreeSet<Attack>>,
 }
 
-/// What is done to those who come by one path.
+/// The things done to those who come by one path.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 struct Attack {
     kind: Kind,
@@ -133,8 +134,8 @@ impl Attacker {
         self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The message as it is passed on. `other` is its field with the other peer: `dst` in what a page sends, `src`
-    /// in what it gets.
+    /// The message as it is passed on. `other` is its field with the other peer: `dst` in what a
+    /// page sends, `src` in what it gets.
     fn tampered(&self, attack: &Attack, other: &str, text: &str) -> String {
         match serde_json::from_str(text) {
             Ok(mut message) if !self.ended().contains(attack) => {
@@ -167,7 +168,8 @@ impl Attack {
     }
 }
 
-/// The description with the bytes of each fingerprint in the opposite order: that of no certificate.
+/// The description with the bytes of each fingerprint in the opposite order: that of no
+/// certificate.
 fn with_other_certificate(sdp: &str) -> String {
     const BEFORE: &str = "a=fingerprint:sha-256 ";
     sdp.split_inclusive("\r\n")

@@ -1,12 +1,12 @@
 //! A signalling server for demonstrations and self-hosting, compatible with PeerServer.
 //!
-//! Peers find each other here and exchange descriptions; what they say to each other afterwards never
-//! comes by. Stock PeerJS and this crate's endpoint both work with it. It holds everything in memory,
-//! knows nobody (an id belongs to whoever claims it first, with a token of their choice) and leaves TLS
-//! to a proxy.
+//! Peers find each other here and exchange descriptions; what they say to each other afterwards
+//! never comes by. Stock PeerJS and this crate's endpoint both work with it. It holds everything in
+//! memory, knows nobody (an id belongs to whoever claims it first, with a token of their choice)
+//! and leaves TLS to a proxy.
 //!
-//! It can serve the pages of an app beside that ([`BrokerConfig::pages`]): one program at one origin is then
-//! everything that a polling app needs on a server.
+//! It can serve the pages of an app beside that ([`BrokerConfig::pages`]): one program at one
+//! origin is then everything that a polling app needs on a server.
 //!
 //! Unlike the original it
 //!
@@ -51,7 +51,7 @@ use self::listener::BoundedListener;
 use self::shared::Shared;
 use crate::config::{ConfigError, is_url_safe, normal_path};
 
-/// Why a broker does not run.
+/// The reason why a broker does not run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BrokerError {
@@ -59,10 +59,10 @@ pub enum BrokerError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// There are no pages where they should be.
-    #[error("there is no index.html in {}", .0.display())]
+    #[error("no index.html in {}", .0.display())]
     NoPages(PathBuf),
     /// The address cannot be listened at.
-    #[error("the address cannot be listened at: {0}")]
+    #[error("cannot listen at this address: {0}")]
     Bind(#[source] io::Error),
     /// The server has failed.
     #[error("the broker failed: {0}")]
@@ -77,9 +77,9 @@ pub struct Broker {
     shared: Arc<Shared>,
 }
 
-/// How often absent and silent peers are looked for.
+/// The interval at which absent and silent peers are looked for.
 const TICK: Duration = Duration::from_millis(250);
-/// How long a shutdown waits for goodbyes.
+/// The time that a shutdown waits for goodbyes.
 const SHUTDOWN: Duration = Duration::from_secs(3);
 
 impl Broker {
@@ -114,7 +114,7 @@ impl Broker {
         })
     }
 
-    /// Where it listens.
+    /// The address that it listens at.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr

@@ -2,8 +2,8 @@
 //! `WebSocket` and `RTCPeerConnection`.
 //!
 //! The shell that all backends share does it over a page (web): the socket to the signalling server
-//! (socket), a peer connection with its channel (peer_connection), the page's own events (page), how
-//! one listens (listener) and waits (timer), and the text of what browsers throw (thrown).
+//! (socket), a peer connection with its channel (peer_connection), the page's own events (page),
+//! how one listens (listener) and waits (timer), and the text of what browsers throw (thrown).
 
 mod listener;
 mod page;
@@ -34,8 +34,8 @@ use web::Web;
 /// It works in a window; workers have no WebRTC. It registers at once, keeps itself registered, and
 /// goes on without a signalling server for as long as its links last.
 ///
-/// - A link that is hung up, and every link when this is dropped, first sends what waits on it, for at
-///   most [`Timing::linger`](crate::Timing::linger). The id is free at once.
+/// - A link that is hung up, and every link when this is dropped, first sends what waits on it, for
+///   at most [`Timing::linger`](crate::Timing::linger). The id is free at once.
 /// - When the page goes away every link is closed, so that the others need not find out for
 ///   themselves. A page that comes back from the back/forward cache finds its links lost, and dials
 ///   anew.
@@ -143,8 +143,8 @@ impl fmt::Debug for PeerJs {
     }
 }
 
-/// How a [`PeerJs`] stands with the signalling server, and how much it holds. Links that are up do not
-/// depend on the server.
+/// The state of a [`PeerJs`] with the signalling server, and how much it holds. Links that are up
+/// do not depend on the server.
 #[derive(Clone)]
 pub struct Status {
     shell: Weak<Reentrant<Web>>,
@@ -158,7 +158,7 @@ impl Status {
         Some(shell.read(Shell::registration))
     }
 
-    /// How many peer connections there are, in whatever state. A browser allows a page some 500.
+    /// The number of peer connections, in whatever state. A browser allows a page some 500.
     #[must_use]
     pub fn connections(&self) -> usize {
         let shell = self.shell.upgrade();
@@ -175,7 +175,7 @@ impl fmt::Debug for Status {
     }
 }
 
-/// Why a transport could not be opened.
+/// The reason why a transport could not be opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
@@ -183,9 +183,9 @@ pub enum OpenError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The platform gives no random bytes.
-    #[error("there is no source of randomness: {0}")]
+    #[error("no source of random numbers: {0}")]
     Randomness(String),
     /// This runs in a worker, or in no browser.
-    #[error("WebRTC works in a window only")]
+    #[error("not in a browser window, and WebRTC is nowhere else")]
     NoWindow,
 }

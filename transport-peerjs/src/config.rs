@@ -1,4 +1,4 @@
-//! What can be set, with defaults that need no change.
+//! Settings, with defaults that need no change.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use base32ct::{Base32Unpadded, Encoding};
 use hustings_room::BackoffConfig;
 
-/// Where the signalling server is, and how to behave towards it and towards others.
+/// The signalling server's address, and how to behave towards it and towards others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// The host of the PeerServer, without a scheme. Default `localhost`.
@@ -17,14 +17,14 @@ pub struct Config {
     pub path: String,
     /// Its API key, which is no secret. Default `peerjs`.
     pub key: String,
-    /// Whether to use TLS (`wss`). Default false; a page that came by HTTPS needs true.
+    /// Use TLS (`wss`). Default false; a page that came by HTTPS needs true.
     pub secure: bool,
     /// The STUN and TURN servers. Default: one public STUN server, which learns this side's IP
     /// address. An empty list does for one local network.
     pub ice_servers: Vec<IceServer>,
-    /// When to give up, and when to try again.
+    /// Times after which something is given up, or tried again.
     pub timing: Timing,
-    /// How much is accepted and kept.
+    /// Bounds of what is accepted and kept.
     pub limits: WireLimits,
 }
 
@@ -76,33 +76,35 @@ impl fmt::Debug for IceServer {
     }
 }
 
-/// When to give up, and when to try again.
+/// Times after which something is given up, or tried again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timing {
-    /// How long the socket to the server may take to open. Default 10 s.
+    /// The time that the socket to the server may take to open. Default 10 s.
     pub socket_timeout: Duration,
-    /// How often the server is told that this side is alive. Default 5 s, as PeerJS does.
+    /// The interval of heartbeats, by which the server knows that this side is alive. Default 5 s,
+    /// as PeerJS's.
     pub heartbeat_every: Duration,
-    /// Without an answer from the server for this long after the socket has opened, this side counts
-    /// as registered. Default 1 s. PeerServer answers nothing when a socket replaces another.
+    /// Without an answer from the server for this long after the socket has opened, this side
+    /// counts as registered. Default 1 s. PeerServer answers nothing when a socket replaces
+    /// another.
     pub assume_registered_after: Duration,
     /// A heartbeat that is served this long after the one before it means that the machine slept.
     /// The server has dropped this side by then, so the socket is opened anew. Default 90 s.
     pub asleep_after: Duration,
-    /// When the server is tried again after it was lost.
+    /// Delays before the server is tried again after it was lost.
     pub backoff: BackoffConfig,
     /// The longest delay before a taken address is tried again. Default 5 s.
     pub taken_retry_max: Duration,
-    /// How long a taken address is waited for. Default 120 s: an old registration of a peer that
-    /// vanished lasts for 60 or 90 s on PeerServers.
+    /// The time that a taken address is waited for. Default 120 s: an old registration of a peer
+    /// that vanished lasts for 60 or 90 s on PeerServers.
     pub taken_patience: Duration,
-    /// How long a connection may take, from the dial or the offer until its channel is open.
+    /// The time that a connection may take, from the dial or the offer until its channel is open.
     /// Default 15 s.
     pub connect_timeout: Duration,
-    /// How long a connection may be `disconnected` before it counts as lost. Default 30 s: a page
-    /// that was frozen for a while comes back on the same connection.
+    /// The time that a connection may be `disconnected` before it counts as lost. Default 30 s: a
+    /// page that was frozen for a while comes back on the same connection.
     pub disconnected_timeout: Duration,
-    /// How long a connection that was hung up may take to send what waits. Default 10 s.
+    /// The time that a connection which was hung up may take to send what waits. Default 10 s.
     pub linger: Duration,
 }
 
@@ -123,8 +125,8 @@ impl Default for Timing {
     }
 }
 
-/// How much is accepted and kept. Everybody who knows an id can send to it, so everything that
-/// others can make grow has a bound.
+/// Bounds of what is accepted and kept. Everybody who knows an id can send to it, so everything
+/// that others can make grow has a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WireLimits {
     /// Largest message from the signalling server, in bytes. Default 64 KiB.
@@ -147,11 +149,11 @@ pub struct WireLimits {
     /// Largest frame from somebody whom this side dialled, in bytes. Default 64 MiB; it bounds a
     /// snapshot.
     pub max_dialled_frame_bytes: usize,
-    /// While more than this waits on a link, sends are refused. Default 4 MiB.
+    /// While more than this waits on a link, sends are blocked. Default 4 MiB.
     pub max_queued_bytes: usize,
-    /// How much of it is in the channel's own buffer. Default 2 MiB.
+    /// The part of it that is in the channel's own buffer. Default 2 MiB.
     pub channel_high_water: usize,
-    /// Below which amount the channel should ask for more (`bufferedAmountLowThreshold`).
+    /// The amount below which the channel should ask for more (`bufferedAmountLowThreshold`).
     /// Default 1 MiB: at 10 MB/s a busy page has a tenth of a second to come up with more.
     pub channel_low_water: usize,
 }
@@ -217,25 +219,27 @@ impl fmt::Debug for Token {
     }
 }
 
-/// What is wrong with a setting.
+/// A fault of a setting.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// The host is not a bare name or address.
-    #[error("the host is to be a name or an address, without scheme, port or path: {0:?}")]
+    #[error(
+        "invalid signalling server address {0:?}: use a name or an IP address, without scheme, port or path"
+    )]
     Host(String),
     /// The path has characters that would need escaping.
-    #[error("the path may have letters, digits and - _ . ~ between slashes: {0:?}")]
+    #[error("invalid path {0:?}: use letters, digits and - _ . ~ between slashes")]
     Path(String),
     /// The key has characters that would need escaping, or is empty.
-    #[error("the key is to be made of letters, digits and - _ . ~: {0:?}")]
+    #[error("invalid key {0:?}: use letters, digits and - _ . ~")]
     Key(String),
     /// The token has characters that would need escaping, or is empty or too long.
-    #[error("a token is 1 to 128 letters, digits and - _ . ~")]
+    #[error("invalid token: use 1 to 128 letters, digits and - _ . ~")]
     Token,
 }
 
-/// Whether a text is not empty and needs no escaping in a URL.
+/// True if a text is not empty and needs no escaping in a URL.
 pub(crate) fn is_url_safe(text: &str) -> bool {
     !text.is_empty()
         && text

@@ -2,12 +2,14 @@
 //! that stock PeerJS pages can join.
 //!
 //! [`wire`] is the core: an [`Endpoint`](wire::Endpoint) registers an address with the signalling
-//! server, stays registered, dials, answers, and makes frames of what comes on the data channels. It
-//! is a machine without I/O, clock or randomness: a backend opens the sockets and peer connections that
-//! it asks for, and tells it what happened. The same source compiles natively and for the browser.
+//! server, stays registered, dials, answers, and makes frames of what comes on the data channels.
+//! It is a machine without I/O, clock or randomness: a backend opens the sockets and peer
+//! connections that it asks for, and tells it what happened. The same source compiles natively and
+//! for the browser.
 //!
-//! In a browser `PeerJs` is that backend, and the [`Transport`](hustings_room::transport::Transport) of
-//! `hustings-room` on the page's own WebSocket and WebRTC.
+//! In a browser `PeerJs` is that backend, and the
+//! [`Transport`](hustings_room::transport::Transport) of `hustings-room` on the page's own
+//! WebSocket and WebRTC.
 //!
 //! With the feature `broker` there is also `broker`, a small signalling server in place of the
 //! PeerServer, as a library and as the program `hustings-broker`.
@@ -64,9 +66,10 @@
 //!
 //! # Stock pages
 //!
-//! A page joins with `peer.connect(owner, { reliable: true, serialization: "raw" })` or with `"json"`.
-//! PeerJS's default serialization and its unreliable default are refused, and the reason is a
-//! [`Notice`](wire::Notice) for a log: the wire has no way to tell the page, whose attempt times out.
+//! A page joins with `peer.connect(owner, { reliable: true, serialization: "raw" })` or with
+//! `"json"`. PeerJS's default serialization and its unreliable default are refused, and the reason
+//! is a [`Notice`](wire::Notice) for a log: the wire has no way to tell the page, whose attempt
+//! times out.
 
 #[cfg(feature = "broker")]
 pub mod broker;

@@ -1,10 +1,10 @@
-//! What every backend of the wire needs and no platform has to offer: it holds the machine, gives it
-//! what happens, does what it says, and bounds and counts what comes of that.
+//! The half of a transport that no platform has to offer: it holds the machine, gives it inputs,
+//! does its outputs, and bounds and counts what comes of that.
 //!
 //! [`Shell`] does it over a [`Backend`](backend::Backend), the platform's socket, peer connections and
-//! timer. Its parts have a file each: what the machine says is done (perform), what the channels hold
-//! is counted (counting, with the books in channels), a count that stands still is noticed (stalls),
-//! and events wait for the driver (inbox). Where a platform calls back as it likes, a
+//! timer. Its parts have a file each: what the machine says is done (perform), what the channels
+//! hold is counted (counting, with the books in channels), a count that stands still is noticed
+//! (stalls), and events wait for the driver (inbox). Where a platform calls back as it likes, a
 //! [`Reentrant`](reentry::Reentrant) keeps the shell from being entered twice.
 
 pub(crate) mod backend;
@@ -35,13 +35,13 @@ use crate::wire::{Endpoint, RegistrationState, RtcId, SocketId};
 
 /// Holds the machine, gives it what happens, and does what it says.
 ///
-/// Every command does everything that follows from it before it returns. [`run`](Self::run) does the
-/// same for what the backend has reported, and is to be called whenever that is something.
+/// Every command does everything that follows from it before it returns. [`run`](Self::run) does
+/// the same for what the backend has reported, and is to be called whenever that is something.
 pub(crate) struct Shell<B: Backend> {
     backend: B,
     limits: WireLimits,
     endpoint: Endpoint,
-    /// What has happened before anything that the backend still has.
+    /// Inputs that came before any that the backend still has.
     inputs: VecDeque<Input<B::Channel>>,
     /// The socket that the backend has.
     socket: Option<SocketId>,
@@ -89,7 +89,7 @@ impl<B: Backend> Shell<B> {
         self.channels.len()
     }
 
-    /// Whether it has left, and nothing is left to be done.
+    /// True once it has left, and nothing is left to be done.
     pub(crate) fn is_over(&self) -> bool {
         self.is_over
     }
@@ -191,7 +191,8 @@ impl<B: Backend> Shell<B> {
         self.inputs.push_back(input);
     }
 
-    /// Passes an input on to the machine. Returns the connection whose message it was, if it was one.
+    /// Passes an input on to the machine. Returns the connection whose message it was, if it was
+    /// one.
     fn handle(&mut self, input: Input<B::Channel>) -> Option<RtcId> {
         let now = self.backend.now();
         match input {
@@ -248,8 +249,8 @@ impl<B: Backend> Shell<B> {
         }
     }
 
-    /// This side may not run any further, so the others are told now. If it comes back, it comes back
-    /// to broken links and a broken socket.
+    /// This side may not run any further, so the others are told now. If it comes back, it comes
+    /// back to broken links and a broken socket.
     fn lose_everything(&mut self, why: &str, now: Moment) {
         trace! { tracing::info!(why, "suspended") }
         for rtc in self.channels.take() {

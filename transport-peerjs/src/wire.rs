@@ -1,9 +1,9 @@
 //! PeerJS's wire protocol, without I/O, clock or randomness of its own.
 //!
-//! [`Endpoint`] is the machine to drive. What it is made of has a file each: what goes over the socket
-//! to the signalling server (messages), being known there (registration), one connection from its
-//! offer to its end (connection), the certificate in a session description (sdp), and how frames
-//! become messages of a data channel (framing).
+//! [`Endpoint`] is the machine to drive. What it is made of has a file each: what goes over the
+//! socket to the signalling server (messages), being known there (registration), one connection
+//! from its offer to its end (connection), the certificate in a session description (sdp), and how
+//! frames become messages of a data channel (framing).
 
 mod backoff;
 mod connection;

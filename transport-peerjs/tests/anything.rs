@@ -299,8 +299,8 @@ proptest! {
         for step in steps {
             run.take(step);
         }
-        // Nothing more happens but time: every attempt comes to an end by itself, and only what is up
-        // stays.
+        // Nothing more happens but time: every attempt comes to an end by itself, and only what is
+        // up stays.
         for _ in 0..60 {
             run.take(Step::Pass(1_000));
         }

@@ -1,7 +1,7 @@
 //! The broker behaves as PeerServer does, where that is meant, and better where it is not.
 //!
-//! The module `both` says what is the same. It runs against the broker, and, when asked for, against
-//! the npm package `peer`:
+//! The module `both` says what is the same. It runs against the broker, and, when asked for,
+//! against the npm package `peer`:
 //!
 //! ```text
 //! npm ci --prefix transport-peerjs/tests/npm
@@ -31,7 +31,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
-/// What a test asks of a server.
+/// The things that a test asks of a server.
 #[derive(Clone, Copy)]
 struct Options {
     alive: Duration,
@@ -146,7 +146,7 @@ impl Server {
     }
 }
 
-/// What both servers do.
+/// Behaviour of both servers.
 mod both {
     use super::*;
 
@@ -463,7 +463,7 @@ behaviours! {
     an_endpoint_waits_until_its_address_is_free,
 }
 
-/// Where the broker is better than PeerServer.
+/// Behaviour in which the broker is better than PeerServer.
 mod only_ours {
     use super::*;
 
@@ -624,11 +624,6 @@ mod only_ours {
             .await
             .unwrap();
         let again = Broker::bind(taken.local_addr(), BrokerConfig::default()).await;
-        assert!(
-            again
-                .unwrap_err()
-                .to_string()
-                .contains("cannot be listened at")
-        );
+        assert!(again.unwrap_err().to_string().contains("cannot listen at"));
     }
 }

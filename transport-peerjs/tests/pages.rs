@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// What a server answered: the first line and the headers in lower case, and the body.
+/// A server's answer: the first line and the headers in lower case, and the body.
 struct Answer {
     head: String,
     body: Vec<u8>,
@@ -147,6 +147,6 @@ async fn a_folder_without_a_page_is_refused_at_once() {
         pages: Some(folder.path().into()),
         ..BrokerConfig::default()
     };
-    let refused = Broker::bind("127.0.0.1:0", config).await.unwrap_err();
-    assert!(matches!(refused, BrokerError::NoPages(path) if path == folder.path()));
+    let failed = Broker::bind("127.0.0.1:0", config).await.unwrap_err();
+    assert!(matches!(failed, BrokerError::NoPages(path) if path == folder.path()));
 }

@@ -1,4 +1,4 @@
-//! How things get from one end of a wire to the other, and what becomes of them on the way.
+//! The way of things from one end of a wire to the other, and what becomes of them.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::Network;
 use crate::agenda::{Entry, EntryKind};
 use crate::endpoint::Endpoint;
 use crate::link::{ACCEPTOR, DIALLER, EndState, InFlight, Item, Latency, across, side_of, weight};
-use crate::process::{Parcel, What};
+use crate::process::{Parcel, WireEvent};
 use crate::wires::WireKey;
 
 impl Network {
@@ -41,7 +41,7 @@ impl Network {
         self.now = now;
     }
 
-    /// Whether what an entry announced still holds. Numbers are unique, so an entry of an earlier
+    /// True if what an entry announced still holds. Numbers are unique, so an entry of an earlier
     /// wire in the same slot never looks alive.
     pub(super) fn is_live(&self, entry: &Entry) -> bool {
         let Some(wire) = self.wires.at(entry.slot) else {
@@ -160,13 +160,13 @@ impl Network {
         match item {
             Item::Frame(frame) => {
                 if let EndState::Up(endpoint) = wire.ends[to].state {
-                    let what = What::Frame(frame);
+                    let event = WireEvent::Frame(frame);
                     self.processes.post(
                         endpoint,
                         Parcel::Wire {
                             key,
                             side: to,
-                            what,
+                            event,
                         },
                     );
                 }
@@ -181,7 +181,7 @@ impl Network {
                         Parcel::Wire {
                             key,
                             side: to,
-                            what: What::Up,
+                            event: WireEvent::Up,
                         },
                     );
                 }
@@ -217,13 +217,13 @@ impl Network {
         end.link = LinkId::accepted(process.accepted);
         end.state = EndState::Up(called);
         process.links.insert(end.link, key);
-        let what = What::Up;
+        let event = WireEvent::Up;
         self.processes.post(
             called,
             Parcel::Wire {
                 key,
                 side: ACCEPTOR,
-                what,
+                event,
             },
         );
         self.dispatch(key, ACCEPTOR, Item::Syn);
@@ -282,9 +282,9 @@ impl Network {
         match wire.ends[side].state {
             EndState::Dialling(endpoint) | EndState::Up(endpoint) => {
                 wire.ends[side].state = EndState::Ending(endpoint);
-                let what = What::Down(reason);
+                let event = WireEvent::Down(reason);
                 self.processes
-                    .post(endpoint, Parcel::Wire { key, side, what });
+                    .post(endpoint, Parcel::Wire { key, side, event });
             }
             EndState::Absent => wire.ends[side].state = EndState::Over,
             EndState::Ending(_) | EndState::Over => {}
@@ -362,9 +362,9 @@ impl Network {
 
     /// Makes the event of a parcel that is taken, or nothing if it is of no interest any more.
     pub(super) fn unpack(&mut self, parcel: Parcel) -> Option<TransportEvent> {
-        let (key, side, what) = match parcel {
+        let (key, side, event) = match parcel {
             Parcel::Wake => return Some(TransportEvent::Wake),
-            Parcel::Wire { key, side, what } => (key, side, what),
+            Parcel::Wire { key, side, event } => (key, side, event),
         };
         let wire = self.wires.get_mut(key)?;
         let link = wire.ends[side].link;
@@ -372,20 +372,20 @@ impl Network {
         if state == EndState::Over {
             return None;
         }
-        match what {
-            What::Frame(frame) => {
+        match event {
+            WireEvent::Frame(frame) => {
                 self.release(key, across(side), weight(&frame));
                 Some(TransportEvent::Frame { link, frame })
             }
-            What::Up => {
+            WireEvent::Up => {
                 let (local, remote) = (wire.binding.clone(), wire.binding.clone());
                 Some(TransportEvent::LinkUp {
                     link,
                     binding: ChannelBinding { local, remote },
                 })
             }
-            What::Writable => Some(TransportEvent::Writable { link }),
-            What::Down(reason) => {
+            WireEvent::Writable => Some(TransportEvent::Writable { link }),
+            WireEvent::Down(reason) => {
                 wire.ends[side].state = EndState::Over;
                 if wire.is_over() {
                     self.wires.remove(key);
@@ -410,9 +410,9 @@ impl Network {
         if lane.blocked && lane.bytes <= self.queue_limit / 2 {
             lane.blocked = false;
             if let EndState::Up(endpoint) = wire.ends[side].state {
-                let what = What::Writable;
+                let event = WireEvent::Writable;
                 self.processes
-                    .post(endpoint, Parcel::Wire { key, side, what });
+                    .post(endpoint, Parcel::Wire { key, side, event });
             }
         }
     }
@@ -426,7 +426,7 @@ impl Network {
         min + Duration::from_millis(draw_below(&mut self.rng, span + 1))
     }
 
-    /// Whether something happens that has this probability.
+    /// Draws something that has this probability.
     pub(crate) fn chance(&mut self, probability: f64) -> bool {
         probability > 0.0
             && f64::from(self.rng.next_u32()) < probability * (f64::from(u32::MAX) + 1.0)

@@ -16,7 +16,7 @@ const CUT: &str = "it was cut";
 ///
 /// A frame that was delivered before the fault stays delivered, also if nobody has taken it yet.
 impl Network {
-    /// Which faults happen by themselves from now on.
+    /// Sets the faults that happen by themselves from now on.
     pub fn set_faults(&mut self, faults: Faults) {
         self.faults = faults;
     }
@@ -24,7 +24,7 @@ impl Network {
     /// Cuts every link between two addresses: at each end [`DownReason::Lost`] (at the end of a
     /// dialler who has no answer yet, [`DownReason::DialFailed`]) is the next and last event.
     ///
-    /// What is on its way is lost, so what arrives is a prefix of what was sent: the cut falls
+    /// Everything on its way is lost, so what arrives is a prefix of what was sent: the cut falls
     /// between two frames and never into one.
     ///
     /// [`DownReason::Lost`]: hustings_room::DownReason::Lost
@@ -49,8 +49,8 @@ impl Network {
     /// Makes one or both directions of a link silent: what is or was sent there vanishes, and
     /// neither end is told, until [`heal`](Self::heal) or a cut.
     ///
-    /// What vanishes counts against the queue limit, as bytes do that nobody acknowledges, so the
-    /// link becomes full in the end.
+    /// Frames that vanish count against the queue limit, as bytes do that nobody acknowledges, so
+    /// the link becomes full in the end.
     pub fn half_open(&mut self, of: Endpoint, link: LinkId, direction: Direction, now: Moment) {
         self.advance(now);
         let Some((key, side)) = self.find(of, link) else {

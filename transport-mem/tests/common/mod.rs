@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Fixtures that the tests share.
 #![allow(clippy::unwrap_used)] // Only fixtures.
 #![allow(dead_code)] // Each test file uses its own part of it.
 
@@ -118,12 +118,12 @@ impl Pair {
         self.due()
     }
 
-    /// What is due now.
+    /// The events that are due now.
     pub(crate) fn due(&mut self) -> Vec<(Endpoint, TransportEvent)> {
         std::iter::from_fn(|| self.network.poll(self.now)).collect()
     }
 
-    /// What is due now at `b`; nothing may be due at `a`.
+    /// The events that are due now at `b`; nothing may be due at `a`.
     pub(crate) fn due_at_b(&mut self) -> Vec<TransportEvent> {
         let b = self.b;
         let of_b = |(endpoint, event)| {

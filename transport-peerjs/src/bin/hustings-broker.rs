@@ -31,10 +31,10 @@ struct Args {
     /// Let everybody list who is registered
     #[arg(long)]
     allow_discovery: bool,
-    /// After how many seconds of silence a peer is dropped
+    /// The seconds of silence after which a peer is dropped
     #[arg(long, default_value_t = 60)]
     alive_timeout: u64,
-    /// How many seconds a message waits for a peer who is not there
+    /// The seconds that a message waits for a peer who is not there
     #[arg(long, default_value_t = 5)]
     expire_after: u64,
     /// Write events of this level and above to the standard error: error, warn, info, debug, trace

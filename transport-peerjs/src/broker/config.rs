@@ -3,24 +3,24 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// How a broker behaves.
+/// The settings of a broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokerConfig {
     /// The path it is mounted at. Default `/`. A missing slash at either end is added.
     pub path: String,
     /// The API key, which is no secret. Default `peerjs`.
     pub key: String,
-    /// Whether `GET {path}{key}/peers` tells everybody who is registered. Default false.
+    /// Lets everybody see by `GET {path}{key}/peers` who is registered. Default false.
     pub allow_discovery: bool,
-    /// How long a peer may be silent. Default 60 s; peers send a heartbeat every 5 s, or every minute
-    /// from a hidden tab.
+    /// The time that a peer may be silent. Default 60 s; peers send a heartbeat every 5 s, or every
+    /// minute from a hidden tab.
     pub alive_timeout: Duration,
-    /// How long a message waits for an absent peer. Default 5 s.
+    /// The time that a message waits for an absent peer. Default 5 s.
     pub expire_after: Duration,
     /// The folder of an app's pages, which are served at `/`, `index.html` first. The endpoints of
     /// signalling go before files of the same name. Default none.
     pub pages: Option<PathBuf>,
-    /// How much is accepted and kept.
+    /// Bounds of what is accepted and kept.
     pub limits: BrokerLimits,
 }
 
@@ -38,7 +38,7 @@ impl Default for BrokerConfig {
     }
 }
 
-/// How much a broker accepts and keeps.
+/// Bounds of what a broker accepts and keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BrokerLimits {
     /// Most peers. Default 5,000.
@@ -50,8 +50,8 @@ pub struct BrokerLimits {
     /// Messages of one peer in a second, on average. Whoever sends more is read more slowly.
     /// Default 200.
     pub messages_per_second: u32,
-    /// Messages of one peer in a burst. Default 2,000: an owner whom everybody dials at once answers
-    /// each with an answer and a handful of candidates.
+    /// Messages of one peer in a burst. Default 2,000: an owner whom everybody dials at once
+    /// answers each with an answer and a handful of candidates.
     pub message_burst: u32,
     /// Messages of all peers in a second, on average. Default 20,000.
     pub total_messages_per_second: u32,

@@ -7,8 +7,8 @@ use axum::http::{HeaderValue, header};
 use tower_http::services::ServeDir;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-/// Serves the files of a folder and nothing outside of it, `index.html` for a folder, and in place of a
-/// file that has a compressed one beside it (`x.gz`) that one, to browsers that take it.
+/// Serves the files of a folder and nothing outside of it, `index.html` for a folder, and in place
+/// of a file that has a compressed one beside it (`x.gz`) that one, to browsers that take it.
 pub(crate) fn router(folder: &Path) -> Router {
     let set =
         |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));

@@ -1,4 +1,4 @@
-//! How fast messages are taken.
+//! The rate at which messages are taken.
 
 use std::time::Duration;
 

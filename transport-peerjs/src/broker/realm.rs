@@ -1,4 +1,4 @@
-//! Who is registered, and what waits for whom. No I/O: a clock comes in, mail goes out.
+//! The peers that are registered, and what waits for them. No I/O: a clock comes in, mail goes out.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::config::{BrokerConfig, BrokerLimits};
 use crate::wire::is_peer_id;
 
-/// What a socket is to send.
+/// A thing that a socket is to do.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Mail {
     Text(Letter),
@@ -52,11 +52,11 @@ struct Mailbox {
     unread: Arc<AtomicUsize>,
 }
 
-/// Which socket of all that ever were.
+/// The number of a socket, of all that ever were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SocketNumber(u64);
 
-/// Why a socket may not register.
+/// The reason why a socket may not register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
     Parameters,
@@ -94,7 +94,7 @@ struct Peer {
     socket: SocketNumber,
     mailbox: Mailbox,
     last_seen: Instant,
-    /// How many of its messages wait for absent peers.
+    /// The number of its messages that wait for absent peers.
     queued: usize,
 }
 
@@ -146,7 +146,7 @@ impl Relayed<'_> {
         serde_json::to_string(self).expect("texts and JSON make JSON")
     }
 
-    /// What the server itself says of `src`.
+    /// A message of the server's own about `src`.
     fn notice(kind: &str, src: &str, dst: &str) -> String {
         Relayed {
             kind,
@@ -310,7 +310,8 @@ impl Realm {
             .push_back(waiting);
     }
 
-    /// Puts a message into somebody's mailbox. Who does not read is dropped, which is said by false.
+    /// Puts a message into somebody's mailbox. Who does not read is dropped, which is said by
+    /// false.
     fn deliver(&mut self, dst: &str, text: String) -> bool {
         let Some(peer) = self.peers.get(dst) else {
             return false;
@@ -347,8 +348,8 @@ impl Realm {
         let mut expired = Vec::new();
         let after = self.expire_after;
         self.waiting.retain(|dst, queue| {
-            // The newest is the last. With the first message of a sender go all that followed it: an
-            // offer and its candidates are one attempt, and its end is told once.
+            // The newest is the last. With the first message of a sender go all that followed it:
+            // an offer and its candidates are one attempt, and its end is told once.
             let late: BTreeSet<String> = queue
                 .iter()
                 .take_while(|waiting| now - waiting.at >= after)

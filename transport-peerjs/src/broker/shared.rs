@@ -32,8 +32,8 @@ impl Shared {
         }
     }
 
-    /// A lock that a panicking task has left behind is taken over: the realm is consistent after each
-    /// of its calls.
+    /// A lock that a panicking task has left behind is taken over: the realm is consistent after
+    /// each of its calls.
     pub(crate) fn realm(&self) -> MutexGuard<'_, Realm> {
         self.realm.lock().unwrap_or_else(PoisonError::into_inner)
     }

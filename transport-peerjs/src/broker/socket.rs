@@ -16,9 +16,9 @@ use super::realm::{Mail, Refused, SocketNumber};
 use super::shared::Shared;
 use crate::trace::texts::short;
 
-/// How long one message may take to be written.
+/// The time that one message may take to be written.
 const WRITE: Duration = Duration::from_secs(20);
-/// How long a goodbye may take.
+/// The time that a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// The words by which a socket introduces itself.

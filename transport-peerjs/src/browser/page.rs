@@ -1,4 +1,4 @@
-//! What the page reports of itself.
+//! The page's own events.
 
 use wasm_bindgen::JsCast;
 use web_sys::{EventTarget, PageTransitionEvent, RtcDataChannel, VisibilityState, Window};

@@ -24,7 +24,7 @@ pub(super) struct PeerConnection {
     rtc: RtcPeerConnection,
     channel: Option<RtcDataChannel>,
     listeners: Vec<Listener>,
-    /// What is being awaited. The promises of a closed peer connection never end, and would keep it
+    /// Promises that are awaited. Those of a closed peer connection never end, and would keep it
     /// for ever.
     awaited: Vec<AbortHandle>,
 }
@@ -37,7 +37,7 @@ struct Report {
 }
 
 impl Report {
-    fn say(&self, input: RtcInput<RtcDataChannel>) {
+    fn report(&self, input: RtcInput<RtcDataChannel>) {
         self.to.report(Input::Rtc(self.id, input));
     }
 
@@ -47,12 +47,12 @@ impl Report {
         kind: &'static str,
         heard: impl Fn(&E) -> Option<RtcInput<RtcDataChannel>> + 'static,
     ) -> Listener {
-        let report = self.clone();
+        let to = self.clone();
         Listener::new(target, kind, move |event| {
             // Each kind of event is always of its own class. To ask the browser costs a call for
             // each message.
             if let Some(input) = heard(event.unchecked_ref()) {
-                report.say(input);
+                to.report(input);
             }
         })
     }
@@ -148,8 +148,8 @@ impl PeerConnection {
         let added = self
             .rtc
             .add_ice_candidate_with_opt_rtc_ice_candidate_init(Some(&init));
-        // One that cannot be added is ignored: others may do. But a rejection that nobody looks at is
-        // an error of the page.
+        // One that cannot be added is ignored: others may do. But a rejection that nobody looks at
+        // is an error of the page.
         spawn_local(async move {
             let _ = JsFuture::from(added).await;
         });
@@ -237,9 +237,9 @@ impl PeerConnection {
         let to = self.to.clone();
         spawn_local(async move {
             match attempt.await {
-                Ok(Ok(Some(input))) => to.say(input),
+                Ok(Ok(Some(input))) => to.report(input),
                 Ok(Ok(None)) | Err(_) => {}
-                Ok(Err(error)) => to.say(RtcInput::Failed(failure(error).0)),
+                Ok(Err(error)) => to.report(RtcInput::Failed(failure(error).0)),
             }
         });
     }

@@ -1,4 +1,4 @@
-//! What a browser has thrown, for people.
+//! The text of what a browser has thrown, for people.
 
 use wasm_bindgen::{JsCast, JsValue};
 

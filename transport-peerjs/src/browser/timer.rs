@@ -13,8 +13,8 @@ use crate::shell::backend::Input;
 use crate::shell::reentry::Reporter;
 
 /// Reports at its deadline or before, never after it for longer than the browser holds timers back.
-/// A report too early finds nothing due and is answered with the next deadline, which is cheaper than
-/// to move the browser's timer whenever the deadline moves.
+/// A report too early finds nothing due and is answered with the next deadline, which is cheaper
+/// than to move the browser's timer whenever the deadline moves.
 pub(super) struct Timer {
     window: Window,
     closure: Closure<dyn Fn()>,

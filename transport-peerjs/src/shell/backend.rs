@@ -118,7 +118,7 @@ pub(crate) enum RtcInput<C> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TakenChannel {
     pub(crate) kind: ChannelKind,
-    /// Whether messages can be sent on it already. Browsers differ in whether they report that
+    /// True if messages can be sent on it already. Browsers differ in whether they report that
     /// afterwards.
     pub(crate) is_open: bool,
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::wire::RtcId;
 
-/// After how many bytes the platform is asked what a channel holds. Until then the machine takes it
-/// that nothing has left. In a browser, to ask for every message would cost as much as a tenth of
-/// sending it.
+/// The bytes after which the platform is asked what a channel holds. Until then the machine takes
+/// it that nothing has left. In a browser, to ask for every message would cost as much as a tenth
+/// of sending it.
 pub(super) const COUNT_EVERY: usize = 64 * 1024;
 
 /// The peer connections that the backend has, and what is known of their channels.
@@ -17,7 +17,7 @@ pub(super) struct Channels(BTreeMap<RtcId, Channel>);
 struct Channel {
     /// Bytes that were sent since the platform was last asked.
     uncounted: usize,
-    /// Whether it is to be closed once it is empty.
+    /// Set once it is to be closed when it is empty.
     is_finishing: bool,
 }
 
@@ -62,7 +62,7 @@ impl Channels {
         }
     }
 
-    /// Whether so much was sent that the platform is to be asked.
+    /// True once so much was sent that the platform is to be asked.
     pub(super) fn is_to_be_counted(&self, rtc: RtcId) -> bool {
         let channel = self.0.get(&rtc);
         channel.is_some_and(|channel| channel.uncounted >= COUNT_EVERY)

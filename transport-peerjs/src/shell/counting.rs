@@ -9,7 +9,7 @@ use crate::trace::trace;
 use crate::wire::{RtcAction, RtcId};
 
 impl<B: Backend> Shell<B> {
-    /// Whether the platform is to be asked, after this action, what a channel holds.
+    /// True if the platform is to be asked, after this action, what a channel holds.
     pub(super) fn is_to_be_counted(&self, rtc: RtcId, action: &RtcAction) -> bool {
         match action {
             RtcAction::Send(_) => self.channels.is_to_be_counted(rtc),
@@ -60,8 +60,8 @@ impl<B: Backend> Shell<B> {
     }
 
     /// Has a channel closed once it has sent what it holds: it is counted next, and from then on
-    /// until it is empty. By itself it should wait for that, too, but Chromium throws away some of it
-    /// now and then.
+    /// until it is empty. By itself it should wait for that, too, but Chromium throws away some of
+    /// it now and then.
     pub(super) fn finish(&mut self, rtc: RtcId) {
         if self.channels.contains(rtc) {
             self.channels.finish(rtc);

@@ -69,8 +69,9 @@ impl<B: Backend> Shell<B> {
             Ok(()) => self.socket = Some(socket),
             // A page that came by HTTPS may not open `ws:`, for instance. It is tried again like a
             // server that is away: the platform does not tell the two apart.
-            Err(Failure(_why)) => {
-                trace! { tracing::warn!(why = crate::trace::texts::cut(&_why), "the socket cannot be opened") }
+            Err(_) => {
+                // Not the reason: browsers put the URL into it, which has the token.
+                trace! { tracing::warn!("the socket cannot be opened") }
                 self.queue(Input::SocketClosed(socket));
             }
         }

@@ -60,7 +60,8 @@ impl<B: Backend> Reentrant<B> {
         if let Some(waker) = waker {
             waker.wake();
         }
-        // The shell has asked for the last time before it set its timer, which may have called back.
+        // The shell has asked for the last time before it set its timer, which may have called
+        // back.
         if !self.queue.borrow().is_empty() {
             self.run();
         }

@@ -1,9 +1,9 @@
 //! Channels whose count stands still.
 //!
-//! Chromium 156 sometimes loses count of a channel that somebody else has opened, when much is sent on
-//! it right after it has come up: everything arrives, but `bufferedAmount` stays where it was and
-//! `bufferedamountlow` never comes. The next message that is sent sets the count right. So a count that
-//! does not move for a while is nudged with one.
+//! Chromium 156 sometimes loses count of a channel that somebody else has opened, when much is sent
+//! on it right after it has come up: everything arrives, but `bufferedAmount` stays where it was
+//! and `bufferedamountlow` never comes. The next message that is sent sets the count right. So a
+//! count that does not move for a while is nudged with one.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use hustings_room::Moment;
 
 use crate::wire::RtcId;
 
-/// How long a count may stand still. It also stands still when the other side is gone; one message more
-/// for each second of that does no harm.
+/// The time that a count may stand still. It also does when the other side is gone; one message
+/// more for each second of that does no harm.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The channels that are expected to have less soon.

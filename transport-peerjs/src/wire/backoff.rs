@@ -1,11 +1,11 @@
-//! When to try the server again.
+//! The delays before the server is tried again.
 
 use std::time::Duration;
 
 use hustings_room::BackoffConfig;
 use rand_core::Rng;
 
-/// How many attempts have failed in a row.
+/// The number of attempts that have failed in a row.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Backoff {
     failures: u32,

@@ -6,8 +6,9 @@
 //! ```
 //!
 //! Whoever is described has its candidates sent, never before: stock PeerJS loses those that arrive
-//! before the answer. Candidates of the other side are held until its description is in place. There
-//! is no second offer: PeerJS closes a connection over it, so a connection that fails is dialled anew.
+//! before the answer. Candidates of the other side are held until its description is in place.
+//! There is no second offer: PeerJS closes a connection over it, so a connection that fails is
+//! dialled anew.
 
 use bytes::Bytes;
 use hustings_room::transport::{SendOutcome, TransportEvent};
@@ -21,7 +22,7 @@ use super::registration::Registration;
 use super::sdp::Fingerprint;
 use crate::config::{Timing, WireLimits};
 
-/// What a connection needs of its endpoint.
+/// The things that a connection needs of its endpoint.
 pub(crate) struct Cx<'a> {
     pub(crate) now: Moment,
     pub(crate) timing: &'a Timing,
@@ -30,7 +31,7 @@ pub(crate) struct Cx<'a> {
     pub(crate) out: &'a mut Outputs,
 }
 
-/// How a connection ended. Whether somebody is told depends on whether they know of it.
+/// The end of a connection. It is an event only for those who know of the link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum End {
     Because(DownReason),
@@ -43,7 +44,7 @@ impl From<Refusal> for End {
     }
 }
 
-/// Which connection, between whom.
+/// The names of a connection, and of those between whom it is.
 #[derive(Debug)]
 pub(crate) struct Names {
     pub(crate) rtc: RtcId,
@@ -130,7 +131,7 @@ impl Connection {
         }
     }
 
-    /// What can be known of an offer before anything is made for it.
+    /// Checks what can be known of an offer before anything is made for it.
     pub(crate) fn check(offer: &Offer) -> Result<(Serialization, Fingerprint), Refusal> {
         if offer.kind != "data" {
             return Err(Refusal::Kind(offer.kind.clone()));
@@ -163,12 +164,12 @@ impl Connection {
         !self.names.link.is_accepted()
     }
 
-    /// Whether the link is up and has not been hung up.
+    /// True while the link is up and has not been hung up.
     pub(crate) fn is_up(&self) -> bool {
         self.phase == Phase::Up
     }
 
-    /// Whether the link has neither come up nor been hung up.
+    /// True while the link has neither come up nor been hung up.
     pub(crate) fn is_coming_up(&self) -> bool {
         match self.phase {
             Phase::Describing | Phase::Offered | Phase::Connecting => true,
@@ -176,7 +177,7 @@ impl Connection {
         }
     }
 
-    /// Whether somebody waits to hear of the link's end.
+    /// True while somebody waits to hear of the link's end.
     pub(crate) fn is_awaited(&self) -> bool {
         match self.phase {
             Phase::Describing | Phase::Offered | Phase::Connecting => self.is_caller(),
@@ -385,7 +386,7 @@ impl Connection {
         if !self.is_up() {
             return (SendOutcome::Gone, Ok(()));
         }
-        if self.outgoing.refuses(cx.limits) {
+        if self.outgoing.blocks(cx.limits) {
             return (SendOutcome::Blocked, Ok(()));
         }
         match Splitter::new(self.serialization, frame) {

@@ -31,9 +31,9 @@ use crate::config::{Config, ConfigError, Timing, Token, WireLimits};
 /// Give it every input that there is, and after each of them
 ///
 /// 1. drain [`poll_output`](Self::poll_output) and do what it says, in that order; then
-/// 2. ask [`poll_timeout`](Self::poll_timeout) and see that [`handle_timeout`](Self::handle_timeout) is
-///    called at that moment. Any call may have changed it. A timeout that is served late, or without
-///    need, is harmless.
+/// 2. ask [`poll_timeout`](Self::poll_timeout) and see that
+///    [`handle_timeout`](Self::handle_timeout) is called at that moment. Any call may have changed
+///    it. A timeout that is served late, or without need, is harmless.
 ///
 /// Inputs of a socket or a peer connection that is over are ignored, so a backend need not be exact
 /// about what it still reports.
@@ -53,9 +53,9 @@ use crate::config::{Config, ConfigError, Timing, Token, WireLimits};
 ///
 /// # What it promises
 ///
-/// Every link that was dialled or came up ends with exactly one `LinkDown`, unless this side hung up;
-/// every dial and every offer comes to an end by itself. No candidate is sent before the description
-/// it belongs to. The same inputs give the same outputs.
+/// Every link that was dialled or came up ends with exactly one `LinkDown`, unless this side hung
+/// up; every dial and every offer comes to an end by itself. No candidate is sent before the
+/// description it belongs to. The same inputs give the same outputs.
 #[derive(Debug)]
 pub struct Endpoint {
     own_id: String,
@@ -124,7 +124,7 @@ impl Endpoint {
         self.out.pop()
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is to be called, and what for.
+    /// The moment at which [`handle_timeout`](Self::handle_timeout) is to be called, and what for.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Moment, TimeoutReason)> {
         let dials = self
@@ -138,13 +138,13 @@ impl Endpoint {
             .min()
     }
 
-    /// Whether this side is registered with the server.
+    /// True while this side is registered with the server.
     #[must_use]
     pub fn is_registered(&self) -> bool {
         self.registration.is_registered()
     }
 
-    /// How many peer connections there are, in whatever state.
+    /// The number of peer connections, in whatever state.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.connections.len()
@@ -156,23 +156,26 @@ impl Endpoint {
         if self.links.contains_key(&link) || self.waiting.iter().any(|dial| dial.link == link) {
             return; // misuse: a link id is used once
         }
-        let refusal = if self.over {
+        let obstacle = if self.over {
             Some("the transport has ended")
         } else if to == self.own_id {
-            Some("this is the own address")
+            // The server would pass the offer on, and this side would answer itself.
+            Some("this is your own address")
         } else if self.dials() >= self.limits.max_dials {
+            // Each dial is a peer connection, which a browser counts long after it is closed.
             Some("too many dials at a time")
         } else {
             None
         };
-        if let Some(refusal) = refusal {
-            let reason = DownReason::DialFailed(refusal.into());
+        if let Some(obstacle) = obstacle {
+            let reason = DownReason::DialFailed(obstacle.into());
             self.out.event(TransportEvent::LinkDown { link, reason });
             return;
         }
+        // Counted from here: whoever dials does not care what the time is spent on.
         let until = now + self.timing.connect_timeout;
         self.waiting.push(Waiting { link, to, until });
-        self.settle(now);
+        self.follow_registration(now);
     }
 
     /// Queues a frame.
@@ -192,6 +195,8 @@ impl Endpoint {
     /// Closes a link after what is queued has been sent, if that does not take too long.
     pub fn hangup(&mut self, link: LinkId, now: Moment) {
         self.waiting.retain(|dial| dial.link != link);
+        // The link is gone for whoever uses the transport. Its connection lives on until it has
+        // sent what waits.
         let Some(rtc) = self.links.remove(&link) else {
             return;
         };
@@ -238,9 +243,12 @@ impl Endpoint {
         }
         match FromServer::decode(text, self.limits.max_signal_bytes) {
             Ok(message) => self.handle_server(message, now),
+            // Anybody can have the server pass something on, so it is no reason to leave the
+            // server.
             Err(error) => self.out.push(Output::Notice(Notice::Malformed(error))),
         }
-        self.settle(now);
+        // It may have been the answer to the registration.
+        self.follow_registration(now);
     }
 
     /// The socket has closed, or did not open.
@@ -273,7 +281,7 @@ impl Endpoint {
         });
     }
 
-    /// What was asked for could not be done. The connection ends; `why` is for people.
+    /// Something that was asked for could not be done. The connection ends; `why` is for people.
     pub fn handle_failure(&mut self, rtc: RtcId, why: &str, now: Moment) {
         self.with(rtc, now, |connection, _| Err(connection.broken(why)));
     }
@@ -298,8 +306,8 @@ impl Endpoint {
         });
     }
 
-    /// The channel holds this many bytes that have not been sent. To be reported whenever the amount has
-    /// fallen below [`WireLimits::channel_low_water`], and now and then while there are
+    /// The channel holds this many bytes that have not been sent. To be reported whenever the
+    /// amount has fallen below [`WireLimits::channel_low_water`], and now and then while there are
     /// [`Send`](RtcAction::Send)s of it: until it is, all of them count as held.
     pub fn handle_buffered(&mut self, rtc: RtcId, bytes: usize, now: Moment) {
         self.with(rtc, now, |connection, cx| {
@@ -322,6 +330,7 @@ impl Endpoint {
         }
         self.registration
             .handle_timeout(now, &mut self.rng, &mut self.out);
+        // A dial that still waits has waited for the server alone, so the server is the reason.
         let why = match self.registration.verdict() {
             Some(error) => error.to_string(),
             None => "no signalling server".into(),
@@ -333,6 +342,7 @@ impl Endpoint {
         }
         let is_due =
             |connection: &Connection| connection.timeout().is_some_and(|(at, _)| at <= now);
+        // Collected first, because each end removes its connection.
         let due: Vec<RtcId> = self
             .connections
             .iter()
@@ -342,17 +352,18 @@ impl Endpoint {
         for rtc in due {
             self.with(rtc, now, |connection, _| Err(connection.timed_out()));
         }
-        self.settle(now);
+        self.follow_registration(now);
     }
 
     /// Dials what waits, once registered, and ends it all once there is no hope.
-    fn settle(&mut self, now: Moment) {
+    fn follow_registration(&mut self, now: Moment) {
         if self.registration.is_registered() {
             for dial in std::mem::take(&mut self.waiting) {
                 self.begin_dial(dial, now);
             }
         }
-        // Links that are up do not need the server.
+        // Links that are up do not need the server. When the last of them has ended, this is asked
+        // again.
         let any_up = self.connections.values().any(Connection::is_up);
         if let Some(error) = self.registration.verdict().cloned()
             && !any_up
@@ -364,11 +375,14 @@ impl Endpoint {
 
     fn begin_dial(&mut self, dial: Waiting, now: Moment) {
         let Waiting { link, to, until } = dial;
+        // Looked at here and not when it was dialled: until now it was none.
         if self.connections.len() >= self.limits.max_connections {
             let reason = DownReason::DialFailed(Refusal::TooMany.to_string());
             self.out.event(TransportEvent::LinkDown { link, reason });
             return;
         }
+        // PeerJS's names look like this. A new one for every attempt: stock PeerJS closes a
+        // connection over a second offer of the same name.
         let connection_id = format!(
             "dc_{:016x}{:016x}",
             self.rng.next_u64(),
@@ -404,6 +418,7 @@ impl Endpoint {
             self.out.event(TransportEvent::LinkDown { link, reason });
         }
         self.close();
+        // Last: whoever hears that the transport failed need not listen any further.
         let error = match (error, self.own_id.parse()) {
             (RegistrationError::AddressTaken, Ok(address)) => TransportError::AddressTaken(address),
             (error, _) => TransportError::Other(error.to_string()),
@@ -438,6 +453,7 @@ impl Endpoint {
         let Some(connection) = self.connections.get_mut(&rtc) else {
             return;
         };
+        // Not `cx()`, which would borrow the connections, too.
         let mut cx = Cx {
             now,
             timing: &self.timing,
@@ -466,12 +482,15 @@ impl Endpoint {
                 }
             }
         };
+        // An accepted link that never came up, and one that was hung up, are nothing that whoever
+        // uses the transport knows of.
         if connection.is_awaited() {
             let link = connection.names.link;
             self.out.event(TransportEvent::LinkDown { link, reason });
         }
         self.remove(rtc);
-        self.settle(now);
+        // It may have been the last link that was up, and with it the last reason to go on.
+        self.follow_registration(now);
     }
 
     fn remove(&mut self, rtc: RtcId) {
@@ -486,6 +505,7 @@ impl Endpoint {
         } = connection.names;
         self.links.remove(&link);
         self.names.remove(&(remote, connection_id));
+        // What waits for the server on its behalf would reach somebody who knows nothing of it.
         self.registration.forget(rtc);
         self.out.rtc(rtc, RtcAction::Close);
     }

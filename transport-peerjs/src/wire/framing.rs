@@ -1,10 +1,10 @@
-//! How a frame becomes messages of a data channel, and back.
+//! Framing: a frame becomes messages of a data channel, and they a frame again.
 //!
-//! A message of at most 16 KiB passes every WebRTC stack; larger ones pass some and close the channel
-//! of others. So a frame that is longer travels in pieces, each a binary message of one flag byte
-//! (1: more follows, 0: this is the last) and then bytes. A shorter one is one text message, which a
-//! stock page reads as a string. Pages that connect with PeerJS's `json` send and get one binary
-//! message of UTF-8 for each frame.
+//! A message of at most 16 KiB passes every WebRTC stack; larger ones pass some and close the
+//! channel of others. So a frame that is longer travels in pieces, each a binary message of one
+//! flag byte (1: more follows, 0: this is the last) and then bytes. A shorter one is one text
+//! message, which a stock page reads as a string. Pages that connect with PeerJS's `json` send and
+//! get one binary message of UTF-8 for each frame.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -34,10 +34,10 @@ pub const MAX_JSON_MESSAGE: usize = 262_144;
 const LAST: u8 = 0;
 const MORE: u8 = 1;
 
-/// How a `json` channel says goodbye.
+/// The goodbye of a `json` channel.
 const JSON_CLOSE: &str = r#"{"__peerData":{"type":"close"}}"#;
 
-/// How frames are written on a channel. Whoever offers the connection says which.
+/// The way in which frames are written on a channel. Whoever offers the connection says which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Serialization {
     /// Text messages, and flagged pieces of what is longer.
@@ -88,7 +88,7 @@ pub enum ChannelMessage {
 }
 
 impl ChannelMessage {
-    /// How many bytes it has.
+    /// Its length in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         match self {
@@ -97,14 +97,14 @@ impl ChannelMessage {
         }
     }
 
-    /// Whether it has none.
+    /// True if it has no bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// What the messages of a channel make.
+/// A thing that the messages of a channel make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Incoming {
     /// A whole frame.
@@ -113,33 +113,33 @@ pub enum Incoming {
     Goodbye,
 }
 
-/// Why a channel's messages make no frames, or a frame no message. It ends the link.
+/// The reason why a channel's messages make no frames, or a frame no message. It ends the link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FramingError {
     /// The frame is longer than this side accepts.
-    #[error("a frame of more than {max} bytes")]
+    #[error("frame too long: at most {max} bytes are accepted")]
     TooLong {
-        /// How long it may be.
+        /// The length that it may have.
         max: usize,
     },
     /// A piece without bytes.
-    #[error("a piece of a frame with nothing in it")]
+    #[error("empty piece of a frame")]
     Empty,
     /// A flag that is neither 0 nor 1.
-    #[error("a piece of a frame with the flag {0}")]
+    #[error("unknown flag {0} on a piece of a frame")]
     Flag(u8),
     /// A text message between the pieces of a frame.
-    #[error("a text message between the pieces of a frame")]
+    #[error("text message between the pieces of a frame")]
     TextInside,
     /// A text message on a channel that is `json`, where stock pages send none.
-    #[error("a text message on a json channel")]
+    #[error("text message on a json channel")]
     TextOnJson,
     /// A message on a channel that is `json` that is not UTF-8.
-    #[error("a json message that is not UTF-8")]
+    #[error("invalid UTF-8 in a json message")]
     NotUtf8,
 }
 
-/// How many bytes of a frame one piece carries.
+/// The bytes of a frame that one piece carries.
 const PIECE: usize = MAX_MESSAGE - 1;
 
 /// The messages of one frame, made one after the other, so that a snapshot of many megabytes is not
@@ -171,7 +171,7 @@ impl Splitter {
         })
     }
 
-    /// How many bytes are still to come.
+    /// The number of bytes that are still to come.
     pub(crate) fn remaining(&self) -> usize {
         self.rest.len()
     }
@@ -261,7 +261,7 @@ impl Joiner {
         }
     }
 
-    /// How many bytes of an incomplete frame are kept.
+    /// The number of bytes of an incomplete frame that are kept.
     #[must_use]
     pub fn kept(&self) -> usize {
         self.pieces.len()
@@ -303,7 +303,7 @@ impl Joiner {
     }
 }
 
-/// Whether a message of a `json` channel is PeerJS's own. It has nothing else in it.
+/// True if a message of a `json` channel is PeerJS's own. It has nothing else in it.
 fn is_goodbye(text: &str) -> bool {
     #[derive(Deserialize)]
     struct Outer {

@@ -1,4 +1,4 @@
-//! What goes over the socket to the signalling server.
+//! The messages on the socket to the signalling server.
 //!
 //! The server sees and can forge everything here, and it passes on what strangers send. Decoding is
 //! total: a text is a [`FromServer`] or an error that says why not, and a type that is not known is
@@ -26,33 +26,33 @@ pub enum FromServer {
     IdTaken,
     /// The server refuses this side.
     Error(ServerFault),
-    /// What was sent to this peer was not fetched in time.
+    /// A message to this peer was not fetched in time.
     Expire {
-        /// Who was not there.
+        /// The peer that was not there.
         src: String,
     },
     /// This peer is gone, says the server, or the peer itself.
     Leave {
-        /// Who left.
+        /// The peer that left.
         src: String,
     },
     /// Somebody dials.
     Offer {
-        /// Who, or who claims to be.
+        /// The sender, or a peer that claims to be.
         src: String,
-        /// What they offer.
+        /// The offer.
         offer: Offer,
     },
     /// Somebody answers an offer.
     Answer {
-        /// Who, or who claims to be.
+        /// The sender, or a peer that claims to be.
         src: String,
         /// Their answer.
         answer: Answer,
     },
     /// Somebody has an address to try.
     Candidate {
-        /// Who, or who claims to be.
+        /// The sender, or a peer that claims to be.
         src: String,
         /// The address.
         candidate: Candidate,
@@ -61,7 +61,7 @@ pub enum FromServer {
     Unknown,
 }
 
-/// Why the server refuses to register this side.
+/// The reason why the server refuses to register this side.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ServerFault {
     /// The key is not the server's.
@@ -79,7 +79,7 @@ pub enum ServerFault {
 }
 
 impl ServerFault {
-    /// Whether to try again is of no use.
+    /// True if to try again is of no use.
     #[must_use]
     pub const fn is_final(&self) -> bool {
         match self {
@@ -106,8 +106,7 @@ impl ServerFault {
     }
 }
 
-/// An offer of a connection. What it says is checked where it is accepted, so that a refusal can say
-/// what was wrong.
+/// An offer of a connection. It is checked where it is accepted, so that a refusal has a reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
     /// The dialler's name for the connection.
@@ -116,18 +115,18 @@ pub struct Offer {
     pub sdp: String,
     /// `data` or `media`.
     pub kind: String,
-    /// How the channel is named.
+    /// The name of the channel.
     pub label: String,
-    /// Whether the channel is ordered and reliable. False if it is not said, as in PeerJS.
+    /// The channel is ordered and reliable. False if it is not said, as in PeerJS.
     pub reliable: bool,
-    /// How frames are written. Empty if it is not said.
+    /// The name of the way in which frames are written. Empty if it is not said.
     pub serialization: String,
 }
 
 /// An answer to an offer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// Which connection.
+    /// The dialler's name for the connection.
     pub connection_id: String,
     /// The session description.
     pub sdp: String,
@@ -136,7 +135,7 @@ pub struct Answer {
 /// An address of one side of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
-    /// Which connection.
+    /// The dialler's name for the connection.
     pub connection_id: String,
     /// The address.
     pub ice: IceCandidate,
@@ -148,36 +147,36 @@ pub struct Candidate {
 pub struct IceCandidate {
     /// The candidate line.
     pub candidate: String,
-    /// Which part of the description it belongs to, by name.
+    /// The part of the description that it belongs to, by name.
     #[serde(default)]
     pub sdp_mid: Option<String>,
-    /// Which part of the description it belongs to, by number.
+    /// The part of the description that it belongs to, by number.
     #[serde(default, rename = "sdpMLineIndex")]
     pub sdp_m_line_index: Option<u16>,
-    /// Which ICE generation it belongs to.
+    /// The ICE generation that it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username_fragment: Option<String>,
 }
 
-/// Why a text is not a message.
+/// The reason why a text is not a message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// It is too long.
-    #[error("a signalling message of {actual} bytes, at most {max} are accepted")]
+    #[error("signalling message too long: {actual} bytes, of which {max} are accepted")]
     TooLong {
-        /// How many bytes it has.
+        /// Its length in bytes.
         actual: usize,
-        /// How many it may have.
+        /// The length that it may have.
         max: usize,
     },
     /// It is not JSON, or a field is missing or of another type.
-    #[error("a malformed signalling message: {0}")]
+    #[error("malformed signalling message: {0}")]
     Malformed(String),
     /// A name is empty, too long or made of other characters than ids have.
-    #[error("a signalling message with a bad {0}")]
+    #[error("invalid {0} in a signalling message")]
     Name(&'static str),
     /// The description of an offer is not an offer, or that of an answer not an answer.
-    #[error("a signalling message with a description of another kind")]
+    #[error("wrong kind of session description in a signalling message")]
     Description,
 }
 
@@ -366,7 +365,7 @@ fn decode_candidate(json: &str) -> Result<Candidate, DecodeError> {
     })
 }
 
-/// Whether a text is an id by PeerJS's rule, `^[A-Za-z0-9]+(?:[ _-][A-Za-z0-9]+)*$`, of at most 128
+/// True if a text is an id by PeerJS's rule, `^[A-Za-z0-9]+(?:[ _-][A-Za-z0-9]+)*$`, of at most 128
 /// characters.
 #[must_use]
 pub fn is_peer_id(text: &str) -> bool {
@@ -383,21 +382,21 @@ pub enum ToServer {
     Heartbeat,
     /// This side dials.
     Offer {
-        /// Whom.
+        /// The peer to dial.
         dst: String,
         /// With what.
         offer: Offer,
     },
     /// This side answers an offer.
     Answer {
-        /// Whose.
+        /// The peer whose offer it is.
         dst: String,
         /// With what.
         answer: Answer,
     },
     /// This side has an address to try.
     Candidate {
-        /// Who should try it.
+        /// The peer that should try it.
         dst: String,
         /// The address.
         candidate: Candidate,

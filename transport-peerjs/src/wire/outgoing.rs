@@ -1,4 +1,4 @@
-//! What waits to be sent on one channel.
+//! The frames that wait to be sent on one channel.
 
 use std::collections::VecDeque;
 
@@ -14,13 +14,14 @@ pub(crate) struct Outgoing {
     waiting: usize,
     /// Bytes in the channel, as far as is known.
     in_channel: usize,
-    refused: bool,
+    /// A frame was blocked, so `Writable` is owed.
+    blocked: bool,
 }
 
 impl Outgoing {
-    /// Whether a frame would be refused; it is remembered that one was.
-    pub(crate) fn refuses(&mut self, limits: &WireLimits) -> bool {
-        self.refused = self.refused || self.total() > limits.max_queued_bytes;
+    /// True if a frame has no room; it is remembered that one was blocked.
+    pub(crate) fn blocks(&mut self, limits: &WireLimits) -> bool {
+        self.blocked = self.blocked || self.total() > limits.max_queued_bytes;
         self.total() > limits.max_queued_bytes
     }
 
@@ -51,14 +52,14 @@ impl Outgoing {
         self.in_channel = bytes;
     }
 
-    /// Whether there is room again after a refusal. Says so once.
+    /// True if there is room again after a frame was blocked. Says so once.
     pub(crate) fn take_writable(&mut self, limits: &WireLimits) -> bool {
-        let writable = self.refused && self.total() <= limits.max_queued_bytes / 2;
-        self.refused &= !writable;
+        let writable = self.blocked && self.total() <= limits.max_queued_bytes / 2;
+        self.blocked &= !writable;
         writable
     }
 
-    /// Whether everything has been handed to the channel.
+    /// True once everything has been handed to the channel.
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting == 0
     }
@@ -102,12 +103,12 @@ mod tests {
     #[test]
     fn the_channel_gets_no_more_than_it_should_hold() {
         let mut outgoing = Outgoing::default();
-        assert!(!outgoing.refuses(&LIMITS));
+        assert!(!outgoing.blocks(&LIMITS));
         outgoing.push(frame(1_000_000));
         let first = pump(&mut outgoing);
         assert!((40_000..40_000 + 16_384).contains(&first), "{first}");
         assert_eq!(pump(&mut outgoing), 0);
-        assert!(outgoing.refuses(&LIMITS));
+        assert!(outgoing.blocks(&LIMITS));
         outgoing.set_in_channel(10_000);
         assert!(pump(&mut outgoing) >= 30_000);
         assert!(!outgoing.take_writable(&LIMITS));
@@ -125,7 +126,7 @@ mod tests {
         let mut outgoing = Outgoing::default();
         outgoing.set_in_channel(50_000);
         let mut taken = 0;
-        while !outgoing.refuses(&LIMITS) {
+        while !outgoing.blocks(&LIMITS) {
             outgoing.push(frame(0));
             taken += 1;
         }

@@ -1,4 +1,4 @@
-//! What the endpoint wants done.
+//! The endpoint's outputs: things that it wants done.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -10,8 +10,8 @@ use super::framing::{ChannelMessage, FramingError, Serialization};
 use super::messages::{DecodeError, IceCandidate, ServerFault};
 use super::sdp::SdpError;
 
-/// One WebSocket to the signalling server. Each has a number of its own, so that what an earlier one
-/// still says is not taken for the present one's.
+/// One WebSocket to the signalling server. Each has a number of its own, so that what an earlier
+/// one still says is not taken for the present one's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SocketId(pub(crate) u64);
 
@@ -25,33 +25,33 @@ impl fmt::Display for RtcId {
     }
 }
 
-/// What the endpoint wants done, in this order.
+/// A thing that the endpoint wants done, in the order of its outputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
     /// Open a WebSocket. The one before it is closed and never heard of again.
     OpenSocket {
         /// Its number.
         socket: SocketId,
-        /// Where.
+        /// Its URL, which has the token in it.
         url: String,
     },
     /// Send a text frame on the open socket.
     SendSocket {
-        /// Which socket.
+        /// The socket.
         socket: SocketId,
-        /// What.
+        /// The text.
         text: String,
     },
     /// Close the socket, and say nothing more of it.
     CloseSocket {
-        /// Which socket.
+        /// The socket.
         socket: SocketId,
     },
     /// Do something with a peer connection.
     Rtc {
-        /// Which.
+        /// The peer connection.
         rtc: RtcId,
-        /// What.
+        /// The action.
         action: RtcAction,
     },
     /// Tell whoever uses the transport.
@@ -62,7 +62,7 @@ pub enum Output {
     Notice(Notice),
 }
 
-/// What is to be done with a peer connection.
+/// A thing to be done with a peer connection.
 ///
 /// Whatever fails is reported with [`handle_failure`](super::Endpoint::handle_failure).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +95,7 @@ pub enum RtcAction {
     Close,
 }
 
-/// How this side stands with the signalling server. Links that are up do not depend on it.
+/// The state of this side with the signalling server. Links that are up do not depend on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RegistrationState {
     /// A socket is being opened, or the server has not answered yet.
@@ -105,21 +105,21 @@ pub enum RegistrationState {
     /// Somebody else is registered with this side's id: a stranger, a copy of this identity without
     /// its token, or what is left of a vanished connection.
     AddressTaken {
-        /// When it is tried again.
+        /// The moment at which it is tried again.
         retry_at: Moment,
     },
     /// The server is away or refuses for now.
     Disconnected {
-        /// When it is tried again.
+        /// The moment at which it is tried again.
         retry_at: Moment,
-        /// What the server said, if it said anything.
+        /// The server's own reason, if it gave one.
         fault: Option<ServerFault>,
     },
     /// The server refuses for good.
     Failed(RegistrationError),
 }
 
-/// Why this side cannot register.
+/// The reason why this side cannot register.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistrationError {
@@ -142,40 +142,40 @@ pub enum Notice {
     Malformed(DecodeError),
     /// An offer was not accepted.
     Refused {
-        /// Who offered.
+        /// The id of the peer that offered.
         from: String,
-        /// Why not.
+        /// The reason.
         refusal: Refusal,
     },
 }
 
-/// Why a connection is not accepted, or no longer.
+/// The reason why a connection is not accepted, or no longer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// It is a call and not a data connection.
-    #[error("a connection of the kind {0:?}, only data connections are accepted")]
+    #[error("unsupported kind of connection {0:?}: only data connections are accepted")]
     Kind(String),
     /// Frames would be written in a way that is not understood here. PeerJS's default is one of
     /// them.
-    #[error("the serialization {0:?}, only raw and json are accepted")]
+    #[error("unsupported serialization {0:?}: connect with `raw` or `json`")]
     Serialization(String),
     /// Messages could be lost or overtake each other. That is PeerJS's default.
-    #[error("a channel that is not reliable, connect with `reliable: true`")]
+    #[error("unreliable channel: connect with `reliable: true`")]
     Unreliable,
     /// The description cannot be bound to a handshake.
     #[error(transparent)]
     Description(#[from] SdpError),
     /// The connection id is in use.
-    #[error("an offer for a connection that is there already")]
+    #[error("this connection exists already")]
     Duplicate,
     /// There are too many connections, or too many that have not come up.
     #[error("too many connections")]
     TooMany,
     /// The channel is not the one that the offer has promised.
-    #[error("a channel that is unordered, unreliable or negotiated beforehand")]
+    #[error("unsupported channel: it is unordered, unreliable or negotiated beforehand")]
     Channel,
     /// There is a channel already.
-    #[error("a second channel")]
+    #[error("unexpected second channel")]
     SecondChannel,
     /// The messages are no frames.
     #[error(transparent)]
@@ -215,11 +215,11 @@ impl Outputs {
 /// [`handle_channel`](super::Endpoint::handle_channel).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChannelKind {
-    /// Whether messages arrive in the order in which they were sent.
+    /// Messages arrive in the order in which they were sent.
     pub ordered: bool,
-    /// Whether a message may be given up (`maxRetransmits` or `maxPacketLifeTime` is set).
+    /// A message may be given up (`maxRetransmits` or `maxPacketLifeTime` is set).
     pub lossy: bool,
-    /// Whether both sides had agreed on it beforehand.
+    /// Both sides had agreed on it beforehand.
     pub negotiated: bool,
 }
 
@@ -249,7 +249,7 @@ pub enum RtcState {
     Closed,
 }
 
-/// What a deadline is for.
+/// The purpose of a deadline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TimeoutReason {
     /// The socket has not opened.

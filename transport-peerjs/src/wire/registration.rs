@@ -1,8 +1,9 @@
 //! Being known to the signalling server, and staying known.
 //!
-//! The server keeps an id for the first socket that claims it, and lets another socket with the same
-//! token take it over. It says OPEN to a new registration, ID-TAKEN to a stranger and **nothing** to a
-//! socket that takes over, so a socket that is open and hears no objection counts as registered.
+//! The server keeps an id for the first socket that claims it, and lets another socket with the
+//! same token take it over. It says OPEN to a new registration, ID-TAKEN to a stranger and
+//! **nothing** to a socket that takes over, so a socket that is open and hears no objection counts
+//! as registered.
 
 use std::time::Duration;
 
@@ -28,11 +29,11 @@ pub(crate) struct Registration {
     phase: Phase,
     last_socket: u64,
     backoff: Backoff,
-    /// Since when the address has been taken, without a registration in between.
+    /// The moment since which the address has been taken, without a registration in between.
     taken_since: Option<Moment>,
     /// Set once there is no more hope. An address that is taken is tried on nevertheless.
     verdict: Option<RegistrationError>,
-    /// What is to be sent once registered, and for which connection.
+    /// Messages to be sent once registered, each with the connection that it is for.
     unsent: Vec<(RtcId, String)>,
 }
 
@@ -91,17 +92,17 @@ impl Registration {
         registration
     }
 
-    /// Whether this side can dial.
+    /// True while this side can dial.
     pub(crate) fn is_registered(&self) -> bool {
         matches!(self.phase, Phase::Registered { .. })
     }
 
-    /// Why there is no hope, if there is none.
+    /// The reason why there is no hope, if there is none.
     pub(crate) fn verdict(&self) -> Option<&RegistrationError> {
         self.verdict.as_ref()
     }
 
-    /// Whether this is the socket that counts.
+    /// True if this is the socket that counts.
     pub(crate) fn is_current(&self, socket: SocketId) -> bool {
         self.socket() == Some(socket)
     }
@@ -216,7 +217,8 @@ impl Registration {
         let error = match &fault {
             ServerFault::InvalidKey => RegistrationError::InvalidKey,
             ServerFault::InvalidId => RegistrationError::InvalidId,
-            // Said of a message and not of the registration: PeerJS's server never does, others may.
+            // About a message and not of the registration: PeerJS's server never does, others
+            // may.
             ServerFault::Other(_) if self.is_registered() => return,
             ServerFault::Full | ServerFault::Other(_) => {
                 out.push(Output::CloseSocket { socket });

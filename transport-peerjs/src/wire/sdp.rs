@@ -1,9 +1,9 @@
 //! The certificate fingerprint in a session description.
 //!
 //! A handshake signs the fingerprints of both sides, so what is read here has to be what the DTLS
-//! stack holds the other side to. Descriptions can name several certificates, by several hashes, for
-//! the session and for each medium, and stacks differ in which one they obey. So a description has to
-//! name exactly one, by SHA-256, as often as it likes.
+//! stack holds the other side to. Descriptions can name several certificates, by several hashes,
+//! for the session and for each medium, and stacks differ in which one they obey. So a description
+//! has to name exactly one, by SHA-256, as often as it likes.
 
 /// Longest description that is looked at, in bytes. Those of one data channel have 600 to 3,000.
 const MAX_SDP: usize = 32 * 1024;
@@ -44,7 +44,7 @@ impl Fingerprint {
     }
 }
 
-/// What follows `a=fingerprint:` in a line, however a lenient parser might read it.
+/// The text after `a=fingerprint:` in a line, however a lenient parser might read it.
 fn fingerprint_value(line: &str) -> Option<&str> {
     let line = line.trim();
     let (attribute, rest) = line.split_once('=')?;
@@ -75,23 +75,25 @@ fn parse(value: &str) -> Result<Fingerprint, SdpError> {
     }
 }
 
-/// Why a session description cannot be used.
+/// The reason why a session description cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SdpError {
     /// It is longer than any for one data channel.
-    #[error("a session description of {0} bytes")]
+    #[error("session description too long: {0} bytes")]
     TooLong(usize),
     /// It names no certificate.
-    #[error("the session description has no certificate fingerprint")]
+    #[error("no certificate fingerprint in the session description")]
     Missing,
     /// It names more than one certificate.
-    #[error("the session description has several certificate fingerprints")]
+    #[error("several certificate fingerprints in the session description")]
     Several,
     /// It names a certificate by another hash than SHA-256.
-    #[error("the session description has a fingerprint by {0}, only sha-256 is accepted")]
+    #[error(
+        "unsupported certificate fingerprint {0} in the session description: only sha-256 is accepted"
+    )]
     OtherHash(String),
     /// A fingerprint is not 32 bytes in hexadecimal.
-    #[error("the session description has a malformed fingerprint")]
+    #[error("malformed certificate fingerprint in the session description")]
     Malformed,
 }
 

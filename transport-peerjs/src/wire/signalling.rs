@@ -1,4 +1,4 @@
-//! Where the signalling server's socket is.
+//! The URL of the signalling server's socket.
 
 use hustings_protocol::Address;
 
@@ -35,7 +35,7 @@ pub fn socket_url(
     ))
 }
 
-/// Whether a text is a host name, an IPv4 address or an IPv6 address in brackets.
+/// True if a text is a host name, an IPv4 address or an IPv6 address in brackets.
 fn is_host(host: &str) -> bool {
     match host.strip_prefix('[') {
         Some(rest) => rest.strip_suffix(']').is_some_and(|address| {

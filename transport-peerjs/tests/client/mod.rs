@@ -135,7 +135,7 @@ pub(crate) struct Run {
     address: SocketAddr,
     heard: mpsc::UnboundedReceiver<(usize, SocketId, Heard)>,
     hears: mpsc::UnboundedSender<(usize, SocketId, Heard)>,
-    /// What each socket is to send. Dropped, the socket closes.
+    /// The texts that each socket is to send. Dropped, the socket closes.
     sockets: BTreeMap<(usize, SocketId), mpsc::UnboundedSender<String>>,
 }
 

@@ -52,7 +52,7 @@ pub(crate) fn candidate(line: &str) -> IceCandidate {
     }
 }
 
-/// What a side's socket is to do.
+/// A thing that a side's socket is to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SocketDo {
     Open(SocketId, String),
@@ -238,7 +238,7 @@ impl Side {
 pub(crate) struct World {
     pub(crate) sides: Vec<Side>,
     pub(crate) now: Moment,
-    /// Whether WebRTC lets anybody through.
+    /// WebRTC lets somebody through.
     pub(crate) connects: bool,
 }
 

@@ -1,7 +1,7 @@
 //! Whoever runs the signalling server attacks, and the handshake catches it.
 //!
-//! Each participant here has a vote in the outbox from the start, which must reach nobody but the owner, and must reach
-//! the owner once the attack is over.
+//! Each participant here has a vote in the outbox from the start, which must reach nobody but the
+//! owner, and must reach the owner once the attack is over.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -136,7 +136,7 @@ struct Leg {
     side: Side,
     link: Option<LinkId>,
     is_up: bool,
-    /// What came before there was a link to pass it on.
+    /// Frames that came before there was a link to pass them on.
     unsent: Vec<Bytes>,
     heard: Heard,
 }
@@ -215,7 +215,7 @@ async fn stand_between(mut legs: [Leg; 2], target: Address) {
 
 /// A man in the middle between one participant and the owner: each of them takes him for the other.
 struct Middle {
-    /// What the participant, and what the owner has told him.
+    /// The frames of the participant, and those that the owner has sent him.
     participant: Heard,
     owner: Heard,
     on_participant: Attack,

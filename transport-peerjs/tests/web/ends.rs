@@ -1,4 +1,4 @@
-//! How links end, and do not come up.
+//! Links that end, and links that do not come up.
 
 use std::time::Duration;
 

@@ -23,7 +23,7 @@ const WIRE: &str = include_str!("../../../examples/js-client/wire.js");
 /// Longer than the page takes to come back after a link was cut.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Where the page has PeerJS from when it is not tested.
+/// The address that the page has PeerJS from when it is not tested.
 const PUBLISHED: &str = "https://unpkg.com/peerjs@1.5.5/dist/peerjs.min.js";
 
 /// The module's address. The server of the tests has no files from outside of this crate.

@@ -1,4 +1,4 @@
-//! What the tests do to the page around them.
+//! The page around the tests, and what they do to it.
 
 use js_sys::{Function, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
@@ -7,11 +7,11 @@ use web_sys::HtmlIFrameElement;
 
 use crate::side::{SOON, within};
 
-/// Where the tests find stock PeerJS.
+/// The file in which the tests find stock PeerJS.
 pub(crate) const PEERJS: &str = "/tests/npm/node_modules/peerjs/dist/peerjs.min.js";
 
-/// Remembers every peer connection and socket that is made in this page from now on, without keeping
-/// the connections, and can make those who accepted a channel dumb.
+/// Remembers every peer connection and socket that is made in this page from now on, without
+/// keeping the connections, and can make those who accepted a channel dumb.
 const SPY: &str = "
     if (window.spy) return;
     const spy = window.spy = { rtcs: [], sockets: [], accepted: new WeakSet(), dumb: false };
@@ -105,13 +105,13 @@ pub(crate) async fn spy() {
     js("", SPY).await;
 }
 
-/// How many peer connections of this page are not closed.
+/// The number of this page's peer connections that are not closed.
 pub(crate) async fn live_rtcs() -> usize {
     js("", "return spy.live().length").await.as_f64().unwrap() as usize
 }
 
-/// Puts the spy into the page, and closes what earlier tests have left winding down: from here on every live
-/// connection is the test's own.
+/// Puts the spy into the page, and closes what earlier tests have left winding down: from here on
+/// every live connection is the test's own.
 pub(crate) async fn spy_alone() {
     spy().await;
     js("", "spy.live().forEach(rtc => rtc.close())").await;

@@ -72,7 +72,7 @@ pub(crate) async fn enter(
     room
 }
 
-/// Where they are when they take part.
+/// The place of those who take part.
 pub(crate) fn address(identity: &Identity) -> Address {
     Address::Participant(identity.peer_id(), identity.device())
 }
@@ -90,7 +90,7 @@ pub(crate) fn vote_for(room: &Room, option: usize) -> Command {
     })
 }
 
-/// How many have voted for the first option.
+/// The number of votes for the first option.
 pub(crate) fn votes(room: &Room) -> u64 {
     room.confirmed().unwrap().tally().options[0].votes
 }

@@ -16,7 +16,7 @@ use hustings_transport_peerjs::{Config, PeerJs, Token};
 /// to do. Only a test that fails takes so long.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 
-/// Where the signalling server of these tests listens. A page cannot look into its environment.
+/// The port of these tests' signalling server. A page cannot look into its environment.
 pub(crate) fn port() -> u16 {
     const PORT: Option<&str> = option_env!("HUSTINGS_BROKER");
     let port = PORT.expect("build the tests with HUSTINGS_BROKER=<port>");
@@ -162,7 +162,7 @@ impl Pair {
         }
     }
 
-    /// What one sends the other gets, both ways.
+    /// Everything that one sends the other gets, both ways.
     pub(crate) async fn talks(&mut self) {
         let (out, inn) = (self.out, self.inn);
         self.dialler.send(out, "there");

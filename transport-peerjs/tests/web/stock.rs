@@ -22,7 +22,7 @@ impl Stock {
         stock
     }
 
-    /// What it hears next.
+    /// The next thing that it hears.
     async fn hears(&self) -> String {
         let line = self.0.run("return await next()");
         within(SOON, "hearing", line).await.as_string().unwrap()

@@ -43,7 +43,7 @@ pub(super) enum Call {
     Notice,
 }
 
-/// What a call causes before it returns, as a platform that calls back at once.
+/// The inputs that a call causes before it returns, as a platform does that calls back at once.
 type Script = Box<dyn FnMut(&Call) -> Vec<Input<ChannelKind>>>;
 
 #[derive(Default)]
@@ -55,7 +55,7 @@ pub(super) struct State {
     pub(super) failing: Option<(Call, &'static str)>,
     /// Bytes that each channel holds: what was sent, until the test says otherwise.
     pub(super) held: BTreeMap<RtcId, usize>,
-    /// How often the shell has asked.
+    /// The number of times that the shell has asked.
     pub(super) asked: usize,
 }
 
@@ -318,7 +318,7 @@ impl Side {
         self.report(Input::Timeout);
     }
 
-    /// What the channel holds from now on, as the platform reports it.
+    /// The channel holds this from now on, as the platform reports it.
     pub(super) fn holds(&self, rtc: RtcId, bytes: usize) {
         self.state.borrow_mut().held.insert(rtc, bytes);
         self.rtc(rtc, RtcInput::Buffered);
@@ -367,7 +367,7 @@ impl Side {
         std::iter::from_fn(|| self.event()).collect()
     }
 
-    /// How often somebody was woken so far.
+    /// The number of times that somebody was woken so far.
     pub(super) fn woken(&self) -> usize {
         self.woken.0.load(Ordering::Relaxed)
     }

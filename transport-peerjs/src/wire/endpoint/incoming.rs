@@ -1,4 +1,4 @@
-//! What the signalling server says, given to whom it is for.
+//! The signalling server's messages, each given to whom it is for.
 
 use hustings_room::{LinkId, Moment};
 
@@ -79,6 +79,7 @@ impl Endpoint {
         if self.names.contains_key(&key) {
             return Err(Refusal::Duplicate);
         }
+        // Only those that have not come up count: whoever is in should not keep others out.
         let coming = |connection: &&Connection| {
             connection.is_coming_up() && connection.names.link.is_accepted()
         };
@@ -90,6 +91,7 @@ impl Endpoint {
         {
             return Err(Refusal::TooMany);
         }
+        // A candidate older than that belongs to an attempt that is over.
         let age = self.timing.connect_timeout;
         let early = self.early.take(src, &offer.connection_id, now, age);
         self.last_accepted += 1;
