@@ -1,7 +1,7 @@
 //! The half of a transport that no platform has to offer: it holds the machine, gives it inputs,
 //! does its outputs, and bounds and counts what comes of that.
 //!
-//! [`Shell`] does it over a [`Backend`](backend::Backend), the platform's socket, peer connections and
+//! [`Shell`] does it over a [`Backend`], the platform's socket, peer connections and
 //! timer. Its parts have a file each: what the machine says is done (perform), what the channels
 //! hold is counted (counting, with the books in channels), a count that stands still is noticed
 //! (stalls), and events wait for the driver (inbox). Where a platform calls back as it likes, a
