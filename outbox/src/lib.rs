@@ -22,6 +22,43 @@
 //! - It never reads a clock, retries, logs, or repairs in silence.
 //! - It never looks into a frame. Frames are the bytes that went over the wire.
 //!
+//! # Example
+//!
+//! A device submits two commands, hears the outcome of the first, and starts again:
+//!
+//! ```
+//! use bytes::Bytes;
+//! use hustings_outbox::{Batch, Durability, Identity, MemoryStore, Outbox, Store};
+//! use hustings_protocol::{RoomId, Seq};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # futures::executor::block_on(async {
+//! let store = MemoryStore::new();
+//! let me = Identity::load_or_create(&store, 0).await?;
+//! let poll = "0196f1c2-8d1e-7c3a-9b55-0d2f6a1e4c77".parse()?;
+//! let outbox = Outbox::new(me.device(), RoomId { owner: me.peer_id(), poll_id: poll });
+//!
+//! let first = outbox.load(&store).await?.next_seq;
+//! assert_eq!(first, Seq::FIRST);
+//! let mut batch = Batch::new();
+//! outbox.put(&mut batch, first, Bytes::from_static(b"a vote"));
+//! outbox.put(&mut batch, first.next(), Bytes::from_static(b"another"));
+//! store.commit(batch, Durability::Strict).await?;
+//!
+//! let mut batch = Batch::new();
+//! outbox.remove(&mut batch, first);
+//! store.commit(batch, Durability::Strict).await?;
+//!
+//! store.crash();
+//! let left = outbox.load(&store).await?;
+//! assert_eq!(left.entries, [(first.next(), Bytes::from_static(b"another"))]);
+//! assert_eq!(left.next_seq, first.next().next());
+//! assert_eq!(Identity::load_or_create(&store, 0).await?, me);
+//! # Ok(())
+//! # })
+//! # }
+//! ```
+//!
 //! # Stores
 //!
 //! | store | where | [`Strict`](Durability::Strict) | [`Relaxed`](Durability::Relaxed) |
@@ -60,43 +97,8 @@
 //!
 //! Records that are loaded together are in one range, so one scan reads them as of one moment. A
 //! kind of record whose layout changes gets a new tag; an old tag never gets another meaning.
-//!
-//! # Example
-//!
-//! A device submits two commands, hears the outcome of the first, and starts again:
-//!
-//! ```
-//! use bytes::Bytes;
-//! use hustings_outbox::{Batch, Durability, Identity, MemoryStore, Outbox, Store};
-//! use hustings_protocol::{RoomId, Seq};
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # futures::executor::block_on(async {
-//! let store = MemoryStore::new();
-//! let me = Identity::load_or_create(&store, 0).await?;
-//! let poll = "0196f1c2-8d1e-7c3a-9b55-0d2f6a1e4c77".parse()?;
-//! let outbox = Outbox::new(me.device(), RoomId { owner: me.peer_id(), poll_id: poll });
-//!
-//! let first = outbox.load(&store).await?.next_seq;
-//! assert_eq!(first, Seq::FIRST);
-//! let mut batch = Batch::new();
-//! outbox.put(&mut batch, first, Bytes::from_static(b"a vote"));
-//! outbox.put(&mut batch, first.next(), Bytes::from_static(b"another"));
-//! store.commit(batch, Durability::Strict).await?;
-//!
-//! let mut batch = Batch::new();
-//! outbox.remove(&mut batch, first);
-//! store.commit(batch, Durability::Strict).await?;
-//!
-//! store.crash();
-//! let left = outbox.load(&store).await?;
-//! assert_eq!(left.entries, [(first.next(), Bytes::from_static(b"another"))]);
-//! assert_eq!(left.next_seq, first.next().next());
-//! assert_eq!(Identity::load_or_create(&store, 0).await?, me);
-//! # Ok(())
-//! # })
-//! # }
-//! ```
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod backends;
 #[cfg(target_family = "wasm")]
@@ -125,3 +127,8 @@ pub use outbox::Outbox;
 pub use store::{Batch, Durability, MaybeSend, Store, StoreError, Write};
 #[cfg(target_family = "wasm")]
 pub use tabs::{Adopted, HostingError, HostingLock, NoLocks, Slot, TabError};
+
+/// What the crate's own front page shows is compiled and run, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -42,6 +42,8 @@
 //! [`Message::from_envelope`] reads the rest. The owner journals and relays the payload's exact
 //! bytes.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod command;
 mod envelope;
 mod error;
@@ -70,3 +72,8 @@ pub use outcome::{Outcome, Receipt, Rejection};
 pub use poll::{Member, OptionTally, Poll, PollDraft, PollOption, Role, Tally};
 pub use revision::{Epoch, MAX_SAFE_INTEGER, Revision, Seq, WINDOW};
 pub use stored::{StoredJournal, StoredLog, StoredOutbox};
+
+/// What the crate's own front page shows is compiled and run, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -84,6 +84,8 @@
 //! machine, a transport and a store (of `hustings-outbox`) and runs them on any executor; the core
 //! does not depend on it.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod backoff;
 #[cfg(feature = "driver")]
 pub mod clock;
@@ -121,7 +123,7 @@ pub use participant::{Participant, Pending};
 pub use setup::Setup;
 pub use timer::TimeoutReason;
 
-/// The code on the front page, compiled and run as a test.
+/// What the crate's own front page shows is compiled and run, too.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;

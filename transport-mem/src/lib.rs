@@ -59,6 +59,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod agenda;
 mod clock;
 mod endpoint;
@@ -78,3 +80,8 @@ pub use link::Latency;
 pub use network::Network;
 pub use runtime::{Stuck, VirtualRuntime};
 pub use transport::{MemTransport, MemoryNet};
+
+/// What the crate's own front page shows is compiled and run, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

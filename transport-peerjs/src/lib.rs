@@ -71,7 +71,9 @@
 //! is a [`Notice`](wire::Notice) for a log: the wire has no way to tell the page, whose attempt
 //! times out.
 
-#[cfg(feature = "broker")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(all(feature = "broker", not(target_family = "wasm")))]
 pub mod broker;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 mod browser;
@@ -90,3 +92,8 @@ pub mod wire;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 pub use browser::{OpenError, PeerJs, Status};
 pub use config::{Config, ConfigError, IceServer, Timing, Token, WireLimits};
+
+/// What the crate's own front page shows is compiled and run, too.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

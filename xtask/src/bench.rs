@@ -8,8 +8,8 @@
 //! turn, and it is their ratio that says something.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use crate::error::Error;
 use crate::{e2e, process};
@@ -47,18 +47,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         let missing = "cargo xtask bench counts with valgrind, which is not installed here";
         return Err(Error::Because(missing.to_owned()));
     }
-    process::step("build the scenarios", || {
-        let cost = [
-            "--package",
-            "hustings-room",
-            "--example",
-            "cost",
-            "--features",
-            "driver",
-        ];
-        process::run(process::cargo(["build", "--release"]).args(cost))
-    })?;
-    let program = process::target().join("release/examples/cost");
+    let program = process::step("build the scenarios", build)?;
     let all = scenarios(&process::stdout(Command::new(&program).arg("--list"))?);
     let chosen = choose(all, &args.scenarios)?;
     let mut costs = Vec::new();
@@ -69,6 +58,28 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     }
     print!("{}", table(&costs));
     Ok(())
+}
+
+/// Builds `room/benches/cost.rs`, and says where the program is.
+fn build() -> Result<PathBuf, Error> {
+    let cost = ["--package", "hustings-room", "--bench", "cost"];
+    let mut build = process::cargo(["build", "--release", "--features", "driver"]);
+    build
+        .args(cost)
+        .arg("--message-format=json-render-diagnostics");
+    build.stderr(Stdio::inherit());
+    executable(&process::stdout(&mut build)?).ok_or_else(|| {
+        Error::Because("cargo does not say where it has put room/benches/cost.rs".to_owned())
+    })
+}
+
+/// The program that cargo has built, by its messages: a JSON object on each line.
+fn executable(messages: &str) -> Option<PathBuf> {
+    let programs = messages.lines().filter_map(|line| {
+        let (_, path) = line.split_once(r#""executable":""#)?;
+        Some(path.split_once('"')?.0)
+    });
+    programs.last().map(PathBuf::from)
 }
 
 /// What the program lists: a name, a tab and the unit on each line.
@@ -185,6 +196,19 @@ mod tests {
         assert_eq!(instructions(profile), Some(8213));
         assert_eq!(instructions("events: Ir\nsummary: 7 \n"), Some(7));
         assert_eq!(instructions("events: Ir\n"), None);
+    }
+
+    #[test]
+    fn the_program_is_the_one_that_was_built() {
+        let messages = concat!(
+            r#"{"reason":"compiler-artifact","executable":null,"fresh":true}"#,
+            "\n",
+            r#"{"reason":"compiler-artifact","executable":"/built/cost-1","fresh":true}"#,
+            "\n",
+            r#"{"reason":"build-finished","success":true}"#,
+        );
+        assert_eq!(executable(messages), Some(PathBuf::from("/built/cost-1")));
+        assert_eq!(executable(r#"{"executable":null}"#), None);
     }
 
     #[test]

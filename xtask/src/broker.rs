@@ -17,20 +17,16 @@ pub(crate) struct Broker {
 
 /// Builds a `hustings-broker`, and says where the program is.
 pub(crate) fn build() -> Result<PathBuf, Error> {
-    build_target("--bin", "hustings-broker")?;
-    Ok(built("hustings-broker"))
-}
-
-fn build_target(kind: &str, name: &str) -> Result<(), Error> {
     process::run(&mut process::cargo([
         "build",
         "--package",
         "hustings-transport-peerjs",
         "--features",
         "broker",
-        kind,
-        name,
-    ]))
+        "--bin",
+        "hustings-broker",
+    ]))?;
+    Ok(built("hustings-broker"))
 }
 
 fn built(program: &str) -> PathBuf {
@@ -51,8 +47,12 @@ impl Broker {
 
     /// Builds a signalling server that attacks those who come by it, and starts it in front of this one.
     pub(crate) fn attacker(&self) -> Result<Self, Error> {
-        build_target("--example", "attacker")?;
-        let mut command = Command::new(built("examples/attacker"));
+        process::run(&mut process::cargo([
+            "build",
+            "--package",
+            "hustings-attacker",
+        ]))?;
+        let mut command = Command::new(built("hustings-attacker"));
         command.args(["--broker", &self.port.to_string()]);
         Self::run(command)
     }

@@ -53,7 +53,8 @@ fn wasm() -> Result<(), Error> {
     let with_driver = "-p hustings-outbox -p hustings-room --all-features";
     // Without the broker, which is native.
     let wire =
-        "-p bare -p hustings-transport-peerjs -p wasm-size -p starter-trunk -p tab -p poll-js";
+        "-p hustings-bench-bare -p hustings-transport-peerjs -p hustings-bench-size \
+        -p hustings-starter-trunk -p hustings-browser -p hustings-poll-js";
     for crates in [core, with_driver, wire] {
         let mut clippy = cargo.command();
         clippy
@@ -63,7 +64,7 @@ fn wasm() -> Result<(), Error> {
         process::step(&process::typed(&clippy), || process::run(&mut clippy))?;
     }
     let mut app = cargo.command();
-    app.args(["clippy", "--bins", "-p", "poll-web"])
+    app.args(["clippy", "--bins", "-p", "hustings-poll-web"])
         .args(["--target", setup::WASM])
         .args(DENY);
     process::step(&process::typed(&app), || process::run(&mut app))?;

@@ -134,7 +134,7 @@ fn code(link: &str, has_colours: bool) -> String {
 
 /// The library without a browser.
 fn native(args: &[OsString]) -> Result<ExitCode, Error> {
-    let build = ["build", "--release", "--package", "native-demo"];
+    let build = ["build", "--release", "--package", "hustings-native-demo"];
     process::step("build the demo", || {
         process::run(&mut process::cargo(build))
     })?;
@@ -143,7 +143,7 @@ fn native(args: &[OsString]) -> Result<ExitCode, Error> {
         "--quiet",
         "--release",
         "--package",
-        "native-demo",
+        "hustings-native-demo",
         "--",
     ]);
     // The paths among the arguments are seen from where the caller is.

@@ -62,18 +62,19 @@ fn with_parts(command: &mut Command, driver: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Builds `xtask/e2e/bare`.
+/// Builds `xtask/bench/bare`.
 fn bare() -> Result<(), Error> {
     let (cargo, tool) = (setup::wasm()?, wasm::tool()?);
     let mut build = cargo.command();
     build.args(["build", "--profile", wasm::PROFILE, "--target", setup::WASM]);
-    process::run(build.args(["-p", "bare"]))?;
+    process::run(build.args(["-p", "hustings-bench-bare"]))?;
     let to = process::scratch()?.join("bare");
     fs::create_dir_all(&to).map_err(Error::file("make", &to))?;
     let built = process::target().join(setup::WASM).join(wasm::PROFILE);
     let mut bindgen = Command::new(tool);
-    bindgen.args(["bindgen", "--target", "web", "--no-typescript", "--out-dir"]);
-    process::run(bindgen.arg(&to).arg(built.join("bare.wasm")))
+    bindgen.args(["bindgen", "--target", "web", "--no-typescript"]);
+    bindgen.args(["--out-name", "bare", "--out-dir"]);
+    process::run(bindgen.arg(&to).arg(built.join("hustings_bench_bare.wasm")))
 }
 
 /// Has the picture on the front page taken anew by the scenario that takes it, and takes it over.

@@ -65,7 +65,7 @@ pub(crate) fn build(speed: Speed) -> Result<PathBuf, Error> {
     build.env("CARGO_PROFILE_DEV_DEBUG", "0");
     build.args(["build", "--profile", profile, "--target", setup::WASM]);
     process::step("build examples/poll-js", || {
-        process::run(build.args(["-p", "poll-js"]))
+        process::run(build.args(["-p", "hustings-poll-js"]))
     })?;
     let built = process::target().join(setup::WASM).join(folder);
     let to = process::root().join("examples/poll-js/pkg");
@@ -79,7 +79,7 @@ pub(crate) fn build(speed: Speed) -> Result<PathBuf, Error> {
             bindgen.args(["--remove-name-section", "--remove-producers-section"]);
         }
         bindgen.arg("--out-dir").arg(&to);
-        process::run(bindgen.arg(built.join("poll_js.wasm")))?;
+        process::run(bindgen.arg(built.join("hustings_poll_js.wasm")))?;
         let package = to.join("package.json");
         let text = PACKAGE.replace("VERSION", env!("CARGO_PKG_VERSION"));
         fs::write(&package, text).map_err(Error::file("write", &package))?;

@@ -11,7 +11,7 @@ use crate::broker::Broker;
 use crate::error::Error;
 use crate::{process, setup, wasm};
 
-/// The crate of the app.
+/// The folder of the app.
 const APP: &str = "poll-web";
 
 /// What the page's `<meta>` elements say; empty is what they say anyway.
@@ -30,7 +30,7 @@ pub(crate) fn build(settings: &Settings) -> Result<PathBuf, Error> {
     let mut build = cargo.command();
     build.args(["build", "--profile", wasm::PROFILE, "--target", setup::WASM]);
     process::step("build examples/poll-web", || {
-        process::run(build.args(["--package", APP]))
+        process::run(build.args(["--package", "hustings-poll-web"]))
     })?;
     let to = process::scratch()?.join("site");
     process::step("make the site", || {

@@ -53,7 +53,7 @@ fn trunk() -> Result<(), Error> {
 fn bind(tool: &Path, to: &Path) -> Result<(), Error> {
     let built = process::target()
         .join(setup::WASM)
-        .join("debug/starter_trunk.wasm");
+        .join("debug/hustings_starter_trunk.wasm");
     let mut bindgen = Command::new(tool);
     bindgen.args(["bindgen", "--target", "web", "--no-typescript"]);
     bindgen.args(["--out-name", "app", "--out-dir"]).arg(to);

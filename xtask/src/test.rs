@@ -111,7 +111,7 @@ fn native(report: &mut Report) {
         eprintln!("==> {npm}: LEFT OUT, they need Node.js and npm");
     }
     report.step("the demo builds", || {
-        let build = "build --release --package native-demo";
+        let build = "build --release --package hustings-native-demo";
         process::run(&mut process::cargo(build.split_whitespace()))
     });
     report.step("the demo: 20 voters, 200 votes", || {
@@ -132,7 +132,7 @@ fn original_peerserver() -> Result<(), Error> {
 }
 
 fn demo() -> std::process::Command {
-    process::cargo(["run", "-q", "--release", "-p", "native-demo", "--"])
+    process::cargo(["run", "-q", "--release", "-p", "hustings-native-demo", "--"])
 }
 
 fn bad_poll() -> Result<(), Error> {

@@ -14,20 +14,23 @@ const WASM_OPT: &str = "-Oz --enable-bulk-memory --enable-multivalue --enable-mu
                         --enable-nontrapping-float-to-int --enable-reference-types \
                         --enable-sign-ext";
 
-/// Builds `examples/wasm-size` and prints the sizes.
+/// Builds `xtask/bench/size` and prints the sizes.
 pub(crate) fn run() -> Result<(), Error> {
     let cargo = setup::wasm()?;
     let tool = process::step("build wasm-bindgen", tool)?;
     let mut build = cargo.command();
     build.args(["build", "--profile", PROFILE, "--target", setup::WASM]);
-    process::step("build examples/wasm-size", || {
-        process::run(build.args(["-p", "wasm-size"]))
+    process::step("build xtask/bench/size", || {
+        process::run(build.args(["-p", "hustings-bench-size"]))
     })?;
-    let to = process::scratch()?.join("wasm-size");
+    let to = process::scratch()?.join("bench-size");
     process::step("make the bindings", || {
-        bindings(&tool, "wasm_size.wasm", &to)
+        bindings(&tool, "hustings_bench_size.wasm", &to)
     })?;
-    let (wasm, glue) = (to.join("wasm_size_bg.wasm"), to.join("wasm_size.js"));
+    let (wasm, glue) = (
+        to.join("hustings_bench_size_bg.wasm"),
+        to.join("hustings_bench_size.js"),
+    );
     say(&tool, [&wasm, &glue])?;
     if !process::has_npm() {
         eprintln!("==> wasm-opt: LEFT OUT, it needs Node.js and npm; it takes off another 2 %");
@@ -35,9 +38,9 @@ pub(crate) fn run() -> Result<(), Error> {
     }
     // npm's: Debian's (108) misreads what newer compilers write, and breaks it without a word.
     let programs = process::step("install wasm-opt", || {
-        process::npm_ci("examples/wasm-size/npm")
+        process::npm_ci("xtask/bench/size/npm")
     })?;
-    let smaller = to.join("wasm_size_opt.wasm");
+    let smaller = to.join("hustings_bench_size_opt.wasm");
     let mut opt = Command::new(programs.join("wasm-opt"));
     opt.args(WASM_OPT.split_whitespace())
         .arg(&wasm)
@@ -65,7 +68,11 @@ pub(crate) fn bindings(tool: &Path, wasm: &str, to: &Path) -> Result<(), Error> 
 
 /// wasm-bindgen and its test runner, built if need be.
 pub(crate) fn tool() -> Result<PathBuf, Error> {
-    process::run(&mut process::cargo(["build", "--package", "xtask-wasm"]))?;
-    let name = format!("xtask-wasm{}", std::env::consts::EXE_SUFFIX);
+    process::run(&mut process::cargo([
+        "build",
+        "--package",
+        "hustings-xtask-wasm",
+    ]))?;
+    let name = format!("hustings-xtask-wasm{}", std::env::consts::EXE_SUFFIX);
     Ok(process::target().join("debug").join(name))
 }

@@ -11,7 +11,7 @@ use crate::{process, setup, wasm};
 
 /// Which tests they are, for cargo: in each of these crates the target `web`.
 pub(crate) const TESTS: &str = "-p hustings-outbox -p hustings-room -p hustings-transport-peerjs \
-                                -p poll-js --test web";
+                                -p hustings-poll-js --test web";
 
 /// Seconds that all tests of one file may take together.
 const PATIENCE: &str = "300";

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 fn demo(args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_native-demo"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hustings-native-demo"));
     command.args(args).output().expect("it is built")
 }
 

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
+use hustings_browser::{HostError, JoinError};
 use hustings_outbox::{NoLocks, StoreError, TabError};
 use hustings_protocol::Rejection;
 use hustings_room::driver::{CallError, OpenError};
 use hustings_room::{Refused, SubmitError};
 use js_sys::{Error, Reflect};
-use tab::{HostError, JoinError};
 use wasm_bindgen::JsValue;
 
 /// The word for what has none of its own yet.
@@ -147,11 +147,11 @@ impl From<hustings_transport_peerjs::OpenError> for Failure {
     }
 }
 
-impl From<tab::OpenError> for Failure {
-    fn from(error: tab::OpenError) -> Self {
+impl From<hustings_browser::OpenError> for Failure {
+    fn from(error: hustings_browser::OpenError) -> Self {
         match error {
-            tab::OpenError::Store(error) => error.into(),
-            tab::OpenError::Tab(error) => error.into(),
+            hustings_browser::OpenError::Store(error) => error.into(),
+            hustings_browser::OpenError::Tab(error) => error.into(),
         }
     }
 }

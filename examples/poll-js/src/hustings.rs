@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
+use hustings_browser::{App, Storage};
 use hustings_protocol::{PollDraft, RoomId};
-use tab::{App, Storage};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 

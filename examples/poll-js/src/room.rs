@@ -6,6 +6,7 @@ use std::rc::Rc;
 use futures::channel::oneshot;
 use futures::future::{AbortHandle, Shared, abortable};
 use futures::{FutureExt, StreamExt};
+use hustings_browser::{Hosted, Joined};
 use hustings_protocol::{
     Command, OptionAdd, OptionId, PeerId, RoleUpdate, SettingsUpdate, UserProfile, Vote,
 };
@@ -14,7 +15,6 @@ use hustings_transport_peerjs::Status;
 use hustings_transport_peerjs::wire::RegistrationState;
 use js_sys::{Function, Promise};
 use serde::Deserialize;
-use tab::{Hosted, Joined};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use wasm_bindgen_futures::spawn_local;

@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
+use hustings_browser::{App, Storage};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos::{ev, html};
-use tab::{App, Storage};
 
 use crate::browser::{hash, meta, parameter, reload, server};
 use crate::room::RoomPage;

@@ -1,9 +1,9 @@
 //! What the owner of a poll decides while it runs, and how safe it is where it is kept.
 
+use hustings_browser::Storage;
 use hustings_protocol::{Command, Role, SettingsUpdate};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use tab::Storage;
 
 use crate::app::Opened;
 use crate::model::Model;

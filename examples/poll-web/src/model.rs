@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use hustings_browser::{Deliveries, Hosted, Joined};
 use hustings_protocol::{
     Command, CommandId, Outcome, PeerId, PeerInfo, Poll, Revision, Role, RoomId,
 };
@@ -16,7 +17,6 @@ use hustings_room::{CommandState, Connection, DownReason, Event, Moment, Pending
 use hustings_transport_peerjs::wire::RegistrationState;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use tab::{Deliveries, Hosted, Joined};
 
 use crate::browser;
 use crate::results::Results;

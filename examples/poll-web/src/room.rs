@@ -2,12 +2,12 @@
 
 use std::rc::Rc;
 
+use hustings_browser::{App, HostError};
 use hustings_protocol::RoomId;
 use hustings_room::Connection;
 use hustings_room::driver::OpenError;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use tab::{App, HostError};
 
 use crate::app::{Heading, Opened};
 use crate::ballot::Ballot;

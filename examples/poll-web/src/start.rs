@@ -1,10 +1,10 @@
 //! Where polls are started and joined.
 
+use hustings_browser::{App, HostError, OwnPoll};
 use hustings_protocol::{PollDraft, RoomId};
 use leptos::ev;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use tab::{App, HostError, OwnPoll};
 
 use crate::app::{Heading, Opened};
 use crate::browser::{self, go_to};

@@ -2,7 +2,7 @@
 //!
 //! The tests need a signalling server, whose port they are built with: `HUSTINGS_BROKER=9000`.
 //! Those of attacks (attacker.rs) need one more, `HUSTINGS_ATTACKER=9001`, which is
-//! `examples/attacker.rs`. Those with stock PeerJS (stock.rs, js_client.rs) need `npm ci` in
+//! `xtask/attacker`. Those with stock PeerJS (stock.rs, js_client.rs) need `npm ci` in
 //! `tests/npm`.
 
 #![cfg(target_family = "wasm")]

@@ -4,10 +4,10 @@
 //! need none of it. As a library of the workspace it has, by the workspace's lock file, the version
 //! of the `wasm-bindgen` that the crates are built with: no other one can read what they contain.
 //!
-//! - `xtask-wasm test <file.wasm> [test arguments]` runs a test binary in a browser; cargo calls it
+//! - `hustings-xtask-wasm test <file.wasm> [test arguments]` runs a test binary in a browser; cargo calls it
 //!   as the runner of the target
-//! - `xtask-wasm bindgen <wasm-bindgen's arguments>` makes the bindings of a wasm
-//! - `xtask-wasm size <file>…` says how large files are, raw and compressed
+//! - `hustings-xtask-wasm bindgen <wasm-bindgen's arguments>` makes the bindings of a wasm
+//! - `hustings-xtask-wasm size <file>…` says how large files are, raw and compressed
 
 use std::ffi::OsString;
 use std::fs;

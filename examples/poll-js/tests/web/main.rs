@@ -6,8 +6,8 @@
 #![cfg(target_family = "wasm")]
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+use hustings_poll_js::Hustings;
 use js_sys::{Function, JSON, Promise, Reflect};
-use poll_js::Hustings;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::wasm_bindgen_test;

@@ -1,6 +1,6 @@
 //! A signalling server that attacks those who use it, for the tests in a browser.
 //!
-//! It stands before an honest one (`attacker --broker 9000`) and sees and changes everything that
+//! It stands before an honest one (`hustings-attacker --broker 9000`) and sees and changes everything that
 //! goes by, as whoever runs a signalling server can. The path by which somebody comes to it says
 //! what is done to them:
 //!
