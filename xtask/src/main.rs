@@ -4,12 +4,14 @@ mod bench;
 mod broker;
 mod browsers;
 mod ci;
+mod crates;
 mod demo;
 mod e2e;
 mod error;
 mod package;
 mod process;
 mod purity;
+mod release;
 mod setup;
 mod sim;
 mod site;
@@ -26,6 +28,7 @@ use clap::{Parser, Subcommand};
 #[derive(Parser)]
 #[command(
     name = "cargo xtask",
+    bin_name = "cargo xtask",
     about = "Every chore of the hustings workspace",
     version
 )]
@@ -55,6 +58,16 @@ enum Chore {
     Wasm,
     /// Build the library for JavaScript, as an npm package in examples/poll-js/pkg
     Package(package::Args),
+    /// Package every crate that is to be published, and build each from its package
+    Crates,
+    /// Check the licences, sources, duplicates and advisories of all dependencies, with cargo-deny
+    Deny,
+    /// Say what has changed in the APIs, with cargo-semver-checks
+    Semver(release::Baseline),
+    /// Compile with the oldest Rust that is promised
+    Msrv,
+    /// Compile with every set of features, natively and for browsers, with cargo-hack
+    Powerset,
     /// Take the picture of the web app on the front page anew
     Pictures,
     /// Install what the wasm builds need
@@ -72,6 +85,11 @@ fn main() -> ExitCode {
         Chore::Bench(args) => bench::run(&args),
         Chore::Wasm => wasm::run(),
         Chore::Package(args) => package::run(&args),
+        Chore::Crates => process::step(crates::WHAT, crates::check),
+        Chore::Deny => release::deny(),
+        Chore::Semver(args) => release::semver(&args),
+        Chore::Msrv => release::msrv(),
+        Chore::Powerset => release::powerset(),
         Chore::Pictures => e2e::pictures(),
         Chore::Setup(args) => setup::run(&args),
     };

@@ -150,7 +150,7 @@ pub(crate) fn components() -> Result<(), Error> {
 }
 
 /// Runs a command and ends it after a time.
-fn run_for(command: &mut Command, time: Duration) -> Result<(), Error> {
+pub(crate) fn run_for(command: &mut Command, time: Duration) -> Result<(), Error> {
     let start = Instant::now();
     let mut child = command
         .stdin(Stdio::null())

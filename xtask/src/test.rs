@@ -10,7 +10,7 @@ use std::process::Output;
 use crate::error::Error;
 use crate::process::{self, Report};
 use crate::versions::{self, Browsers};
-use crate::{browsers, e2e, purity, site, starters, web};
+use crate::{browsers, crates, e2e, purity, site, starters, web};
 
 /// What the last step is called.
 const IN_BROWSERS: &str = "the tests in a browser";
@@ -104,6 +104,7 @@ fn native(report: &mut Report) {
         let test = "test --workspace --all-features";
         process::run(&mut process::cargo(test.split_whitespace()))
     });
+    report.step(crates::WHAT, crates::check);
     let npm = "the broker's tests against the original PeerServer";
     if process::has_npm() {
         report.step(npm, original_peerserver);
