@@ -52,8 +52,7 @@ fn wasm() -> Result<(), Error> {
     let core = "-p hustings-protocol -p hustings-room --no-default-features";
     let with_driver = "-p hustings-outbox -p hustings-room --all-features";
     // Without the broker, which is native.
-    let wire =
-        "-p hustings-bench-bare -p hustings-transport-peerjs -p hustings-bench-size \
+    let wire = "-p hustings-bench-bare -p hustings-transport-peerjs -p hustings-bench-size \
         -p hustings-starter-trunk -p hustings-browser -p hustings-poll-js";
     for crates in [core, with_driver, wire] {
         let mut clippy = cargo.command();
