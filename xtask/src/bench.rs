@@ -1,11 +1,11 @@
-//! `cargo xtask bench`: what an operation costs, in instructions.
+//! `cargo xtask bench`: the cost of an operation, in instructions.
 //!
 //! Instructions, counted by callgrind, are the same on every run and on a loaded machine; times
 //! are not. Each scenario runs `n` and `2n` times, and the difference leaves out what starting the
 //! program and preparing the scenario cost.
 //!
-//! Between browsers there is nothing to count: `--browser` takes times, of this transport and of stock PeerJS in
-//! turn, and it is their ratio that says something.
+//! Between browsers there is nothing to count: `--browser` takes times, of this transport and of
+//! stock PeerJS in turn, and compares their ratio.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,14 +16,14 @@ use crate::{e2e, process};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// How often each operation runs in the shorter of the two runs
+    /// The number of times that each operation runs in the shorter of the two runs
     #[arg(short = 'n', long, value_name = "N", default_value_t = 1000,
           value_parser = clap::value_parser!(u64).range(1..=u64::MAX / 2))]
     iterations: u64,
     /// Measure the transport against stock PeerJS between two browsers instead
     #[arg(long, conflicts_with_all = ["iterations", "scenarios"])]
     browser: bool,
-    /// Which scenarios to run; all of them if none is named
+    /// The scenarios to run; all of them if none is named
     scenarios: Vec<String>,
 }
 
@@ -34,7 +34,7 @@ const FLOOR: &str = "floor";
 #[derive(Debug, PartialEq, Eq)]
 struct Scenario {
     name: String,
-    /// What is done once per iteration.
+    /// The work of one iteration.
     unit: String,
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         return e2e::compare();
     }
     if process::capture(Command::new("valgrind").arg("--version")).is_err() {
-        let missing = "cargo xtask bench counts with valgrind, which is not installed here";
+        let missing = "cargo xtask bench needs valgrind: install it (Debian's package valgrind)";
         return Err(Error::Because(missing.to_owned()));
     }
     let program = process::step("build the scenarios", build)?;
@@ -82,7 +82,7 @@ fn executable(messages: &str) -> Option<PathBuf> {
     programs.last().map(PathBuf::from)
 }
 
-/// What the program lists: a name, a tab and the unit on each line.
+/// The scenarios in the program's list: a name, a tab and the unit on each line.
 fn scenarios(list: &str) -> Vec<Scenario> {
     let named = list.lines().filter(|line| !line.trim().is_empty());
     named

@@ -1,4 +1,4 @@
-//! The signalling servers that demos and tests in a browser need: an honest one, and one that attacks.
+//! The signalling servers for demos and tests in a browser: an honest one, and one that attacks.
 
 use std::env;
 use std::ffi::OsStr;
@@ -45,7 +45,7 @@ impl Broker {
         Self::honest(&["--pages".as_ref(), pages.as_os_str()])
     }
 
-    /// Builds a signalling server that attacks those who come by it, and starts it in front of this one.
+    /// Builds a signalling server that attacks its clients, and starts it in front of this one.
     pub(crate) fn attacker(&self) -> Result<Self, Error> {
         process::run(&mut process::cargo([
             "build",
@@ -84,12 +84,12 @@ impl Broker {
             .and_then(|port| port.parse().ok());
         broker.port = port.ok_or_else(|| {
             let typed = process::typed(&command);
-            Error::Because(format!("{typed} does not say where it listens"))
+            Error::Because(format!("{typed} did not print its address"))
         })?;
         Ok(broker)
     }
 
-    /// Where it listens.
+    /// The port on which it listens.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }

@@ -45,8 +45,8 @@ fn rustdoc_flags() -> String {
 
 const DENY: [&str; 3] = ["--", "-D", "warnings"];
 
-/// What runs in a browser: the libraries, once as the pure core and once with the driver, and the
-/// tests.
+/// The parts that run in a browser: the libraries, once as the pure core and once with the driver,
+/// and the tests.
 fn wasm() -> Result<(), Error> {
     let cargo = setup::wasm()?;
     let core = "-p hustings-protocol -p hustings-room --no-default-features";

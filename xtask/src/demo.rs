@@ -1,8 +1,8 @@
-//! `cargo xtask demo`: what the workspace does, before one's eyes.
+//! `cargo xtask demo`: the workspace in action.
 //!
-//! In a browser it is the web app, served by one process that introduces people to each other, too. It can be
-//! reached from the local network, where there is a private one, so that a phone can take part: the
-//! process has pages and introductions, and never a vote.
+//! In a browser it is the web app, served by one process that also introduces people to each other.
+//! If there is a private network, the process can be reached from it, so that a phone can take
+//! part: it has pages and introductions, and never a vote.
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, stdout};
@@ -31,8 +31,8 @@ pub(crate) struct Args {
     /// Let nobody in from the local network
     #[arg(long, conflicts_with = "native")]
     loopback: bool,
-    /// With --native: `--voters N`, `--votes M`, `--seed S`, `--poll FILE`, `--dir DIR` and the like.
-    /// `-- --help` shows that demo's own help
+    /// With --native: `--voters N`, `--votes M`, `--seed S`, `--poll FILE`, `--dir DIR` and the
+    /// like. `-- --help` shows that demo's own help
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
@@ -99,8 +99,8 @@ fn web(args: &Args) -> Result<ExitCode, Error> {
 /// The address of this machine in a private network, if it is in one.
 fn lan_address() -> Option<Ipv4Addr> {
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
-    // Nothing is sent: this asks which of its addresses the machine would send from. The other one is
-    // reserved for documentation.
+    // Nothing is sent: this asks for the address from which the machine would send. The other
+    // address is reserved for documentation.
     socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
     match socket.local_addr().ok()?.ip() {
         IpAddr::V4(ip) if ip.is_private() => Some(ip),
@@ -112,7 +112,7 @@ fn free_port(host: IpAddr) -> Result<u16, Error> {
     let listener = TcpListener::bind((host, 0)).and_then(|listener| listener.local_addr());
     match listener {
         Ok(address) => Ok(address.port()),
-        Err(error) => Err(Error::Because(format!("there is no free port: {error}"))),
+        Err(error) => Err(Error::Because(format!("no free port was found: {error}"))),
     }
 }
 
@@ -152,7 +152,8 @@ fn native(args: &[OsString]) -> Result<ExitCode, Error> {
     become_(demo)
 }
 
-/// Goes on as this command, without a process in between: it alone gets Ctrl-C, and ends as it likes.
+/// Continues as this command, without a process in between: it alone gets Ctrl-C, and ends as it
+/// likes.
 fn become_(mut command: Command) -> Result<ExitCode, Error> {
     #[cfg(unix)]
     {

@@ -1,10 +1,10 @@
-//! The one error of all chores: a sentence for whoever ran the chore.
+//! The one error of all chores: a sentence for the person who ran the chore.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::{fmt, io};
 
-/// Why a chore did not succeed.
+/// The reason why a chore failed.
 #[derive(Debug)]
 pub(crate) enum Error {
     /// A program could not be started.
@@ -22,7 +22,7 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// For `map_err` on what the file system refuses: `doing` is "read", "make" and the like.
+    /// For `map_err` on errors of the file system: `doing` is "read", "make" and the like.
     pub(crate) fn file(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::File {

@@ -39,8 +39,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Build the web app and serve it with all that it needs; or, natively, an owner and many voters in
-    /// one process, with everything that can go wrong
+    /// Build the web app and serve it with all that it needs; or, natively, an owner and many
+    /// voters in one process, with everything that can go wrong
     Demo(demo::Args),
     /// Build the web app as a folder of files to serve, and say how large it is
     Site,

@@ -14,7 +14,7 @@ pub(crate) struct Args {
     dev: bool,
 }
 
-/// How a package is built.
+/// The build of a package.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Speed {
     /// Large and slow, as tests are.
@@ -23,7 +23,7 @@ pub(crate) enum Speed {
     Small,
 }
 
-/// What `package.json` says: what wasm-pack writes for `--target web`.
+/// The content of `package.json`: the same as wasm-pack writes for `--target web`.
 const PACKAGE: &str = r#"{
   "name": "hustings",
   "type": "module",

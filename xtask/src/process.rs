@@ -16,7 +16,7 @@ pub(crate) fn root() -> PathBuf {
     xtask.parent().map_or_else(|| xtask.clone(), Path::to_owned)
 }
 
-/// Where cargo puts what it builds: this program came from there.
+/// The folder in which cargo puts its builds: this program came from there.
 pub(crate) fn target() -> PathBuf {
     let exe = env::current_exe().unwrap_or_default();
     exe.ancestors()
@@ -38,7 +38,7 @@ pub(crate) fn cargo<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Comma
     command
 }
 
-/// Whether npm's packages can be had.
+/// True if npm's packages can be installed.
 pub(crate) fn has_npm() -> bool {
     on_path("npm").is_some() && on_path("node").is_some()
 }
@@ -48,7 +48,8 @@ pub(crate) fn npm_packages() -> Result<(), Error> {
     npm_ci("transport-peerjs/tests/npm").map(drop)
 }
 
-/// Installs what the lock file in a folder of the workspace says; returns the folder of the programs.
+/// Installs the packages of the lock file in a folder of the workspace; returns the folder of the
+/// programs.
 pub(crate) fn npm_ci(folder: &str) -> Result<PathBuf, Error> {
     npm(folder, &["ci", "--no-audit", "--no-fund"])?;
     Ok(root().join(folder).join("node_modules/.bin"))
@@ -61,7 +62,7 @@ pub(crate) fn npm(folder: &str, args: &[&str]) -> Result<(), Error> {
         .current_dir(root().join(folder)))
 }
 
-/// Where a program is.
+/// The path of a program.
 pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     let program = format!("{program}{}", env::consts::EXE_SUFFIX);
     env::split_paths(&env::var_os("PATH")?)
@@ -104,7 +105,7 @@ pub(crate) fn capture(command: &mut Command) -> Result<Output, Error> {
         .map_err(|source| not_started(command, source))
 }
 
-/// What a command prints on stdout; what it has to say on stderr is seen when it fails.
+/// The output of a command on stdout; its stderr is shown if it fails.
 pub(crate) fn stdout(command: &mut Command) -> Result<String, Error> {
     let Output {
         status,

@@ -15,7 +15,7 @@ use crate::setup::WASM;
 /// The crates that are the core.
 const CORE: [(&str, &str); 2] = [("hustings-protocol", "protocol"), ("hustings-room", "room")];
 
-/// What the core may depend on, itself included.
+/// The packages that the core may depend on, and the core itself.
 #[rustfmt::skip]
 const ALLOWED: &[&str] = &[
     "hustings-protocol", "hustings-room",
@@ -30,7 +30,7 @@ const ALLOWED: &[&str] = &[
     "ppv-lite86", "rand_chacha", "rand_core", "zerocopy",
 ];
 
-/// What would be the end of the core, and why.
+/// The packages and words that would end the purity of the core, each with the reason.
 const FORBIDDEN: &[(&str, &[&str])] = &[
     (
         "an executor or I/O: the core is driven by inputs and asks by outputs",
@@ -104,12 +104,12 @@ pub(crate) fn check() -> Result<(), Error> {
     }
     let findings = findings.join("\n");
     Err(Error::Because(format!(
-        "the core is not pure:\n{findings}\n  who brought a dependency: \
+        "the core is not pure:\n{findings}\n  to find where a dependency comes from: \
          cargo tree --no-default-features --target all -p <package> -i <dependency>"
     )))
 }
 
-/// What is wrong with the dependencies of the core, natively and for wasm.
+/// The faults in the dependencies of the core, natively and for wasm.
 fn dependencies() -> Result<Vec<String>, Error> {
     // A package that is wrong on both targets is one finding.
     let mut findings = BTreeSet::new();
@@ -147,7 +147,7 @@ fn judge(package: &str, found: &BTreeMap<&str, &str>) -> Vec<String> {
         .collect()
 }
 
-/// What is wrong with the sources of the core.
+/// The faults in the sources of the core.
 fn sources() -> Result<Vec<String>, Error> {
     let mut findings = Vec::new();
     for (_, folder) in CORE {

@@ -17,10 +17,10 @@ use crate::process;
 /// The target that browsers run.
 pub(crate) const WASM: &str = "wasm32-unknown-unknown";
 
-/// What rustup calls the toolchain that is made of Debian's packages.
+/// The name that rustup has for the toolchain that is made of Debian's packages.
 const TOOLCHAIN: &str = "wasm";
 
-/// How long rustup may take before it counts as not reaching its server.
+/// The time that rustup may take before its server counts as unreachable.
 const RUSTUP_TIME: Duration = Duration::from_secs(120);
 
 #[derive(clap::Args)]
@@ -30,7 +30,7 @@ pub(crate) struct Args {
     debian: bool,
 }
 
-/// Installs what is missing and says how to call it.
+/// Installs the missing parts, and tells how to run it.
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
     components()?;
     let cargo = if args.debian { from_debian()? } else { wasm()? };
@@ -113,7 +113,7 @@ fn linked() -> bool {
     has_wasm(Command::new("rustc").arg(format!("+{TOOLCHAIN}")))
 }
 
-/// Whether a rustc has the standard library of wasm.
+/// True if a rustc has the standard library of wasm.
 fn has_wasm(rustc: &mut Command) -> bool {
     rustc
         .args(["--print", "target-libdir", "--target", WASM])

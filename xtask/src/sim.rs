@@ -11,7 +11,7 @@ pub(crate) struct Args {
     /// Stop the replay after so many steps, as a failure says that was found with fewer
     #[arg(long, value_name = "N", requires = "seed")]
     steps: Option<u64>,
-    /// How many seeds to run
+    /// The number of seeds to run
     #[arg(long, value_name = "N")]
     runs: Option<u64>,
 }

@@ -14,12 +14,12 @@ use crate::{process, setup, wasm};
 /// The folder of the app.
 const APP: &str = "poll-web";
 
-/// What the page's `<meta>` elements say; empty is what they say anyway.
+/// The content of the page's `<meta>` elements; an empty one stays as it is in the page.
 #[derive(Default)]
 pub(crate) struct Settings {
-    /// Where the signalling server is, if it is not where the page comes from.
+    /// The signalling server, if it is not at the page's own origin.
     pub(crate) peerserver: Option<String>,
-    /// What the links that people share begin with, if not with the page's own address.
+    /// The beginning of the links that people share, if not the page's own address.
     pub(crate) share: Option<String>,
 }
 
@@ -87,8 +87,8 @@ pub(crate) fn run() -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether the app builds and is served as browsers want it, with the signalling at the same origin.
-/// Returns the folder that it is in.
+/// Checks that the app builds and is served as browsers need it, with the signalling at the same
+/// origin. Returns the app's folder.
 pub(crate) fn check() -> Result<PathBuf, Error> {
     let site = build(&Settings::default())?;
     let server = Broker::with_pages(&site)?;
@@ -114,7 +114,7 @@ pub(crate) fn check() -> Result<PathBuf, Error> {
     Ok(site)
 }
 
-/// What a server on this machine answers.
+/// The answer of a server on this machine.
 fn get(port: u16, path: &str) -> Result<String, Error> {
     let ask = || {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;

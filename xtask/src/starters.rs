@@ -7,11 +7,11 @@ use std::process::Command;
 use crate::error::Error;
 use crate::{package, process, setup, wasm};
 
-/// What the step is called.
+/// The name of the step.
 pub(crate) const WHAT: &str = "the starters build";
 
-/// Builds both. The one in TypeScript needs npm, and is left out without. The package is the small one, which the
-/// scenarios in browsers need anyway.
+/// Builds both. The one in TypeScript needs npm, and is left out without it. The package is the
+/// small one, which the scenarios in browsers need anyway.
 pub(crate) fn build() -> Result<(), Error> {
     trunk()?;
     let vite = "examples/starter-vite, against the npm package";
@@ -26,7 +26,8 @@ pub(crate) fn build() -> Result<(), Error> {
     })
 }
 
-/// Does what `trunk build` would: trunk itself takes longer to install than everything here to build.
+/// Does the same as `trunk build`: trunk itself takes longer to install than everything here to
+/// build.
 fn trunk() -> Result<(), Error> {
     let cargo = setup::wasm()?;
     let tool = process::step("build wasm-bindgen", wasm::tool)?;

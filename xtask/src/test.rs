@@ -1,7 +1,7 @@
-//! `cargo xtask test`: every test there is. All but the last two steps need Rust and nothing else.
-//! The last but one needs wasm's standard library, which is installed, and npm for a part of it.
-//! The last needs a browser, and where there is none and none can be installed it is left out,
-//! loudly, except in CI, where it fails.
+//! `cargo xtask test`: every test. All but the last two steps need only Rust. The last but one
+//! needs wasm's standard library, which is installed, and npm for a part of it. The last one needs
+//! a browser; if there is none and none can be installed, it is left out with a clear message,
+//! except in CI, where it fails.
 
 use std::ffi::OsString;
 use std::fs;
@@ -119,7 +119,7 @@ fn native(report: &mut Report) {
         let crowd = "--voters 20 --votes 200 --seed 7 --plain";
         process::run(demo().args(crowd.split_whitespace()))
     });
-    report.step("the demo: a poll file that is none is refused", bad_poll);
+    report.step("the demo: an invalid poll file is refused", bad_poll);
     report.step("the web app builds and is served", || {
         site::check().map(drop)
     });
@@ -150,8 +150,8 @@ fn bad_poll() -> Result<(), Error> {
 /// The exit code of a Rust program that panicked.
 const PANICKED: i32 = 101;
 
-/// Whether a program refused its input in the way a person can use: with a reason and an exit
-/// code, not with a panic.
+/// Checks that a program refused its input in a useful way: with a reason and an exit code, not
+/// with a panic.
 fn refused(output: &Output) -> Result<(), &'static str> {
     match output.status.code() {
         Some(0) => Err("succeeded"),

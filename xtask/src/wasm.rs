@@ -9,7 +9,7 @@ use crate::{process, setup};
 /// The profile that makes the smallest wasm, and the folder that cargo puts it into.
 pub(crate) const PROFILE: &str = "wasm";
 
-/// What binaryen has to be told: the features that rustc uses.
+/// The features that rustc uses, which binaryen has to know.
 const WASM_OPT: &str = "-Oz --enable-bulk-memory --enable-multivalue --enable-mutable-globals \
                         --enable-nontrapping-float-to-int --enable-reference-types \
                         --enable-sign-ext";

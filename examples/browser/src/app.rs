@@ -12,20 +12,20 @@ use crate::device::{Device, Profile};
 use crate::hosted::{HostError, Hosted};
 use crate::joined::{JoinError, Joined};
 
-/// Where what has to last is kept.
+/// The place of the durable data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Storage {
     /// In the browser's database, shared by all tabs of the profile.
     Database,
-    /// In this tab's memory, for this reason: closing or reloading the tab loses the identity and every
-    /// vote that was not answered.
+    /// In this tab's memory, for this reason: to close or reload the tab loses the identity and
+    /// every vote without an answer.
     Memory(String),
 }
 
-/// Why there is no app.
+/// The reason why there is no app.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
-    /// What is stored cannot be read, or not be written.
+    /// The stored data could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The same, from where the tabs are told apart.
@@ -36,7 +36,7 @@ pub enum OpenError {
 /// A poll of the user's own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnPoll {
-    /// What others join it by.
+    /// The link by which others join it.
     pub link: RoomId,
     /// The question. Empty where it cannot be read, of which hosting tells more.
     pub title: String,
@@ -53,15 +53,15 @@ pub struct App {
 }
 
 impl App {
-    /// Opens the profile with this name, which is made if need be. People who share a browser would have
-    /// one each; most apps have one for all.
+    /// Opens the profile with this name; makes it if there is none. People who share a browser
+    /// would have one each; most apps have one for all.
     ///
-    /// `peerjs` says where the signalling server is.
+    /// `peerjs` has the signalling server's address.
     ///
     /// # Errors
     ///
-    /// What is stored cannot be used: it is corrupt, full, or blocked by a tab with a newer version. That
-    /// there is no storage at all is no error; see [`storage`](Self::storage).
+    /// The stored data cannot be used: it is corrupt, the storage is full, or a tab with a newer
+    /// version blocks it. No storage at all is not an error; see [`storage`](Self::storage).
     pub async fn open(profile: &str, peerjs: Config) -> Result<Rc<Self>, OpenError> {
         let name = profile.to_owned();
         let opened = async {
@@ -94,13 +94,13 @@ impl App {
         }))
     }
 
-    /// Who the user is. A link whose owner this is, is to a poll of their own.
+    /// The user's id. A link with this owner is to a poll of their own.
     #[must_use]
     pub const fn me(&self) -> PeerId {
         self.me
     }
 
-    /// Where it is all kept.
+    /// The place of the data.
     #[must_use]
     pub const fn storage(&self) -> &Storage {
         &self.storage
@@ -112,12 +112,12 @@ impl App {
         &self.deliveries
     }
 
-    /// Asks the browser not to forget what is stored when it runs out of space; whether it agreed. A
+    /// Asks the browser not to delete the data when it runs out of space; true if it agreed. A
     /// host's journal is worth asking for. Firefox asks the user.
     ///
     /// # Errors
     ///
-    /// What the browser says.
+    /// The browser's own errors.
     pub async fn persist(&self) -> Result<bool, StoreError> {
         match self.storage {
             Storage::Database => IndexedDbStore::persist().await,
@@ -125,11 +125,11 @@ impl App {
         }
     }
 
-    /// The polls of this user that are kept here, hosted now or not.
+    /// The polls of this user that are stored here, hosted now or not.
     ///
     /// # Errors
     ///
-    /// What is stored cannot be read.
+    /// The stored data cannot be read.
     pub async fn polls(&self) -> Result<Vec<OwnPoll>, StoreError> {
         let mut polls = Vec::new();
         for link in Journal::list(&self.profile.store).await? {
@@ -159,12 +159,11 @@ impl App {
         Ok(hosted.insert(started).clone())
     }
 
-    /// Joins somebody's poll. The copy that was kept of it can be read at once, whether or not
-    /// its owner is there.
+    /// Joins a person's poll. The cached copy of it can be read at once, even if its owner is away.
     ///
     /// # Errors
     ///
-    /// What is stored, or the configuration, cannot be used.
+    /// The stored data, or the configuration, cannot be used.
     pub async fn join(&self, link: RoomId) -> Result<Joined, JoinError> {
         let device = Device::take(&self.profile, Some(link)).await?;
         Joined::take(device, link).await

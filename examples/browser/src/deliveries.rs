@@ -1,4 +1,4 @@
-//! What closed tabs have left unanswered.
+//! Deliveries: the commands that closed tabs have left without an answer.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -14,16 +14,16 @@ use wasm_bindgen_futures::spawn_local;
 use crate::device::{Device, Profile};
 use crate::joined::Joined;
 
-/// How often it is looked whether a tab has gone and left something.
+/// The time between two looks for a closed tab that has left commands.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// The commands that tabs had not heard the answer of when they were closed, and that this tab sends in
-/// their name: as their device, in their order.
+/// The commands that had no answer when their tabs were closed. This tab sends them in their name:
+/// as their device, in their order.
 #[derive(Clone, Default)]
 pub struct Deliveries {
     under_way: Rc<RefCell<Vec<Room>>>,
-    /// Whose commands their owners do not let in. Held, or they would be tried again and again; the
-    /// next visit to the page tries once more.
+    /// The devices whose owner has refused them. They stay held, or they would be tried again and
+    /// again; the next visit to the page tries once more.
     given_up: Rc<RefCell<Vec<Rc<Device>>>>,
     refused: Rc<RefCell<Vec<Refusal>>>,
 }
@@ -33,9 +33,9 @@ pub struct Deliveries {
 pub struct Refusal {
     /// In which room.
     pub link: RoomId,
-    /// What was asked for.
+    /// The command itself.
     pub command: Command,
-    /// Why not.
+    /// The reason.
     pub why: Rejection,
 }
 
@@ -70,7 +70,8 @@ impl Deliveries {
         spawn_local(async move {
             let clock = SystemClock::new();
             loop {
-                // First of all the tab takes its own joined, and what is pending there is its own again.
+                // First of all the tab takes the devices of its own joined rooms, so their pending
+                // commands are its own again.
                 clock.sleep_until(clock.now() + EVERY).await;
                 let Some(profile) = profile.upgrade() else {
                     break;
@@ -132,7 +133,8 @@ impl Deliveries {
     }
 }
 
-/// Whether waiting can help. A final refusal stays in the outbox until somebody asks again.
+/// True if a wait can help. After a final refusal a command stays in the outbox until somebody
+/// tries again.
 fn may_still_be_delivered(room: &Room) -> bool {
     !matches!(
         room.connection(),

@@ -8,14 +8,14 @@ use hustings_protocol::{Address, RoomId};
 use hustings_room::clock::SystemClock;
 use hustings_transport_peerjs::{Config, OpenError, PeerJs, Token};
 
-/// What all tabs of a user share.
+/// The parts that all tabs of a user share.
 pub(crate) struct Profile {
     pub(crate) name: String,
     pub(crate) store: Rc<dyn Store>,
-    /// Whether other tabs have the same store.
+    /// True if other tabs have the same store.
     pub(crate) is_shared: bool,
     pub(crate) peerjs: Config,
-    /// How many devices there were, where there are no other tabs.
+    /// The number of devices so far, if there are no other tabs.
     taken: Cell<u32>,
 }
 
@@ -39,8 +39,8 @@ pub(crate) struct Device {
 }
 
 impl Device {
-    /// Takes the first that is free and has nothing to deliver, except to this room: a device has one
-    /// address, and the others are left to [`left_behind`](Self::left_behind).
+    /// Takes the first one that is free and has nothing to deliver, except to this room: a device
+    /// has one address, and the others are left to [`left_behind`](Self::left_behind).
     pub(crate) async fn take(
         profile: &Rc<Profile>,
         room: Option<RoomId>,

@@ -12,7 +12,7 @@ use hustings_transport_peerjs::Status;
 use crate::device::Device;
 use crate::running::Running;
 
-/// Why this tab does not host.
+/// The reason why this tab does not host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
     /// Another tab of this user does. Its polls can be joined from here.
@@ -21,7 +21,7 @@ pub enum HostError {
     /// The tab has no identity.
     #[error(transparent)]
     Tab(#[from] TabError),
-    /// What is kept of a poll cannot be used.
+    /// The stored data of a poll cannot be used.
     #[error(transparent)]
     Poll(#[from] driver::OpenError),
     /// PeerJS cannot be used as it is configured.
@@ -71,25 +71,26 @@ impl Hosted {
         })
     }
 
-    /// What starts and opens polls.
+    /// The handle that creates and opens polls.
     #[must_use]
     pub const fn hosting(&self) -> &Hosting<Rc<dyn Store>> {
         &self.hosting
     }
 
-    /// How this tab stands with the signalling server: nobody can join before it is registered.
+    /// The state of this tab's registration at the signalling server: nobody can join before it is
+    /// registered.
     #[must_use]
     pub const fn status(&self) -> &Status {
         &self.status
     }
 
-    /// Whether it goes on: it was not closed and has not failed.
+    /// True if it still runs: it was not closed and has not failed.
     pub(crate) fn is_on(&self) -> bool {
         self.running.is_on()
     }
 
-    /// Why hosting has stopped, if it has failed. What was acknowledged is kept, and opening the page again goes
-    /// on from there.
+    /// The reason why hosting has stopped, if it has failed. Acknowledged commands are stored, and
+    /// a new visit to the page continues from there.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         self.running.failure()

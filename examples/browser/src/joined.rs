@@ -12,13 +12,13 @@ use hustings_transport_peerjs::Status;
 use crate::device::Device;
 use crate::running::Running;
 
-/// Why there is no joining.
+/// The reason why this tab cannot join.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JoinError {
     /// The tab has no identity.
     #[error(transparent)]
     Tab(#[from] TabError),
-    /// What is kept of the room cannot be used.
+    /// The stored data of the room cannot be used.
     #[error(transparent)]
     Room(#[from] driver::OpenError),
     /// PeerJS cannot be used as it is configured.
@@ -26,8 +26,8 @@ pub enum JoinError {
     PeerJs(#[from] hustings_transport_peerjs::OpenError),
 }
 
-/// A room that this tab has joined. It is cheap to clone; the room is left when the last clone is gone,
-/// or by [`Room::close`], which first sends what waits.
+/// A room that this tab has joined. It is cheap to clone; the tab leaves the room when the last
+/// clone is gone, or by [`Room::close`], which first sends the waiting commands.
 #[derive(Clone)]
 pub struct Joined {
     room: Room,
@@ -62,14 +62,15 @@ impl Joined {
         &self.room
     }
 
-    /// How this tab stands with the signalling server.
+    /// The state of this tab's registration at the signalling server.
     #[must_use]
     pub const fn status(&self) -> &Status {
         &self.status
     }
 
-    /// Why the room has stopped, if it has: the storage is full, for instance. Everything that was
-    /// acknowledged or shown as pending is kept, and opening the page again goes on from there.
+    /// The reason why the room has stopped, if it has: the storage is full, for instance. All
+    /// acknowledged and pending commands are stored, and a new visit to the page continues from
+    /// there.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         self.running.failure()

@@ -1,15 +1,16 @@
-//! What one browser tab of a polling app is wired together from: IndexedDB, a slot among the tabs, an
-//! identity, PeerJS, and the rooms that this tab hosts or has joined.
+//! The wiring of one browser tab of a polling app: IndexedDB, a slot among the tabs, an identity,
+//! PeerJS, and the rooms that this tab hosts or has joined.
 //!
-//! The library leaves the choice of parts to whoever uses it. This is one choice, for a page in a window: copy
-//! it, and change what you would have otherwise. The web app and the JavaScript package are built on it.
+//! The library leaves the choice of parts to its user. This is one choice, for a page in a window:
+//! copy it, and change the parts that you want otherwise. The web app and the JavaScript package
+//! use it.
 //!
-//! - The tabs of a profile share one store and one identity. Each room that a tab joins gets a slot of its
-//!   own: a device with its own outbox and its own address.
+//! - The tabs of a profile share one store and one identity. Each room that a tab joins gets a slot
+//!   of its own: a device with its own outbox and its own address.
 //! - One tab hosts, and it hosts every poll of the identity.
-//! - What a closed tab has left unanswered is delivered by one that is open.
-//! - Where the browser keeps nothing for the page, or cannot tell tabs apart (a page that came without HTTPS),
-//!   everything works in memory, and `App::storage` says so.
+//! - An open tab delivers the commands that a closed one has left without an answer.
+//! - If the browser stores nothing for the page, or cannot tell tabs apart (a page without HTTPS),
+//!   everything works in memory, and `App::storage` tells so.
 
 #![cfg(target_family = "wasm")]
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use hustings_room::driver::DriverError;
 use wasm_bindgen_futures::spawn_local;
 
-/// Whether it still runs, and if not, why.
+/// The state of a task: running, or the reason why it has stopped.
 #[derive(Clone)]
 pub(crate) struct Running(Rc<RefCell<State>>);
 
@@ -35,12 +35,12 @@ impl Running {
         Self(state)
     }
 
-    /// Whether it still runs.
+    /// True if it still runs.
     pub(crate) fn is_on(&self) -> bool {
         matches!(*self.0.borrow(), State::Runs)
     }
 
-    /// Why it has stopped, if it has failed.
+    /// The reason why it has stopped, if it has failed.
     pub(crate) fn failure(&self) -> Option<String> {
         match &*self.0.borrow() {
             State::Failed(why) => Some(why.clone()),

@@ -1,4 +1,4 @@
-//! Where one voter gives many votes.
+//! A booth: the place where one voter gives many votes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,21 +13,21 @@ use hustings_room::driver::{CallError, Room, Submitted};
 use crate::cast::vote;
 use crate::count::Choice;
 
-/// How many votes a voter may have without an answer before it waits for one.
+/// The number of votes without an answer after which a voter waits for one.
 const AHEAD: usize = 16;
 
-/// Where one voter gives votes, whatever happens to the link.
+/// The place where one voter gives votes, whatever happens to the link.
 pub(crate) struct Booth {
     pub(crate) voter: usize,
     pub(crate) room: Room,
     pub(crate) options: Arc<[OptionId]>,
     pub(crate) clock: Arc<SystemClock>,
-    /// How long the voter thinks before each vote.
+    /// The voter's pause before each vote.
     pub(crate) pause: Duration,
     pub(crate) tell: UnboundedSender<Answered>,
 }
 
-/// How a choice of a voter ended.
+/// The outcome of a voter's choice.
 pub(crate) struct Answered {
     pub(crate) voter: usize,
     pub(crate) choice: Choice,

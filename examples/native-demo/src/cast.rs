@@ -1,4 +1,4 @@
-//! Who plays: identities, stores, and the tasks that drive them.
+//! The cast: identities, stores, and the tasks that drive them.
 //!
 //! This is the part to copy. A store and a transport are opened, [`driver::host`] or
 //! [`driver::join`] makes a handle and a driver of them, and the driver runs as a task.
@@ -24,7 +24,7 @@ use crate::count::Choice;
 const OWNER_FILE: &str = "owner.redb";
 const VOTERS_FILE: &str = "voters.redb";
 
-/// Why the play had to be stopped.
+/// The reason why the demo had to stop.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Trouble {
     #[error("{path}: {error}")]
@@ -32,7 +32,7 @@ pub(crate) enum Trouble {
         path: PathBuf,
         error: std::io::Error,
     },
-    #[error("no threads: {0}")]
+    #[error("the threads could not be started: {0}")]
     Threads(#[from] std::io::Error),
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -43,12 +43,12 @@ pub(crate) enum Trouble {
     #[error(transparent)]
     Address(#[from] AddressTaken),
     /// Nothing goes on although it should.
-    #[error("nothing has happened for {0} s; this should not be")]
+    #[error("nothing has happened for {0} s; this is a bug")]
     Stuck(u64),
 }
 
 impl Trouble {
-    /// Whether the play never got going, for a reason outside of it.
+    /// True if the demo could not begin, for a reason outside of it.
     pub(crate) const fn is_outside(&self) -> bool {
         match self {
             Self::Folder { .. } | Self::Threads(_) | Self::Store(_) | Self::Open(_) => true,
@@ -57,7 +57,7 @@ impl Trouble {
     }
 }
 
-/// Where they all are: a folder for the stores, a network, a clock, some threads.
+/// The place of all: a folder for the stores, a network, a clock, some threads.
 pub(crate) struct World {
     pub(crate) net: MemoryNet,
     pub(crate) clock: Arc<SystemClock>,
@@ -117,12 +117,12 @@ impl World {
         })
     }
 
-    /// Where the owner's identity and journals are.
+    /// The file of the owner's identity and journals.
     pub(crate) fn owner_file(&self) -> PathBuf {
         self.folder.join(OWNER_FILE)
     }
 
-    /// Where the outboxes and the copies of all voters are.
+    /// The file of all voters' outboxes and copies.
     pub(crate) fn voters_file(&self) -> PathBuf {
         self.folder.join(VOTERS_FILE)
     }
@@ -156,8 +156,8 @@ impl World {
         // In earnest: `Identity::load_or_create(&store, 0).await?`, as the owner does.
         let number_32 = u32::try_from(number).unwrap_or(u32::MAX);
         let identity = self.identity(number_32);
-        // One file for everybody: each device has a part of its own, and what they commit at the same
-        // time shares one sync.
+        // One file for everybody: each device has its own part of it, and commits at the same time
+        // share one sync.
         let store = self.voters.clone();
         let address = Address::Participant(identity.peer_id(), identity.device());
         let transport = self.net.transport(address)?;
@@ -279,7 +279,7 @@ pub(crate) fn vote(poll_id: PollId, options: &[OptionId], choice: &Choice) -> Vo
     }
 }
 
-/// What somebody is called.
+/// The name of a person.
 pub(crate) fn name(number: usize) -> String {
     const NAMES: [&str; 12] = [
         "Ada", "Ben", "Cleo", "Dan", "Edda", "Finn", "Gwen", "Hugo", "Iris", "Jack", "Kira", "Leo",

@@ -21,35 +21,35 @@ pub(crate) struct Options {
     #[arg(long, value_name = "FILE")]
     pub(crate) poll: Option<PathBuf>,
 
-    /// Where the stores are kept. A folder that was used before goes on with the same people, and
-    /// its earlier polls are found again. Without it, a temporary folder that is removed
+    /// The folder of the stores. A folder that was used before continues with the same people and
+    /// finds its earlier polls. Without it, a temporary folder that is removed
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
 
-    /// How many take part beside the owner. More than 12 are shown as a crowd: without pauses, with
-    /// a progress bar
+    /// The number of participants beside the owner. More than 12 are shown as a crowd: without
+    /// pauses, with a progress bar
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(2..=20_000))]
     pub(crate) voters: u32,
 
-    /// How many votes they give in all; the last vote of each counts
+    /// The number of votes that they give in all; the last vote of each counts
     #[arg(long, value_name = "M", default_value_t = 40, value_parser = clap::value_parser!(u32).range(12..=10_000_000))]
     pub(crate) votes: u32,
 
-    /// Decides who votes for what, and whose links are cut when
+    /// The seed that decides who votes for which option, and whose links are cut when
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub(crate) seed: u64,
 
-    /// A fifth of the pauses, for when nobody looks on
+    /// A fifth of the pauses, if nobody watches
     #[arg(long)]
     pub(crate) quick: bool,
 
-    /// No colours, and nothing that is drawn twice. Also when the output is not a terminal
+    /// No colours, and no line that is drawn twice. Also when the output is not a terminal
     #[arg(long)]
     pub(crate) plain: bool,
 }
 
 impl Options {
-    /// Whether there are too many to show each of them.
+    /// True if there are too many to show each of them.
     pub(crate) fn is_crowd(&self) -> bool {
         self.voters > 12 || self.votes > 1_000
     }
@@ -58,11 +58,11 @@ impl Options {
 /// The poll that is played without `--poll`.
 const SAMPLE: &str = include_str!("../polls/lunch.json");
 
-/// What is wrong with a poll file, and where.
+/// The fault in a poll file, and its place.
 #[derive(Debug)]
 pub(crate) struct BadPoll {
     file: String,
-    /// Line and column, counted from 1; `None` where the file could not even be read.
+    /// Line and column, counted from 1; `None` if the file could not even be read.
     at: Option<(usize, usize)>,
     reason: String,
 }
@@ -149,7 +149,7 @@ fn draft_of(title: &str, options: &[String]) -> PollDraft {
     PollDraft::new(title.to_owned()).options(options.to_vec())
 }
 
-/// What the library says to a draft.
+/// Checks a draft by the library's rules.
 fn check(draft: PollDraft) -> Result<(), Rejection> {
     let poll_id = PollId::from_uuid(Default::default());
     let owner = PeerId::from_bytes([0; 32]);
@@ -163,7 +163,7 @@ fn check(draft: PollDraft) -> Result<(), Rejection> {
     Poll::new(poll_id, owner, draft, option_id, &Limits::default()).map(drop)
 }
 
-/// What the parser says, without the place, which goes to the front.
+/// The parser's message, without the place, which goes to the front.
 fn complaint(error: &serde_json::Error) -> Complaint {
     let at = (error.line(), error.column().max(1));
     let text = error.to_string();

@@ -1,6 +1,7 @@
 //! The votes as they are given, and the count that the library's result is held against.
 //!
-//! Nothing here knows the library's `Poll`: a count that is taken from what it checks checks nothing.
+//! Nothing here knows the library's `Poll`: a count that is taken from what it checks, checks
+//! nothing.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -11,12 +12,12 @@ use rand_core::{Rng, SeedableRng};
 /// Options by their place in the poll. None at all takes the vote back.
 pub(crate) type Choice = Vec<usize>;
 
-/// What a poll comes to.
+/// The result of a poll.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Score {
-    /// For each option, how many chose it.
+    /// For each option, the number of voters who chose it.
     pub(crate) votes: Vec<u64>,
-    /// How many have a vote.
+    /// The number of voters with a vote.
     pub(crate) voters: u64,
 }
 
@@ -79,7 +80,7 @@ impl Ballots {
         ballots
     }
 
-    /// What the result has to be when every vote is applied: the last vote of each counts.
+    /// The result that is due when every vote is applied: the last vote of each voter counts.
     pub(crate) fn expected(&self) -> Score {
         Score::of(
             self.options,
@@ -94,7 +95,7 @@ impl Ballots {
         left.drain(..count).collect()
     }
 
-    /// How many have not been taken yet.
+    /// The number of votes that have not been taken yet.
     pub(crate) fn left(&self) -> usize {
         self.of_voter.iter().map(VecDeque::len).sum()
     }
@@ -106,7 +107,7 @@ pub(crate) fn below(rng: &mut impl Rng, bound: usize) -> usize {
     usize::try_from(rng.next_u64() % bound).unwrap_or(0)
 }
 
-/// What was given and acknowledged, counted by hand.
+/// The votes given and acknowledged, counted by hand.
 #[derive(Debug, Default)]
 pub(crate) struct Count {
     /// The vote that stands, and the revision that it was acknowledged at.
@@ -140,18 +141,18 @@ impl Count {
         self.refused += 1;
     }
 
-    /// How many votes were acknowledged as applied.
+    /// The number of votes that were acknowledged as applied.
     pub(crate) const fn votes(&self) -> u64 {
         self.votes
     }
 
-    /// How many votes were refused.
+    /// The number of votes that were rejected.
     pub(crate) const fn refusals(&self) -> u64 {
         self.refused
     }
 
-    /// Whether the revisions that people were told are 1, 2, 3 … up to this one, each told once:
-    /// nothing was applied twice and nothing unheard.
+    /// True if the revisions that people were told are 1, 2, 3 … up to this one, each told once:
+    /// nothing was applied twice, and nothing silently.
     pub(crate) fn explains(&self, revision: Revision) -> bool {
         self.doubles == 0
             && self.revisions.len() as u64 == revision.get()

@@ -32,7 +32,7 @@ pub(crate) struct Follow<'a> {
     /// The votes that are going to be submitted, in their order, with those that were.
     votes: Vec<(Choice, Option<Given>)>,
     attempts: u32,
-    /// Whether each attempt to connect is worth a line.
+    /// True if each attempt to connect is worth a line.
     every_attempt: bool,
     was_lost: bool,
 }
@@ -119,7 +119,7 @@ impl<'a> Follow<'a> {
             Event::Connection(connection) => self.tell_connection(connection)?,
             Event::Command { command_id, state } => self.tell_command(command_id, state),
             Event::Fault { rejection, .. } => {
-                let text = format!("the other side did what it should not: {rejection}");
+                let text = format!("the other side broke the protocol: {rejection}");
                 self.narrator.say(&self.name, Tone::Bad, text);
             }
             // The tally says it, or it is nothing that a scene shows.
@@ -207,7 +207,7 @@ impl<'a> Follow<'a> {
         given.state = state;
     }
 
-    /// How things are: what is redrawn.
+    /// The present state, which is redrawn.
     fn present(&self) -> String {
         let (tone, text) = match self.room.connection() {
             Connection::Connected => (Tone::Dim, "connected".to_owned()),

@@ -1,8 +1,8 @@
-//! How it looks in a terminal.
+//! The narrator: the look of it all in a terminal.
 //!
-//! What has happened is a line that stays: when, who, what. What is still open, a pending vote or a
-//! wait for the next attempt, is a line at the bottom that is drawn again and again until it is
-//! settled; where that cannot be (`--plain`, no terminal) it is left out or said once.
+//! A thing that has happened is a line that stays: when, who, what. An open thing, such as a
+//! pending vote or a wait for the next attempt, is a line at the bottom that is redrawn until it is
+//! settled; if that is impossible (`--plain`, no terminal), it is left out or printed once.
 
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// What a word is about, which is its colour.
+/// The tone of a word, which is its colour.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Tone {
     Plain,
@@ -142,7 +142,7 @@ impl Drop for Status {
     }
 }
 
-/// How far something long is: a bar, or a line for each tenth.
+/// The progress of something long: a bar, or a line for each tenth.
 pub(crate) struct Progress<'a> {
     narrator: &'a Narrator,
     what: &'static str,

@@ -1,4 +1,4 @@
-//! What they do, and what goes wrong.
+//! The scenes: the acts of the demo, and the faults in them.
 
 mod ending;
 mod few;
@@ -21,16 +21,16 @@ use crate::cli::Options;
 use crate::count::{Ballots, Choice, Count, Score};
 use crate::narrate::{Narrator, Tone};
 
-/// How many of the voters the scenes for a few are about.
+/// The number of voters in the scenes for a few.
 const FRONT: usize = 6;
 
-/// How long there is to read between two scenes, in milliseconds.
+/// The time to read between two scenes, in milliseconds.
 const PAUSE: u64 = 800;
 
-/// How long nothing may happen before that is an error.
+/// The time without any event after which the demo fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Plays all of it. Whether everything agreed.
+/// Plays all scenes. Returns true if everything agreed.
 pub(crate) async fn play(
     options: &Options,
     draft: PollDraft,
@@ -72,7 +72,8 @@ struct Play<'a> {
     ballots: Ballots,
     expected: Score,
     count: Count,
-    /// What all voters have submitted, and how often something was sent.
+    /// The number of commands that all voters have submitted, and the number of times that one was
+    /// sent.
     submitted: u64,
     sent: Arc<AtomicU64>,
     votes_per_second: f64,
@@ -243,8 +244,8 @@ async fn kill_and_restart(
     Ok(())
 }
 
-/// Counts how often something is sent. A listener that is far behind misses events, so in a crowd it
-/// is a few too little.
+/// Counts how often something is sent. A listener that is far behind misses events, so in a crowd
+/// the count is a little low.
 async fn count_sent(mut events: Events, sent: Arc<AtomicU64>) {
     while let Some(event) = events.next().await {
         if let Event::Command {

@@ -1,4 +1,4 @@
-//! What goes wrong, as JavaScript sees it.
+//! Failures, as JavaScript sees them.
 
 use std::borrow::Cow;
 
@@ -10,10 +10,10 @@ use hustings_room::{Refused, SubmitError};
 use js_sys::{Error, Reflect};
 use wasm_bindgen::JsValue;
 
-/// The word for what has none of its own yet.
+/// The word for errors without one of their own.
 const OTHER: &str = "failed";
 
-/// Why something could not be done. In JavaScript it is an `Error` with these two.
+/// The reason why a call failed. In JavaScript it is an `Error` with these two.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// A stable word for programs; `types.ts` lists them.

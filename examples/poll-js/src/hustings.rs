@@ -12,7 +12,8 @@ use crate::options::Options;
 use crate::room::Room;
 use crate::values;
 
-/// One tab of a polling app: who the user is, the polls that this tab hosts and those that it joins.
+/// One tab of a polling app: the user's identity, the polls that this tab hosts and those that it
+/// joins.
 #[wasm_bindgen]
 pub struct Hustings {
     app: Rc<App>,
@@ -20,13 +21,13 @@ pub struct Hustings {
 
 #[wasm_bindgen]
 impl Hustings {
-    /// Opens what is stored in this browser, or begins it: the identity, the user's polls, votes that were
-    /// not answered. Once for each page.
+    /// Opens the data that this browser stores, or begins it: the identity, the user's polls, votes
+    /// without an answer. Call it once for each page.
     ///
     /// # Errors
     ///
-    /// `bad-argument` for options that cannot be read; `storage-…` when what is stored cannot be used. That
-    /// there is no storage at all is no error: see `storage`.
+    /// `bad-argument` for unreadable options; `storage-…` if the stored data cannot be used. No
+    /// storage at all is not an error: see `storage`.
     pub async fn open(
         #[wasm_bindgen(unchecked_optional_param_type = "Options")] options: JsValue,
     ) -> Result<Self, Failure> {
@@ -49,8 +50,8 @@ impl Hustings {
         self.app.me().to_string()
     }
 
-    /// Where everything is kept: in the browser's database, shared by all tabs of the profile, or only in
-    /// the memory of this tab, which forgets it when it is closed or reloaded.
+    /// The place of the data: the browser's database, shared by all tabs of the profile, or only
+    /// the memory of this tab, which is lost when the tab is closed or reloaded.
     #[wasm_bindgen(getter, unchecked_return_type = "\"database\" | \"memory\"")]
     #[must_use]
     pub fn storage(&self) -> JsValue {
@@ -61,7 +62,7 @@ impl Hustings {
         word.into()
     }
 
-    /// Why it is only kept in memory, if it is.
+    /// The reason why the data is only in memory, if it is.
     #[wasm_bindgen(getter, js_name = storageProblem)]
     #[must_use]
     pub fn storage_problem(&self) -> Option<String> {
@@ -71,12 +72,12 @@ impl Hustings {
         }
     }
 
-    /// Asks the browser not to forget what is stored when it runs out of space; whether it agreed. A host
-    /// should. Firefox asks the user.
+    /// Asks the browser not to delete the data when it runs out of space; true if it agreed. A host
+    /// should ask. Firefox asks the user.
     ///
     /// # Errors
     ///
-    /// `storage-…`: what the browser says.
+    /// `storage-…`, with the browser's own text.
     pub async fn persist(&self) -> Result<bool, Failure> {
         Ok(self.app.persist().await?)
     }
@@ -101,12 +102,12 @@ impl Hustings {
         Ok(polls.iter().map(|poll| poll.link.to_string()).collect())
     }
 
-    /// Starts a poll, and hosts it with the others of this user. Others can join by its `link` once it is
-    /// `registered`.
+    /// Starts a poll, and hosts it with the others of this user. Others can join by its `link` once
+    /// it is `registered`.
     ///
     /// # Errors
     ///
-    /// `bad-draft` says what is wrong with the poll; and those of `host`.
+    /// `bad-draft` with the fault in the poll; and those of `host`.
     pub async fn create(
         &self,
         #[wasm_bindgen(unchecked_param_type = "PollDraft")] draft: JsValue,
@@ -143,12 +144,12 @@ impl Hustings {
         Ok(Room::joined(self.app.join(link).await?))
     }
 
-    /// How many commands for this poll that tabs had left unanswered when they were closed this one is still
-    /// delivering.
+    /// The number of commands for this poll that closed tabs have left without an answer and this
+    /// tab still delivers.
     ///
     /// # Errors
     ///
-    /// `bad-argument` for a link that is none.
+    /// `bad-argument` for an invalid link.
     #[wasm_bindgen(js_name = leftBehind)]
     pub fn left_behind(&self, link: &str) -> Result<usize, Failure> {
         Ok(self.app.deliveries().pending(parse(link)?).len())

@@ -1,12 +1,13 @@
-//! The library for JavaScript and TypeScript: `Hustings`, one tab of a polling app, and its `Room`s.
+//! The library for JavaScript and TypeScript: `Hustings`, one tab of a polling app, and its
+//! `Room`s.
 //!
-//! `cargo xtask package` builds it as an npm package (in `pkg`), with types (`types.ts` has those that are no
-//! classes). What is wired together here is the crate `tab`; this one only translates. Values go out as plain
-//! objects with the names that they have on the wire, and what goes wrong is an `Error` with a sentence for
-//! people and a `code` for programs (`Failure`).
+//! `cargo xtask package` builds it as an npm package (in `pkg`), with types (`types.ts` has those
+//! that are not classes). The crate `tab` wires the parts together; this one only translates.
+//! Values go out as plain objects with the names that they have on the wire. A failure is an
+//! `Error` with a sentence for people and a `code` for programs (`Failure`).
 //!
-//! JavaScript drops nothing, and a garbage collector must not decide when somebody leaves: the app is
-//! there for as long as the page, and a room until it is closed.
+//! JavaScript drops nothing, and a garbage collector must not decide when somebody leaves: the app
+//! lives as long as the page, and a room until it is closed.
 
 #![cfg(target_family = "wasm")]
 

@@ -1,9 +1,9 @@
-//! What `Hustings.open` is told.
+//! The options of `Hustings.open`.
 
 use hustings_transport_peerjs::{Config, IceServer};
 use serde::Deserialize;
 
-/// See `types.ts`. A name that is not known is an error: with a typo a default would be used instead.
+/// See `types.ts`. An unknown name is an error: with a typo a default would be used instead.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Options {
@@ -32,7 +32,7 @@ enum Urls {
 }
 
 impl Options {
-    /// Where the signalling server is.
+    /// The configuration of the signalling server.
     pub(crate) fn peerjs(self) -> Config {
         let default = Config::default();
         Config {

@@ -34,7 +34,7 @@ pub struct Room {
     closed: Shared<oneshot::Receiver<()>>,
 }
 
-/// Which of the two it is.
+/// The side of the room that this is.
 enum Side {
     Hosted(Hosted),
     Joined(Joined),
@@ -82,7 +82,7 @@ impl Room {
 
 #[wasm_bindgen]
 impl Room {
-    /// What people share to join the poll.
+    /// The link that people share to join the poll.
     #[wasm_bindgen(getter)]
     #[must_use]
     pub fn link(&self) -> String {
@@ -96,8 +96,8 @@ impl Room {
         self.room.peer().to_string()
     }
 
-    /// The poll with this device's pending commands in it; `undefined` until it has been seen once. While
-    /// its owner is away it is the copy that was kept.
+    /// The poll with this device's pending commands in it; `undefined` until it has arrived once.
+    /// While its owner is away it is the cached copy.
     #[wasm_bindgen(unchecked_return_type = "Poll | undefined")]
     #[must_use]
     pub fn poll(&self) -> JsValue {
@@ -119,7 +119,7 @@ impl Room {
         values::optional(poll.map(|poll| Tally::from(poll.tally())).as_ref())
     }
 
-    /// How many commands the owner has applied to the confirmed poll.
+    /// The number of commands that the owner has applied to the confirmed poll.
     #[must_use]
     pub fn revision(&self) -> Option<f64> {
         // Exact: revisions end where the numbers of JavaScript do.
@@ -141,22 +141,22 @@ impl Room {
         values::to_js(&Connection::new(self.room.connection(), &self.room))
     }
 
-    /// Who is connected to the owner, the owner among them.
+    /// The peers that are connected to the owner, and the owner.
     #[wasm_bindgen(unchecked_return_type = "PeerInfo[]")]
     #[must_use]
     pub fn peers(&self) -> JsValue {
         values::to_js(&self.room.peers())
     }
 
-    /// Whether the signalling server knows this side: before that nobody finds a host. Connections that are
-    /// there do not depend on it.
+    /// True if this side is registered at the signalling server: before that nobody finds a host.
+    /// Connections that are up do not depend on it.
     #[must_use]
     pub fn registered(&self) -> bool {
         self.side.status().registration() == Some(RegistrationState::Registered)
     }
 
-    /// Why the room has stopped, if it has failed: the storage is full, for instance. What was pending is
-    /// kept.
+    /// The reason why the room has stopped, if it has failed: the storage is full, for instance.
+    /// Pending commands stay stored.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         match &self.side {
@@ -165,13 +165,13 @@ impl Room {
         }
     }
 
-    /// Votes for these options in place of any earlier vote; for none, takes the vote back. Resolves when
-    /// that is on the disk of this device.
+    /// Votes for these options in place of any earlier vote; an empty list takes the vote back.
+    /// Resolves when the vote is on the disk of this device.
     ///
     /// # Errors
     ///
-    /// `owner-offline`, `outbox-full`, `closed`, and `bad-argument` for an id that is none. This goes for
-    /// all that follow.
+    /// `owner-offline`, `outbox-full`, `closed`, and `bad-argument` for an invalid id. The same for
+    /// all methods below.
     pub async fn vote(
         &self,
         #[wasm_bindgen(js_name = optionIds)] option_ids: Vec<String>,
@@ -235,8 +235,8 @@ impl Room {
         .await
     }
 
-    /// Closes or reopens the poll, or changes who may add options; what is not named stays. The owner's
-    /// alone.
+    /// Closes or reopens the poll, or changes whether voters may add options; an absent field
+    /// changes nothing. For the owner only.
     ///
     /// # Errors
     ///
@@ -265,13 +265,14 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// Why they will not: `not-the-owner`, `unknown-poll`; `closed` when the room is.
+    /// The reason why the owner will not: `not-the-owner`, `unknown-poll`; `closed` if the room is
+    /// closed.
     pub async fn connected(&self) -> Result<(), Failure> {
         Ok(self.room.connected().await?)
     }
 
-    /// Calls back with whatever happens from now on, until the function that this returns is called. The
-    /// callback may call everything here. Who registers is no event.
+    /// Calls back for every event from now on, until the function that this returns is called. The
+    /// callback may call everything here. A change of the registration is not an event.
     #[wasm_bindgen(js_name = onChange, unchecked_return_type = "() => void")]
     #[must_use]
     pub fn on_change(
@@ -306,8 +307,8 @@ impl Room {
         Ok(self.room.reconnect().await?)
     }
 
-    /// Leaves: what was submitted is sent as far as it can be, and what is pending stays on the disk. A host
-    /// stops hosting this poll, and can resume it.
+    /// Leaves: submitted commands are sent as far as possible, and pending ones stay on the disk. A
+    /// host closes this poll, and can resume it.
     pub async fn close(&self) {
         self.room.close().await;
         // Whoever listens is told that this was all.

@@ -10,8 +10,8 @@ use wasm_bindgen::JsValue;
 
 use crate::failure::Failure;
 
-/// A value as a plain object. By way of its JSON: the names are the wire's, and the code for it is there
-/// anyway.
+/// A value as a plain object, by way of its JSON: the names are the wire's, and the code for it is
+/// there anyway.
 pub(crate) fn to_js(value: &impl Serialize) -> JsValue {
     let json = serde_json::to_string(value);
     // None of the values that are written here can fail to be JSON.
@@ -25,13 +25,13 @@ pub(crate) fn optional(value: Option<&impl Serialize>) -> JsValue {
     value.map_or(JsValue::UNDEFINED, to_js)
 }
 
-/// What a plain object says; `what` is what to call it if it cannot be read.
+/// The value of a plain object; `what` names it in the error.
 pub(crate) fn from_js<T: DeserializeOwned>(value: &JsValue, what: &str) -> Result<T, Failure> {
     // Of `undefined` and functions there is no JSON.
     let json = JSON::stringify(value)
         .ok()
         .and_then(|json| json.as_string());
-    let json = json.ok_or_else(|| Failure::argument(what, "it is no plain object"))?;
+    let json = json.ok_or_else(|| Failure::argument(what, "it must be a plain object"))?;
     serde_json::from_str(&json).map_err(|error| Failure::argument(what, error))
 }
 
@@ -95,7 +95,7 @@ impl From<hustings_room::Pending> for Pending {
     }
 }
 
-/// How far a command is, as a word.
+/// The state of a command, as a word.
 fn word(state: &CommandState) -> &'static str {
     match state {
         CommandState::Queued => "queued",

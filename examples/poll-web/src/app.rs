@@ -26,7 +26,7 @@ impl Opened {
     }
 }
 
-/// How far the page is.
+/// The progress of the page.
 #[derive(Clone)]
 enum Opening {
     UnderWay,
@@ -69,7 +69,7 @@ async fn open() -> Result<Rc<App>, String> {
     let address = parameter("peerserver").or_else(|| meta("peerserver"));
     let server = server(address.as_deref()).ok_or_else(|| {
         let address = address.unwrap_or_default();
-        format!("the address of the signalling server is none: {address}")
+        format!("invalid signalling server address: {address}")
     })?;
     let ice = parameter("ice").or_else(|| meta("ice-servers"));
     let config = server.config(ice.as_deref());
@@ -104,7 +104,7 @@ fn Forgetful(why: String) -> impl IntoView {
     view! {
         <aside class="banner warning" aria-label="Storage" data-testid="memory">
             <p>
-                <strong>"Nothing is kept on this device. "</strong>
+                <strong>"Nothing is stored on this device. "</strong>
                 "Closing or reloading this tab loses the polls it hosts and every vote that waits."
             </p>
             <details>
@@ -120,7 +120,7 @@ fn Forgetful(why: String) -> impl IntoView {
 fn Unusable(why: String) -> impl IntoView {
     view! {
         <section class="card" role="alert">
-            <h1>"What is stored cannot be used"</h1>
+            <h1>"The stored data cannot be used"</h1>
             <p>{why}"."</p>
             <p>"Close the other tabs of this page and load it again. If the storage is full, make room first."</p>
             <button class="primary" on:click=move |_| reload()>"Load again"</button>
@@ -133,7 +133,7 @@ fn Unusable(why: String) -> impl IntoView {
 fn Unknown() -> impl IntoView {
     view! {
         <Heading text="This is no poll" />
-        <p>"The link in the address is not complete. Ask whoever sent it for the whole of it."</p>
+        <p>"The link in the address is not complete. Ask the person who sent it for the whole link."</p>
         <p><a href="#/">"Start or join a poll"</a></p>
     }
 }
@@ -141,8 +141,8 @@ fn Unknown() -> impl IntoView {
 /// The id of a view's heading: where the keyboard goes when what it was at is gone.
 pub(crate) const HEADING: &str = "heading";
 
-/// The heading of a view, which is what the keyboard and the screen reader are taken to when the view
-/// changes. The page is called like it.
+/// The heading of a view, which gets the focus of the keyboard and the screen reader when the view
+/// changes. It is also the page's title.
 #[component]
 pub(crate) fn Heading(#[prop(into)] text: Signal<String>) -> impl IntoView {
     let heading = NodeRef::<html::H1>::new();

@@ -14,7 +14,7 @@ use crate::words::{count, percent};
 /// The id of the button that votes.
 const VOTE: &str = "vote";
 
-/// What this side may do to the poll now.
+/// The things that this side may do to the poll now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct May {
     vote: bool,
@@ -137,7 +137,7 @@ pub(crate) fn Ballot(model: Model) -> impl IntoView {
     }
 }
 
-/// How many have voted.
+/// The number of people who have voted.
 fn turnout(results: &Results, is_closed: bool) -> String {
     let voted = match results.voters {
         0 => "Nobody has voted yet".to_owned(),
@@ -150,7 +150,7 @@ fn turnout(results: &Results, is_closed: bool) -> String {
     }
 }
 
-/// What became of one's own vote.
+/// The state of one's own vote.
 fn state(model: Model, is_empty: bool) -> &'static str {
     let is_vote = |pending: &Pending| matches!(pending.command, Command::Vote(_));
     let (waits, inherited) = model.snapshot.with(|now| {

@@ -13,7 +13,7 @@ use web_sys::{
 use crate::route::fragment;
 use crate::settings::Server;
 
-/// What a `<meta>` of the page says, if it says anything.
+/// The content of a `<meta>` of the page, if it has one.
 pub(crate) fn meta(name: &str) -> Option<String> {
     let element = document()
         .query_selector(&format!("meta[name={name}]"))
@@ -28,7 +28,7 @@ pub(crate) fn parameter(name: &str) -> Option<String> {
     UrlSearchParams::new_with_str(&search).ok()?.get(name)
 }
 
-/// Whether this device is in any network, as far as the browser knows.
+/// True if this device is in any network, as far as the browser knows.
 pub(crate) fn has_network() -> bool {
     window().navigator().on_line()
 }
@@ -48,7 +48,7 @@ pub(crate) fn server(address: Option<&str>) -> Option<Server> {
     })
 }
 
-/// What stands behind the `#` in the page's address.
+/// The text behind the `#` in the page's address.
 pub(crate) fn hash() -> String {
     window().location().hash().unwrap_or_default()
 }
@@ -107,7 +107,8 @@ pub(crate) async fn copy(field: &HtmlInputElement) -> bool {
 
 /// Hands somebody a file.
 pub(crate) fn download(name: &str, kind: &str, content: &str) {
-    // Nothing here fails in a window; if it did, there would be no file, and nothing to tell but that.
+    // Nothing here fails in a window; if it did, there would be no file, and nothing to say but
+    // that.
     let _ = offer(name, kind, content);
 }
 
@@ -123,7 +124,8 @@ fn offer(name: &str, kind: &str, content: &str) -> Option<()> {
     Url::revoke_object_url(&url).ok()
 }
 
-/// Something small that the page remembers, such as a name. A browser that keeps nothing forgets it.
+/// Something small that the page remembers, such as a name. A browser that stores nothing forgets
+/// it.
 pub(crate) fn remembered(key: &str) -> Option<String> {
     local()?.get_item(key).ok()?
 }

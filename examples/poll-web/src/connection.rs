@@ -1,4 +1,4 @@
-//! How this tab stands with the host, or, if it is the host, with everybody else.
+//! The connection of this tab to the host or, if it is the host, to everybody else.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::browser::reload;
 use crate::model::{Model, Snapshot};
 use crate::words;
 
-/// What the bar says, in the words of the one state that matters most.
+/// The text of the bar, which is about the one state that matters most.
 #[derive(Debug, Clone, PartialEq)]
 struct State {
     kind: Kind,
@@ -20,7 +20,7 @@ struct State {
     retry: Retry,
 }
 
-/// How well it is, for those who see it. The words say the same.
+/// The severity, for people who see it. The words say the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Good,
@@ -29,7 +29,7 @@ enum Kind {
     Wrong,
 }
 
-/// What can be done about it.
+/// The remedy, if there is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Retry {
     No,
@@ -166,18 +166,18 @@ impl State {
     }
 }
 
-/// Why there is no joining.
+/// The reason why this tab cannot join.
 fn refused(why: &Refused) -> String {
     match why {
         Refused::ByOwner(rejection) if rejection.code == ErrorCode::UnknownPoll => {
-            "whoever sent you here has no poll under this link".to_owned()
+            "the host has no poll under this link".to_owned()
         }
         Refused::ByOwner(rejection) => format!("the host refused: {}", rejection.message),
         Refused::NotTheOwner | _ => why.to_string(),
     }
 }
 
-/// Why there is no link, as far as it helps to know.
+/// The reason why there is no link, as far as it helps to know.
 fn away(reason: &DownReason, registration: Option<&RegistrationState>) -> &'static str {
     if let Some(RegistrationState::Disconnected { .. } | RegistrationState::Failed(_)) =
         registration
@@ -238,10 +238,10 @@ pub(crate) fn ConnectionBar(model: Model) -> impl IntoView {
     }
 }
 
-/// How often the countdown is looked at.
+/// The time between two looks at the countdown.
 const TICK: Duration = Duration::from_millis(250);
 
-/// How long it is until the next attempt. It is not read out each second.
+/// The time until the next attempt. It is not read out each second.
 #[component]
 fn Countdown(model: Model, at: Signal<Option<Moment>>) -> impl IntoView {
     let left = move || at.try_get_untracked().flatten().map(|at| model.until(at));

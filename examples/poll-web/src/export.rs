@@ -6,7 +6,7 @@ use crate::browser::{download, now};
 use crate::model::Model;
 use crate::results;
 
-/// What the files are called.
+/// The name of the files.
 const NAME: &str = "poll-result";
 
 /// The buttons.

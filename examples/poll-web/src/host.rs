@@ -1,4 +1,4 @@
-//! What the owner of a poll decides while it runs, and how safe it is where it is kept.
+//! The host's part: its choices while the poll runs, and the safety of the stored poll.
 
 use hustings_browser::Storage;
 use hustings_protocol::{Command, Role, SettingsUpdate};
@@ -45,7 +45,7 @@ pub(crate) fn HostTools(model: Model) -> impl IntoView {
     }
 }
 
-/// Whether the browser may forget the poll. It is asked not to.
+/// Tells if the browser may delete the poll. The browser is asked not to.
 #[component]
 fn Kept() -> impl IntoView {
     let app = Opened::app();

@@ -1,14 +1,16 @@
-//! A polling app in a browser tab, and the example to copy: every poll lives in the tab of whoever
-//! started it, and the others reach it by its link.
+//! A polling app in a browser tab, and the example to copy: every poll lives in the tab of the
+//! person who started it, and the others reach it by its link.
 //!
-//! It is thin. The library keeps, sends and counts; the crate `tab` wires its parts together for a page;
-//! this shows what they say. `model` reads a room in one go whenever something has happened in it, and
-//! every component shows a part of that. What people do is a `Command` that goes to the room.
+//! It is thin. The library stores, sends and counts; the crate `tab` wires its parts together for a
+//! page; this shows the result. `model` reads a room in one go whenever something has happened in
+//! it, and every component shows a part of that. An action of a person is a `Command` that goes to
+//! the room.
 //!
-//! - `settings`: where the signalling server is, from the page's own address unless it says otherwise
-//! - `app`, `route`, `start`, `room`: the two views, and which one is shown
-//! - `ballot`, `results`, `pending`, `connection`, `share`, `people`, `host`, `export`: the parts of a room
-//! - `words`: what things are called
+//! - `settings`: the signalling server, from the page's own address unless it says otherwise
+//! - `app`, `route`, `start`, `room`: the two views, and the choice between them
+//! - `ballot`, `results`, `pending`, `connection`, `share`, `people`, `host`, `export`: the parts
+//!   of a room
+//! - `words`: the names of things
 //! - `browser`: the few things that the page is asked for directly
 
 #![cfg_attr(

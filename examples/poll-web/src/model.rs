@@ -1,6 +1,6 @@
 //! A room as the app shows it.
 //!
-//! The library tells that something has happened; how things are is read from the room in one go, here
+//! The library tells that something has happened; the state is read from the room in one go, here
 //! and nowhere else. Components show parts of the [`Snapshot`] and send commands.
 
 use std::collections::BTreeMap;
@@ -22,10 +22,11 @@ use crate::browser;
 use crate::results::Results;
 use crate::words;
 
-/// How many events are looked at together: a thousand votes at once are one new picture.
+/// The number of events that are taken together: a thousand votes at once are one new picture.
 const TOGETHER: usize = 1_024;
 
-/// How often it is looked at what no event tells: the signalling server, and what closed tabs have left.
+/// The time between two looks at things without events: the signalling server, and the commands of
+/// closed tabs.
 const NOW_AND_THEN: Duration = Duration::from_secs(1);
 
 /// From which side this tab is in a room.
@@ -67,7 +68,7 @@ impl Side {
     }
 }
 
-/// How things are in a room.
+/// The state of a room.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Snapshot {
     /// The poll, with what waits here applied.
@@ -76,23 +77,23 @@ pub(crate) struct Snapshot {
     pub(crate) confirmed: Option<Arc<Poll>>,
     pub(crate) revision: Option<Revision>,
     pub(crate) connection: Connection,
-    /// Why there is no link, from the end of the last one until there is another.
+    /// The reason why there is no link, from the end of the last one until there is another.
     pub(crate) down: Option<DownReason>,
-    /// What this tab waits to hear of.
+    /// The commands of this tab without an outcome.
     pub(crate) pending: Vec<Pending>,
-    /// What closed tabs have left, and this one delivers.
+    /// The commands that closed tabs have left, and this one delivers.
     pub(crate) left_behind: Vec<Pending>,
-    /// Whether this device is in any network at all, as far as the browser knows.
+    /// True if this device is in any network at all, as far as the browser knows.
     pub(crate) has_network: bool,
     pub(crate) peers: Vec<PeerInfo>,
     pub(crate) registration: Option<RegistrationState>,
-    /// Why the room has stopped, if it has.
+    /// The reason why the room has stopped, if it has.
     pub(crate) failure: Option<String>,
 }
 
 impl Snapshot {
-    /// Carries on from the snapshot before: an attempt that is under way ends no absence, and what a
-    /// room still did when it stopped may not have become durable.
+    /// Continues from the snapshot before: an attempt that is under way ends no absence, and the
+    /// last changes before a room stopped may not have become durable.
     fn after(mut self, before: &Self) -> Self {
         if self.failure.is_some() {
             self.poll.clone_from(&before.poll);
@@ -252,7 +253,7 @@ impl Model {
         }
     }
 
-    /// How long it is until a moment of the room's clock.
+    /// The time until a moment of the room's clock.
     pub(crate) fn until(self, moment: Moment) -> Duration {
         let now = self.side.try_with_value(|side| side.room().now());
         now.map_or(Duration::ZERO, |now| moment - now)
@@ -265,17 +266,17 @@ impl Model {
         self.snapshot.with(|now| now.poll.clone())
     }
 
-    /// Whether the poll is this user's own, and this tab one that has joined it.
+    /// True if the poll is this user's own, and this tab has joined it.
     pub(crate) fn may_host(self) -> bool {
         !self.is_host && self.me == self.link.owner
     }
 
-    /// What this side may do.
+    /// The role of this side.
     pub(crate) fn role(self) -> Role {
         self.poll().map_or(Role::Viewer, |poll| poll.role(self.me))
     }
 
-    /// Whether commands are taken now.
+    /// True if commands are accepted now.
     pub(crate) fn is_connected(self) -> bool {
         self.snapshot
             .with(|now| now.connection == Connection::Connected && now.failure.is_none())

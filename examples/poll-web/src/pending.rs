@@ -1,4 +1,4 @@
-//! What the host has still to answer, and what it has refused.
+//! Pending commands, and those that the host has rejected.
 
 use hustings_room::{CommandState, Pending};
 use leptos::prelude::*;
@@ -44,7 +44,7 @@ pub(crate) fn Waiting(model: Model) -> impl IntoView {
     }
 }
 
-/// What went wrong, until it is dismissed.
+/// The failure, until it is dismissed.
 #[component]
 pub(crate) fn Notices(model: Model) -> impl IntoView {
     let dismiss = move |number: usize| {

@@ -1,4 +1,4 @@
-//! Who is here, what they are called, and what they may do.
+//! The people who are here, their names and their roles.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::words;
 /// Under which key the name is remembered for the next poll.
 const NAME: &str = "hustings/name";
 
-/// How many are listed; the rest is counted.
+/// The number of people in the list; the rest is counted.
 const LISTED: usize = 200;
 
 /// Somebody who is here, or of whom the poll knows.

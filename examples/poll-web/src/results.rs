@@ -12,13 +12,13 @@ use crate::words::percent;
 pub(crate) struct Row {
     pub(crate) option_id: OptionId,
     pub(crate) label: String,
-    /// How many votes the host has confirmed.
+    /// The number of votes that the host has confirmed.
     pub(crate) confirmed: u64,
-    /// How many there will be once it has confirmed what waits here, more or fewer.
+    /// The number of votes once the host has confirmed the waiting ones, more or fewer.
     pub(crate) expected: u64,
-    /// Whether this side chose it.
+    /// True if this side chose it.
     pub(crate) mine: bool,
-    /// Whether the host has still to confirm the choice, or the option itself.
+    /// True if the host has still to confirm the choice, or the option itself.
     pub(crate) pending: bool,
 }
 
@@ -26,7 +26,7 @@ pub(crate) struct Row {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Results {
     pub(crate) rows: Vec<Row>,
-    /// How many have a vote that the host has confirmed.
+    /// The number of people with a vote that the host has confirmed.
     pub(crate) voters: u64,
 }
 
@@ -146,7 +146,8 @@ mod tests {
         })
     }
 
-    /// A poll of `=Tea` and `"Coffee"`, in which peers 1 and 2 chose the first and peer 3 the second.
+    /// A poll of `=Tea` and `"Coffee"`, in which peers 1 and 2 chose the first and peer 3 the
+    /// second.
     fn poll() -> Poll {
         let draft = PollDraft::new("Which?").options(["=Tea", "\"Coffee\""]);
         let mut numbers = 1..;

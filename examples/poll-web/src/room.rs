@@ -20,7 +20,7 @@ use crate::people::People;
 use crate::share::Share;
 use crate::words;
 
-/// How far the way into the room is.
+/// The progress of the way into the room.
 #[derive(Clone)]
 enum Entering {
     UnderWay,
@@ -166,7 +166,7 @@ fn RoomView(side: Side, host: impl Fn() + Copy + Send + Sync + 'static) -> impl 
 fn Nothing() -> impl IntoView {
     view! {
         <p class="card hint">
-            "The poll comes from the tab of whoever hosts it. It shows here as soon as that tab answers."
+            "The poll comes from the host's tab. It shows here as soon as that tab answers."
         </p>
     }
 }

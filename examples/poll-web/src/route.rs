@@ -1,15 +1,15 @@
-//! Which view the address in the page's URL asks for.
+//! The route: the view that the page's address asks for.
 
 use hustings_protocol::RoomId;
 
 /// A view.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
-    /// Where polls are started and joined.
+    /// The view in which polls are started and joined.
     Start,
     /// A poll.
     Room(RoomId),
-    /// What stands behind the `#` is neither.
+    /// The text behind the `#` is neither.
     Unknown,
 }
 

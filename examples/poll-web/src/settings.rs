@@ -1,6 +1,6 @@
-//! Where the signalling server is, and which servers help through firewalls.
+//! Settings: the signalling server, and the servers that help through firewalls.
 //!
-//! Whoever serves the page says so in its head; an address that is opened by hand can say otherwise.
+//! The server of the page sets them in its head; an address that is opened by hand can set others.
 //!
 //! | `<meta name=…>` | in the address | without it |
 //! |---|---|---|
@@ -44,8 +44,8 @@ impl Server {
     }
 }
 
-/// The servers in a list such as `[{"urls": "turn:example.org", "username": "u", "credential": "c"}]`;
-/// none for a text that is no such list.
+/// The servers in a list such as `[{"urls": "turn:example.org", "username": "u", "credential":
+/// "c"}]`; none if the text is not such a list.
 fn ice_servers(json: &str) -> Vec<IceServer> {
     let Ok(Value::Array(servers)) = serde_json::from_str(json) else {
         return Vec::new();
@@ -62,7 +62,7 @@ fn ice_servers(json: &str) -> Vec<IceServer> {
     servers.iter().map(server).collect()
 }
 
-/// Whether a host is on this machine or in its network, where nobody needs help to be reached.
+/// True if a host is on this machine or in its network, where nobody needs help to be reached.
 fn is_local(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     match bare.parse() {

@@ -12,7 +12,7 @@ use crate::browser::{copy, own_address, shared_address};
 #[component]
 pub(crate) fn Share(
     link: RoomId,
-    /// Whether the code is seen at once.
+    /// True if the code is shown at once.
     is_open: bool,
 ) -> impl IntoView {
     let own = own_address(link);

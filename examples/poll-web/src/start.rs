@@ -1,4 +1,4 @@
-//! Where polls are started and joined.
+//! The start: polls are created and joined here.
 
 use hustings_browser::{App, HostError, OwnPoll};
 use hustings_protocol::{PollDraft, RoomId};
@@ -155,7 +155,7 @@ fn Create() -> impl IntoView {
     }
 }
 
-/// What a person would call unfinished, and the field that it is in.
+/// The fault that makes the form incomplete, and the field with it.
 fn check(draft: &PollDraft) -> Result<(), (&'static str, &'static str)> {
     if draft.title.is_empty() {
         return Err(("Write down the question.", "title"));
@@ -199,7 +199,7 @@ fn Join() -> impl IntoView {
         match pasted(&text.get_untracked()) {
             Some(link) => go_to(link),
             None => {
-                problem.set(Some("This is no link to a poll. Paste the whole of it."));
+                problem.set(Some("This is not a link to a poll. Paste the whole link."));
                 focus("link".to_owned());
             }
         }

@@ -1,10 +1,10 @@
-//! What things are called.
+//! Words: the names of things.
 
 use std::time::Duration;
 
 use hustings_protocol::{Command, OptionId, PeerId, Poll, Role};
 
-/// What a role is called.
+/// The name of a role.
 pub(crate) const fn role(role: Role) -> &'static str {
     match role {
         Role::Viewer => "Viewer",
@@ -14,7 +14,7 @@ pub(crate) const fn role(role: Role) -> &'static str {
     }
 }
 
-/// What somebody is called. Names are theirs to choose, so [`mark`] tells two of the same name apart.
+/// The name of a person. People choose their names, so [`mark`] tells two with the same name apart.
 pub(crate) fn name(poll: &Poll, peer: PeerId) -> String {
     let profile = poll.member(peer).and_then(|member| member.profile.as_ref());
     match profile {
@@ -42,7 +42,7 @@ pub(crate) fn percent(part: u64, whole: u64) -> u64 {
     }
 }
 
-/// How long it is until something happens, in seconds that have begun.
+/// The time until something happens, in seconds that have begun.
 pub(crate) fn seconds(wait: Duration) -> String {
     let seconds = wait.as_millis().div_ceil(1000);
     match seconds {
@@ -51,7 +51,7 @@ pub(crate) fn seconds(wait: Duration) -> String {
     }
 }
 
-/// What a command asks for: "your vote for Tea".
+/// A command in words: "your vote for Tea".
 pub(crate) fn asked(poll: Option<&Poll>, command: &Command) -> String {
     match command {
         Command::Vote(vote) if vote.option_ids.is_empty() => "taking your vote back".to_owned(),

@@ -1,5 +1,5 @@
-//! A poll in one page, wired from the library's own parts. Without a `#` in its address the page hosts a poll;
-//! with a link behind it, it joins that one.
+//! A poll in one page, wired from the library's own parts. Without a `#` in its address the page
+//! hosts a poll; with a link behind it, it joins that one.
 
 #![cfg(target_family = "wasm")]
 
@@ -40,8 +40,8 @@ async fn start() -> Result<(), JsValue> {
     show(&document, &room)
 }
 
-/// The five parts: a store, a device among the tabs that share it, a transport, a clock, and the room that a
-/// driver makes of them.
+/// The five parts: a store, a device among the tabs that share it, a transport, a clock, and the
+/// room that a driver makes of them.
 async fn open(link: &str) -> Result<Room, Box<dyn Error>> {
     let store = IndexedDbStore::open(PROFILE).await?;
     let slot = Slot::take(PROFILE).await?;
@@ -95,7 +95,8 @@ fn show(document: &Document, room: &Room) -> Result<(), JsValue> {
     let list = find(document, "options")?;
     let buttons = list.children();
     for (index, (option, votes)) in (0..).zip(poll.options().iter().zip(poll.tally().options)) {
-        // A button that is there stays: if it were replaced while somebody clicks it, the click would be lost.
+        // An existing button stays: if it were replaced while somebody clicks it, the click would
+        // be lost.
         if buttons.length() <= index {
             list.append_child(&*document.create_element("button")?)?;
         }

@@ -44,7 +44,7 @@ pub(super) fn install() -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether Debian's packages can be had, and installed.
+/// True if Debian's packages can be had and installed.
 pub(crate) fn root_on_debian() -> bool {
     let root = stdout(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
     root && works("apt-get") && works("dpkg-deb")
@@ -91,7 +91,7 @@ fn make(toolchain: &Path) -> Result<(), Error> {
     made
 }
 
-/// How the folders of unfinished work end; before that is the process that works there.
+/// The ending of the folders of unfinished work; before it is the process that works there.
 const UNFINISHED: &str = "unfinished";
 
 /// Removes what interrupted runs have left behind.
@@ -285,7 +285,7 @@ fn build_std(stage: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// What is in a folder.
+/// The entries of a folder.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let paths = fs::read_dir(folder).map_err(Error::file("read", folder))?;
     paths

@@ -1,4 +1,4 @@
-//! What is refused, what it all comes to, and some figures.
+//! The ending: refusals, the result, and some figures.
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -63,7 +63,7 @@ impl Play<'_> {
         Ok(())
     }
 
-    /// Whether all agree.
+    /// Compares the results. Returns true if all agree.
     pub(super) async fn result(&mut self) -> Result<bool, Trouble> {
         let title = if self.is_crowd { "5" } else { "8" };
         self.narrator.scene(

@@ -1,5 +1,5 @@
-//! The package as a page uses it: scenarios in JavaScript, in which one page hosts and joins over real
-//! WebRTC.
+//! The package as a page uses it: scenarios in JavaScript, in which one page hosts and joins over
+//! real WebRTC.
 //!
 //! The tests need a signalling server, whose port they are built with: `HUSTINGS_BROKER=9000`.
 

@@ -1,8 +1,8 @@
-//! What the library weighs in a browser: `cargo xtask wasm` builds this and says.
+//! The weight of the library in a browser: `cargo xtask wasm` builds this and prints it.
 //!
-//! It exports hosting and joining as an application would use them, so that nothing of the library is
-//! left out as unused: the store, slots and locks, the driver, both machines, every command. The
-//! network is not in it: `Wire` only hands frames to and fro.
+//! It exports hosting and joining as an application would use them, so that nothing of the library
+//! is left out as unused: the store, slots and locks, the driver, both machines, every command. The
+//! network is not in it: `Wire` only hands frames back and forth.
 
 #![cfg(target_family = "wasm")]
 
@@ -32,11 +32,11 @@ pub struct Handle {
     _lock: Option<HostingLock>,
 }
 
-/// Hosts the poll that was hosted before, or a new one. The labels are lines.
+/// Hosts the poll that was hosted before, or a new one. The labels are one per line.
 ///
 /// # Errors
 ///
-/// What the browser or the draft is missing, in words.
+/// The fault of the browser or of the draft, in words.
 #[wasm_bindgen]
 pub async fn host(profile: String, title: String, labels: String) -> Result<Handle, JsError> {
     let store = IndexedDbStore::open(&profile).await?;
@@ -63,11 +63,11 @@ pub async fn host(profile: String, title: String, labels: String) -> Result<Hand
     })
 }
 
-/// Joins a poll by its link, and takes over what closed tabs have left in the outbox.
+/// Joins a poll by its link, and adopts the commands that closed tabs have left in the outbox.
 ///
 /// # Errors
 ///
-/// What the browser is missing or wrong about the link, in words.
+/// The fault of the browser or of the link, in words.
 #[wasm_bindgen]
 pub async fn join(profile: String, link: String) -> Result<Handle, JsError> {
     let link: RoomId = link.parse()?;
@@ -97,18 +97,18 @@ async fn enter(slot: &Slot, link: RoomId, store: &IndexedDbStore) -> Result<Room
 
 #[wasm_bindgen]
 impl Handle {
-    /// How many votes each option has.
+    /// The number of votes of each option.
     pub fn votes(&self) -> Vec<u64> {
         let tally = self.room.poll().map(|poll| poll.tally());
         let options = tally.into_iter().flat_map(|tally| tally.options);
         options.map(|option| option.votes).collect()
     }
 
-    /// Does something, and waits for the answer: the revision that it made.
+    /// Submits a command, and waits for the answer: the revision that it made.
     ///
     /// # Errors
     ///
-    /// Why it does not count, in words.
+    /// The reason why it does not count, in words.
     pub async fn submit(self, what: String, of: String) -> Result<u64, JsError> {
         let command = command(self.room.id().poll_id, &what, &of)?;
         match self.room.submit(command).await?.outcome().await? {
@@ -123,7 +123,7 @@ fn command(poll_id: PollId, what: &str, of: &str) -> Result<Command, JsError> {
     let mut of = of.lines();
     let mut next = || {
         of.next()
-            .ok_or_else(|| JsError::new("something is missing"))
+            .ok_or_else(|| JsError::new("an argument is missing"))
     };
     Ok(match what {
         "vote" => Command::Vote(Vote {
@@ -147,7 +147,7 @@ fn command(poll_id: PollId, what: &str, of: &str) -> Result<Command, JsError> {
     })
 }
 
-/// What is under way, both ways.
+/// The frames that are under way, in both directions.
 #[derive(Default)]
 struct Frames {
     arrived: VecDeque<TransportEvent>,
