@@ -18,6 +18,10 @@
 //! });
 //! ```
 //!
+//! A tab that is opened, sent somewhere or loaded again is there when the [`Page`] itself says that
+//! it is ready: each of ours does in its last line. How long that and everything else is waited for
+//! is in [`bounds`], and nothing else is about time.
+//!
 //! A browser can be killed and opened again with the same profile, frozen and thawed, and cut off
 //! from the network. When a scenario fails, what every tab shows and has logged is in `target/e2e`,
 //! and nothing that it has started goes on running.
