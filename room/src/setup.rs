@@ -10,7 +10,7 @@ use crate::Config;
 /// Everything that a machine gets when it is made.
 #[derive(Clone)]
 pub struct Setup {
-    /// The identity. Its public half is the [`PeerId`](hustings_protocol::PeerId).
+    /// The identity. Its public half is the [`PeerId`].
     pub key: SigningKey,
     /// The installation, or the browser tab slot, of this identity.
     pub device: DeviceId,
