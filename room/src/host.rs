@@ -198,11 +198,12 @@ impl Host {
         }
     }
 
-    /// Applies a command of the owner's own; see [`Owner::submit`].
+    /// Applies a command of the owner's own. Its outcome is an [`Event::Command`].
     ///
     /// # Errors
     ///
-    /// See [`Owner::submit`]; [`SubmitError::WrongPoll`] if no such poll is open here.
+    /// [`SubmitError::WrongPoll`] if the command is for another poll or no such poll is open here,
+    /// [`SubmitError::TooLarge`]. A rejection by the poll's rules is an outcome.
     pub fn submit(
         &mut self,
         poll_id: PollId,

@@ -113,7 +113,7 @@ impl Owner {
     }
 
     /// The poll. It may be ahead of the journal by the updates that are still in
-    /// [`poll_output`](Self::poll_output) or not yet committed.
+    /// the outputs or not yet committed.
     #[must_use]
     pub fn poll(&self) -> &Arc<Poll> {
         &self.sequencer.poll
