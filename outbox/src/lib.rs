@@ -128,7 +128,7 @@ pub use store::{Batch, Durability, MaybeSend, Store, StoreError, Write};
 #[cfg(target_family = "wasm")]
 pub use tabs::{Adopted, HostingError, HostingLock, NoLocks, Slot, TabError};
 
-/// What the crate's own front page shows is compiled and run, too.
+/// The crate's own front page: its code is compiled and run, too.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -73,7 +73,7 @@ pub use poll::{Member, OptionTally, Poll, PollDraft, PollOption, Role, Tally};
 pub use revision::{Epoch, MAX_SAFE_INTEGER, Revision, Seq, WINDOW};
 pub use stored::{StoredJournal, StoredLog, StoredOutbox};
 
-/// What the crate's own front page shows is compiled and run, too.
+/// The crate's own front page: its code is compiled and run, too.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -123,7 +123,7 @@ pub use participant::{Participant, Pending};
 pub use setup::Setup;
 pub use timer::TimeoutReason;
 
-/// What the crate's own front page shows is compiled and run, too.
+/// The crate's own front page: its code is compiled and run, too.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -40,7 +40,7 @@ pub struct Owner {
     rng: ChaCha20Rng,
     sequencer: Sequencer,
     links: Links,
-    /// Whether the journal may be an old copy of itself: it was restored, and nobody has told of a
+    /// True while the journal may be an old copy of itself: it was restored, and nobody has told of a
     /// later revision yet.
     may_be_old: bool,
     outputs: VecDeque<Output>,
@@ -148,7 +148,7 @@ impl Owner {
             .collect()
     }
 
-    /// Whether this is the device that hosts the poll.
+    /// True for the device that hosts the poll.
     pub(crate) fn is_device(&self, peer: PeerId, device: DeviceId) -> bool {
         (peer, device) == (self.room.owner, self.device)
     }

@@ -1,4 +1,4 @@
-//! What somebody claims, floods or has stored that nobody can have seen, be owed or take.
+//! Claims that cannot be true, floods, and stored data that nobody would take today.
 
 #![cfg(not(target_family = "wasm"))]
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]

@@ -81,7 +81,7 @@ pub use network::Network;
 pub use runtime::{Stuck, VirtualRuntime};
 pub use transport::{MemTransport, MemoryNet};
 
-/// What the crate's own front page shows is compiled and run, too.
+/// The crate's own front page: its code is compiled and run, too.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

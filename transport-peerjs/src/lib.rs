@@ -93,7 +93,7 @@ pub mod wire;
 pub use browser::{OpenError, PeerJs, Status};
 pub use config::{Config, ConfigError, IceServer, Timing, Token, WireLimits};
 
-/// What the crate's own front page shows is compiled and run, too.
+/// The crate's own front page: its code is compiled and run, too.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

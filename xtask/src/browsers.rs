@@ -75,7 +75,7 @@ pub(crate) fn chromium() -> Result<PathBuf, Error> {
     CHROMIUM.find().ok_or_else(missing)
 }
 
-/// Whether there is a browser, or one can be installed.
+/// Checks that there is a browser, or that one can be installed.
 pub(crate) fn can_be_had() -> Result<(), Error> {
     if !process::has_npm() {
         return Err(Error::Because(

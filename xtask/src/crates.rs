@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::error::Error;
 use crate::process;
 
-/// What the step is called.
+/// The name of the step.
 pub(crate) const WHAT: &str = "every crate to be published packages, and builds from its package";
 
 /// The crates to be published and their folders, each after those that it needs.
@@ -87,7 +87,7 @@ fn versioned(name: &str) -> String {
 mod tests {
     use super::*;
 
-    /// What a manifest says beside a key, quotes and all.
+    /// The value beside a key of a manifest, quotes and all.
     fn value<'a>(manifest: &'a str, key: &str) -> Option<&'a str> {
         let mut lines = manifest.lines();
         lines.find_map(|line| {

@@ -1,4 +1,4 @@
-//! What needs several browsers: the last of the tests in a browser, and a comparison.
+//! The chores that need several browsers: the last of the tests in a browser, and a comparison.
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::site::{self, Settings};
 use crate::{broker, browsers, package, process, setup, wasm};
 
-/// How many scenarios run at a time: one for each core. A scenario has two or three browsers, one
+/// The scenarios that run at a time: one for each core. A scenario has two or three browsers, one
 /// of which works while the others wait for it, and the bounds are for a machine that is not
 /// overburdened by the tests themselves.
 fn at_a_time() -> usize {

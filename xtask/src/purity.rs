@@ -292,7 +292,7 @@ mod tests {
         let lib = "\
 mod owner;
 #[cfg(feature = \"driver\")]
-/// Where time comes from.
+/// The sources of time.
 pub mod clock;
 #[cfg(feature = \"driver\")]
 pub use clock::Clock;

@@ -1,4 +1,4 @@
-//! What to look at before a release, each with a tool that is installed if it is missing: `cargo xtask deny`, `semver`,
+//! Chores before a release, each with a tool that is installed if it is missing: `cargo xtask deny`, `semver`,
 //! `msrv` and `powerset`.
 
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ pub(crate) struct Baseline {
 /// The oldest Rust that the crates promise to build with.
 const MSRV: &str = env!("CARGO_PKG_RUST_VERSION");
 
-/// How long rustup may take for a toolchain.
+/// The time that rustup may take for a toolchain.
 const RUSTUP_TIME: Duration = Duration::from_secs(300);
 
 /// Licences, sources and duplicates of all dependencies, and what is known against them: `deny.toml` says what
@@ -48,7 +48,7 @@ pub(crate) fn deny() -> Result<(), Error> {
     process::step("advisories", || check(&["--disable-fetch", "advisories"]))
 }
 
-/// Whether there is a copy of the database of advisories, where cargo-deny keeps it.
+/// True if there is a copy of the database of advisories, where cargo-deny keeps it.
 fn has_database() -> bool {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(env::home_dir()?.join(".cargo")));
@@ -57,7 +57,7 @@ fn has_database() -> bool {
     copies.any(|copy| copy.path().join(".git").exists())
 }
 
-/// What has changed in the APIs since a commit, by the rules of semantic versions.
+/// Lists the changes of the APIs since a commit, by the rules of semantic versions.
 pub(crate) fn semver(args: &Baseline) -> Result<(), Error> {
     tool("semver-checks")?;
     let tag = git(&["describe", "--tags", "--abbrev=0"]);
@@ -94,7 +94,7 @@ fn before_this_branch() -> Result<String, Error> {
         })
 }
 
-/// What git answers; nothing if it has no answer.
+/// Git's answer; nothing if it has none.
 fn git(args: &[&str]) -> Option<String> {
     let mut git = Command::new("git");
     let output = process::capture(git.args(args).current_dir(process::root())).ok()?;
@@ -102,7 +102,7 @@ fn git(args: &[&str]) -> Option<String> {
     (output.status.success() && !answer.is_empty()).then_some(answer)
 }
 
-/// Whether what is published compiles with the oldest Rust that it promises.
+/// Checks that the published crates compile with the oldest Rust that they promise.
 pub(crate) fn msrv() -> Result<(), Error> {
     let toolchain = format!("+{MSRV}");
     let cargo = || {
@@ -130,7 +130,8 @@ pub(crate) fn msrv() -> Result<(), Error> {
     })
 }
 
-/// Whether what is published compiles without a warning with every set of its features, natively and for a browser.
+/// Checks that the published crates compile without a warning with every set of their features,
+/// natively and for a browser.
 pub(crate) fn powerset() -> Result<(), Error> {
     tool("hack")?;
     setup::components()?;

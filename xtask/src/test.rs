@@ -12,7 +12,7 @@ use crate::process::{self, Report};
 use crate::versions::{self, Browsers};
 use crate::{browsers, crates, e2e, purity, site, starters, web};
 
-/// What the last step is called.
+/// The name of the last step.
 const IN_BROWSERS: &str = "the tests in a browser";
 
 #[derive(clap::Args)]

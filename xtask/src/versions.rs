@@ -1,4 +1,4 @@
-//! What the tests were run with: the same sources pass with one browser and fail with another.
+//! The versions that the tests were run with: the same sources pass with one browser and fail with another.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::browsers::{CHROMIUM, FIREFOX};
 use crate::{process, setup};
 
-/// Whether the tests in browsers were run.
+/// The part that the tests in browsers had.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Browsers {
     Tested,
@@ -52,7 +52,7 @@ fn say(what: &str, version: Option<String>) {
     eprintln!("    {what:<16} {version}");
 }
 
-/// What a program says of itself in its first line.
+/// The first line in which a program says what it is.
 fn of(program: &mut Command) -> Option<String> {
     let output = process::capture(program.arg("--version")).ok()?;
     let text = String::from_utf8_lossy(&output.stdout);

@@ -9,7 +9,7 @@ use crate::browsers::{self, CHROMIUM, FIREFOX};
 use crate::error::Error;
 use crate::{process, setup, wasm};
 
-/// Which tests they are, for cargo: in each of these crates the target `web`.
+/// The tests, for cargo: in each of these crates the target `web`.
 pub(crate) const TESTS: &str = "-p hustings-outbox -p hustings-room -p hustings-transport-peerjs \
                                 -p hustings-poll-js --test web";
 

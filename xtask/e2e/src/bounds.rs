@@ -1,4 +1,4 @@
-//! How long something is waited for before it counts as failed.
+//! Bounds: the time after which something that is waited for counts as failed.
 //!
 //! Nothing is measured with these. What is fast on an idle machine takes many times as long on one
 //! that compiles beside it, so each is far above what is ever needed, and only a scenario that

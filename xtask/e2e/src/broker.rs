@@ -28,7 +28,7 @@ impl Broker {
         })
     }
 
-    /// Where it listens, or will again.
+    /// The port at which it listens, or will again.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port

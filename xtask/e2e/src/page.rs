@@ -1,4 +1,4 @@
-//! Where a page is, and how it says that it is ready.
+//! The address of a page, and its sign that it is ready.
 
 /// A page to open: its address, and what is true in it once its own code has run.
 #[derive(Debug, Clone)]

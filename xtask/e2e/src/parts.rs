@@ -1,11 +1,11 @@
-//! What has to be built before a scenario can run.
+//! The parts that have to be built before a scenario can run.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-/// Where the parts are that a scenario is played with. `cargo xtask test --browsers` builds them,
+/// The places of the parts that a scenario is played with. `cargo xtask test --browsers` builds them,
 /// and says so in these variables.
 #[derive(Debug, Clone)]
 pub struct Parts {
@@ -58,7 +58,7 @@ pub(crate) fn root() -> PathBuf {
     here.ancestors().nth(2).unwrap_or(here).to_owned()
 }
 
-/// Where the packages are that the tests have from npm.
+/// The folder of the packages that the tests have from npm.
 pub(crate) fn npm() -> PathBuf {
     root().join("transport-peerjs/tests/npm/node_modules")
 }

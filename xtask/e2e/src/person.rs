@@ -86,7 +86,7 @@ impl Person {
         })
     }
 
-    /// Who it is.
+    /// The person's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name

@@ -57,7 +57,7 @@ pub struct Poll<'w, M> {
     world: &'w World,
     /// Whoever has made it.
     pub owner: M,
-    /// Where others find it.
+    /// The link by which others find it.
     pub link: String,
 }
 

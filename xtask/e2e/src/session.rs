@@ -14,7 +14,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use crate::bounds::{ANSWER, SCRIPT};
 use crate::group::Group;
 
-/// How often a driver is started until it stays. It looks for a port that is free for IPv6, and
+/// The starts of a driver until it counts as failed. It looks for a port that is free for IPv6, and
 /// ends when the same one is taken for IPv4, which happens where many programs listen.
 const STARTS: usize = 5;
 

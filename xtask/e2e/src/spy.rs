@@ -1,4 +1,4 @@
-//! What the scenarios see and do behind the back of a page: `pages/spy.js`, from here.
+//! Things that the scenarios see and do behind the back of a page: `pages/spy.js`, from here.
 
 use std::time::Duration;
 
@@ -16,20 +16,20 @@ const LEAVE_ALONE: &str = "spy.made = spy.mostAlive = 0;
     spy.hurry(arg);
     window.began = performance.now()";
 
-/// What waiting for somebody who is not there has cost a page.
+/// The cost, for a page, of waiting for somebody who is not there.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Wait {
-    /// How long it was by the clock of the page, in milliseconds.
+    /// The time by the clock of the page, in milliseconds.
     pub millis: f64,
-    /// How many peer connections were made.
+    /// The peer connections that were made.
     pub made: u32,
     /// The most that were not closed at a time.
     pub most_alive: u32,
 }
 
 impl Tab {
-    /// How many peer connections the page has made.
+    /// The number of peer connections that the page has made.
     ///
     /// # Errors
     ///

@@ -16,10 +16,10 @@ use crate::bounds::{LOADED, SOON};
 use crate::page::Page;
 use crate::session::{At, Session};
 
-/// How often a page is asked whether it has come so far. Asking costs both of us some milliseconds.
+/// The pause before a page is asked again. Asking costs both of us some milliseconds.
 const EVERY: Duration = Duration::from_millis(50);
 
-/// Which document a tab shows: the moment that its navigation began, which no two documents have in
+/// The document that a tab shows: the moment that its navigation began, which no two have in
 /// common. The clock of a page may be made to run faster, this does not move.
 const DOCUMENT: &str = "performance.timeOrigin";
 
@@ -33,7 +33,7 @@ pub struct Tab {
     visited: Mutex<Vec<Page>>,
 }
 
-/// What became of a script.
+/// The end of a script.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Ran {

@@ -1,4 +1,4 @@
-//! What everybody in a scenario shares.
+//! The surroundings that everybody in a scenario shares.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -91,7 +91,7 @@ impl World {
         fs::read_to_string(&file).with_context(|| file.display().to_string())
     }
 
-    /// Where the picture of this name belongs, which is kept whether the scenario fails or not:
+    /// The file for the picture of this name, which is kept whether the scenario fails or not:
     /// `target/e2e/pictures`.
     ///
     /// # Errors

@@ -18,10 +18,10 @@ use wasm_bindgen::JsError;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen_futures::spawn_local;
 
-/// What is sent behind a stream, and comes back when all of it has come.
+/// The message behind a stream, which comes back when all of it has come.
 const END: &[u8] = b"end";
 
-/// What a message begins with that is to come back.
+/// The beginning of a message that is to come back.
 const ECHO: &[u8] = b"{\"echo\"";
 
 /// One address on PeerJS's network.
@@ -68,7 +68,7 @@ impl Bare {
         self.address.to_string()
     }
 
-    /// Whether others can dial it.
+    /// True once others can dial it.
     #[wasm_bindgen(getter)]
     #[must_use]
     pub fn registered(&self) -> bool {

@@ -22,13 +22,13 @@ mod measure {
     use serde::Deserialize;
     use serde_json::json;
 
-    /// How often each of the two is measured.
+    /// The rounds in which each of the two is measured.
     const ROUNDS: usize = 15;
 
-    /// How many messages go there and back in a round.
+    /// The messages that go there and back in a round.
     const ROUND_TRIPS: u32 = 1_000;
 
-    /// How many go in one direction: less than what either of them would wait with.
+    /// The messages in one direction: fewer than either of them would wait with.
     const MESSAGES: u32 = 20_000;
 
     #[derive(Debug, Deserialize)]

@@ -1,4 +1,4 @@
-//! What axe finds in each view: light and dark, on a phone and on a desktop.
+//! The findings of axe in each view: light and dark, on a phone and on a desktop.
 
 use hustings_e2e::bounds::SOON;
 use hustings_e2e::{World, scenario};

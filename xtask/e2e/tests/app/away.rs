@@ -7,13 +7,13 @@ use hustings_e2e::scenario;
 
 use crate::member::{Poll, QUESTION, result};
 
-/// How much faster the clock of the page runs that waits for an hour.
+/// The speed of the clock of the page that waits for an hour.
 const SPEED: u32 = 120;
 
 /// By that clock.
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// How often it has to be tried meanwhile, at least.
+/// The least number of tries meanwhile.
 const ATTEMPTS: u32 = 30;
 
 /// The most peer connections that waiting may hold at a time. Chromium allows a page about 500, the

@@ -12,10 +12,10 @@ use crate::screen;
 /// A poll by what people see and click on.
 pub(crate) type Poll<'w> = hustings_e2e::Poll<'w, Member>;
 
-/// What is asked.
+/// The question.
 pub(crate) const QUESTION: &str = "Where do we eat on Friday?";
 
-/// What somebody looks at the app on.
+/// The screen that somebody has before them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Device {
     Desktop,
@@ -29,7 +29,7 @@ pub(crate) struct Member {
     device: Device,
 }
 
-/// What is seen of a poll in which nothing is pending: each option with its votes.
+/// A poll in which nothing is pending, as it is seen: each option with its votes.
 pub(crate) fn result(votes: &[(&str, u64)]) -> Value {
     json!({ "votes": votes, "pending": false })
 }

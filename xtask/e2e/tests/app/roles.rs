@@ -1,4 +1,4 @@
-//! Who may do what.
+//! Roles, and the rights that they give.
 
 use hustings_e2e::bounds::SOON;
 use hustings_e2e::scenario;

@@ -1,4 +1,4 @@
-//! How what is on the page is found: by what people read, or have read to them.
+//! Finding things on the page: by the words that people read, or have read to them.
 
 use hustings_e2e::Page;
 
@@ -8,7 +8,7 @@ pub(crate) fn app(url: &str) -> Page {
     Page::new(url, "document.querySelector('main') !== null")
 }
 
-/// What the page shows, in the page.
+/// A script in the page that reads what it shows.
 pub(crate) const SCRIPT: &str = include_str!("screen.js");
 
 /// A button by its text.
@@ -28,7 +28,7 @@ pub(crate) fn option(label: &str) -> String {
     format!("//form//li//label[input][normalize-space()='{label}']")
 }
 
-/// What sends the vote, the first or another.
+/// The button that sends the vote, the first or another.
 pub(crate) const VOTE: &str =
     "//button[normalize-space()='Vote' or normalize-space()='Change vote']";
 
@@ -37,5 +37,5 @@ pub(crate) fn role(of: &str, role: &str) -> String {
     format!("//select[@aria-label='Role of {of}']/option[normalize-space()='{role}']")
 }
 
-/// What shows the code to scan, or folds it away.
+/// The button that shows the code to scan, or folds it away.
 pub(crate) const QR_CODE: &str = "//summary[normalize-space()='Show as QR code']";

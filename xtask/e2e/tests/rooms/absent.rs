@@ -7,20 +7,20 @@ use hustings_e2e::scenario;
 
 use crate::member::{Poll, result};
 
-/// How much faster the clock of the page runs that waits.
+/// The speed of the clock of the page that waits.
 const SPEED: u32 = 60;
 
-/// How long the owner is away, by that clock.
+/// The time for which the owner is away, by that clock.
 const AWAY: Duration = Duration::from_secs(30 * 60);
 
-/// How often it has to be tried meanwhile, at least.
+/// The least number of tries meanwhile.
 const ATTEMPTS: u32 = 30;
 
 /// The most peer connections that waiting may hold at a time. Chromium allows a page about 500, the
 /// closed ones that it has not collected among them.
 const A_FEW: u32 = 2;
 
-/// How many milliseconds of waiting, at least, there have to be for each that is made: the wait
+/// The least milliseconds of waiting for each that is made: the wait
 /// between two attempts is 15 s on average, and a signalling server says after 5 s that nobody is
 /// there. A machine that is slow makes fewer.
 const EACH: f64 = 10_000.0;

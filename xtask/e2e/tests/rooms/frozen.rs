@@ -1,13 +1,13 @@
 //! Those who are stopped for a while, as by a lid that is shut, and go on.
 //!
-//! How long that is the other side says, not a clock: until it wonders, or until it has given up.
+//! The other side, not a clock, says when: once it wonders, or once it has given up.
 
 use hustings_e2e::bounds::{BACK, NOTICED, SOON};
 use hustings_e2e::scenario;
 
 use crate::member::{Poll, result};
 
-/// How long somebody is frozen.
+/// The time for which somebody is frozen.
 #[derive(Debug, Clone, Copy)]
 enum Until {
     /// The other side has noticed the silence, and hopes.

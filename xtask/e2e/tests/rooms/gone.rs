@@ -9,7 +9,7 @@ use hustings_e2e::{Tab, scenario};
 
 use crate::member::Poll;
 
-/// How many tabs are closed.
+/// The number of tabs that are closed.
 const ROUNDS: usize = 4;
 
 /// A connection was closed by the other side.
@@ -102,7 +102,7 @@ async fn forget(tab: &Tab) -> anyhow::Result<()> {
     tab.run("spy.log.length = 0").await
 }
 
-/// What the browser had said of the connection before the room told its first event of this kind.
+/// The browser's word on the connection before the room told its first event of this kind.
 async fn signs_before(tab: &Tab, kind: &str) -> anyhow::Result<Vec<String>> {
     let signs = "const [kind, ...signs] = arg;
         const log = spy.log.map(([, what]) => what);
@@ -111,7 +111,7 @@ async fn signs_before(tab: &Tab, kind: &str) -> anyhow::Result<Vec<String>> {
     tab.run_with(signs, [kind, CLOSED, GIVEN_UP]).await
 }
 
-/// How long after a tab was closed the first event of this kind was told, by the clock of the
+/// The time from the closing of a tab to the first event of this kind, by the clock of the
 /// pages. The tab beside the closed one has the moment.
 async fn time_until(tab: &Tab, kind: &str, beside: &Tab) -> anyhow::Result<Duration> {
     let left: u64 = beside

@@ -10,20 +10,20 @@ use crate::member::{begin_with, result};
 
 const MIB: usize = 1024 * 1024;
 
-/// How much is kept for a link (`WireLimits::max_queued_bytes`).
+/// The most that is kept for a link (`WireLimits::max_queued_bytes`).
 const QUEUED: usize = 4 * MIB;
 
-/// How much of it is in the channel's own buffer (`WireLimits::channel_high_water`).
+/// The part of it in the channel's own buffer (`WireLimits::channel_high_water`).
 const BUFFERED: usize = 2 * MIB;
 
 /// Messages on top of that: the one that crosses the mark, and one for each second that the channel
 /// stands still, for as long as it takes to give it up.
 const NUDGES: usize = 32;
 
-/// How much is to be queued for one who does not read.
+/// The amount to be queued for one who does not read.
 const AT_LEAST: usize = 16 * MIB;
 
-/// What comes on top of a queue: the snapshot, what a browser has on its way, pages of memory that
+/// The bytes on top of a queue: the snapshot, what a browser has on its way, pages of memory that
 /// are not full.
 const SLACK: usize = 2 * MIB;
 

@@ -21,7 +21,7 @@ fn tea_or_coffee() -> Value {
     json!({ "title": "Tea or coffee?", "options": ["Tea", "Coffee"] })
 }
 
-/// What is seen of a poll in which nothing is pending: the votes of each option, and at which
+/// A poll in which nothing is pending, as it is seen: the votes of each option, and at which
 /// revision.
 pub(crate) fn result(votes: &[u64], revision: u64) -> Value {
     json!({ "votes": votes, "revision": revision, "pending": 0 })

@@ -1,4 +1,4 @@
-//! What the library is for: two people in a poll, and no vote lost or counted twice.
+//! The library's purpose: two people in a poll, and no vote lost or counted twice.
 
 use hustings_e2e::bounds::{BACK, NOTICED, SOON};
 use hustings_e2e::{TakesPart, scenario};
