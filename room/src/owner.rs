@@ -40,8 +40,8 @@ pub struct Owner {
     rng: ChaCha20Rng,
     sequencer: Sequencer,
     links: Links,
-    /// True while the journal may be an old copy of itself: it was restored, and nobody has told of a
-    /// later revision yet.
+    /// True while the journal may be an old copy of itself: it was restored, and nobody has told of
+    /// a later revision yet.
     may_be_old: bool,
     outputs: VecDeque<Output>,
 }
@@ -205,8 +205,8 @@ impl Owner {
     /// A blocked link is writable again.
     ///
     /// A frame that is sent now may find no room again, and is then owed again. But the first one
-    /// finds room, so each time less is owed. The poll comes before the answers: a participant that hears
-    /// of its vote's end before it has the poll with the vote would show a poll without it.
+    /// finds room, so each time less is owed. The poll comes before the answers: a participant that
+    /// hears of its vote's end before it has the poll with the vote would show a poll without it.
     pub(crate) fn handle_writable(&mut self, link: LinkId) {
         let Some(owed) = self.links.unblock(link) else {
             return;
@@ -387,8 +387,8 @@ impl Owner {
         self.send_frame(link, message.encode(), About::Nothing);
     }
 
-    /// Sends a frame; if the link is blocked, it is owed the content instead. A link that is owed more
-    /// answers than the protocol allows is closed.
+    /// Sends a frame; if the link is blocked, it is owed the content instead. A link that is owed
+    /// more answers than the protocol allows is closed.
     fn send_frame(&mut self, link: LinkId, frame: Bytes, about: About) {
         let Some(owed) = self.links.get_mut(link).and_then(|it| it.owed.as_mut()) else {
             self.outputs.push_back(Output::Send { link, frame });

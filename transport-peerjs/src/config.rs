@@ -195,8 +195,8 @@ impl Token {
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Token`] unless it has 1 to 128 characters of `A-Z a-z 0-9 - _ . ~`: PeerJS does
-    /// not escape tokens in its URL.
+    /// [`ConfigError::Token`] unless it has 1 to 128 characters of `A-Z a-z 0-9 - _ . ~`: PeerJS
+    /// does not escape tokens in its URL.
     pub fn new(text: impl Into<String>) -> Result<Self, ConfigError> {
         let text = text.into();
         if text.len() <= Self::MAX_LEN && is_url_safe(&text) {

@@ -26,9 +26,9 @@ pub(crate) fn published() -> impl Iterator<Item = &'static str> {
 
 /// Packages all of them, and builds each from the packages alone.
 ///
-/// `cargo package` would build them, too. But what an earlier run has unpacked and built of the crates that a crate
-/// depends on it takes for what it has just packed, because the version is the same, or, in a target folder of its
-/// own, it builds every dependency anew.
+/// `cargo package` would build them, too. But what an earlier run has unpacked and built of the
+/// crates that a crate depends on it takes for what it has just packed, because the version is the
+/// same, or, in a target folder of its own, it builds every dependency anew.
 pub(crate) fn check() -> Result<(), Error> {
     let mut package = process::cargo(["package", "--no-verify", "--allow-dirty", "--quiet"]);
     package.args(published());

@@ -1,4 +1,5 @@
-//! Chores before a release, each with a tool that is installed if it is missing: `cargo xtask deny`, `semver`,
+//! Chores before a release, each with a tool that is installed if it is missing: `cargo xtask
+//! deny`, `semver`,
 //! `msrv` and `powerset`.
 
 use std::path::PathBuf;
@@ -22,8 +23,8 @@ const MSRV: &str = env!("CARGO_PKG_RUST_VERSION");
 /// The time that rustup may take for a toolchain.
 const RUSTUP_TIME: Duration = Duration::from_secs(300);
 
-/// Licences, sources and duplicates of all dependencies, and what is known against them: `deny.toml` says what
-/// they may be.
+/// Licences, sources and duplicates of all dependencies, and what is known against them:
+/// `deny.toml` says what they may be.
 pub(crate) fn deny() -> Result<(), Error> {
     tool("deny")?;
     let check = |what: &[&str]| {

@@ -1,4 +1,5 @@
-//! The versions that the tests were run with: the same sources pass with one browser and fail with another.
+//! The versions that the tests were run with: the same sources pass with one browser and fail with
+//! another.
 
 use std::fs;
 use std::path::PathBuf;

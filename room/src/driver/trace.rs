@@ -1,9 +1,9 @@
-//! Diagnostics of a driver, for whoever looks for the cause of something: with the feature `tracing`
-//! they go to the application's subscriber, without it there is no code at all.
+//! Diagnostics of a driver, for whoever looks for the cause of something: with the feature
+//! `tracing` they go to the application's subscriber, without it there is no code at all.
 //!
-//! A link is a span, from its dial or its coming up to its end. Ids are shortened to what tells them
-//! apart in a log, and nothing is said of what somebody asked for: no choice, text, token or key, and of
-//! a peer's fault the code alone, because its sentence may repeat what the peer sent.
+//! A link is a span, from its dial or its coming up to its end. Ids are shortened to what tells
+//! them apart in a log, and nothing is said of what somebody asked for: no choice, text, token or
+//! key, and of a peer's fault the code alone, because its sentence may repeat what the peer sent.
 
 #[cfg(not(feature = "tracing"))]
 pub(super) use disabled::Trace;

@@ -149,7 +149,8 @@ impl Host {
         }
         let owner = self.owners.get(&hello.poll_id);
         if owner.is_some_and(|owner| owner.is_device(hello.peer_id, hello.device)) {
-            // A list of peers that begins with this device is a complete one: it cannot be in it twice.
+            // A list of peers that begins with this device is a complete one: it cannot be in it
+            // twice.
             let message = "this device hosts the poll, so it cannot join it as well";
             let rejection = Rejection::new(ErrorCode::HandshakeFailed, message);
             return self.turn_away(link, Some(hello.poll_id), rejection);

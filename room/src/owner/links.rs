@@ -43,8 +43,8 @@ impl Session {
 /// and goings one list, and a device has at most `WINDOW` commands without an outcome.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Owed {
-    /// The `ack` or `error` of each command once, at most [`WINDOW`] of them: a device that has more
-    /// unanswered does not keep to the protocol.
+    /// The `ack` or `error` of each command once, at most [`WINDOW`] of them: a device that has
+    /// more unanswered does not keep to the protocol.
     pub(crate) answers: Vec<(CommandId, Bytes)>,
     pub(crate) presence: bool,
     pub(crate) state: bool,

@@ -105,10 +105,10 @@ impl Owner {
 
     /// Checks a peer's claim of what it has seen; one that cannot be true closes its link.
     ///
-    /// A later revision of this very journal than it has now can have been seen if the journal is an
-    /// old copy. Then a new epoch begins, because the next numbers will stand for other commands than
-    /// they did before. That happens at most once after a restore: the numbers given out in this life
-    /// are known, and nobody has seen more of them.
+    /// A later revision of this very journal than it has now can have been seen if the journal is
+    /// an old copy. Then a new epoch begins, because the next numbers will stand for other commands
+    /// than they did before. That happens at most once after a restore: the numbers given out in
+    /// this life are known, and nobody has seen more of them.
     pub(super) fn is_possible(&mut self, link: LinkId, known: Option<(Epoch, Revision)>) -> bool {
         let have = self.sequencer.revision;
         let Some((epoch, seen)) = known else {

@@ -30,8 +30,8 @@ pub(crate) struct InFlight {
 impl InFlight {
     /// The outbox from its stored data.
     pub(crate) fn restore(stored: StoredOutbox) -> Result<Self, RestoreError> {
-        // A command that an earlier build took is sent even if this one would not take it: the owner
-        // answers, and then it is settled.
+        // A command that an earlier build took is sent even if this one would not take it: the
+        // owner answers, and then it is settled.
         let limits = &Limits::unbounded();
         let mut in_flight = Self {
             next_seq: stored.next_seq,

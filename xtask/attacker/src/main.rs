@@ -1,8 +1,8 @@
 //! A signalling server that attacks those who use it, for the tests in a browser.
 //!
-//! It stands before an honest one (`hustings-attacker --broker 9000`) and sees and changes everything that
-//! goes by, as whoever runs a signalling server can. The path by which somebody comes to it says
-//! what is done to them:
+//! It stands before an honest one (`hustings-attacker --broker 9000`) and sees and changes
+//! everything that goes by, as whoever runs a signalling server can. The path by which somebody
+//! comes to it says what is done to them:
 //!
 //! - `/impostor/<seen>/<real>/`: whoever they take for the peer `seen` is the peer `real`. What
 //!   they send to `seen` goes to `real`, and what comes from `real` comes in the name of `seen`.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-/// The places of the parts that a scenario is played with. `cargo xtask test --browsers` builds them,
-/// and says so in these variables.
+/// The places of the parts that a scenario is played with. `cargo xtask test --browsers` builds
+/// them, and says so in these variables.
 #[derive(Debug, Clone)]
 pub struct Parts {
     /// The signalling server: `HUSTINGS_E2E_BROKER`.
