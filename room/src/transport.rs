@@ -10,12 +10,16 @@ use hustings_protocol::Address;
 
 use crate::{ChannelBinding, DownReason, LinkId};
 
+#[cfg(feature = "contract")]
+pub mod contract;
+
 /// A network that carries whole frames, in order, over links that can fail.
 ///
 /// # Contract
 ///
 /// - A frame is one message. It arrives whole or not at all, in the order of its link, at most
 ///   once.
+/// - No method blocks, and no method calls back: everything that happens is a
 ///   [`TransportEvent`] of [`poll_event`](Transport::poll_event).
 /// - Every link that was dialled or that came [`LinkUp`](TransportEvent::LinkUp) ends with exactly
 ///   one [`LinkDown`](TransportEvent::LinkDown), unless this side hung up: after
@@ -25,6 +29,8 @@ use crate::{ChannelBinding, DownReason, LinkId};
 ///   room again. Below the bound a frame of any size is taken whole.
 /// - The events, frames and dials of one address belong to one `Transport`. Dropping it closes
 ///   every link.
+///
+/// The suite of the feature `contract` holds a transport to this.
 pub trait Transport {
     /// Begins to dial `to`. Ends in `LinkUp` or `LinkDown` of `link`, which the caller made with
     /// [`LinkId::dialled`] and never uses again.

@@ -1,4 +1,5 @@
-//! Dialling, order, bounds and good endings.
+//! Dialling, order, bounds and good endings, to the millisecond and the byte. The part that is
+//! every transport's is in `contract.rs`.
 
 mod common;
 
@@ -195,27 +196,6 @@ fn a_queue_is_bounded_and_says_when_it_has_drained() {
 }
 
 #[test]
-fn up_to_the_limit_a_frame_of_any_size_is_taken() {
-    let mut pair = Pair::connected();
-    pair.network.set_queue_limit(8);
-    pair.send(0..1);
-    let large = Bytes::from_static(&[0; 1_000]);
-    assert_eq!(
-        pair.network.send(pair.a, LINK, large, pair.now),
-        SendOutcome::Queued
-    );
-    assert_eq!(
-        pair.network.send(pair.a, LINK, Bytes::new(), pair.now),
-        SendOutcome::Blocked
-    );
-    assert_eq!(pair.run().len(), 3);
-    assert_eq!(
-        pair.network.send(pair.a, LINK, Bytes::new(), pair.now),
-        SendOutcome::Queued
-    );
-}
-
-#[test]
 fn empty_frames_count_too() {
     let mut pair = Pair::connected();
     pair.network.set_queue_limit(1);
@@ -232,72 +212,12 @@ fn empty_frames_count_too() {
 }
 
 #[test]
-fn a_broadcast_leaves_one_out_and_names_the_links_that_are_full() {
-    let mut pair = Pair::connected();
-    let [second, third] = [2, 3].map(LinkId::dialled);
-    pair.network.dial(pair.a, second, &address(2), pair.now);
-    pair.network.dial(pair.a, third, &address(2), pair.now);
-    pair.run();
-    pair.network.set_queue_limit(4);
-    pair.send(0..1);
-    let (mut full, links) = (Vec::new(), [LINK, second, third, LinkId::dialled(4)]);
-    pair.network
-        .broadcast(pair.a, &links, Some(third), &frame(1), &mut full, pair.now);
-    assert_eq!(full, [LINK]);
-    let arrived = [(ACCEPTED, 0), (LinkId::accepted(2), 1)];
-    let mut events = pair.pass(10);
-    events.retain(|(endpoint, _)| *endpoint == pair.b);
-    assert_eq!(
-        events,
-        arrived.map(|(link, n)| (pair.b, frame_event(link, n)))
-    );
-}
-
-#[test]
-fn a_hangup_delivers_what_was_sent_and_is_then_silent_here() {
-    let mut pair = Pair::connected();
-    pair.send(0..2);
-    assert_eq!(pair.answer(9), SendOutcome::Queued);
-    pair.network.hangup(pair.a, LINK, pair.now);
-    assert_eq!(
-        pair.network.send(pair.a, LINK, frame(3), pair.now),
-        SendOutcome::Gone
-    );
-    let expected = [
-        frame_event(ACCEPTED, 0),
-        frame_event(ACCEPTED, 1),
-        closed(ACCEPTED),
-    ];
-    assert_eq!(pair.run(), expected.map(|event| (pair.b, event)));
-    assert_eq!(pair.answer(10), SendOutcome::Gone);
-}
-
-#[test]
 fn a_hangup_takes_back_what_was_delivered_and_not_taken() {
     let mut pair = Pair::with_latency(Latency::ZERO);
     pair.connect();
     assert_eq!(pair.answer(0), SendOutcome::Queued);
     pair.network.hangup(pair.a, LINK, pair.now);
     assert_eq!(pair.run(), [(pair.b, closed(ACCEPTED))]);
-}
-
-#[test]
-fn two_hangups_that_cross_are_silent_at_both_ends() {
-    let mut pair = Pair::connected();
-    pair.network.hangup(pair.a, LINK, pair.now);
-    pair.network.hangup(pair.b, ACCEPTED, pair.now);
-    assert!(pair.run().is_empty());
-    assert_eq!(pair.network.next_at(), None);
-}
-
-#[test]
-fn a_dial_that_was_hung_up_is_silent_here_and_short_there() {
-    let mut pair = Pair::new();
-    pair.network.dial(pair.a, LINK, &address(2), pair.now);
-    pair.network.hangup(pair.a, LINK, pair.now);
-    let events = pair.run();
-    assert!(is_up(&events[0].1, ACCEPTED));
-    assert_eq!(events[1..], [(pair.b, closed(ACCEPTED))]);
 }
 
 #[test]
