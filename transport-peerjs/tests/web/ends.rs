@@ -1,8 +1,9 @@
-//! Links that end, and links that do not come up.
+//! Links that have ended or did not come up, and the traces that they leave. The ends that every
+//! transport has are in `contract`.
 
 use std::time::Duration;
 
-use hustings_room::transport::{SendOutcome, Transport, TransportEvent};
+use hustings_room::transport::{Transport, TransportEvent};
 use hustings_room::{DownReason, LinkId};
 use hustings_transport_peerjs::wire::RegistrationState;
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -11,33 +12,12 @@ use crate::page;
 use crate::side::{Pair, SOON, Side, config, owner, participant, registered, sleep, token, within};
 
 #[wasm_bindgen_test]
-async fn a_hang_up_is_told_to_the_other_side_alone() {
+async fn a_hang_up_leaves_nothing_at_either_side() {
     let mut pair = Pair::linked().await;
     pair.dialler.transport.hangup(pair.out);
-    let sent = pair.dialler.transport.send(pair.out, "too late".into());
-    assert_eq!(sent, SendOutcome::Gone);
     assert_eq!(pair.acceptor.down().await, DownReason::ClosedByPeer);
-    let sent = pair.acceptor.transport.send(pair.inn, "too late".into());
-    assert_eq!(sent, SendOutcome::Gone);
-    pair.dialler.stays_quiet(Duration::from_millis(200)).await;
     assert_eq!(pair.dialler.transport.status().connections(), 0);
     assert_eq!(pair.acceptor.transport.status().connections(), 0);
-}
-
-#[wasm_bindgen_test]
-async fn a_hang_up_sends_what_waits_first() {
-    // Less than the channel holds, and more.
-    for frames in [1, 5, 50, 100, 200] {
-        let mut pair = Pair::linked().await;
-        for _ in 0..frames {
-            pair.dialler.send(pair.out, "x".repeat(10_000));
-        }
-        pair.dialler.transport.hangup(pair.out);
-        for _ in 0..frames {
-            assert_eq!(pair.acceptor.frame().await.len(), 10_000);
-        }
-        assert_eq!(pair.acceptor.down().await, DownReason::ClosedByPeer);
-    }
 }
 
 #[wasm_bindgen_test]

@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod attacker;
+mod contract;
 mod ends;
 mod js_client;
 mod links;
