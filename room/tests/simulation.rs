@@ -42,7 +42,7 @@ fn random_schedules_keep_every_guarantee() {
             |(seed, steps)| {
                 run(&Plan::new(seed, steps)).map(drop).map_err(|violation| {
                     TestCaseError::fail(format!(
-                        "{violation}\nreplay: cargo xtask sim --seed {seed} --steps {steps}"
+                        "replay: cargo xtask sim --seed {seed} --steps {steps}\n{violation}"
                     ))
                 })
             },
@@ -77,6 +77,8 @@ fn the_schedules_reach_what_they_should() {
         rejected,
         resent,
         crashes,
+        torn,
+        failed,
         links,
         snapshots,
         blocked,
@@ -86,6 +88,8 @@ fn the_schedules_reach_what_they_should() {
         ("rejected", rejected),
         ("resent", resent),
         ("crashes", crashes),
+        ("torn", torn),
+        ("failed", failed),
         ("links", links),
         ("snapshots", snapshots),
         ("blocked", blocked),

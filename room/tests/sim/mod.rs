@@ -1,11 +1,18 @@
 //! A seeded world of one owner and several participants over the in-memory network, in which
 //! processes crash at every boundary between them and the outside.
 //!
-//! [`world`] is the simulator: it does for real machines, stores and a virtual network what a driver
-//! does, and breaks things. [`oracle`] watches what becomes durable, what is sent and what is told,
-//! knows nothing of how it comes about, and says which guarantee is broken.
+//! The drivers are the real ones, on one thread and in virtual time. [`world`] is the schedule:
+//! the things that people do, and those that break. Between each driver and the outside stand a
+//! [`disk`] and a [`tap`], where a process can be ended, and where everything is seen that becomes
+//! durable or is sent; [`process`] ends it, and looks at it after each of its steps. They all meet
+//! in the [`scene`]. [`oracle`] is told, knows nothing of how it comes about, and says which
+//! guarantee is broken.
 
+mod disk;
 mod oracle;
+mod process;
+mod scene;
+mod tap;
 mod world;
 
 use std::fmt;
@@ -22,7 +29,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// How many steps a full schedule has.
+    /// The steps of a full schedule.
     pub(crate) const STEPS: usize = 120;
 
     pub(crate) fn new(seed: u64, steps: usize) -> Self {
@@ -35,11 +42,12 @@ impl Plan {
     }
 }
 
-/// A bug on purpose, to see that it is caught.
+/// A bug on purpose, to see that it is caught: a disk or a network that does not do what it says,
+/// which looks from outside like a driver that does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Plant {
-    /// What a batch sends leaves before it is durable.
-    SendBeforeCommit,
+    /// A commit is answered before it is durable.
+    AnswerBeforeCommit,
     /// A restarted owner has forgotten what it answered.
     ForgetReceipts,
     /// A participant forgets a command when it has been sent.
@@ -48,22 +56,25 @@ pub(crate) enum Plant {
     TearReceipts,
     /// A participant's last command is missing after a restart.
     LoseQueued,
+    /// Commits that must survive a loss of power do not.
+    WriteRelaxed,
     /// A relay to one of the others is lost on a link that goes on.
     DropRelay,
 }
 
 impl Plant {
-    pub(crate) const ALL: [Self; 6] = [
-        Self::SendBeforeCommit,
+    pub(crate) const ALL: [Self; 7] = [
+        Self::AnswerBeforeCommit,
         Self::ForgetReceipts,
         Self::SettleWhenSent,
         Self::TearReceipts,
         Self::LoseQueued,
+        Self::WriteRelaxed,
         Self::DropRelay,
     ];
 }
 
-/// What happened in a schedule that kept every guarantee.
+/// Counts of what happened in a schedule that kept every guarantee.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Report {
     /// A hash over everything that happened.
@@ -72,6 +83,10 @@ pub(crate) struct Report {
     pub(crate) rejected: u64,
     pub(crate) resent: u64,
     pub(crate) crashes: u64,
+    /// Crashes at a boundary: around a commit, or between it and what follows it.
+    pub(crate) torn: u64,
+    /// Commits that failed.
+    pub(crate) failed: u64,
     pub(crate) links: u64,
     pub(crate) snapshots: u64,
     pub(crate) blocked: u64,
@@ -83,6 +98,8 @@ impl Report {
         self.rejected += other.rejected;
         self.resent += other.resent;
         self.crashes += other.crashes;
+        self.torn += other.torn;
+        self.failed += other.failed;
         self.links += other.links;
         self.snapshots += other.snapshots;
         self.blocked += other.blocked;
@@ -92,7 +109,7 @@ impl Report {
 /// A broken guarantee.
 #[derive(Debug)]
 pub(crate) struct Violation {
-    /// Which, by its number in the design.
+    /// Its number in the design.
     pub(crate) guarantee: u8,
     pub(crate) what: String,
 }

@@ -1,147 +1,270 @@
-//! What has to be true, whatever happens.
+//! The guarantees: true at every step, whatever happens.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use bytes::Bytes;
 use hustings_protocol::{
-    CommandId, DeviceId, Epoch, ErrorCode, Limits, Message, Outcome, PeerId, Poll, Receipt,
-    Revision, Seq,
+    CommandId, DeviceId, Epoch, ErrorCode, Limits, Message, Outcome, PeerId, Poll, Revision, Seq,
+    StoredJournal, StoredLog, StoredOutbox,
 };
-use hustings_room::{CommandState, Event, Owner, Participant, Persist, Record};
+use hustings_room::{CommandState, Connection, Event, Pending};
 
 use super::{Report, Violation, hold};
 
 /// The fold of everything that has become durable at the owner, and the outbox of everybody else.
 pub(crate) struct Oracle {
     limits: Limits,
-    poll: Poll,
+    /// The poll after everything that is durable, from the first snapshot on.
+    poll: Option<Poll>,
+    epoch: Option<Epoch>,
     /// The poll at each revision, as bytes.
     states: Vec<Vec<u8>>,
-    applied: BTreeSet<CommandId>,
+    /// The update that made each revision after the first.
+    updates: Vec<Bytes>,
+    /// The last snapshot of the journal.
+    snapshot: Option<Revision>,
+    applied: BTreeMap<CommandId, Revision>,
     last_seq: BTreeMap<(PeerId, DeviceId), Seq>,
     outcomes: BTreeMap<CommandId, Outcome>,
+    /// Commands that somebody was told are durable.
+    promised: BTreeSet<CommandId>,
     slots: Vec<Watched>,
     pub(crate) report: Report,
 }
 
-/// What is known of one participant.
+/// The oracle's knowledge of one process.
 #[derive(Default)]
 struct Watched {
+    /// The entries of its outbox.
     pending: BTreeMap<Seq, CommandId>,
+    next_seq: Option<Seq>,
     told: BTreeSet<CommandId>,
     sent: BTreeSet<CommandId>,
     /// Of the present process.
     revision: Option<Revision>,
 }
 
+/// The sight of a room, through its handle.
+pub(crate) struct View {
+    pub(crate) pending: Vec<Pending>,
+    pub(crate) revision: Option<Revision>,
+    pub(crate) confirmed: Option<Arc<Poll>>,
+    /// True while no commit is under way.
+    pub(crate) is_settled: bool,
+}
+
 fn bytes(poll: &Poll) -> Vec<u8> {
     poll.encode_state(Revision::ZERO, Epoch::new(0)).to_vec()
 }
 
+fn index(revision: Revision) -> usize {
+    usize::try_from(revision.get()).unwrap_or(usize::MAX)
+}
+
 impl Oracle {
-    pub(crate) fn new(poll: Poll, slots: usize) -> Self {
+    pub(crate) fn new(slots: usize) -> Self {
         Self {
             limits: Limits::default(),
-            states: vec![bytes(&poll)],
-            poll,
-            applied: BTreeSet::new(),
+            poll: None,
+            epoch: None,
+            states: Vec::new(),
+            updates: Vec::new(),
+            snapshot: None,
+            applied: BTreeMap::new(),
             last_seq: BTreeMap::new(),
             outcomes: BTreeMap::new(),
+            promised: BTreeSet::new(),
             slots: (0..slots).map(|_| Watched::default()).collect(),
             report: Report::default(),
         }
     }
 
-    /// Records have become durable.
-    pub(crate) fn committed(&mut self, slot: usize, persist: &Persist) -> Result<(), Violation> {
-        match &persist.record {
-            Record::JournalUpdate {
-                revision,
-                frame,
-                receipt,
-                ..
-            } => {
-                hold!(
-                    4,
-                    revision.get() == self.states.len() as u64,
-                    "revision {revision} follows {}",
-                    self.states.len() - 1
-                );
-                let message = Message::decode(frame, &self.limits);
-                let Ok(Message::Update(update)) = message else {
-                    hold!(5, false, "the journal has {message:?}");
-                    return Ok(());
-                };
-                let numbered = &update.numbered;
-                hold!(
-                    1,
-                    self.applied.insert(numbered.command_id),
-                    "{} took effect twice",
-                    numbered.command_id
-                );
-                let device = (update.author, update.device);
-                let before = self.last_seq.insert(device, numbered.seq);
-                hold!(
-                    7,
-                    before.is_none_or(|before| before < numbered.seq),
-                    "{} of {device:?} came after {before:?}",
-                    numbered.seq
-                );
-                let applied = self
-                    .poll
-                    .apply(update.author, &numbered.command, &self.limits);
-                hold!(
-                    8,
-                    applied.is_ok(),
-                    "the journal has a refused command: {applied:?}"
-                );
-                self.states.push(bytes(&self.poll));
-                self.report.applied += 1;
-                self.answered(receipt)?;
+    // What becomes durable.
+
+    /// The owner's journal has become this, in the midst of a commit or at its end.
+    pub(crate) fn journal_grows(&mut self, journal: &StoredJournal) -> Result<(), Violation> {
+        let (at, snapshot) = &journal.log.snapshot;
+        if self.snapshot != Some(*at) {
+            let state = Message::decode(snapshot, &self.limits);
+            let Ok(Message::PollState(state)) = state else {
+                hold!(5, false, "the journal's snapshot is {state:?}");
+                return Ok(());
+            };
+            if self.poll.is_none() {
+                self.states.push(bytes(&state.poll));
+                self.poll = Some(state.poll.clone());
+                self.epoch = Some(state.epoch);
             }
-            Record::JournalRejection { receipt, .. } => self.answered(receipt)?,
-            Record::Queued { seq, frame } => {
-                let message = Message::decode(frame, &self.limits);
-                let Ok(Message::Command(numbered)) = message else {
-                    hold!(6, false, "the outbox has {message:?}");
-                    return Ok(());
-                };
-                self.slots[slot].pending.insert(*seq, numbered.command_id);
+            hold!(
+                4,
+                self.epoch == Some(state.epoch),
+                "the journal began anew, as {}",
+                state.epoch
+            );
+            hold!(
+                4,
+                self.snapshot < Some(*at),
+                "the snapshot at {at} follows {:?}",
+                self.snapshot
+            );
+        }
+        for (revision, frame) in &journal.log.tail {
+            match self.updates.get(index(*revision) - 1) {
+                Some(known) => hold!(5, known == frame, "the update {revision} has changed"),
+                None => self.update_is(*revision, frame)?,
             }
-            Record::Settled { seq } => {
-                let command_id = self.slots[slot].pending.remove(seq);
-                let has_outcome =
-                    command_id.is_some_and(|command_id| self.outcomes.contains_key(&command_id));
-                hold!(
-                    1,
-                    has_outcome,
-                    "{seq} of {slot} left the outbox without an outcome"
-                );
-            }
-            Record::JournalSnapshot { .. } => self.report.snapshots += 1,
-            Record::CacheSnapshot { .. } | Record::CacheUpdate { .. } => {}
+        }
+        if self.snapshot != Some(*at) {
+            let state = Message::decode(snapshot, &self.limits);
+            let Ok(Message::PollState(state)) = state else {
+                return Ok(());
+            };
+            hold!(
+                5,
+                self.states.get(index(*at)) == Some(&bytes(&state.poll)),
+                "the snapshot at {at} is not the poll after all updates"
+            );
+            self.snapshot = Some(*at);
+            self.report.snapshots += 1;
+        }
+        self.receipts_are(journal)
+    }
+
+    fn update_is(&mut self, revision: Revision, frame: &Bytes) -> Result<(), Violation> {
+        hold!(
+            4,
+            index(revision) == self.states.len(),
+            "revision {revision} follows {}",
+            self.states.len() - 1
+        );
+        let message = Message::decode(frame, &self.limits);
+        let Ok(Message::Update(update)) = message else {
+            hold!(5, false, "the journal has {message:?}");
+            return Ok(());
+        };
+        let numbered = &update.numbered;
+        hold!(
+            5,
+            update.revision == revision,
+            "{} is kept as {revision}",
+            update.revision
+        );
+        let before = self.applied.insert(numbered.command_id, revision);
+        hold!(
+            1,
+            before.is_none(),
+            "{} took effect twice",
+            numbered.command_id
+        );
+        let device = (update.author, update.device);
+        let before = self.last_seq.insert(device, numbered.seq);
+        hold!(
+            7,
+            before.is_none_or(|before| before < numbered.seq),
+            "{} of {device:?} came after {before:?}",
+            numbered.seq
+        );
+        let Some(poll) = &mut self.poll else {
+            hold!(5, false, "an update and no snapshot");
+            return Ok(());
+        };
+        let applied = poll.apply(update.author, &numbered.command, &self.limits);
+        hold!(
+            8,
+            applied.is_ok(),
+            "the journal has a refused command: {applied:?}"
+        );
+        self.states.push(bytes(poll));
+        self.updates.push(frame.clone());
+        self.report.applied += 1;
+        Ok(())
+    }
+
+    /// The owner's journal has become this, at the end of a commit.
+    pub(crate) fn journal_is(&mut self, journal: &StoredJournal) -> Result<(), Violation> {
+        self.journal_grows(journal)?;
+        for (id, revision) in &self.applied {
+            hold!(
+                2,
+                self.outcomes.contains_key(id),
+                "the update {revision} is durable and its receipt is not"
+            );
         }
         Ok(())
     }
 
-    /// A command has its outcome, durably.
-    fn answered(&mut self, receipt: &Receipt) -> Result<(), Violation> {
-        let is_applied = matches!(receipt.outcome, Outcome::Applied(_));
-        self.report.rejected += u64::from(!is_applied);
+    fn receipts_are(&mut self, journal: &StoredJournal) -> Result<(), Violation> {
+        for (_, _, receipt) in &journal.receipts {
+            let id = receipt.command_id;
+            match self.outcomes.get(&id) {
+                Some(known) => hold!(
+                    1,
+                    *known == receipt.outcome,
+                    "{receipt:?} is a second outcome, after {known:?}"
+                ),
+                None => {
+                    let rejected = matches!(receipt.outcome, Outcome::Rejected(_));
+                    self.report.rejected += u64::from(rejected);
+                    self.outcomes.insert(id, receipt.outcome.clone());
+                }
+            }
+            let expected = match &receipt.outcome {
+                Outcome::Applied(revision) => Some(revision),
+                Outcome::Rejected(_) => None,
+            };
+            hold!(
+                8,
+                self.applied.get(&id) == expected,
+                "the journal and the receipt disagree: {receipt:?}"
+            );
+        }
+        Ok(())
+    }
+
+    /// A participant's disk has become this.
+    pub(crate) fn disk_is(
+        &mut self,
+        slot: usize,
+        outbox: &StoredOutbox,
+        cache: Option<&StoredLog>,
+    ) -> Result<(), Violation> {
+        let watched = &mut self.slots[slot];
         hold!(
-            8,
-            self.applied.contains(&receipt.command_id) == is_applied,
-            "the journal and the receipt disagree: {receipt:?}"
+            7,
+            watched.next_seq <= Some(outbox.next_seq),
+            "{slot} would use {} again",
+            outbox.next_seq
         );
-        let before = self
-            .outcomes
-            .insert(receipt.command_id, receipt.outcome.clone());
+        watched.next_seq = Some(outbox.next_seq);
+        let mut pending = BTreeMap::new();
+        for (seq, frame) in &outbox.entries {
+            let message = Message::decode(frame, &self.limits);
+            let Ok(Message::Command(numbered)) = message else {
+                hold!(6, false, "the outbox has {message:?}");
+                return Ok(());
+            };
+            pending.insert(*seq, numbered.command_id);
+        }
+        for (seq, id) in &watched.pending {
+            hold!(
+                1,
+                pending.get(seq) == Some(id) || self.outcomes.contains_key(id),
+                "{seq} of {slot} left the outbox without an outcome"
+            );
+        }
+        watched.pending = pending;
+        let Some(cache) = cache else { return Ok(()) };
         hold!(
-            1,
-            before.is_none(),
-            "{receipt:?} is a second outcome, after {before:?}"
+            4,
+            index(cache.revision()) < self.states.len(),
+            "{slot} keeps the poll at {} before it is durable",
+            cache.revision()
         );
         Ok(())
     }
+
+    // What leaves.
 
     /// A frame leaves a process.
     pub(crate) fn sent(&mut self, slot: usize, frame: &[u8]) -> Result<(), Violation> {
@@ -177,14 +300,14 @@ impl Oracle {
             }
             Ok(Message::Update(update)) => hold!(
                 3,
-                update.revision.get() < self.states.len() as u64,
+                index(update.revision) < self.states.len(),
                 "the owner relays {} before it is durable",
                 update.revision
             ),
             Ok(Message::PollState(state)) => hold!(
                 3,
-                state.revision.get() < self.states.len() as u64,
-                "the owner sends the poll at {} before it is durable",
+                self.states.get(index(state.revision)) == Some(&bytes(&state.poll)),
+                "the owner sends a poll at {} that is not durable",
                 state.revision
             ),
             Ok(
@@ -201,15 +324,15 @@ impl Oracle {
         Ok(())
     }
 
+    // What people are told and shown.
+
     /// A process tells its application something.
     pub(crate) fn told(&mut self, slot: usize, event: &Event) -> Result<(), Violation> {
         let Event::Command { command_id, state } = event else {
             // Honest peers commit no faults, but silence looks like a handshake that takes too
-            // long, and a frame that found no room leaves a gap before the next one.
+            // long.
             let is_fault = match event {
-                Event::Fault { rejection, .. } => {
-                    ![ErrorCode::HandshakeFailed, ErrorCode::SeqGap].contains(&rejection.code)
-                }
+                Event::Fault { rejection, .. } => rejection.code != ErrorCode::HandshakeFailed,
                 Event::JournalRolledBack { .. } => true,
                 Event::Connection(_)
                 | Event::PollChanged { .. }
@@ -221,17 +344,17 @@ impl Oracle {
             hold!(10, !is_fault, "{slot} tells {event:?}");
             return Ok(());
         };
+        if *state != CommandState::Queued {
+            // Each further step says that the ones before it are done.
+            self.is_kept(slot, *command_id)?;
+        }
         if !state.is_final() {
             return Ok(());
         }
-        let outcome = self
-            .outcomes
-            .get(command_id)
-            .cloned()
-            .map(CommandState::from);
+        let outcome = self.outcomes.get(command_id).cloned();
         hold!(
             2,
-            outcome.as_ref() == Some(state),
+            outcome.clone().map(CommandState::from).as_ref() == Some(state),
             "{slot} tells {state:?} of {command_id} but {outcome:?} is durable"
         );
         hold!(
@@ -242,86 +365,127 @@ impl Oracle {
         Ok(())
     }
 
+    /// The submitter is told that the command is durable.
+    pub(crate) fn promised(&mut self, slot: usize, id: CommandId) -> Result<(), Violation> {
+        self.promised.insert(id);
+        self.is_kept(slot, id)
+    }
+
+    /// The submitter is told how it ended.
+    pub(crate) fn answered(&self, id: CommandId, outcome: &Outcome) -> Result<(), Violation> {
+        let durable = self.outcomes.get(&id);
+        hold!(
+            2,
+            durable == Some(outcome),
+            "{id} is told to be {outcome:?} but {durable:?} is durable"
+        );
+        Ok(())
+    }
+
+    fn is_kept(&self, slot: usize, id: CommandId) -> Result<(), Violation> {
+        let mut pending = self.slots[slot].pending.values();
+        hold!(
+            3,
+            pending.any(|kept| *kept == id) || self.outcomes.contains_key(&id),
+            "{id} of {slot} is said to be durable"
+        );
+        Ok(())
+    }
+
     /// A participant after a step.
-    pub(crate) fn check_participant(
-        &mut self,
-        slot: usize,
-        participant: &Participant,
-    ) -> Result<(), Violation> {
-        let watched = &mut self.slots[slot];
-        let pending: BTreeMap<Seq, CommandId> = participant
-            .pending()
-            .into_iter()
+    pub(crate) fn check_participant(&mut self, slot: usize, view: &View) -> Result<(), Violation> {
+        let watched = &self.slots[slot];
+        let is_durable = |pending: &&Pending| pending.state != CommandState::Queued;
+        let shown: BTreeMap<Seq, CommandId> = view
+            .pending
+            .iter()
+            .filter(is_durable)
             .map(|pending| (pending.seq, pending.command_id))
             .collect();
+        // A command that the commit under way takes out of the outbox is no longer shown.
+        let missing = watched.pending.iter().filter(|(seq, id)| {
+            shown.get(seq) != Some(id) && (view.is_settled || !self.outcomes.contains_key(id))
+        });
+        let missing: Vec<_> = missing.collect();
         hold!(
             6,
-            pending == watched.pending,
-            "{slot} has {pending:?} pending, its outbox {:?}",
+            missing.is_empty(),
+            "{slot} does not show {missing:?}, which its outbox has"
+        );
+        let mut extra = shown.iter();
+        hold!(
+            6,
+            extra.all(|(seq, id)| watched.pending.get(seq) == Some(id)),
+            "{slot} has {shown:?} pending, its outbox {:?}",
             watched.pending
         );
-        let revision = participant.revision();
+        hold!(
+            6,
+            !view.is_settled || shown.len() == view.pending.len(),
+            "{slot} has something queued that nobody writes: {:?}",
+            view.pending
+        );
+        self.shows_what_was(slot, view)
+    }
+
+    /// The owner after a step.
+    pub(crate) fn check_owner(&mut self, slot: usize, view: &View) -> Result<(), Violation> {
+        let last = self.states.len() - 1;
+        let at = view.revision.map(index);
+        hold!(
+            2,
+            at >= Some(last),
+            "the owner is at {at:?}, {last} is durable"
+        );
+        if !view.is_settled {
+            return Ok(());
+        }
+        hold!(
+            3,
+            at == Some(last),
+            "the owner is at {at:?}, {last} is kept"
+        );
+        self.shows_what_was(slot, view)
+    }
+
+    fn shows_what_was(&mut self, slot: usize, view: &View) -> Result<(), Violation> {
+        let before = self.slots[slot].revision;
         hold!(
             4,
-            watched.revision <= revision,
-            "{slot} went back from {:?} to {revision:?}",
-            watched.revision
+            before <= view.revision,
+            "{slot} went back from {before:?} to {:?}",
+            view.revision
         );
-        if watched.revision != revision
-            && let (Some(revision), Some(poll)) = (revision, participant.confirmed())
+        if before != view.revision
+            && let (Some(revision), Some(poll)) = (view.revision, &view.confirmed)
         {
-            let expected = usize::try_from(revision.get())
-                .ok()
-                .and_then(|index| self.states.get(index));
             hold!(
                 4,
-                expected == Some(&bytes(poll)),
+                self.states.get(index(revision)) == Some(&bytes(poll)),
                 "{slot} shows a poll at {revision} that never was"
             );
         }
-        watched.revision = revision;
+        self.slots[slot].revision = view.revision;
         Ok(())
     }
 
-    /// A participant has been restarted from what was durable.
-    pub(crate) fn restarted(
-        &mut self,
-        slot: usize,
-        participant: &Participant,
-    ) -> Result<(), Violation> {
+    /// A process starts from what was durable.
+    pub(crate) fn restarts(&mut self, slot: usize) {
         self.slots[slot].revision = None;
-        self.check_participant(slot, participant)
     }
 
-    /// An owner has been restarted from what was durable.
-    pub(crate) fn restarted_owner(&self, owner: &Owner) -> Result<(), Violation> {
-        let last = self.states.len() - 1;
-        hold!(
-            2,
-            owner.revision().get() == last as u64,
-            "the owner came back at {}, {last} was durable",
-            owner.revision()
-        );
-        hold!(
-            5,
-            bytes(owner.poll()) == self.states[last],
-            "snapshot and updates make another poll than all the updates"
-        );
-        Ok(())
-    }
-
-    /// Everything has been given time to come right.
+    /// The end of the schedule: there was time for everything to come right.
     pub(crate) fn converged(
         &self,
         slot: usize,
-        participant: &Participant,
+        connection: &Connection,
+        revision: Option<Revision>,
     ) -> Result<(), Violation> {
         let last = self.states.len() - 1;
         hold!(
             9,
-            participant.connection() == &hustings_room::Connection::Connected,
-            "{slot} is {:?}",
-            participant.connection()
+            *connection == Connection::Connected,
+            "{slot} is {connection:?}"
         );
         hold!(
             9,
@@ -330,10 +494,16 @@ impl Oracle {
         );
         hold!(
             9,
-            participant.revision().map(Revision::get) == Some(last as u64),
-            "{slot} is at {:?}, the owner at {last}",
-            participant.revision()
+            revision.map(index) == Some(last),
+            "{slot} is at {revision:?}, the owner at {last}"
         );
+        for id in &self.promised {
+            hold!(
+                1,
+                self.outcomes.contains_key(id),
+                "{id} was durable and has no outcome"
+            );
+        }
         Ok(())
     }
 }

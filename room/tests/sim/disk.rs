@@ -1,0 +1,309 @@
+//! The disk of a process, which takes its time, fails, and ends the process at every boundary.
+
+use std::collections::BTreeSet;
+use std::future::{Future, pending};
+use std::ops::Range;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use hustings_outbox::{Batch, Durability, Journal, Outbox, Store, StoreError, Write};
+use hustings_protocol::{CommandId, DeviceId, Outcome, PeerId, Receipt, Revision, RoomId, Seq};
+use hustings_room::clock::Clock;
+use hustings_room::driver::records;
+use hustings_transport_mem::VirtualClock;
+
+use super::scene::{Doom, OWNER, Process, Scene, Slot};
+use super::{Plant, Violation};
+
+/// A process's handle of its disk. The disk itself is in the scene and outlives it.
+#[derive(Clone)]
+pub(super) struct Disk {
+    pub(super) process: Process,
+    pub(super) clock: VirtualClock,
+}
+
+impl Disk {
+    /// The time that the commit will take; `None` if the process does not live to see it.
+    fn begin(&self, batch: &Batch) -> Option<Duration> {
+        let mut scene = self.process.scene()?;
+        let slot = self.process.slot;
+        scene.trace("commit", &(slot, batch));
+        if scene.slots[slot].doom == Some(Doom::BeforeCommit) {
+            scene.oracle.report.torn += 1;
+            scene.die(slot);
+            return None;
+        }
+        scene.slots[slot].is_committing = true;
+        let longest = scene.commit_millis;
+        Some(Duration::from_millis(scene.draw(longest + 1)))
+    }
+
+    /// The answer to a commit; `None` if the process does not live to hear it.
+    fn finish(&self, batch: Batch, durability: Durability) -> Option<Result<(), StoreError>> {
+        let mut scene = self.process.scene()?;
+        let slot = self.process.slot;
+        scene.slots[slot].is_committing = false;
+        let doom = scene.slots[slot].doom.take_if(|doom| *doom != Doom::AtRead);
+        let takes_effect = match doom {
+            Some(Doom::DuringCommit { is_durable }) => is_durable,
+            Some(Doom::FailedCommit { took_effect }) => took_effect,
+            Some(Doom::BeforeCommit | Doom::AfterCommit { .. } | Doom::AtRead) | None => true,
+        };
+        scene.trace("committed", &(slot, doom));
+        if takes_effect {
+            scene.commit(slot, batch, durability);
+        }
+        match doom {
+            Some(Doom::DuringCommit { .. }) => {
+                scene.oracle.report.torn += 1;
+                scene.die(slot);
+                return None;
+            }
+            Some(Doom::AfterCommit { outputs }) => {
+                scene.oracle.report.torn += 1;
+                scene.slots[slot].outputs_left = Some(outputs);
+            }
+            Some(Doom::FailedCommit { .. }) => {
+                scene.oracle.report.failed += 1;
+                scene.slots[slot].may_end = true;
+                // The one error that leaves open what became of the batch.
+                return Some(Err(StoreError::Io("the disk gave up".to_owned())));
+            }
+            Some(Doom::BeforeCommit | Doom::AtRead) | None => {}
+        }
+        Some(Ok(()))
+    }
+
+    /// The records of a range; `None` if the process does not live to see them.
+    fn read(&self, range: Range<Bytes>) -> Option<Result<Vec<(Bytes, Bytes)>, StoreError>> {
+        let mut scene = self.process.scene()?;
+        let slot = self.process.slot;
+        if scene.slots[slot].doom == Some(Doom::AtRead) {
+            scene.oracle.report.torn += 1;
+            scene.die(slot);
+            return None;
+        }
+        let mut records = now(scene.slots[slot].memory.scan(range));
+        if let (Ok(records), Some(room)) = (&mut records, scene.room) {
+            if scene.is_planted(Plant::ForgetReceipts) {
+                let receipts = receipts(room);
+                records.retain(|(key, _)| !key.starts_with(&receipts));
+            }
+            let last = records.last().map(|(key, _)| key.clone());
+            let entries = entries(scene.slots[slot].device, room);
+            if scene.is_planted(Plant::LoseQueued)
+                && last.is_some_and(|key| key.len() > entries.len() && key.starts_with(&entries))
+            {
+                records.pop();
+            }
+        }
+        Some(records)
+    }
+}
+
+impl Scene {
+    /// A batch takes effect, and the oracle looks at what has become of the disk.
+    fn commit(&mut self, slot: usize, mut batch: Batch, durability: Durability) {
+        if self.is_planted(Plant::AnswerBeforeCommit) && self.room.is_some() {
+            match self.slots[slot].unwritten.replace(batch) {
+                Some(before) => batch = before,
+                None => return,
+            }
+        }
+        let durability = match self.is_planted(Plant::WriteRelaxed) {
+            true => Durability::Relaxed,
+            false => durability,
+        };
+        let mut writes = batch.into_writes();
+        if let Some(room) = self.room
+            && self.is_planted(Plant::TearReceipts)
+        {
+            let receipts = receipts(room);
+            writes.retain(
+                |write| !matches!(write, Write::Put { key, .. } if key.starts_with(&receipts)),
+            );
+        }
+        match durability {
+            Durability::Strict => self.slots[slot].relaxed.clear(),
+            Durability::Relaxed => self.slots[slot].relaxed.push(batch_of(writes.clone())),
+        }
+        // A batch may remove or overwrite again what it has added: updates before one more
+        // snapshot, receipts when the ring comes round. Only the oracle sees what is in between.
+        let mut part: Vec<Write> = Vec::new();
+        let mut keys = BTreeSet::new();
+        for write in writes {
+            let key = match &write {
+                Write::Put { key, .. } | Write::Delete { key } => Some(key.clone()),
+                Write::DeleteRange { .. } => None,
+            };
+            if !part.is_empty() && key.as_ref().is_none_or(|key| keys.contains(key)) {
+                let part = batch_of(std::mem::take(&mut part));
+                keys.clear();
+                self.slots[slot].write(part, durability);
+                let grown = self.look(slot, false);
+                self.held(grown);
+            }
+            keys.extend(key);
+            part.push(write);
+        }
+        self.slots[slot].write(batch_of(part), durability);
+        let grown = self.look(slot, true);
+        self.held(grown);
+    }
+
+    fn look(&mut self, slot: usize, is_whole: bool) -> Result<(), Violation> {
+        let memory = self.slots[slot].memory.clone();
+        let corrupt = |error: StoreError| Violation {
+            guarantee: 5,
+            what: format!("the disk of {slot} cannot be read: {error}"),
+        };
+        if slot == OWNER {
+            let Some(room) = self.room.or_else(|| {
+                let rooms = now(Journal::list(&memory)).unwrap_or_default();
+                rooms.first().copied()
+            }) else {
+                return Ok(());
+            };
+            self.room = Some(room);
+            let journal = now(records::load_journal(&memory, room));
+            match journal.map_err(corrupt)? {
+                Some(journal) if is_whole => self.oracle.journal_is(&journal),
+                Some(journal) => self.oracle.journal_grows(&journal),
+                None => Ok(()),
+            }
+        } else if let Some(room) = self.room
+            && is_whole
+        {
+            let device = self.slots[slot].device;
+            let kept = now(records::load_participant(&memory, device, room));
+            let (outbox, cache) = kept.map_err(corrupt)?;
+            self.oracle.disk_is(slot, &outbox, cache.as_ref())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// A participant forgets a command.
+    pub(super) fn forget(&mut self, slot: usize, seq: Seq) {
+        let Some(room) = self.room else { return };
+        let mut batch = Batch::new();
+        Outbox::new(self.slots[slot].device, room).remove(&mut batch, seq);
+        self.slots[slot].write(batch, Durability::Strict);
+    }
+}
+
+impl Slot {
+    pub(super) fn write(&mut self, batch: Batch, durability: Durability) {
+        now(self.memory.commit(batch, durability)).expect("memory does not fail");
+    }
+}
+
+fn batch_of(writes: Vec<Write>) -> Batch {
+    let mut batch = Batch::new();
+    for write in writes {
+        match write {
+            Write::Put { key, value } => batch.put(key, value),
+            Write::Delete { key } => batch.delete(key),
+            Write::DeleteRange { range } => batch.delete_range(range),
+        }
+    }
+    batch
+}
+
+/// The result of a future that never waits: those of a store in memory.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    future.now_or_never().expect("memory does not wait")
+}
+
+/// The beginning that the keys of all receipts of a room share.
+fn receipts(room: RoomId) -> Bytes {
+    let receipt = Receipt {
+        seq: Seq::FIRST,
+        command_id: CommandId::new(0, [0; 10]),
+        digest: 0,
+        outcome: Outcome::Applied(Revision::ZERO),
+    };
+    let (author, device) = (PeerId::from_bytes([0; 32]), DeviceId::from_bytes([0; 5]));
+    let mut batch = Batch::new();
+    Journal::new(room).receipt(&mut batch, author, device, &receipt);
+    // After it come author, device and a place in a ring.
+    let key = first_key(&batch);
+    key.slice(..key.len() - 32 - 5 - 1)
+}
+
+/// The beginning that the keys of all entries of an outbox share.
+fn entries(device: DeviceId, room: RoomId) -> Bytes {
+    let mut batch = Batch::new();
+    Outbox::new(device, room).put(&mut batch, Seq::FIRST, Bytes::new());
+    let key = first_key(&batch);
+    key.slice(..key.len() - 8)
+}
+
+fn first_key(batch: &Batch) -> Bytes {
+    match &batch.writes()[0] {
+        Write::Put { key, .. } | Write::Delete { key } => key.clone(),
+        Write::DeleteRange { range } => range.start.clone(),
+    }
+}
+
+type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// As `async_trait` would write it, which is not worth a dependency.
+impl Store for Disk {
+    fn get<'life0, 'life1, 'async_trait>(
+        &'life0 self,
+        key: &'life1 [u8],
+    ) -> Answer<'async_trait, Option<Bytes>>
+    where
+        'life0: 'async_trait,
+        'life1: 'async_trait,
+    {
+        Box::pin(async move {
+            let memory = self
+                .process
+                .scene()
+                .map(|scene| scene.slots[self.process.slot].memory.clone());
+            match memory {
+                Some(memory) => memory.get(key).await,
+                None => pending().await,
+            }
+        })
+    }
+
+    fn scan<'life0, 'async_trait>(
+        &'life0 self,
+        range: Range<Bytes>,
+    ) -> Answer<'async_trait, Vec<(Bytes, Bytes)>>
+    where
+        'life0: 'async_trait,
+    {
+        Box::pin(async move {
+            match self.read(range) {
+                Some(records) => records,
+                None => pending().await,
+            }
+        })
+    }
+
+    fn commit<'life0, 'async_trait>(
+        &'life0 self,
+        batch: Batch,
+        durability: Durability,
+    ) -> Answer<'async_trait, ()>
+    where
+        'life0: 'async_trait,
+    {
+        Box::pin(async move {
+            let Some(duration) = self.begin(&batch) else {
+                return pending().await;
+            };
+            self.clock.sleep_until(self.clock.now() + duration).await;
+            match self.finish(batch, durability) {
+                Some(answer) => answer,
+                None => pending().await,
+            }
+        })
+    }
+}

@@ -1,0 +1,263 @@
+//! A running process: a driver, and whoever looks at what it shows after each of its steps.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use futures::{FutureExt, StreamExt};
+use hustings_protocol::{Command, PollDraft, PollId, RoomId};
+use hustings_room::Setup;
+use hustings_room::driver::{
+    CallError, DriverError, Events, Hosting, OpenError, Room, Submitted, host, join,
+};
+use hustings_transport_mem::VirtualClock;
+
+use super::disk::Disk;
+use super::oracle::View;
+use super::scene::{OWNER, Process};
+use super::tap::Tap;
+
+/// The handles that people have, by the place of the process; none of a process that is dead or
+/// has not opened its room yet.
+pub(super) type Handles = Rc<RefCell<Vec<Option<Handle>>>>;
+
+#[derive(Clone)]
+pub(super) struct Handle {
+    pub(super) room: Room,
+    /// The life that it belongs to.
+    process: Process,
+    hosting: Option<Hosting<Disk>>,
+}
+
+impl Handle {
+    /// True while the process that it belongs to runs.
+    pub(super) fn is_live(&self) -> bool {
+        self.process.scene().is_some()
+    }
+
+    /// Asks for something, and waits for what becomes of it.
+    pub(super) async fn submit(self, command: Command) {
+        let submitted = self.room.submit(command).await;
+        let Some(submitted) = self.is_taken(submitted) else {
+            return;
+        };
+        let id = submitted.command_id();
+        let outcome = submitted.outcome().await;
+        if let (Ok(outcome), Some(mut scene)) = (outcome, self.process.scene()) {
+            scene.trace("answered", &(self.process.slot, id, &outcome));
+            let held = scene.oracle.answered(id, &outcome);
+            scene.held(held);
+        }
+    }
+
+    fn is_taken(&self, submitted: Result<Submitted, CallError>) -> Option<Submitted> {
+        let mut scene = self.process.scene()?;
+        let slot = self.process.slot;
+        match submitted {
+            Ok(submitted) => {
+                let id = submitted.command_id();
+                scene.trace("promised", &(slot, id));
+                let kept = scene.oracle.promised(slot, id);
+                scene.held(kept);
+                Some(submitted)
+            }
+            // It is leaving, or has failed.
+            Err(CallError::Stopped) if scene.slots[slot].may_end => None,
+            Err(error) => {
+                scene.breaks(format!("{slot} cannot submit: {error}"));
+                None
+            }
+        }
+    }
+
+    /// The process leaves in good order.
+    pub(super) async fn close(self) {
+        match self.process.scene() {
+            Some(mut scene) => scene.slots[self.process.slot].may_end = true,
+            None => return,
+        }
+        match &self.hosting {
+            Some(hosting) => hosting.close().await,
+            None => self.room.close().await,
+        }
+    }
+}
+
+/// The owner's process: a new poll, or the one that its disk has.
+pub(super) async fn hosts(
+    setup: Setup,
+    tap: Tap,
+    disk: Disk,
+    clock: VirtualClock,
+    poll: Result<PollId, PollDraft>,
+    handles: Handles,
+) {
+    let process = disk.process.clone();
+    let (hosting, driver) = host(setup, tap, disk, clock);
+    let opener = hosting.clone();
+    let opening = async move {
+        match poll {
+            Ok(poll_id) => opener.open(poll_id).await,
+            Err(draft) => opener.create(draft).await,
+        }
+    };
+    let life = Life {
+        process,
+        driver: Box::pin(driver.run()),
+        opening: Some(Box::pin(opening)),
+        hosting: Some(hosting),
+        events: None,
+        handles,
+    };
+    life.await;
+}
+
+/// A participant's.
+pub(super) async fn joins(
+    setup: Setup,
+    tap: Tap,
+    disk: Disk,
+    clock: VirtualClock,
+    room: RoomId,
+    handles: Handles,
+) {
+    let process = disk.process.clone();
+    let (room, driver) = match join(setup, room, tap, disk, clock).await {
+        Ok(joined) => joined,
+        Err(error) => {
+            if let Some(mut scene) = process.scene() {
+                scene.breaks(format!("{} cannot join: {error}", process.slot));
+            }
+            return;
+        }
+    };
+    let mut life = Life {
+        process,
+        driver: Box::pin(driver.run()),
+        opening: None,
+        hosting: None,
+        events: None,
+        handles,
+    };
+    life.is_open(room);
+    life.await;
+}
+
+type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// A process until it dies, in the midst of a step of its driver or because that ends.
+struct Life {
+    process: Process,
+    driver: Boxed<Result<(), DriverError>>,
+    /// The room, where it takes the driver to open it.
+    opening: Option<Boxed<Result<Room, OpenError>>>,
+    hosting: Option<Hosting<Disk>>,
+    events: Option<Events>,
+    handles: Handles,
+}
+
+impl Life {
+    fn is_open(&mut self, room: Room) {
+        self.events = Some(room.events());
+        let handle = Handle {
+            room,
+            process: self.process.clone(),
+            hosting: self.hosting.clone(),
+        };
+        self.handles.borrow_mut()[self.process.slot] = Some(handle);
+    }
+
+    fn room(&self) -> Option<Room> {
+        let handles = self.handles.borrow();
+        handles[self.process.slot]
+            .as_ref()
+            .map(|handle| handle.room.clone())
+    }
+
+    fn poll_opening(&mut self, cx: &mut Context<'_>) {
+        let Some(opening) = &mut self.opening else {
+            return;
+        };
+        let Poll::Ready(opened) = opening.as_mut().poll(cx) else {
+            return;
+        };
+        self.opening = None;
+        match opened {
+            Ok(room) => self.is_open(room),
+            Err(error) => {
+                if let Some(mut scene) = self.process.scene()
+                    && !scene.slots[OWNER].may_end
+                {
+                    scene.breaks(format!("the owner cannot host: {error}"));
+                }
+            }
+        }
+    }
+
+    /// Shows the oracle where a step of the driver has led, as people see it.
+    fn look(&mut self) {
+        let Some(room) = self.room() else { return };
+        let view = View {
+            pending: room.pending(),
+            revision: room.revision(),
+            confirmed: room.confirmed(),
+            is_settled: false,
+        };
+        let slot = self.process.slot;
+        let Some(mut scene) = self.process.scene() else {
+            return;
+        };
+        while let Some(event) = self.events.as_mut().and_then(|it| it.next().now_or_never()) {
+            let Some(event) = event else { break };
+            scene.trace("told", &(slot, &event));
+            let told = scene.oracle.told(slot, &event);
+            scene.held(told);
+        }
+        let view = View {
+            is_settled: !scene.slots[slot].is_committing,
+            ..view
+        };
+        let held = match slot {
+            OWNER => scene.oracle.check_owner(slot, &view),
+            _ => scene.oracle.check_participant(slot, &view),
+        };
+        scene.held(held);
+    }
+}
+
+impl Future for Life {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let life = &mut *self;
+        if life.process.scene().is_none() {
+            return Poll::Ready(());
+        }
+        let ended = life.driver.as_mut().poll(cx);
+        let slot = life.process.slot;
+        let Some(mut scene) = life.process.scene() else {
+            return Poll::Ready(());
+        };
+        // Everything that followed the commit was done, and it dies of its doom all the same.
+        if scene.slots[slot].outputs_left.is_some() {
+            scene.die(slot);
+            return Poll::Ready(());
+        }
+        drop(scene);
+        if let Poll::Ready(result) = ended {
+            if let Some(mut scene) = life.process.scene() {
+                scene.trace("ended", &(slot, &result));
+                if !scene.slots[slot].may_end {
+                    scene.breaks(format!("the driver of {slot} ended by itself: {result:?}"));
+                }
+                scene.end(slot);
+            }
+            return Poll::Ready(());
+        }
+        life.poll_opening(cx);
+        life.look();
+        Poll::Pending
+    }
+}
