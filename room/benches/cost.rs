@@ -5,18 +5,29 @@
 //! between two runs is the iterations' own.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::hint::black_box;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
+use hustings_outbox::MemoryStore;
 use hustings_protocol::handshake::{Nonce, Side, Transcript, VERSION};
 use hustings_protocol::{
-    Ack, Command, CommandId, DeviceId, Envelope, Hello, Limits, Message, Numbered, OptionId,
-    PeerId, Poll, PollDraft, PollId, Proof, Revision, Seq, Vote,
+    Ack, Address, Challenge, Command, CommandId, DeviceId, Envelope, Hello, Limits, Message,
+    Numbered, OptionId, PeerId, Poll, PollDraft, PollId, Proof, Revision, Seq, Vote,
 };
-use hustings_room::{ChannelBinding, Config, Host, LinkId, Moment, Output, Owner, Setup};
+use hustings_room::transport::{SendOutcome, Transport, TransportEvent};
+use hustings_room::{ChannelBinding, Config, Host, LinkId, Moment, Output, Owner, Setup, driver};
+use hustings_transport_mem::{Latency, MemTransport, MemoryNet, VirtualRuntime};
 use serde::{Deserialize, Serialize};
+
+use drain::drain;
+
+#[path = "../tests/common/drain.rs"]
+mod drain;
 
 /// The most iterations; frames for so many are prepared.
 const MAX_ITERATIONS: usize = 4_096;
@@ -25,7 +36,7 @@ const NOW: Moment = Moment::START;
 
 type Scenario = (&'static str, &'static str, fn(usize));
 
-const SCENARIOS: [Scenario; 6] = [
+const SCENARIOS: [Scenario; 7] = [
     (
         "floor",
         "F: serde_json decodes a 200-byte command and encodes its ack",
@@ -43,6 +54,11 @@ const SCENARIOS: [Scenario; 6] = [
         "broadcast-1000",
         "one command with 1,000 recipients, each frame queued",
         broadcast,
+    ),
+    (
+        "driven",
+        "one command from its frame to the ack: driver, store and network in memory",
+        driven,
     ),
 ];
 
@@ -91,7 +107,7 @@ fn floor(iterations: usize) {
         payload: Ack,
     }
 
-    let frames = votes();
+    let frames = votes(&poll());
     for frame in &frames[..iterations] {
         let incoming: Incoming = serde_json::from_slice(frame).expect("a vote");
         black_box((&incoming.r#type, incoming.seq, &incoming.payload));
@@ -108,7 +124,7 @@ fn floor(iterations: usize) {
 }
 
 fn command(iterations: usize) {
-    let frames = votes();
+    let frames = votes(&poll());
     let mut bench = Bench::new(1);
     for frame in &frames[..iterations] {
         bench.host.handle_frame(bench.links[0], frame, NOW);
@@ -117,7 +133,7 @@ fn command(iterations: usize) {
 }
 
 fn duplicate(iterations: usize) {
-    let frames = votes();
+    let frames = votes(&poll());
     let mut bench = Bench::new(1);
     for _ in 0..=iterations {
         bench.host.handle_frame(bench.links[0], &frames[0], NOW);
@@ -135,7 +151,7 @@ fn refused(iterations: usize) {
 }
 
 fn envelope(iterations: usize) {
-    let frames = votes();
+    let frames = votes(&poll());
     let limits = Limits::default();
     for frame in &frames[..iterations] {
         let _ = black_box(Envelope::parse(frame, limits.max_command_bytes, &limits));
@@ -143,7 +159,7 @@ fn envelope(iterations: usize) {
 }
 
 fn broadcast(iterations: usize) {
-    let frames = votes();
+    let frames = votes(&poll());
     let mut bench = Bench::new(1_001);
     for frame in &frames[..iterations] {
         bench.host.handle_frame(bench.links[0], frame, NOW);
@@ -151,7 +167,30 @@ fn broadcast(iterations: usize) {
     }
 }
 
-/// An owner with participants on links that take everything.
+fn driven(iterations: usize) {
+    let mut runtime = VirtualRuntime::new();
+    let clock = runtime.clock().clone();
+    let net = MemoryNet::new(1, Latency::ZERO, Arc::new(clock.clone()));
+    let setup = setup();
+    let address = Address::Owner(setup.peer());
+    let transport = net.transport(address).expect("the address is free");
+    let (hosting, driver) = driver::host(setup, transport, MemoryStore::new(), clock);
+    runtime.spawn(async { driver.run().await.expect("memory does not fail") });
+    let voter = async {
+        let room = hosting.create(draft()).await.expect("a sound draft");
+        let frames = votes(&room.poll().expect("it is hosted"));
+        let mut voter = Voter::join(&net, address, room.id().poll_id).await;
+        for frame in &frames[..iterations] {
+            voter.say(frame.clone());
+            black_box(voter.hear().await);
+        }
+        assert_eq!(room.revision().map(Revision::get), Some(iterations as u64));
+    };
+    let done = runtime.block_on(voter, Duration::from_secs(1));
+    done.expect("nothing takes time here");
+}
+
+/// An owner's machine with participants on links that take everything.
 struct Bench {
     host: Host,
     links: Vec<LinkId>,
@@ -160,25 +199,8 @@ struct Bench {
 
 impl Bench {
     fn new(participants: u64) -> Self {
-        let key = SigningKey::from_bytes(&[1; 32]);
-        let draft = PollDraft::new("How much?").options(["Little", "Nothing"]);
-        let mut number = 0;
-        let next_option = || {
-            number += 1;
-            option(number)
-        };
-        let limits = Limits::default();
-        let poll = Poll::new(poll_id(), PeerId::of(&key), draft, next_option, &limits)
-            .expect("a sound draft");
-        let setup = Setup {
-            key,
-            device: DeviceId::from_bytes([1; 5]),
-            seed: [1; 32],
-            unix_millis: 0,
-            config: Config::default(),
-        };
-        let mut host = Host::new(&setup, NOW);
-        host.open(Owner::create(setup, poll), NOW);
+        let mut host = Host::new(&setup(), NOW);
+        host.open(Owner::create(setup(), poll()), NOW);
         let mut bench = Self {
             host,
             links: Vec::new(),
@@ -193,57 +215,35 @@ impl Bench {
 
     /// Brings a participant through the handshake.
     fn join(&mut self, number: u64) {
-        let mut secret = [7; 32];
-        secret[..8].copy_from_slice(&number.to_be_bytes());
-        let key = SigningKey::from_bytes(&secret);
+        let key = key_of(number);
         let link = LinkId::accepted(number);
         let binding = Bytes::from_static(b"channel");
         let both = ChannelBinding {
             local: binding.clone(),
-            remote: binding.clone(),
+            remote: binding,
         };
         self.links.push(link);
         self.queues.push(VecDeque::new());
-        self.host.handle_link_up(link, both, NOW);
-        let hello = Hello {
-            v: VERSION,
-            poll_id: poll_id(),
-            peer_id: PeerId::of(&key),
-            device: DeviceId::from_bytes([2; 5]),
-            nonce: Nonce::from_bytes([3; 32]),
-            epoch: None,
-            revision: None,
-            oldest_seq: Seq::FIRST,
-        };
+        self.host.handle_link_up(link, both.clone(), NOW);
+        let hello = hello(&key, poll_id());
         self.host
             .handle_frame(link, &Message::Hello(hello).encode(), NOW);
         let mut challenge = None;
-        while let Some(output) = self.host.poll_output() {
-            if let Output::Send { frame, .. } = output
-                && let Ok(Message::Challenge(found)) = Message::decode(&frame, &Limits::default())
-            {
-                challenge = Some(found);
+        drain(&mut self.host, |output| {
+            if let Output::Send { frame, .. } = output {
+                challenge = challenge.or(challenge_in(&frame));
             }
-        }
+        });
         let challenge = challenge.expect("a hello is answered");
-        let transcript = Transcript {
-            owner: challenge.peer_id,
-            participant: hello.peer_id,
-            poll_id: hello.poll_id,
-            device: hello.device,
-            participant_nonce: hello.nonce,
-            owner_nonce: challenge.nonce,
-            owner_binding: &binding,
-            participant_binding: &binding,
-        };
-        let signature = transcript.sign(Side::Participant, &key);
-        self.host
-            .handle_frame(link, &Message::Proof(Proof { signature }).encode(), NOW);
+        let proof = proof(&key, &hello, &challenge, &both);
+        self.host.handle_frame(link, &proof, NOW);
     }
 
-    /// The work of a transport with the outputs: a queue for each link.
+    /// The work of a transport with the outputs: a queue for each link. Records are dropped: this
+    /// measures the machine.
     fn drain(&mut self) {
-        while let Some(output) = self.host.poll_output() {
+        let queues = &mut self.queues;
+        drain(&mut self.host, |output| {
             if let Output::Broadcast {
                 links,
                 except,
@@ -251,7 +251,7 @@ impl Bench {
             } = output
             {
                 // Links are numbered in the order of the queues.
-                for (link, queue) in links.iter().zip(&mut self.queues) {
+                for (link, queue) in links.iter().zip(&mut *queues) {
                     if Some(*link) != except {
                         queue.clear();
                         queue.push_back(frame.clone());
@@ -260,8 +260,80 @@ impl Bench {
             } else {
                 black_box(output);
             }
-        }
+        });
     }
+}
+
+/// A participant at the other end of a network, which says what it is given.
+struct Voter {
+    transport: MemTransport,
+    link: LinkId,
+}
+
+impl Voter {
+    /// Dials, and goes through the handshake until it has been told the poll and who is there.
+    async fn join(net: &MemoryNet, owner: Address, poll_id: PollId) -> Self {
+        let key = key_of(0);
+        let hello = hello(&key, poll_id);
+        let address = Address::Participant(hello.peer_id, hello.device);
+        let mut voter = Self {
+            transport: net.transport(address).expect("the address is free"),
+            link: LinkId::dialled(0),
+        };
+        voter.transport.dial(voter.link, &owner);
+        let TransportEvent::LinkUp { binding, .. } = voter.event().await else {
+            panic!("the owner is there");
+        };
+        voter.say(Message::Hello(hello).encode());
+        let challenge = challenge_in(&voter.hear().await).expect("a hello is answered");
+        voter.say(proof(&key, &hello, &challenge, &binding));
+        let limits = Limits::default();
+        while !matches!(
+            Message::decode(&voter.hear().await, &limits),
+            Ok(Message::Discovery(_))
+        ) {}
+        voter
+    }
+
+    fn say(&mut self, frame: Bytes) {
+        let sent = self.transport.send(self.link, frame);
+        assert_eq!(sent, SendOutcome::Queued);
+    }
+
+    async fn hear(&mut self) -> Bytes {
+        let TransportEvent::Frame { frame, .. } = self.event().await else {
+            panic!("the link goes on");
+        };
+        frame
+    }
+
+    async fn event(&mut self) -> TransportEvent {
+        poll_fn(|cx| self.transport.poll_event(cx)).await
+    }
+}
+
+fn setup() -> Setup {
+    Setup {
+        key: SigningKey::from_bytes(&[1; 32]),
+        device: DeviceId::from_bytes([1; 5]),
+        seed: [1; 32],
+        unix_millis: 0,
+        config: Config::default(),
+    }
+}
+
+fn draft() -> PollDraft {
+    PollDraft::new("How much?").options(["Little", "Nothing"])
+}
+
+fn poll() -> Poll {
+    let mut number = 0;
+    let next_option = || {
+        number += 1;
+        OptionId::from_uuid(uuid::Uuid::from_u128(number))
+    };
+    let limits = Limits::default();
+    Poll::new(poll_id(), setup().peer(), draft(), next_option, &limits).expect("a sound draft")
 }
 
 fn poll_id() -> PollId {
@@ -270,12 +342,57 @@ fn poll_id() -> PollId {
         .expect("a UUID")
 }
 
-fn option(number: u128) -> OptionId {
-    OptionId::from_uuid(uuid::Uuid::from_u128(number))
+/// Of the `number`th participant.
+fn key_of(number: u64) -> SigningKey {
+    let mut secret = [7; 32];
+    secret[..8].copy_from_slice(&number.to_be_bytes());
+    SigningKey::from_bytes(&secret)
+}
+
+fn hello(key: &SigningKey, poll_id: PollId) -> Hello {
+    Hello {
+        v: VERSION,
+        poll_id,
+        peer_id: PeerId::of(key),
+        device: DeviceId::from_bytes([2; 5]),
+        nonce: Nonce::from_bytes([3; 32]),
+        epoch: None,
+        revision: None,
+        oldest_seq: Seq::FIRST,
+    }
+}
+
+fn challenge_in(frame: &[u8]) -> Option<Challenge> {
+    match Message::decode(frame, &Limits::default()) {
+        Ok(Message::Challenge(challenge)) => Some(challenge),
+        Ok(_) | Err(_) => None,
+    }
+}
+
+/// The answer to a challenge.
+fn proof(
+    key: &SigningKey,
+    hello: &Hello,
+    challenge: &Challenge,
+    binding: &ChannelBinding,
+) -> Bytes {
+    let transcript = Transcript {
+        owner: challenge.peer_id,
+        participant: hello.peer_id,
+        poll_id: hello.poll_id,
+        device: hello.device,
+        participant_nonce: hello.nonce,
+        owner_nonce: challenge.nonce,
+        owner_binding: &binding.remote,
+        participant_binding: &binding.local,
+    };
+    let signature = transcript.sign(Side::Participant, key);
+    Message::Proof(Proof { signature }).encode()
 }
 
 /// Votes of one device, about 200 bytes each, now for this and now for that.
-fn votes() -> Vec<Bytes> {
+fn votes(poll: &Poll) -> Vec<Bytes> {
+    let options: Vec<OptionId> = poll.options().iter().map(|it| it.option_id).collect();
     (1..=MAX_ITERATIONS as u64)
         .map(|number| {
             let mut random = [0; 10];
@@ -284,8 +401,8 @@ fn votes() -> Vec<Bytes> {
                 command_id: CommandId::new(1_790_000_000_000 + number, random),
                 seq: Seq::new(number).expect("from one"),
                 command: Command::Vote(Vote {
-                    poll_id: poll_id(),
-                    option_ids: vec![option(1 + u128::from(number % 2))],
+                    poll_id: poll.poll_id(),
+                    option_ids: vec![options[number as usize % 2]],
                 }),
             };
             Message::Command(numbered).encode()

@@ -15,6 +15,7 @@ use hustings_room::{
     Participant,
 };
 
+use super::drain::drain;
 use super::people::{
     ALICE, Person, acceptor_binding, challenge, decode, dialler_binding, hello, poll, proof, room,
 };
@@ -116,8 +117,7 @@ impl<M: Machine> Bench<M> {
         }
     }
 
-    /// Tells the machine something, and does what a driver does: what is to be kept is kept, then
-    /// the rest may be done.
+    /// Tells the machine something, keeps what is to be kept, and returns all that it wants done.
     pub(crate) fn tell<R>(&mut self, tell: impl FnOnce(&mut M, Moment) -> R) -> (R, Outputs) {
         let result = tell(&mut self.machine, self.now);
         (result, self.drain())
@@ -125,15 +125,17 @@ impl<M: Machine> Bench<M> {
 
     /// The outputs that are already there.
     pub(crate) fn drain(&mut self) -> Outputs {
-        let outputs: Vec<Output> = std::iter::from_fn(|| self.machine.poll_output()).collect();
-        for output in &outputs {
-            if let Output::Persist(persist) = output {
+        let (disk, device) = (&self.disk, self.device);
+        let mut outputs = Vec::new();
+        drain(&mut self.machine, |output| {
+            if let Output::Persist(persist) = &output {
                 let mut batch = Batch::new();
                 let durability = records::durability(&persist.record);
-                records::stage(&mut batch, self.device, persist.clone());
-                ready(self.disk.commit(batch, durability));
+                records::stage(&mut batch, device, persist.clone());
+                ready(disk.commit(batch, durability));
             }
-        }
+            outputs.push(output);
+        });
         Outputs(outputs)
     }
 

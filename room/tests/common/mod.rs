@@ -12,5 +12,6 @@
 
 pub(crate) mod bench;
 pub(crate) mod disk;
+pub(crate) mod drain;
 pub(crate) mod people;
 pub(crate) mod world;
