@@ -75,11 +75,11 @@ fn build() -> Result<PathBuf, Error> {
 
 /// The program that cargo has built, by its messages: a JSON object on each line.
 fn executable(messages: &str) -> Option<PathBuf> {
-    let programs = messages.lines().filter_map(|line| {
+    let mut programs = messages.lines().filter_map(|line| {
         let (_, path) = line.split_once(r#""executable":""#)?;
         Some(path.split_once('"')?.0)
     });
-    programs.last().map(PathBuf::from)
+    programs.next_back().map(PathBuf::from)
 }
 
 /// The scenarios in the program's list: a name, a tab and the unit on each line.
