@@ -5,7 +5,7 @@
 //! of the `wasm-bindgen` that the crates are built with: no other one can read what they contain.
 //!
 //! - `hustings-xtask-wasm test <file.wasm> [test arguments]` runs a test binary in a browser; cargo
-//! calls it as the runner of the target
+//!   calls it as the runner of the target
 //! - `hustings-xtask-wasm bindgen <wasm-bindgen's arguments>` makes the bindings of a wasm
 //! - `hustings-xtask-wasm size <file>…` says how large files are, raw and compressed
 
