@@ -92,7 +92,7 @@ impl Sent {
 }
 
 /// Runs the steps, and checks each event against what the contract allows.
-struct World {
+struct Run {
     network: Network,
     now: Moment,
     running: BTreeMap<Address, Endpoint>,
@@ -103,7 +103,7 @@ struct World {
     trace: Vec<(Moment, Endpoint, TransportEvent)>,
 }
 
-impl World {
+impl Run {
     fn new(seed: u64) -> Self {
         let mut network = Network::new(
             seed,
@@ -115,7 +115,7 @@ impl World {
         network.set_queue_limit(QUEUE_LIMIT);
         network.set_detection(millis(100));
         network.set_dial_timeout(millis(300));
-        let mut world = Self {
+        let mut run = Self {
             network,
             now: Moment::START,
             running: BTreeMap::new(),
@@ -125,9 +125,9 @@ impl World {
             trace: Vec::new(),
         };
         for n in 0..PROCESSES {
-            world.step(&Step::Attach(n));
+            run.step(&Step::Attach(n));
         }
-        world
+        run
     }
 
     fn step(&mut self, step: &Step) {
@@ -366,12 +366,12 @@ impl World {
 }
 
 fn run(seed: u64, steps: &[Step]) -> Vec<(Moment, Endpoint, TransportEvent)> {
-    let mut world = World::new(seed);
+    let mut run = Run::new(seed);
     for step in steps {
-        world.step(step);
+        run.step(step);
     }
-    world.run_out();
-    world.trace
+    run.run_out();
+    run.trace
 }
 
 proptest! {

@@ -354,23 +354,23 @@ mod both {
         let mut run = client::Run::new(server.address);
         run.join(&harness::owner(1), "owner");
         run.join(&harness::participant(2), "participant");
-        run.until("both are registered", |world| {
-            world.sides.iter().all(|side| side.endpoint.is_registered())
+        run.until("both are registered", |bench| {
+            bench.sides.iter().all(|side| side.endpoint.is_registered())
         })
         .await;
         let now = run.now();
-        run.world.sides[1].dial(&harness::owner(1), now);
-        run.until("both links are up", |world| {
-            world.sides.iter().all(|side| side.promises.links_up() == 1)
+        run.bench.sides[1].dial(&harness::owner(1), now);
+        run.until("both links are up", |bench| {
+            bench.sides.iter().all(|side| side.promises.links_up() == 1)
         })
         .await;
-        let link = run.world.sides[1].dial(&harness::owner(3), now);
+        let link = run.bench.sides[1].dial(&harness::owner(3), now);
         let unreachable = hustings_room::transport::TransportEvent::LinkDown {
             link,
             reason: hustings_room::DownReason::Unreachable,
         };
-        run.until("nobody is there", |world| {
-            world.sides[1].events.contains(&unreachable)
+        run.until("nobody is there", |bench| {
+            bench.sides[1].events.contains(&unreachable)
         })
         .await;
     }
@@ -380,24 +380,24 @@ mod both {
         let mut run = client::Run::new(server.address);
         for _ in 0..2 {
             run.join(&harness::owner(1), "same");
-            run.until("it is registered", |world| {
-                world.sides.last().unwrap().endpoint.is_registered()
+            run.until("it is registered", |bench| {
+                bench.sides.last().unwrap().endpoint.is_registered()
             })
             .await;
             run.leave_half_open();
         }
         run.join(&harness::owner(1), "same");
         run.join(&harness::participant(2), "participant");
-        run.until("both are registered", |world| {
-            world.sides[2..]
+        run.until("both are registered", |bench| {
+            bench.sides[2..]
                 .iter()
                 .all(|side| side.endpoint.is_registered())
         })
         .await;
         let now = run.now();
-        run.world.sides[3].dial(&harness::owner(1), now);
-        run.until("the newest owner is reached", |world| {
-            world.sides[2].promises.links_up() == 1
+        run.bench.sides[3].dial(&harness::owner(1), now);
+        run.until("the newest owner is reached", |bench| {
+            bench.sides[2].promises.links_up() == 1
         })
         .await;
     }
@@ -407,8 +407,8 @@ mod both {
         let other = server.registered(&harness::owner(1).to_string()).await;
         let mut run = client::Run::new(server.address);
         run.join(&harness::owner(1), "mine");
-        run.until("it hears that the address is taken", |world| {
-            let states = world.sides[0].states.iter();
+        run.until("it hears that the address is taken", |bench| {
+            let states = bench.sides[0].states.iter();
             states.fold(0, |n, state| {
                 n + usize::from(matches!(
                     state,
@@ -418,8 +418,8 @@ mod both {
         })
         .await;
         other.close().await;
-        run.until("it is registered", |world| {
-            world.sides[0].endpoint.is_registered()
+        run.until("it is registered", |bench| {
+            bench.sides[0].endpoint.is_registered()
         })
         .await;
     }

@@ -1,5 +1,4 @@
-//! Chores before a release, each with a tool that is installed if it is missing: `cargo xtask
-//! deny`, `semver`,
+//! Chores before a release, each with a tool that is installed if it is missing: `deny`, `semver`,
 //! `msrv` and `powerset`.
 
 use std::path::PathBuf;

@@ -58,7 +58,7 @@ impl Trouble {
 }
 
 /// The place of all: a folder for the stores, a network, a clock, some threads.
-pub(crate) struct World {
+pub(crate) struct Stage {
     pub(crate) net: MemoryNet,
     pub(crate) clock: Arc<SystemClock>,
     pub(crate) pool: ThreadPool,
@@ -71,7 +71,7 @@ pub(crate) struct World {
     _temporary: Option<TempDir>,
 }
 
-impl World {
+impl Stage {
     pub(crate) fn new(options: &Options) -> Result<Self, Trouble> {
         let of_folder = |path: &Path| {
             let path = path.to_owned();
@@ -242,8 +242,8 @@ pub(crate) struct Owner {
 
 impl Owner {
     /// Ends it as a crash does. Its file can be opened again afterwards, when this is dropped, too.
-    pub(crate) async fn kill(self, world: &World) {
-        world.net.crash(&self.address);
+    pub(crate) async fn kill(self, stage: &Stage) {
+        stage.net.crash(&self.address);
         self.task.kill().await;
     }
 

@@ -16,7 +16,7 @@ use hustings_room::driver::{Events, Room};
 use hustings_room::{CommandState, Event};
 use hustings_transport_mem::Latency;
 
-use crate::cast::{Owner, Trouble, Voter, World, new_poll};
+use crate::cast::{Owner, Stage, Trouble, Voter, new_poll};
 use crate::cli::Options;
 use crate::count::{Ballots, Choice, Count, Score};
 use crate::narrate::{Narrator, Tone};
@@ -36,16 +36,16 @@ pub(crate) async fn play(
     draft: PollDraft,
     narrator: &Narrator,
 ) -> Result<bool, Trouble> {
-    let world = World::new(options)?;
-    let mut play = Play::open(options, draft, narrator, &world).await?;
+    let stage = Stage::new(options)?;
+    let mut play = Play::open(options, draft, narrator, &stage).await?;
     play.doors_open().await?;
     if !options.is_crowd() {
         play.first_votes().await?;
-        world.sleep(PAUSE).await;
+        stage.sleep(PAUSE).await;
         play.cut_link().await?;
-        world.sleep(PAUSE).await;
+        stage.sleep(PAUSE).await;
         play.dead_owner().await?;
-        world.sleep(PAUSE).await;
+        stage.sleep(PAUSE).await;
     }
     play.rush().await?;
     play.refusals().await?;
@@ -56,7 +56,7 @@ pub(crate) async fn play(
 
 struct Play<'a> {
     narrator: &'a Narrator,
-    world: &'a World,
+    stage: &'a Stage,
     is_crowd: bool,
     voter_count: usize,
     seed: u64,
@@ -85,13 +85,13 @@ impl<'a> Play<'a> {
         options: &Options,
         draft: PollDraft,
         narrator: &'a Narrator,
-        world: &'a World,
+        stage: &'a Stage,
     ) -> Result<Self, Trouble> {
         narrator.scene(
             "1  The owner opens a poll",
             "Its identity and its journal are in a redb file of its own.",
         );
-        let (owner, _) = world.owner(None).await?;
+        let (owner, _) = stage.owner(None).await?;
         let peer = owner.address.to_string();
         narrator.say("owner", Tone::Plain, format!("is {peer}"));
         let earlier = owner.hosting.journals().await?;
@@ -130,17 +130,17 @@ impl<'a> Play<'a> {
             draft.multiple_choice,
             FRONT.min(voter_count),
         );
-        world.net.set_latency(if is_crowd {
+        stage.net.set_latency(if is_crowd {
             Latency::fixed(Duration::from_millis(2))
         } else {
             Latency {
-                min: world.pause(20),
-                max: world.pause(90),
+                min: stage.pause(20),
+                max: stage.pause(90),
             }
         });
         Ok(Self {
             narrator,
-            world,
+            stage,
             is_crowd,
             voter_count,
             seed: options.seed,
@@ -170,10 +170,10 @@ impl<'a> Play<'a> {
             .is_crowd
             .then(|| self.narrator.progress("joining", self.voter_count as u64));
         let at_a_time = if self.is_crowd { 128 } else { 1 };
-        let world = self.world;
+        let stage = self.stage;
         let mut joining = stream::iter(0..self.voter_count)
             .map(|number| async move {
-                let voter = world.voter(number, room).await?;
+                let voter = stage.voter(number, room).await?;
                 voter.room.connected().await?;
                 Ok::<_, Trouble>(voter)
             })
@@ -185,10 +185,10 @@ impl<'a> Play<'a> {
                     let here = voter.room.peers().len();
                     let text = format!("has joined; {here} are here");
                     self.narrator.say(&voter.name, Tone::Good, text);
-                    self.world.sleep(120).await;
+                    self.stage.sleep(120).await;
                 }
             }
-            self.world
+            self.stage
                 .pool
                 .spawn_ok(count_sent(voter.room.events(), Arc::clone(&self.sent)));
             self.voters.push(voter);
@@ -226,17 +226,17 @@ impl<'a> Play<'a> {
 
 /// Kills the owner, lets `outage` happen, and starts it again from its journal.
 async fn kill_and_restart(
-    world: &World,
+    stage: &Stage,
     owner: &mut Option<Owner>,
     poll: &mut Room,
     poll_id: PollId,
     outage: impl Future<Output = Result<(), Trouble>>,
 ) -> Result<(), Trouble> {
     if let Some(owner) = owner.take() {
-        owner.kill(world).await;
+        owner.kill(stage).await;
     }
     outage.await?;
-    let (started, room) = world.owner(Some(poll_id)).await?;
+    let (started, room) = stage.owner(Some(poll_id)).await?;
     *owner = Some(started);
     if let Some(room) = room {
         *poll = room;
@@ -259,13 +259,13 @@ async fn count_sent(mut events: Events, sent: Arc<AtomicU64>) {
 }
 
 /// Waits for something that will be so before long.
-async fn wait_until(world: &World, is_so: impl Fn() -> bool) -> Result<(), Trouble> {
+async fn wait_until(stage: &Stage, is_so: impl Fn() -> bool) -> Result<(), Trouble> {
     let start = Instant::now();
     while !is_so() {
         if start.elapsed() > PATIENCE {
             return Err(Trouble::Stuck(PATIENCE.as_secs()));
         }
-        world.sleep(10).await;
+        stage.sleep(10).await;
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ mod disabled {
 
     /// Nothing.
     #[derive(Default)]
-    pub(in crate::driver) struct Trace;
+    pub(in crate::driver) struct Trace(());
 
     #[allow(
         clippy::unused_self,

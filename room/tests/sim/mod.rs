@@ -1,7 +1,7 @@
 //! A seeded world of one owner and several participants over the in-memory network, in which
 //! processes crash at every boundary between them and the outside.
 //!
-//! The drivers are the real ones, on one thread and in virtual time. [`world`] is the schedule:
+//! The drivers are the real ones, on one thread and in virtual time. [`schedule`] is the schedule:
 //! the things that people do, and those that break. Between each driver and the outside stand a
 //! [`disk`] and a [`tap`], where a process can be ended, and where everything is seen that becomes
 //! durable or is sent; [`process`] ends it, and looks at it after each of its steps. They all meet
@@ -12,12 +12,12 @@ mod disk;
 mod oracle;
 mod process;
 mod scene;
+mod schedule;
 mod tap;
-mod world;
 
 use std::fmt;
 
-pub(crate) use world::run;
+pub(crate) use schedule::run;
 
 /// One schedule.
 #[derive(Debug, Clone, Copy)]
@@ -106,17 +106,39 @@ impl Report {
     }
 }
 
+/// The guarantees G1 to G12, as they stand in `ARCHITECTURE.md`.
+const GUARANTEES: [&str; 12] = [
+    "every submitted command ends with exactly one outcome and takes effect at most once",
+    "an ack that was sent survives any later crash of the owner",
+    "nothing leaves the owner before it is durable; no command leaves a participant before it is in \
+     the outbox",
+    "revisions +1, gap-free; the poll a participant shows is always the fold of a prefix of the \
+     owner's journal, moving forward only",
+    "snapshot + updates = full replay, byte for byte",
+    "pending = submitted - (acknowledged or rejected) at every step and across restarts",
+    "order per (author, device) is kept",
+    "a rejection is final, has no effect, and is repeated identically",
+    "after the faults stop, all converge within the largest backoff plus ten round trips, with \
+     nothing pending",
+    "no input makes a panic, memory or work that grows with anything but honest members, or an \
+     effect in someone else's name",
+    "any sequence of clock readings changes only timers",
+    "the same seed gives the same trace",
+];
+
 /// A broken guarantee.
 #[derive(Debug)]
 pub(crate) struct Violation {
-    /// Its number in the design.
-    pub(crate) guarantee: u8,
+    /// Its number, from 1.
+    pub(crate) guarantee: usize,
     pub(crate) what: String,
 }
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "guarantee {} is broken: {}", self.guarantee, self.what)
+        let Self { guarantee, what } = self;
+        let sentence = GUARANTEES[guarantee - 1];
+        write!(f, "G{guarantee} is broken, \"{sentence}\": {what}")
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use crate::harness::{SocketDo, World};
+use crate::harness::{Bench, SocketDo};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -129,7 +129,7 @@ enum Heard {
 
 /// Endpoints with real sockets.
 pub(crate) struct Run {
-    pub(crate) world: World,
+    pub(crate) bench: Bench,
     start: Instant,
     config: Config,
     address: SocketAddr,
@@ -143,7 +143,7 @@ impl Run {
     pub(crate) fn new(address: SocketAddr) -> Self {
         let (hears, heard) = mpsc::unbounded_channel();
         Self {
-            world: World::new(),
+            bench: Bench::new(),
             start: Instant::now(),
             config: Config {
                 host: "127.0.0.1".into(),
@@ -163,25 +163,25 @@ impl Run {
     }
 
     pub(crate) fn join(&mut self, address: &Address, token: &str) {
-        self.world.now = self.now();
-        self.world.add(&self.config, address, token);
+        self.bench.now = self.now();
+        self.bench.add(&self.config, address, token);
     }
 
     /// The last endpoint is never driven again, and its socket stays as it is.
     pub(crate) fn leave_half_open(&mut self) {
-        let last = self.world.sides.len() - 1;
-        self.world.sides[last].endpoint.close();
-        while self.world.sides[last].endpoint.poll_output().is_some() {}
+        let last = self.bench.sides.len() - 1;
+        self.bench.sides[last].endpoint.close();
+        while self.bench.sides[last].endpoint.poll_output().is_some() {}
     }
 
     /// Runs until something is so.
-    pub(crate) async fn until(&mut self, what: &str, is_so: impl Fn(&World) -> bool) {
+    pub(crate) async fn until(&mut self, what: &str, is_so: impl Fn(&Bench) -> bool) {
         let end = Instant::now() + PATIENCE;
         loop {
-            self.world.now = self.now();
-            self.world.pump();
+            self.bench.now = self.now();
+            self.bench.pump();
             self.serve();
-            if is_so(&self.world) {
+            if is_so(&self.bench) {
                 return;
             }
             assert!(Instant::now() < end, "never: {what}");
@@ -189,7 +189,7 @@ impl Run {
                 heard = self.heard.recv() => {
                     let (at, socket, heard) = heard.expect("a sender is kept");
                     let now = self.now();
-                    let endpoint = &mut self.world.sides[at].endpoint;
+                    let endpoint = &mut self.bench.sides[at].endpoint;
                     match heard {
                         Heard::Open => endpoint.handle_socket_open(socket, now),
                         Heard::Text(text) => endpoint.handle_socket_text(socket, &text, now),
@@ -202,8 +202,8 @@ impl Run {
     }
 
     fn serve(&mut self) {
-        for at in 0..self.world.sides.len() {
-            for wanted in std::mem::take(&mut self.world.sides[at].sockets) {
+        for at in 0..self.bench.sides.len() {
+            for wanted in std::mem::take(&mut self.bench.sides[at].sockets) {
                 match wanted {
                     SocketDo::Open(socket, url) => {
                         let (send, sent) = mpsc::unbounded_channel();

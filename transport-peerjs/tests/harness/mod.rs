@@ -235,14 +235,14 @@ impl Side {
 }
 
 /// Several endpoints.
-pub(crate) struct World {
+pub(crate) struct Bench {
     pub(crate) sides: Vec<Side>,
     pub(crate) now: Moment,
     /// WebRTC lets somebody through.
     pub(crate) connects: bool,
 }
 
-impl World {
+impl Bench {
     pub(crate) fn new() -> Self {
         Self {
             sides: Vec::new(),
@@ -387,36 +387,36 @@ pub(crate) struct Relay {
 
 impl Relay {
     /// Does what all sockets want, until there is nothing more to do.
-    pub(crate) fn run(&mut self, world: &mut World) {
+    pub(crate) fn run(&mut self, bench: &mut Bench) {
         loop {
-            world.pump();
+            bench.pump();
             let mut wanted = Vec::new();
-            for (at, side) in world.sides.iter_mut().enumerate() {
+            for (at, side) in bench.sides.iter_mut().enumerate() {
                 wanted.extend(side.sockets.drain(..).map(|wanted| (at, wanted)));
             }
             if wanted.is_empty() {
                 return;
             }
             for (at, wanted) in wanted {
-                self.serve(world, at, wanted);
+                self.serve(bench, at, wanted);
             }
         }
     }
 
     /// Cuts every socket.
-    pub(crate) fn cut(&mut self, world: &mut World) {
+    pub(crate) fn cut(&mut self, bench: &mut Bench) {
         for (at, socket, _) in std::mem::take(&mut self.registered).into_values() {
-            world.sides[at]
+            bench.sides[at]
                 .endpoint
-                .handle_socket_closed(socket, world.now);
+                .handle_socket_closed(socket, bench.now);
         }
     }
 
-    fn serve(&mut self, world: &mut World, at: usize, wanted: SocketDo) {
-        let now = world.now;
+    fn serve(&mut self, bench: &mut Bench, at: usize, wanted: SocketDo) {
+        let now = bench.now;
         match wanted {
             SocketDo::Open(socket, _) if self.down => {
-                world.sides[at].endpoint.handle_socket_closed(socket, now);
+                bench.sides[at].endpoint.handle_socket_closed(socket, now);
             }
             SocketDo::Open(socket, url) => {
                 self.opened += 1;
@@ -425,7 +425,7 @@ impl Relay {
                     url[from..].split('&').next().unwrap().to_owned()
                 };
                 let (id, token) = (parameter("id"), parameter("token"));
-                let endpoint = &mut world.sides[at].endpoint;
+                let endpoint = &mut bench.sides[at].endpoint;
                 endpoint.handle_socket_open(socket, now);
                 match self.registered.get(&id) {
                     Some((.., other)) if *other != token => {
@@ -453,12 +453,12 @@ impl Relay {
                 };
                 match self.registered.get(dst) {
                     Some((to, socket, _)) => {
-                        let endpoint = &mut world.sides[*to].endpoint;
+                        let endpoint = &mut bench.sides[*to].endpoint;
                         endpoint.handle_socket_text(*socket, &message.to_string(), now);
                     }
                     None => {
                         let expire = format!(r#"{{"type":"EXPIRE","src":"{dst}"}}"#);
-                        world.sides[at]
+                        bench.sides[at]
                             .endpoint
                             .handle_socket_text(socket, &expire, now);
                     }

@@ -70,11 +70,11 @@ impl Play<'_> {
             &format!("{title}  The result"),
             "Counted by hand from what voters were told, and compared with everybody's copy.",
         );
-        let (world, narrator) = (self.world, self.narrator);
+        let (stage, narrator) = (self.stage, self.narrator);
         let last = self.revision();
         let start = Instant::now();
         for voter in &self.voters {
-            wait_until(world, || revision_of(&voter.room) >= last).await?;
+            wait_until(stage, || revision_of(&voter.room) >= last).await?;
         }
         let text = format!(
             "everybody is at revision {last}, {:.1} s after the last vote",
@@ -96,7 +96,7 @@ impl Play<'_> {
             .count();
         let outage = async { Ok(()) };
         let (owner, poll) = (&mut self.owner, &mut self.poll);
-        kill_and_restart(world, owner, poll, self.poll_id, outage).await?;
+        kill_and_restart(stage, owner, poll, self.poll_id, outage).await?;
         let restarted = self.poll.poll().map(|poll| score_of(&poll));
 
         narrator.line("");
@@ -165,9 +165,9 @@ impl Play<'_> {
 
     /// All leave in good order, and some figures.
     pub(super) async fn end(self) {
-        let (narrator, world) = (self.narrator, self.world);
+        let (narrator, stage) = (self.narrator, self.stage);
         let size = |file: PathBuf| bytes(std::fs::metadata(file).map_or(0, |file| file.len()));
-        let (journal, copies) = (size(world.owner_file()), size(world.voters_file()));
+        let (journal, copies) = (size(stage.owner_file()), size(stage.voters_file()));
         future::join_all(self.voters.into_iter().map(Voter::close)).await;
         if let Some(owner) = self.owner {
             owner.close().await;

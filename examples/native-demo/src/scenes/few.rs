@@ -19,7 +19,7 @@ impl Play<'_> {
             "3  The first votes",
             "○ on disk here and on its way, ● applied by the owner, durably, at a revision.",
         );
-        let world = self.world;
+        let stage = self.stage;
         let front = FRONT.min(self.voters.len());
         let mut scenes = Vec::new();
         for voter in &self.voters[..front] {
@@ -30,11 +30,11 @@ impl Play<'_> {
             let delay = 250 * voter.number as u64;
             scenes.push(async move {
                 let submit = async {
-                    world.sleep(delay).await;
+                    stage.sleep(delay).await;
                     submit_all(&voter.room, poll_id, &options, &choices).await
                 };
                 let (_, followed) =
-                    future::try_join(submit, follow.run(&*world.clock, false)).await?;
+                    future::try_join(submit, follow.run(&*stage.clock, false)).await?;
                 Ok::<_, Trouble>((voter.number, followed))
             });
         }
@@ -51,13 +51,13 @@ impl Play<'_> {
             "4  A link is cut while answers are on their way",
             "What is unacknowledged is sent again on the next link, and takes effect once.",
         );
-        let (world, narrator) = (self.world, self.narrator);
+        let (stage, narrator) = (self.stage, self.narrator);
         let voter = &self.voters[0];
         let choices = self.ballots.take(0, 3);
         self.submitted += choices.len() as u64;
         let before = self.revision();
-        for link in world.net.links(&voter.address) {
-            world.net.stall(&voter.address, link);
+        for link in stage.net.links(&voter.address) {
+            stage.net.stall(&voter.address, link);
         }
         let text = format!("what is sent to {} gets stuck", voter.name);
         narrator.say("network", Tone::Bad, text);
@@ -68,23 +68,23 @@ impl Play<'_> {
             submit_all(&voter.room, self.poll_id, &self.option_ids, &choices).await?;
             let after = before + choices.len() as u64;
             let applied = || revision_of(poll) >= after;
-            wait_until(world, applied).await?;
-            world.sleep(400).await;
+            wait_until(stage, applied).await?;
+            stage.sleep(400).await;
             let text = format!("has applied them: it is at revision {after} now");
             narrator.say("owner", Tone::Plain, text);
-            world.net.refuse(&owner_address, true);
-            world.net.cut(&voter.address, &owner_address);
+            stage.net.refuse(&owner_address, true);
+            stage.net.cut(&voter.address, &owner_address);
             narrator.say(
                 "network",
                 Tone::Bad,
                 "the link is cut, and no new one gets through",
             );
-            world.sleep(1_500).await;
-            world.net.refuse(&owner_address, false);
+            stage.sleep(1_500).await;
+            stage.net.refuse(&owner_address, false);
             narrator.say("network", Tone::Good, "new links get through again");
             Ok::<_, Trouble>(())
         };
-        let ((), followed) = future::try_join(breaking, follow.run(&*world.clock, true)).await?;
+        let ((), followed) = future::try_join(breaking, follow.run(&*stage.clock, true)).await?;
         let after = self.revision();
         let twice = followed.iter().filter(|vote| vote.sent > 1).count();
         let text = format!(
@@ -103,7 +103,7 @@ impl Play<'_> {
             "5  The owner is killed and starts again",
             "Its journal is all that is left of it. Nobody can vote meanwhile; everybody can read.",
         );
-        let (world, narrator) = (self.world, self.narrator);
+        let (stage, narrator) = (self.stage, self.narrator);
         let choices = self.ballots.take(1, 3);
         self.submitted += choices.len() as u64;
         let front = FRONT.min(self.voters.len());
@@ -111,7 +111,7 @@ impl Play<'_> {
             .iter()
             .map(|voter| {
                 let votes = if voter.number == 1 { &*choices } else { &[] };
-                Follow::new(narrator, &self.labels, voter, votes).run(&*world.clock, true)
+                Follow::new(narrator, &self.labels, voter, votes).run(&*stage.clock, true)
             })
             .collect();
         let (voters, poll_id) = (&self.voters, self.poll_id);
@@ -122,7 +122,7 @@ impl Play<'_> {
         let breaking = async {
             submit_all(&voters[1].room, poll_id, option_ids, &choices).await?;
             let at = revision_of(poll);
-            let restart = kill_and_restart(world, owner, poll, poll_id, async {
+            let restart = kill_and_restart(stage, owner, poll, poll_id, async {
                 narrator.say("owner", Tone::Bad, format!("is killed at revision {at}"));
                 let bystander = &voters[0];
                 let is_alone = || {
@@ -131,8 +131,8 @@ impl Play<'_> {
                         Connection::Disconnected { .. } | Connection::Connecting
                     )
                 };
-                wait_until(world, is_alone).await?;
-                world.sleep(300).await;
+                wait_until(stage, is_alone).await?;
+                stage.sleep(300).await;
                 let wish = vec![0];
                 let refused = bystander
                     .room
@@ -151,7 +151,7 @@ impl Play<'_> {
                     );
                     narrator.say(&bystander.name, Tone::Plain, text);
                 }
-                world.sleep(1_200).await;
+                stage.sleep(1_200).await;
                 Ok(())
             });
             restart.await?;

@@ -41,16 +41,16 @@ impl Play<'_> {
                 voter: voter.number,
                 room: voter.room.clone(),
                 options: Arc::clone(&self.option_ids),
-                clock: Arc::clone(&self.world.clock),
+                clock: Arc::clone(&self.stage.clock),
                 pause: if self.is_crowd {
                     Duration::ZERO
                 } else {
-                    self.world.pause(300 + 70 * voter.number as u64)
+                    self.stage.pause(300 + 70 * voter.number as u64)
                 },
                 tell: tell.clone(),
             };
             let name = voter.name.clone();
-            self.world.pool.spawn_ok(async move {
+            self.stage.pool.spawn_ok(async move {
                 // When this fails, its votes are never told, and that is noticed.
                 if let Err(error) = booth.give(choices).await {
                     eprintln!("error: {name}: {error}");
@@ -67,9 +67,9 @@ impl Play<'_> {
         let mut progress = narrator.progress("votes", left as u64);
         let mut done = 0;
         while done < left {
-            let patience = self.world.clock.now() + PATIENCE;
+            let patience = self.stage.clock.now() + PATIENCE;
             let next =
-                match future::select(told.next(), self.world.clock.sleep_until(patience)).await {
+                match future::select(told.next(), self.stage.clock.sleep_until(patience)).await {
                     Either::Left((next, _)) => next,
                     Either::Right(_) => None,
                 };
@@ -86,7 +86,7 @@ impl Play<'_> {
             done += 1;
             if done % between_cuts == 0 && done < left {
                 let victim = &self.voters[below(&mut faults, self.voters.len())];
-                self.world.net.cut(&victim.address, &self.owner_address);
+                self.stage.net.cut(&victim.address, &self.owner_address);
                 cuts += 1;
                 if !self.is_crowd {
                     narrator.say(
@@ -103,13 +103,13 @@ impl Play<'_> {
                     Tone::Bad,
                     format!("is killed at about revision {at}"),
                 );
-                let world = self.world;
+                let stage = self.stage;
                 let outage = async {
-                    world.sleep(1_000).await;
+                    stage.sleep(1_000).await;
                     Ok(())
                 };
                 let (owner, poll) = (&mut self.owner, &mut self.poll);
-                kill_and_restart(world, owner, poll, self.poll_id, outage).await?;
+                kill_and_restart(stage, owner, poll, self.poll_id, outage).await?;
                 let text = format!("is back from its journal at revision {}", self.revision());
                 narrator.say("owner", Tone::Good, text);
             }

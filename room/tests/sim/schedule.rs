@@ -30,7 +30,7 @@ const LATENCY: Latency = Latency {
 /// After which time a cut or a crash is noticed at the other end.
 const DETECTION: Duration = Duration::from_secs(2);
 
-struct World {
+struct Schedule {
     plan: Plan,
     rng: ChaCha8Rng,
     runtime: VirtualRuntime,
@@ -45,13 +45,13 @@ struct World {
 
 /// Runs one schedule.
 pub(crate) fn run(plan: &Plan) -> Result<Report, Violation> {
-    let mut world = World::new(*plan);
-    world.found()?;
+    let mut schedule = Schedule::new(*plan);
+    schedule.found()?;
     for _ in 0..plan.steps {
-        world.step()?;
+        schedule.step()?;
     }
-    world.heal()?;
-    let mut scene = world.scene();
+    schedule.heal()?;
+    let mut scene = schedule.scene();
     let mut report = std::mem::take(&mut scene.oracle.report);
     report.trace = scene.hash();
     Ok(report)
@@ -105,7 +105,7 @@ fn place(slot: usize) -> Slot {
     }
 }
 
-impl World {
+impl Schedule {
     fn new(plan: Plan) -> Self {
         let runtime = VirtualRuntime::new();
         let clock = runtime.clock().clone();
