@@ -67,7 +67,7 @@ fn a_rooms_life_is_told_without_what_is_in_it() {
         assert!(matches!(outcome, Outcome::Rejected(_)));
         world.cut(BOB);
         world.wait_for(bob.room.connected()).unwrap();
-        world.settle();
+        world.quiesce();
         choices.extend([1, 2].map(|number| option_of(&bob.room, number).to_string()));
         choices.extend([option(404), option(7)].map(|option| option.to_string()));
         peers.extend([ALICE, BOB].map(|who| who.peer().to_string()));

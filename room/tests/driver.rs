@@ -89,7 +89,7 @@ fn a_participant_whose_disk_fails_sends_nothing_and_goes_on_from_what_is_durable
         let bob = world.enter(BOB, &bob.disk, alice.room.id()).room;
         assert_eq!(bob.pending().len(), is_there);
         world.wait_for(bob.connected()).unwrap();
-        world.settle();
+        world.quiesce();
         assert_eq!(alice.room.revision(), Some(revision(is_there as u64)));
         let next = revision(is_there as u64 + 1);
         let outcome = world.get_done(&bob, call_me("Bob"));
@@ -107,7 +107,7 @@ fn submit_resolves_when_the_command_is_durable_and_nothing_is_sent_before() {
         Box::pin(async move { room.submit(command).await })
     };
     assert!((&mut submitting).now_or_never().is_none());
-    world.settle();
+    world.quiesce();
     assert!((&mut submitting).now_or_never().is_none());
     assert_eq!(world.wire.from(BOB.as_participant()).len(), 0);
     // It shows already, as what it is.
@@ -129,7 +129,7 @@ fn an_owner_answers_when_it_is_durable() {
     alice.disk.hold();
     world.wire.clear();
     let submitted = world.submit(&bob.room, vote_in(&bob.room, 0));
-    world.settle();
+    world.quiesce();
     assert_eq!(world.wire.from(ALICE.as_owner()).len(), 0);
     assert_eq!(bob.room.revision(), Some(Revision::ZERO));
 
@@ -157,7 +157,7 @@ fn a_power_cut_costs_a_participant_its_cache_at_most() {
     let bob = world.enter(BOB, &disk, room).room;
     assert_eq!(bob.pending()[0].command_id, command);
     world.wait_for(bob.connected()).unwrap();
-    world.settle();
+    world.quiesce();
     assert_eq!(bob.poll(), alice.room.poll());
     assert_eq!(bob.revision(), Some(revision(3)));
 }
@@ -172,7 +172,7 @@ fn many_submits_at_once_are_few_commits() {
     let commits = bob.disk.commits() - bobs;
     assert!(commits <= 3, "{commits} commits for 50 commands");
 
-    world.settle();
+    world.quiesce();
     assert_eq!(alice.room.revision(), Some(revision(50)));
     let commits = alice.disk.commits() - alices;
     assert!(commits <= 3, "{commits} commits for 50 commands");
@@ -274,7 +274,7 @@ fn commands_that_were_queued_offline_survive_a_restart_and_are_applied_in_order(
     let room = alice.room.id();
     let bob = world.enter_with(BOB, &Disk::default(), room, queueing());
     world.wait_for(bob.room.connected()).unwrap();
-    world.settle();
+    world.quiesce();
     let alices_disk = world.crash_owner(alice);
     world.run_for(Duration::from_secs(10));
 
@@ -294,7 +294,7 @@ fn commands_that_were_queued_offline_survive_a_restart_and_are_applied_in_order(
     let alice = world.host_again(&alices_disk, room.poll_id).room;
     let mut events = bob.events();
     world.wait_for(bob.connected()).unwrap();
-    world.settle();
+    world.quiesce();
     let applied: Vec<_> = told(&mut events)
         .into_iter()
         .filter_map(|event| {
@@ -413,7 +413,7 @@ fn to_open_a_poll_that_is_hosted_takes_nothing_back() {
     let poll_id = alice.room.id().poll_id;
     alice.disk.hold();
     let submitted = world.submit(&bob.room, vote_in(&bob.room, 0));
-    world.settle();
+    world.quiesce();
     let hosting = alice.hosting.clone();
     let mut opening = Box::pin(async move { hosting.open(poll_id).await });
     assert!((&mut opening).now_or_never().is_none());
@@ -455,7 +455,7 @@ fn who_reads_slowly_gets_a_snapshot_later_and_costs_the_owner_nothing() {
     assert!(bytes <= 2 * LIMIT, "{bytes} bytes wait for Bob");
 
     world.wire.clear();
-    world.settle();
+    world.quiesce();
     let after: Vec<Kind> = world
         .wire
         .from(ALICE.as_owner())
@@ -485,14 +485,14 @@ fn an_answer_that_found_no_room_comes_when_there_is() {
     let poll_id = alice.room.id().poll_id;
     let bad = world.submit(&bob.room, vote(poll_id, option(404)));
     let last = world.submit(&bob.room, call_me("Bob"));
-    world.settle();
+    world.quiesce();
     assert_eq!(bob.room.pending().len(), 3);
 
     world.net.resume(&BOB.as_participant(), bobs_link);
     assert_eq!(world.outcome(good), applied(1));
     assert!(matches!(world.outcome(bad), Outcome::Rejected(_)));
     assert_eq!(world.outcome(last), applied(2));
-    world.settle();
+    world.quiesce();
     assert_eq!(bob.room.poll(), alice.room.poll());
 }
 
@@ -504,14 +504,14 @@ fn a_participant_whose_link_is_full_sends_the_rest_in_order_when_there_is_room()
     world.net.stall(&ALICE.as_owner(), alices_link);
     let names = (0..10).map(|number| bob.room.submit(call_me(&format!("Bob {number}"))));
     world.wait_for(join_all(names));
-    world.settle();
+    world.quiesce();
     let expected: Vec<_> = std::iter::once(CommandState::Sent)
         .chain(std::iter::repeat_n(CommandState::Persisted, 9))
         .collect();
     assert_eq!(states(&bob.room), expected);
 
     world.net.resume(&ALICE.as_owner(), alices_link);
-    world.settle();
+    world.quiesce();
     assert_eq!(states(&bob.room), []);
     assert_eq!(alice.room.revision(), Some(revision(10)));
     assert_eq!(bob.room.poll(), alice.room.poll());
@@ -525,7 +525,7 @@ fn a_command_that_found_no_room_is_not_overtaken() {
     world.wire.has_no_room_once(BOB.as_participant(), 1);
     let names = (0..5).map(|number| bob.room.submit(call_me(&format!("Bob {number}"))));
     world.wait_for(join_all(names));
-    world.settle();
+    world.quiesce();
     assert_eq!(connections(&mut events), [], "the link was good");
     assert_eq!(alice.room.revision(), Some(revision(5)));
     assert_eq!(bob.room.poll(), alice.room.poll());
@@ -593,7 +593,7 @@ fn close_keeps_and_sends_what_was_submitted() {
     };
     let mut leaving = Box::pin(leaving);
     assert!((&mut leaving).now_or_never().is_none());
-    world.settle();
+    world.quiesce();
     assert!(
         (&mut leaving).now_or_never().is_none(),
         "not before it is kept"
@@ -602,7 +602,7 @@ fn close_keeps_and_sends_what_was_submitted() {
     let (submitted, ()) = world.wait_for(leaving);
     submitted.unwrap();
     assert_eq!(world.end_of(BOB.as_participant()), Ok(()));
-    world.settle();
+    world.quiesce();
     assert_eq!(alice.room.revision(), Some(revision(1)), "it was sent");
     assert_eq!(alice.room.peers().len(), 1);
     assert_stopped(&mut world, &bob.room);
@@ -611,7 +611,7 @@ fn close_keeps_and_sends_what_was_submitted() {
     let bob = world.enter(BOB, &bob.disk, alice.room.id()).room;
     assert_eq!(bob.pending().len(), 1);
     world.wait_for(bob.connected()).unwrap();
-    world.settle();
+    world.quiesce();
     assert!(bob.pending().is_empty());
     assert_eq!(alice.room.revision(), Some(revision(1)));
 }
@@ -663,19 +663,19 @@ fn a_driver_ends_with_its_last_handle() {
     let (mut world, alice, bob) = alice_and_bob();
     let second = bob.room.clone();
     drop(bob.room);
-    world.settle();
+    world.quiesce();
     assert_eq!(second.connection(), Connection::Connected);
 
     let mut events = second.events();
     drop(second);
     assert_eq!(world.end_of(BOB.as_participant()), Ok(()));
     while world.wait_for(events.next()).is_some() {}
-    world.settle();
+    world.quiesce();
     assert_eq!(alice.room.peers().len(), 1);
 
     let Hosted { hosting, room, .. } = alice;
     drop(hosting);
-    world.settle();
+    world.quiesce();
     assert!(room.poll().is_some());
     drop(room);
     assert_eq!(world.end_of(ALICE.as_owner()), Ok(()));

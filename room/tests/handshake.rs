@@ -73,7 +73,7 @@ fn whoever_claims_the_owners_address_gets_a_greeting_and_nothing_else() {
     let disk = Disk::default();
     let bob = world.enter_with(BOB, &disk, room, queueing());
     world.wait_for(bob.room.connected()).unwrap();
-    world.settle();
+    world.quiesce();
     let alices_disk = world.crash_owner(alice);
     world.run_for(Duration::from_secs(10));
     let submitted = world.submit(&bob.room, call_me("Bob, who trusts Alice"));

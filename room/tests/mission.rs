@@ -82,7 +82,7 @@ fn everybody_knows_who_is_here() {
     }
 
     world.wait_for(carol.room.close());
-    world.settle();
+    world.quiesce();
     for room in [&alice, &bob.room] {
         assert!(!here(room).contains(&CAROL.peer()));
     }
@@ -98,7 +98,7 @@ fn after_a_disconnect_a_participant_waits_dials_and_is_back() {
     let mut events = bob.events();
     let cut_at = world.now();
     world.cut(BOB);
-    world.settle();
+    world.quiesce();
 
     let seen = connections(&mut events);
     let [
@@ -139,7 +139,7 @@ fn what_was_missed_meanwhile_is_caught_up() {
 
     world.wire.clear();
     world.net.isolate(&BOB.as_participant(), false);
-    world.settle();
+    world.quiesce();
     assert_eq!(bob.revision(), Some(revision(12)));
     assert_eq!(bob.poll(), alice.poll());
     // Just the two updates, and not the poll over again.
@@ -168,7 +168,7 @@ fn a_command_whose_ack_was_lost_is_sent_again_and_applied_once() {
     assert_eq!(bob.pending()[0].state, CommandState::Persisted);
 
     let outcome = world.outcome(submitted);
-    world.settle();
+    world.quiesce();
     assert_eq!(outcome, Outcome::Applied(revision(1)));
     assert_eq!(world.wire.times_sent(BOB.as_participant(), command), 2);
     for room in [&alice, &bob, &carol] {

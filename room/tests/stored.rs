@@ -72,7 +72,7 @@ fn an_owner_and_a_participant_go_on_from_version_0_1() {
     // The owner goes on, knows what it has answered, and gets what waited, once.
     let alice = world.host_again(&owners, room.poll_id);
     world.wait_for(bob.room.connected()).unwrap();
-    world.settle();
+    world.quiesce();
     assert!(bob.room.pending().is_empty());
     for room in [&alice.room, &bob.room] {
         assert_eq!(room.revision(), Revision::new(8));

@@ -92,7 +92,7 @@ impl World {
     }
 
     /// Lets everything happen that is under way.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn quiesce(&mut self) {
         self.run_for(A_MOMENT);
     }
 
@@ -166,7 +166,7 @@ impl World {
         let joined = self.enter(who, &Disk::default(), room);
         self.wait_for(joined.room.connected())
             .expect("they are let in");
-        self.settle();
+        self.quiesce();
         joined
     }
 
@@ -261,7 +261,7 @@ impl World {
     pub(crate) fn get_done(&mut self, room: &Room, command: Command) -> Outcome {
         let submitted = self.submit(room, command);
         let outcome = self.outcome(submitted);
-        self.settle();
+        self.quiesce();
         outcome
     }
 
