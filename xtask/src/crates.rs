@@ -108,8 +108,9 @@ mod tests {
             "--format-version=1",
         ]))
         .unwrap();
-        let published = members.matches(r#""publish":null"#).count();
-        assert_eq!(published, PUBLISHED.len());
+        let may_be_published = members.matches(r#""publish":null"#).count();
+        // And `hustings-browser`, which says why.
+        assert_eq!(may_be_published, PUBLISHED.len() + 1);
         for (name, folder) in PUBLISHED {
             let manifest = process::root().join(folder).join("Cargo.toml");
             let manifest = fs::read_to_string(manifest).unwrap();
