@@ -73,6 +73,7 @@ impl From<CallError> for Failure {
             CallError::Submit(error) => {
                 let code = match error {
                     SubmitError::OwnerOffline => "owner-offline",
+                    SubmitError::Invalid(_) => "invalid-command",
                     SubmitError::WrongPoll(_) => "wrong-poll",
                     SubmitError::TooLarge { .. } => "too-large",
                     SubmitError::OutboxFull(_) => "outbox-full",

@@ -126,7 +126,7 @@ export type RoomEvent =
  * have more.
  */
 export type ErrorCode =
-    | "hosted-elsewhere" | "owner-offline" | "not-the-owner" | "closed"
+    | "hosted-elsewhere" | "owner-offline" | "invalid-command" | "not-the-owner" | "closed"
     | "bad-argument" | "bad-configuration" | "bad-draft" | "no-journal" | "outbox-full"
     | "no-window" | "no-locks" | "no-randomness"
     | "storage-full" | "storage-locked" | "storage-closed" | "storage-blocked" | "storage-unavailable"

@@ -202,7 +202,7 @@ async fn a_database_that_was_forgotten_is_not_replaced_in_silence() {
     for _ in 0..2 {
         let error = has(&store, "key").await.unwrap_err();
         assert!(
-            matches!(&error, StoreError::Unavailable(what) if what.contains("is gone")),
+            matches!(&error, StoreError::Unavailable(what) if what.contains("was deleted")),
             "{error}"
         );
     }
