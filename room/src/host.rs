@@ -253,8 +253,16 @@ impl Host {
     // Does nothing without such a poll: `close_poll` has closed its links and handshakes already.
     /// Tells an owner something, if the poll is open here, and takes over its outputs.
     fn with<R>(&mut self, poll_id: PollId, tell: impl FnOnce(&mut Owner) -> R) -> Option<R> {
-        let owner = self.owners.get_mut(&poll_id)?;
-        let told = tell(owner);
+        let told = tell(self.owners.get_mut(&poll_id)?);
+        self.take_outputs(poll_id);
+        Some(told)
+    }
+
+    /// Apart from [`with`](Self::with), which is compiled once for each of its callers.
+    fn take_outputs(&mut self, poll_id: PollId) {
+        let Some(owner) = self.owners.get_mut(&poll_id) else {
+            return;
+        };
         let outputs = owner.outputs_mut();
         for output in outputs.iter() {
             // The link belongs to no poll any more, and its end is not the owner's business.
@@ -268,6 +276,5 @@ impl Host {
         } else {
             self.outputs.append(outputs);
         }
-        Some(told)
     }
 }

@@ -78,10 +78,12 @@ pub async fn join<T: Transport, S: Store>(
     let (device, peer) = (setup.device, setup.peer());
     let (outbox, cache) = records::load_participant(&store, device, room).await?;
     let participant = Participant::new(setup, room, outbox, cache.as_ref(), clock.now())?;
-    let stored = participant.pending().into_iter();
+    let stored = participant.pending();
     let (shared, ends) = Shared::new(participant, Arc::new(clock));
-    let stored = stored.map(|command| (command.command_id, command.state));
-    shared.lock().commands.restore(stored);
+    for command in stored {
+        let mut state = shared.lock();
+        state.commands.restore(command.command_id, command.state);
+    }
     let handle = Room::new(Side::Participant(Arc::clone(&shared)), room, peer);
     let driver = Driver::new(ends, transport, store, device);
     Ok((handle, driver))

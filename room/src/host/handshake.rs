@@ -185,7 +185,7 @@ impl Host {
     /// A poll is open now: the links that wait for it get their whole time for the proof.
     pub(super) fn challenge_waiting(&mut self, poll_id: PollId, now: Moment) {
         let deadline = now + self.config.handshake_timeout;
-        for link in self.handshakes_where(|handshake| handshake.waits_for(poll_id)) {
+        for link in self.handshakes_where(&|handshake| handshake.waits_for(poll_id)) {
             if let Some(Handshake {
                 binding,
                 phase: Phase::Opening { hello },
@@ -199,14 +199,14 @@ impl Host {
 
     /// A poll is closed: a proof for it would come too late.
     pub(super) fn end_handshakes_of(&mut self, poll_id: PollId) {
-        for link in self.handshakes_where(|handshake| handshake.has_challenge_of(poll_id)) {
+        for link in self.handshakes_where(&|handshake| handshake.has_challenge_of(poll_id)) {
             self.handshakes.remove(&link);
             self.outputs.push_back(Output::Hangup { link });
         }
     }
 
     pub(super) fn end_late_handshakes(&mut self, now: Moment) {
-        for link in self.handshakes_where(|handshake| handshake.deadline <= now) {
+        for link in self.handshakes_where(&|handshake| handshake.deadline <= now) {
             // Always there: the list was made from the map just now.
             let Some(Handshake { binding, phase, .. }) = self.handshakes.remove(&link) else {
                 continue;
@@ -221,7 +221,7 @@ impl Host {
         }
     }
 
-    fn handshakes_where(&self, is_one: impl Fn(&Handshake) -> bool) -> Vec<LinkId> {
+    fn handshakes_where(&self, is_one: &dyn Fn(&Handshake) -> bool) -> Vec<LinkId> {
         let handshakes = self.handshakes.iter();
         handshakes
             .filter(|(_, handshake)| is_one(handshake))
