@@ -186,7 +186,7 @@ impl Host {
         self.owners.insert(poll_id, owner);
         // The journal's first record goes before the challenges, so nobody joins a poll that a
         // crash could lose.
-        self.with(poll_id, |_| ());
+        self.take_outputs(poll_id);
         self.challenge_waiting(poll_id, now);
     }
 

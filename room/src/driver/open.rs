@@ -80,10 +80,11 @@ pub async fn join<T: Transport, S: Store>(
     let participant = Participant::new(setup, room, outbox, cache.as_ref(), clock.now())?;
     let stored = participant.pending();
     let (shared, ends) = Shared::new(participant, Arc::new(clock));
+    let mut state = shared.lock();
     for command in stored {
-        let mut state = shared.lock();
         state.commands.restore(command.command_id, command.state);
     }
+    drop(state);
     let handle = Room::new(Side::Participant(Arc::clone(&shared)), room, peer);
     let driver = Driver::new(ends, transport, store, device);
     Ok((handle, driver))
