@@ -94,11 +94,23 @@ impl Journal {
     pub async fn load(&self, store: &impl Store) -> Result<Option<StoredJournal>, StoreError> {
         let scanned = self.log.scan(store).await?;
         let mut receipts = Vec::with_capacity(scanned.others.len());
+        // Where the receipts of the device begin that is being read.
+        let mut ring = 0;
         for (part, key, value) in scanned.others {
             if part != keys::RECEIPT {
                 return Err(unknown_key(self.log.name(), &key));
             }
-            receipts.push(self.read_receipt(&key, &value)?);
+            let read = self.read_receipt(&key, &value)?;
+            if receipts
+                .last()
+                .is_some_and(|last| !same_device(last, &read))
+            {
+                ring = receipts.len();
+            }
+            // The scan gives a device's receipts by slot; most rings have never wrapped, and then
+            // this is the end.
+            let before = receipts[ring..].partition_point(|other| other.2.seq < read.2.seq);
+            receipts.insert(ring + before, read);
         }
         let Some(log) = scanned.log else {
             return match receipts.first() {
@@ -109,8 +121,6 @@ impl Journal {
                 None => Ok(None),
             };
         };
-        // The scan gives them by slot of the ring.
-        receipts.sort_unstable_by_key(|(author, device, receipt)| (*author, *device, receipt.seq));
         Ok(Some(StoredJournal { log, receipts }))
     }
 
@@ -134,11 +144,7 @@ impl Journal {
             .collect()
     }
 
-    fn read_receipt(
-        &self,
-        key: &[u8],
-        value: &[u8],
-    ) -> Result<(PeerId, DeviceId, Receipt), StoreError> {
+    fn read_receipt(&self, key: &[u8], value: &[u8]) -> Result<DeviceReceipt, StoreError> {
         const PREFIX: usize = 1 + 32 + 16 + 1;
         let mut fields = Fields::after(key, PREFIX);
         let (Some(author), Some(device), Some(slot), true) = (
@@ -165,6 +171,12 @@ impl Journal {
     fn receipt_name(&self, author: PeerId, device: DeviceId) -> String {
         format!("{}, receipt of {author}, device {device}", self.log.name())
     }
+}
+
+type DeviceReceipt = (PeerId, DeviceId, Receipt);
+
+fn same_device(one: &DeviceReceipt, other: &DeviceReceipt) -> bool {
+    (one.0, one.1) == (other.0, other.1)
 }
 
 fn ring_slot(receipt: &Receipt) -> u8 {

@@ -65,12 +65,11 @@ fn with_parts(command: &mut Command, driver: &Path) -> Result<(), Error> {
 /// Builds `xtask/bench/bare`.
 fn bare() -> Result<(), Error> {
     let (cargo, tool) = (setup::wasm()?, wasm::tool()?);
-    let mut build = cargo.command();
-    build.args(["build", "--profile", wasm::PROFILE, "--target", setup::WASM]);
+    let mut build = cargo.build(setup::PROFILE);
     process::run(build.args(["-p", "hustings-bench-bare"]))?;
     let to = process::scratch()?.join("bare");
     fs::create_dir_all(&to).map_err(Error::file("make", &to))?;
-    let built = process::target().join(setup::WASM).join(wasm::PROFILE);
+    let built = process::target().join(setup::WASM).join(setup::PROFILE);
     let mut bindgen = Command::new(tool);
     bindgen.args(["bindgen", "--target", "web", "--no-typescript"]);
     bindgen.args(["--out-name", "bare", "--out-dir"]);

@@ -58,12 +58,11 @@ pub(crate) fn build(speed: Speed) -> Result<PathBuf, Error> {
     let tool = process::step("build wasm-bindgen", wasm::tool)?;
     let (profile, folder) = match speed {
         Speed::Quick => ("dev", "debug"),
-        Speed::Small => (wasm::PROFILE, wasm::PROFILE),
+        Speed::Small => (setup::PROFILE, setup::PROFILE),
     };
-    let mut build = cargo.command();
+    let mut build = cargo.build(profile);
     // As the tests in a browser are built, so that what they have in common is built once.
     build.env("CARGO_PROFILE_DEV_DEBUG", "0");
-    build.args(["build", "--profile", profile, "--target", setup::WASM]);
     process::step("build examples/poll-js", || {
         process::run(build.args(["-p", "hustings-poll-js"]))
     })?;

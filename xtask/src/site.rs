@@ -27,8 +27,7 @@ pub(crate) struct Settings {
 pub(crate) fn build(settings: &Settings) -> Result<PathBuf, Error> {
     let cargo = setup::wasm()?;
     let tool = process::step("build wasm-bindgen", wasm::tool)?;
-    let mut build = cargo.command();
-    build.args(["build", "--profile", wasm::PROFILE, "--target", setup::WASM]);
+    let mut build = cargo.build(setup::PROFILE);
     process::step("build examples/poll-web", || {
         process::run(build.args(["--package", "hustings-poll-web"]))
     })?;

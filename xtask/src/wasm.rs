@@ -6,9 +6,6 @@ use std::process::Command;
 use crate::error::Error;
 use crate::{process, setup};
 
-/// The profile that makes the smallest wasm, and the folder that cargo puts it into.
-pub(crate) const PROFILE: &str = "wasm";
-
 /// The features that rustc uses, which binaryen has to know.
 const WASM_OPT: &str = "-Oz --enable-bulk-memory --enable-multivalue --enable-mutable-globals \
                         --enable-nontrapping-float-to-int --enable-reference-types \
@@ -18,8 +15,7 @@ const WASM_OPT: &str = "-Oz --enable-bulk-memory --enable-multivalue --enable-mu
 pub(crate) fn run() -> Result<(), Error> {
     let cargo = setup::wasm()?;
     let tool = process::step("build wasm-bindgen", tool)?;
-    let mut build = cargo.command();
-    build.args(["build", "--profile", PROFILE, "--target", setup::WASM]);
+    let mut build = cargo.build(setup::PROFILE);
     process::step("build xtask/bench/size", || {
         process::run(build.args(["-p", "hustings-bench-size"]))
     })?;
@@ -58,7 +54,7 @@ fn say(tool: &Path, files: [&Path; 2]) -> Result<(), Error> {
 
 /// Makes the bindings of a wasm that was built, for a page to load.
 pub(crate) fn bindings(tool: &Path, wasm: &str, to: &Path) -> Result<(), Error> {
-    let built = process::target().join(setup::WASM).join(PROFILE);
+    let built = process::target().join(setup::WASM).join(setup::PROFILE);
     let mut bindgen = Command::new(tool);
     bindgen.args(["bindgen", "--target", "web", "--no-typescript"]);
     bindgen.args(["--remove-name-section", "--remove-producers-section"]);

@@ -135,10 +135,7 @@ impl<M: Machine + Send + 'static> Shared<M> {
     ) -> Result<R, Stopped> {
         let (reply, answer) = oneshot::channel();
         let request = Request::Step(Box::new(move |state, now| {
-            let machine: &mut dyn Any = &mut state.machine;
-            let machine = machine.downcast_mut::<M>();
-            let machine = machine.expect("a driver and its handles are made around one machine");
-            let result = step(machine, &mut state.commands, now);
+            let result = step(own(&mut state.machine), &mut state.commands, now);
             Box::new(move || {
                 // The caller may have stopped waiting.
                 let _ = reply.send(result);
@@ -163,4 +160,12 @@ impl<M: Machine + Send + 'static> Shared<M> {
         let mut requests = self.requests.clone();
         requests.send(request).await.map_err(|_| Stopped)
     }
+}
+
+/// The machine of these handles. Out of line: every step has it, and a browser loads each.
+#[inline(never)]
+fn own<M: Machine>(machine: &mut AnyMachine) -> &mut M {
+    let machine: &mut dyn Any = machine;
+    let machine = machine.downcast_mut();
+    machine.expect("a driver and its handles are made around one machine")
 }
