@@ -52,6 +52,8 @@ mod ids;
 mod limits;
 mod message;
 mod outcome;
+#[doc(hidden)]
+pub mod planted;
 mod poll;
 mod revision;
 mod rules;
