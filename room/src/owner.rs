@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{
     Ack, Command, CommandId, DeviceId, Envelope, Epoch, ErrorCode, Hello, Message, Numbered,
     Outcome, PeerId, PeerInfo, Poll, Receipt, Refusal, Rejection, Revision, RoomId, StoredJournal,
@@ -211,12 +212,16 @@ impl Owner {
         let Some(owed) = self.links.unblock(link) else {
             return;
         };
-        if owed.state {
+        if owed.state && !planted::is_on(Fault::AnswersBeforePoll) {
             let frame = self.sequencer.snapshot();
             self.send_frame(link, frame, About::State);
         }
         for (command_id, frame) in owed.answers {
             self.send_frame(link, frame, About::Command(command_id));
+        }
+        if owed.state && planted::is_on(Fault::AnswersBeforePoll) {
+            let frame = self.sequencer.snapshot();
+            self.send_frame(link, frame, About::State);
         }
         if owed.presence {
             self.send_discovery(link);
@@ -424,7 +429,12 @@ impl Owner {
     }
 
     fn refuse(&mut self, link: LinkId, command_id: Option<CommandId>, rejection: Rejection) {
-        let about = command_id.map_or(About::Nothing, About::Command);
+        let about = match command_id {
+            Some(command_id) if !planted::is_on(Fault::ViolationUnanswered) => {
+                About::Command(command_id)
+            }
+            Some(_) | None => About::Nothing,
+        };
         let refusal = Refusal {
             command_id,
             rejection,

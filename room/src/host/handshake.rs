@@ -1,5 +1,6 @@
 //! The owner's end of the handshake: three frames, after which a link belongs to a known peer.
 
+use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::handshake::{Nonce, Side, VERSION};
 use hustings_protocol::{Challenge, Envelope, ErrorCode, Hello, Message, PollId, Proof, Rejection};
 
@@ -148,7 +149,9 @@ impl Host {
             return self.turn_away(link, Some(hello.poll_id), rejection);
         }
         let owner = self.owners.get(&hello.poll_id);
-        if owner.is_some_and(|owner| owner.is_device(hello.peer_id, hello.device)) {
+        if owner.is_some_and(|owner| owner.is_device(hello.peer_id, hello.device))
+            && !planted::is_on(Fault::OwnerJoins)
+        {
             // A list of peers that begins with this device is a complete one: it cannot be in it
             // twice.
             let message = "this device hosts the poll, so it cannot join it as well";

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{Command, CommandId, Limits, Message, Seq, StoredOutbox, WINDOW};
 
 use crate::RestoreError;
@@ -32,7 +33,10 @@ impl InFlight {
     pub(crate) fn restore(stored: StoredOutbox) -> Result<Self, RestoreError> {
         // A command that an earlier build took is sent even if this one would not take it: the
         // owner answers, and then it is settled.
-        let limits = &Limits::unbounded();
+        let limits = &match planted::is_on(Fault::StoredCommandBlocks) {
+            false => Limits::unbounded(),
+            true => Limits::default(),
+        };
         let mut in_flight = Self {
             next_seq: stored.next_seq,
             entries: VecDeque::new(),
