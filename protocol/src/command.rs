@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::envelope::{Fields, encode};
 use crate::limits::fits;
 use crate::{
-    CommandId, DecodeError, DeviceId, Envelope, ErrorCode, Kind, Limits, OptionId, PeerId, PollId,
-    Rejection, Revision, Role, Seq,
+    CommandId, DecodeError, DeviceId, Envelope, ErrorCode, HistoryMark, Kind, Limits, OptionId,
+    PeerId, PollId, Rejection, Revision, Role, Seq,
 };
 
 /// Makes, from one table, everything that has to agree: the commands, the words of their types, and
@@ -258,6 +258,8 @@ pub struct Update {
     pub device: DeviceId,
     /// The revision that the command made.
     pub revision: Revision,
+    /// The owner's mark of the history up to that revision.
+    pub history: Option<HistoryMark>,
     /// The command, with the sender's name and number for it.
     pub numbered: Numbered,
 }

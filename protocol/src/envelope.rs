@@ -13,7 +13,8 @@ use crate::handshake::VERSION;
 use crate::limits::is_shallow;
 use crate::strict::{Object, Word};
 use crate::{
-    CommandId, CommandKind, DeviceId, Epoch, ErrorCode, Limits, PeerId, Rejection, Revision, Seq,
+    CommandId, CommandKind, DeviceId, Epoch, ErrorCode, HistoryMark, Limits, PeerId, Rejection,
+    Revision, Seq,
 };
 
 macro_rules! kinds {
@@ -119,6 +120,7 @@ pub(crate) struct Fields {
     pub(crate) device: Option<DeviceId>,
     pub(crate) revision: Option<Revision>,
     pub(crate) epoch: Option<Epoch>,
+    pub(crate) history: Option<HistoryMark>,
 }
 
 /// A frame whose envelope has been read and whose payload has not.
@@ -153,6 +155,7 @@ impl<'a> Envelope<'a> {
             device: Option<DeviceId>,
             revision: Option<Revision>,
             epoch: Option<Epoch>,
+            history: Option<HistoryMark>,
             #[serde(borrow)]
             payload: Option<&'a RawValue>,
         }
@@ -215,6 +218,7 @@ impl<'a> Envelope<'a> {
             device: wire.device,
             revision: wire.revision,
             epoch: wire.epoch,
+            history: wire.history,
         };
         Ok(Self {
             kind: Kind::from_word(&word),
@@ -222,6 +226,24 @@ impl<'a> Envelope<'a> {
             fields,
             payload,
         })
+    }
+
+    /// The name and number of a command of which no more is read than its beginning, because the
+    /// frame is too large: with them it can be rejected in its order.
+    ///
+    /// They are found where [`Message::encode`](crate::Message::encode) writes them, right after
+    /// the type.
+    #[must_use]
+    pub fn numbering_at_start(frame: &[u8]) -> Option<(CommandId, Seq)> {
+        /// The bytes before the payload of a command, at most.
+        const START: usize = 256;
+
+        let start = &frame[..frame.len().min(START)];
+        let start = start.utf8_chunks().next()?.valid();
+        let (_, start) = start.split_once(r#","commandId":""#)?;
+        let (command_id, start) = start.split_once(r#"","seq":"#)?;
+        let (seq, _) = start.split_once(',')?;
+        Some((command_id.parse().ok()?, Seq::new(seq.parse().ok()?)?))
     }
 
     /// The type of the message.
@@ -264,6 +286,12 @@ impl<'a> Envelope<'a> {
         self.fields.author
     }
 
+    /// The revision that the envelope names.
+    #[must_use]
+    pub const fn revision(&self) -> Option<Revision> {
+        self.fields.revision
+    }
+
     /// A digest of the message's type and payload, which tells the same command from another one
     /// under the same id. Not cryptographic: see [`Receipt::digest`](crate::Receipt::digest).
     #[must_use]
@@ -271,8 +299,23 @@ impl<'a> Envelope<'a> {
         xxh3_64_with_seed(self.payload.get().as_bytes(), xxh3_64(self.word.as_bytes()))
     }
 
+    /// The running digest of a history after this command of `author`, who sent it from `device`;
+    /// `before` is the digest before it.
+    #[must_use]
+    pub fn chained(&self, before: u64, author: PeerId, device: DeviceId) -> u64 {
+        let mut text = [0; 32 + 5 + 16 + 8 + 8];
+        text[..32].copy_from_slice(author.as_bytes());
+        text[32..37].copy_from_slice(device.as_bytes());
+        if let (Some(command_id), Some(seq)) = (self.fields.command_id, self.fields.seq) {
+            text[37..53].copy_from_slice(command_id.as_uuid().as_bytes());
+            text[53..61].copy_from_slice(&seq.get().to_be_bytes());
+        }
+        text[61..].copy_from_slice(&self.digest().to_be_bytes());
+        xxh3_64_with_seed(&text, before)
+    }
+
     /// The message as an owner relays and journals it: this payload, byte for byte, with its author
-    /// and device and the revision that it made.
+    /// and device, the revision that it made, and the mark of the history up to it.
     ///
     /// # Errors
     ///
@@ -283,6 +326,7 @@ impl<'a> Envelope<'a> {
         author: PeerId,
         device: DeviceId,
         revision: Revision,
+        history: Option<HistoryMark>,
     ) -> Result<Bytes, DecodeError> {
         let (command_id, seq) = self.numbering()?;
         let fields = Fields {
@@ -292,11 +336,27 @@ impl<'a> Envelope<'a> {
             device: Some(device),
             revision: Some(revision),
             epoch: None,
+            history,
         };
         let kind = self.kind()?;
         if !kind.is_command() {
             return Err(self.refuse(ErrorCode::Unexpected, format!("{kind} is not a command")));
         }
+        Ok(wrap(kind, fields, self.payload()))
+    }
+
+    /// The command under another number, its payload byte for byte.
+    ///
+    /// # Errors
+    ///
+    /// As [`relayed`](Self::relayed).
+    pub fn renumbered(&self, seq: Seq) -> Result<Bytes, DecodeError> {
+        let kind = self.kind()?;
+        let fields = Fields {
+            command_id: Some(self.numbering()?.0),
+            seq: Some(seq),
+            ..Fields::default()
+        };
         Ok(wrap(kind, fields, self.payload()))
     }
 
@@ -425,8 +485,8 @@ fn wrap(kind: Kind, fields: Fields, payload: &str) -> Bytes {
 /// By hand, because an owner does it for every command: types and ids have no characters that JSON
 /// escapes, and a search for them in 150 characters would cost more than all the rest.
 fn begin(kind: Kind, fields: Fields, payload: usize) -> Vec<u8> {
-    /// The length of the longest envelope, in bytes: type, names and all six fields.
-    const ENVELOPE: usize = 288;
+    /// The length of the longest envelope, in bytes: type, names and all seven fields.
+    const ENVELOPE: usize = 333;
 
     let Fields {
         command_id,
@@ -435,6 +495,7 @@ fn begin(kind: Kind, fields: Fields, payload: usize) -> Vec<u8> {
         device,
         revision,
         epoch,
+        history,
     } = fields;
     let mut frame = Vec::with_capacity(ENVELOPE + payload);
     frame.extend_from_slice(b"{\"type\":\"");
@@ -457,6 +518,9 @@ fn begin(kind: Kind, fields: Fields, payload: usize) -> Vec<u8> {
     }
     if let Some(epoch) = epoch {
         epoch.with_text(|text| text_field(&mut frame, "epoch", text));
+    }
+    if let Some(history) = history {
+        history.with_text(|text| text_field(&mut frame, "history", text));
     }
     frame.extend_from_slice(b",\"payload\":");
     frame

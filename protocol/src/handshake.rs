@@ -17,10 +17,11 @@ use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::base32_id;
-use crate::{DeviceId, Epoch, PeerId, PollId, Revision, Seq};
+use crate::message::known;
+use crate::{DeviceId, Epoch, HistoryMark, PeerId, PollId, Position, Revision, Seq};
 
 /// The version of the wire that this crate speaks.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 base32_id! {
     /// 32 random bytes, used once.
@@ -52,8 +53,19 @@ pub struct Hello {
     /// The revision of that copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<Revision>,
+    /// The owner's mark of the history up to there, as the owner has told it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<HistoryMark>,
     /// The lowest number that it may still send: every earlier command has had its outcome.
     pub oldest_seq: Seq,
+}
+
+impl Hello {
+    /// The place in the history that the participant's copy is at, if it has one.
+    #[must_use]
+    pub fn known(&self) -> Option<Position> {
+        known(self.epoch, self.revision, self.history)
+    }
 }
 
 /// Payload of `auth:challenge`.
@@ -66,6 +78,10 @@ pub struct Challenge {
     pub peer_id: PeerId,
     /// The owner's nonce.
     pub nonce: Nonce,
+    /// The last number of this device that has its outcome at the owner; absent if it has none. A
+    /// device whose outbox is an old copy goes on from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seq: Option<Seq>,
     /// The owner's signature over the transcript, as [`Side::Owner`].
     pub signature: Signature,
 }
@@ -120,12 +136,12 @@ pub struct BadSignature(
 impl Transcript<'_> {
     /// The signed bytes: each field with its length before it (32 bits, big-endian), ids and
     /// nonces in their text form, in the order of the fields of [`Transcript`], and first of all
-    /// `hustings/1/owner` or `hustings/1/participant`.
+    /// `hustings/2/owner` or `hustings/2/participant`.
     #[must_use]
     pub fn bytes(&self, side: Side) -> Vec<u8> {
         let domain = match side {
-            Side::Owner => "hustings/1/owner",
-            Side::Participant => "hustings/1/participant",
+            Side::Owner => "hustings/2/owner",
+            Side::Participant => "hustings/2/participant",
         };
         let mut bytes = Vec::with_capacity(512);
         let mut field = |field: &[u8]| {

@@ -48,6 +48,7 @@ mod command;
 mod envelope;
 mod error;
 pub mod handshake;
+mod history;
 mod ids;
 mod limits;
 mod message;
@@ -67,6 +68,7 @@ pub use command::{
 pub use envelope::{DecodeError, Envelope, Kind};
 pub use error::ErrorCode;
 pub use handshake::{Challenge, Hello, Proof};
+pub use history::{HistoryMark, Position};
 pub use ids::{Address, CommandId, DeviceId, IdError, OptionId, PeerId, PollId, RoomId};
 pub use limits::Limits;
 pub use message::{Ack, Message, PeerInfo, PollState, Refusal, SyncRequest};

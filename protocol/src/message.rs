@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use crate::envelope::{Fields, encode};
 use crate::limits::fits;
 use crate::{
-    Challenge, Command, CommandId, DecodeError, DeviceId, Envelope, Epoch, ErrorCode, Hello, Kind,
-    Limits, Numbered, PeerId, Poll, PollId, Proof, Rejection, Revision, Update,
+    Challenge, Command, CommandId, DecodeError, DeviceId, Envelope, Epoch, ErrorCode, Hello,
+    HistoryMark, Kind, Limits, Numbered, PeerId, Poll, PollId, Position, Proof, Rejection,
+    Revision, Update,
 };
 
 /// A complete message, checked against the [`Limits`].
@@ -46,6 +47,8 @@ pub struct PollState {
     pub revision: Revision,
     /// The life of the owner's journal in which that number counts.
     pub epoch: Epoch,
+    /// The owner's mark of the history up to here.
+    pub history: Option<HistoryMark>,
     /// The poll.
     pub poll: Poll,
 }
@@ -70,6 +73,9 @@ pub struct Ack {
     pub command_id: CommandId,
     /// The revision that it made.
     pub revision: Revision,
+    /// The owner's mark of the history up to that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<HistoryMark>,
 }
 
 /// Payload of `error`.
@@ -105,14 +111,14 @@ impl From<RefusalPayload> for Refusal {
     }
 }
 
-/// Payload of `sync:request`, with the participant's epoch and revision from the envelope.
+/// Payload of `sync:request`, with the participant's position from the envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SyncRequest {
     /// The poll.
     pub poll_id: PollId,
-    /// The epoch and revision of the participant's copy, if it has one: then only the missing
-    /// updates need be sent.
-    pub known: Option<(Epoch, Revision)>,
+    /// The place in the history that the participant's copy is at, if it has one: then only the
+    /// missing updates need be sent.
+    pub known: Option<Position>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -133,8 +139,13 @@ impl Message {
             Self::PollState(PollState {
                 revision,
                 epoch,
+                history,
                 poll,
-            }) => poll.encode_state(*revision, *epoch),
+            }) => poll.encode_state(Position {
+                epoch: *epoch,
+                revision: *revision,
+                history: *history,
+            }),
             Self::Command(numbered) => numbered.command.encode(Fields {
                 command_id: Some(numbered.command_id),
                 seq: Some(numbered.seq),
@@ -144,6 +155,7 @@ impl Message {
                 author,
                 device,
                 revision,
+                history,
                 numbered,
             }) => numbered.command.encode(Fields {
                 command_id: Some(numbered.command_id),
@@ -152,6 +164,7 @@ impl Message {
                 device: Some(*device),
                 revision: Some(*revision),
                 epoch: None,
+                history: *history,
             }),
             Self::Discovery(peers) => encode(Kind::PeerDiscovery, none, peers),
             Self::Ack(ack) => encode(Kind::Ack, none, ack),
@@ -159,8 +172,9 @@ impl Message {
             Self::SyncRequest(SyncRequest { poll_id, known }) => encode(
                 Kind::SyncRequest,
                 Fields {
-                    epoch: known.map(|(epoch, _)| epoch),
-                    revision: known.map(|(_, revision)| revision),
+                    epoch: known.map(|known| known.epoch),
+                    revision: known.map(|known| known.revision),
+                    history: known.and_then(|known| known.history),
                     ..none
                 },
                 &SyncPayload { poll_id: *poll_id },
@@ -205,6 +219,7 @@ impl Message {
                 Ok(Self::PollState(PollState {
                     revision,
                     epoch,
+                    history: fields.history,
                     poll,
                 }))
             }
@@ -224,6 +239,7 @@ impl Message {
                     author,
                     device,
                     revision,
+                    history: fields.history,
                     numbered,
                 }))
             }
@@ -244,7 +260,7 @@ impl Message {
                 let SyncPayload { poll_id } = envelope.object()?;
                 Ok(Self::SyncRequest(SyncRequest {
                     poll_id,
-                    known: fields.epoch.zip(fields.revision),
+                    known: known(fields.epoch, fields.revision, fields.history),
                 }))
             }
             Kind::AuthHello => envelope.versioned().map(Self::Hello),
@@ -254,6 +270,19 @@ impl Message {
             Kind::Pong => envelope.object().map(|Nothing {}| Self::Pong),
         }
     }
+}
+
+/// The position of whoever names an epoch and a revision.
+pub(crate) fn known(
+    epoch: Option<Epoch>,
+    revision: Option<Revision>,
+    history: Option<HistoryMark>,
+) -> Option<Position> {
+    Some(Position {
+        epoch: epoch?,
+        revision: revision?,
+        history,
+    })
 }
 
 /// An `error` about a command, or about a frame that names no command.

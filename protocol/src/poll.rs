@@ -11,9 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::envelope::{Fields, encode};
 use crate::limits::fits;
 use crate::strict::{Object, Word, objects, optional_object};
-use crate::{
-    Epoch, ErrorCode, Kind, Limits, OptionId, PeerId, PollId, Rejection, Revision, UserProfile,
-};
+use crate::{ErrorCode, Kind, Limits, OptionId, PeerId, PollId, Position, Rejection, UserProfile};
 
 /// A person's power in a poll, in ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -247,10 +245,11 @@ impl Poll {
     /// The frame of a [`Message::PollState`](crate::Message::PollState), without making the message
     /// first.
     #[must_use]
-    pub fn encode_state(&self, revision: Revision, epoch: Epoch) -> Bytes {
+    pub fn encode_state(&self, at: Position) -> Bytes {
         let fields = Fields {
-            revision: Some(revision),
-            epoch: Some(epoch),
+            revision: Some(at.revision),
+            epoch: Some(at.epoch),
+            history: at.history,
             ..Fields::default()
         };
         encode(Kind::PollState, fields, self)

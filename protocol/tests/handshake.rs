@@ -411,8 +411,8 @@ proptest! {
     fn the_bytes_tell_each_field(owned in any_transcript()) {
         let transcript = owned.transcript();
         for (side, domain) in [
-            (Side::Owner, "hustings/1/owner"),
-            (Side::Participant, "hustings/1/participant"),
+            (Side::Owner, "hustings/2/owner"),
+            (Side::Participant, "hustings/2/participant"),
         ] {
             let bytes = transcript.bytes(side);
             let texts = [

@@ -73,7 +73,7 @@ fn endure(frame: &[u8]) {
         return;
     };
     let _ = envelope.digest();
-    let Ok(relayed) = envelope.relayed(peer(1), device(1), Revision::MAX) else {
+    let Ok(relayed) = envelope.relayed(peer(1), device(1), Revision::MAX, None) else {
         return;
     };
     let again = Envelope::parse(&relayed, limits.max_frame_bytes, &limits)

@@ -322,7 +322,7 @@ fn an_unknown_command_has_a_number_and_a_digest() {
             envelope.numbering(),
             Ok((command_id(9), Seq::new(7).unwrap()))
         );
-        let relayed = envelope.relayed(peer(1), device(1), Revision::ZERO);
+        let relayed = envelope.relayed(peer(1), device(1), Revision::ZERO, None);
         assert_eq!(relayed.unwrap_err().rejection.code, ErrorCode::UnknownType);
         envelope.digest()
     };
@@ -760,14 +760,14 @@ fn bad_field_in_other_payloads() {
             ),
         )
     };
-    assert!(decode(hello("1", r#","oldestSeq":1"#).as_bytes()).is_ok());
+    assert!(decode(hello("2", r#","oldestSeq":1"#).as_bytes()).is_ok());
     let one = option(1, "one");
     check(
         [
             ("a ping that is a list", frame("ping", "[]")),
             ("a pong that is a text", frame("pong", r#""""#)),
-            ("a hello without its oldest seq", hello("1", "")),
-            ("a hello from seq 0", hello("1", r#","oldestSeq":0"#)),
+            ("a hello without its oldest seq", hello("2", "")),
+            ("a hello from seq 0", hello("2", r#","oldestSeq":0"#)),
             (
                 "a hello with half a version",
                 hello("1.5", r#","oldestSeq":1"#),
@@ -778,11 +778,11 @@ fn bad_field_in_other_payloads() {
             ),
             (
                 "a hello with an epoch that is a number",
-                hello("1", r#","oldestSeq":1,"epoch":1"#),
+                hello("2", r#","oldestSeq":1,"epoch":1"#),
             ),
             (
                 "a hello with a revision of 2^53",
-                hello("1", r#","oldestSeq":1,"revision":9007199254740992"#),
+                hello("2", r#","oldestSeq":1,"revision":9007199254740992"#),
             ),
             ("a proof without a signature", frame("auth:proof", "{}")),
             (
@@ -1108,11 +1108,11 @@ fn null_is_absence_where_absence_is_allowed() {
 fn a_handshake_of_another_version_is_refused_as_such_whatever_its_fields() {
     for (frame, code) in [
         (
-            r#"{"type":"auth:hello","payload":{"v":2}}"#,
+            r#"{"type":"auth:hello","payload":{"v":3}}"#,
             ErrorCode::UnsupportedVersion,
         ),
         (
-            r#"{"type":"auth:hello","payload":{"v":2,"nonce":7}}"#,
+            r#"{"type":"auth:hello","payload":{"v":1,"nonce":7}}"#,
             ErrorCode::UnsupportedVersion,
         ),
         (
@@ -1120,7 +1120,7 @@ fn a_handshake_of_another_version_is_refused_as_such_whatever_its_fields() {
             ErrorCode::UnsupportedVersion,
         ),
         (
-            r#"{"type":"auth:hello","payload":{"v":1}}"#,
+            r#"{"type":"auth:hello","payload":{"v":2}}"#,
             ErrorCode::BadField,
         ),
         (
@@ -1138,7 +1138,7 @@ fn only_commands_are_relayed() {
     let frame = br#"{"type":"ping","commandId":"01a0c454-5b69-72ab-9251-d0962685785e","seq":1,"payload":{}}"#;
     let envelope = Envelope::parse(frame, 1_000, &Limits::default()).unwrap();
     let error = envelope
-        .relayed(peer(1), device(1), Revision::ZERO)
+        .relayed(peer(1), device(1), Revision::ZERO, None)
         .unwrap_err();
     assert_eq!(error.rejection.code, ErrorCode::Unexpected);
 }

@@ -10,12 +10,13 @@ use hustings_protocol::{
     Address, CommandId, DeviceId, Envelope, Epoch, Kind, Limits, Message, OptionId, PeerId, PollId,
     RoomId, Update,
 };
+use proptest::option;
 use proptest::prelude::*;
 use serde_json::Value;
 
 use common::messages::{
-    any_address, any_command_id, any_device, any_epoch, any_message, any_nonce, any_numbered,
-    any_option_id, any_peer, any_poll_id, any_revision, any_room_link, any_signature,
+    any_address, any_command_id, any_device, any_epoch, any_mark, any_message, any_nonce,
+    any_numbered, any_option_id, any_peer, any_poll_id, any_revision, any_room_link, any_signature,
 };
 use common::{config, device, peer, poll_id};
 
@@ -99,12 +100,13 @@ proptest! {
         author in any_peer(),
         device in any_device(),
         revision in any_revision(),
+        history in option::of(any_mark()),
     ) {
         let frame = Message::Command(numbered.clone()).encode();
         let sent = Envelope::parse(&frame, frame.len(), &Limits::default()).unwrap();
-        let relayed = sent.relayed(author, device, revision).unwrap();
+        let relayed = sent.relayed(author, device, revision, history).unwrap();
 
-        let update = Message::Update(Update { author, device, revision, numbered });
+        let update = Message::Update(Update { author, device, revision, history, numbered });
         prop_assert_eq!(&relayed, &update.encode(), "relaying and encoding agree");
         prop_assert_eq!(Message::decode(&relayed, &Limits::default()), Ok(update));
     }
@@ -115,6 +117,7 @@ proptest! {
         author in any_peer(),
         device in any_device(),
         revision in any_revision(),
+        history in option::of(any_mark()),
     ) {
         let frame = String::from_utf8(Message::Command(numbered.clone()).encode().to_vec()).unwrap();
         let (head, payload) = frame.split_once(r#""payload":"#).unwrap();
@@ -127,13 +130,13 @@ proptest! {
 
         let sent = Envelope::parse(frame.as_bytes(), frame.len(), &Limits::default()).unwrap();
         prop_assert_eq!(sent.payload(), payload);
-        let relayed = sent.relayed(author, device, revision).unwrap();
+        let relayed = sent.relayed(author, device, revision, history).unwrap();
         let received = Envelope::parse(&relayed, relayed.len(), &Limits::default()).unwrap();
         prop_assert_eq!(received.payload(), payload);
         prop_assert_eq!(received.digest(), sent.digest());
         prop_assert_eq!(
             Message::from_envelope(&received, &Limits::default()),
-            Ok(Message::Update(Update { author, device, revision, numbered }))
+            Ok(Message::Update(Update { author, device, revision, history, numbered }))
         );
     }
 

@@ -596,6 +596,7 @@ fn snapshot(poll: &Poll, applied: u64) -> Message {
     Message::PollState(PollState {
         revision: Revision::new(applied).unwrap(),
         epoch: Epoch::new(1),
+        history: None,
         poll: poll.clone(),
     })
 }

@@ -19,10 +19,10 @@ use data_encoding::HEXLOWER;
 use ed25519_dalek::SigningKey;
 use hustings_protocol::handshake::{Side, Transcript};
 use hustings_protocol::{
-    Ack, Challenge, Command, Envelope, Epoch, ErrorCode, Hello, Kind, Limits, MAX_SAFE_INTEGER,
-    Message, Numbered, OptionAdd, PeerId, PeerInfo, Poll, PollDraft, PollState, Proof, Refusal,
-    Rejection, Revision, Role, RoleUpdate, Seq, SettingsUpdate, SyncRequest, Update, UserProfile,
-    Vote,
+    Ack, Challenge, Command, Envelope, Epoch, ErrorCode, Hello, HistoryMark, Kind, Limits,
+    MAX_SAFE_INTEGER, Message, Numbered, OptionAdd, PeerId, PeerInfo, Poll, PollDraft, PollState,
+    Position, Proof, Refusal, Rejection, Revision, Role, RoleUpdate, Seq, SettingsUpdate,
+    SyncRequest, Update, UserProfile, Vote,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -155,6 +155,10 @@ fn vectors() -> BTreeMap<String, Message> {
     let participant = PeerId::of(&participant_key());
     let epoch = Epoch::new(0x00c0_ffee_0000_0001);
     let revision = Revision::new(42).unwrap();
+    let history = Some(HistoryMark::new(
+        0x0123_4567_89ab_cdef,
+        0xfedc_ba98_7654_3210,
+    ));
     let mut vectors = BTreeMap::new();
     let mut add = |name: &str, message| {
         let before = vectors.insert(format!("{name}.json"), message);
@@ -170,6 +174,7 @@ fn vectors() -> BTreeMap<String, Message> {
                 author: participant,
                 device: device(4),
                 revision,
+                history,
                 numbered: numbered(command),
             }),
         );
@@ -193,6 +198,7 @@ fn vectors() -> BTreeMap<String, Message> {
         Message::PollState(PollState {
             revision: Revision::MAX,
             epoch: Epoch::new(u64::MAX),
+            history,
             poll: poll(),
         }),
     );
@@ -216,6 +222,7 @@ fn vectors() -> BTreeMap<String, Message> {
         Message::Ack(Ack {
             command_id: command_id(9),
             revision,
+            history,
         }),
     );
     let refusal = |command_id| {
@@ -233,13 +240,21 @@ fn vectors() -> BTreeMap<String, Message> {
         })
     };
     add("sync-request", sync_request(None));
-    add("sync-request-known", sync_request(Some((epoch, revision))));
+    add(
+        "sync-request-known",
+        sync_request(Some(Position {
+            epoch,
+            revision,
+            history,
+        })),
+    );
     add("auth-hello-known", Message::Hello(hello()));
     add(
         "auth-hello",
         Message::Hello(Hello {
             epoch: None,
             revision: None,
+            history: None,
             oldest_seq: Seq::FIRST,
             ..hello()
         }),
@@ -490,10 +505,10 @@ fn the_handshake_vector_proves_both_sides() {
     );
 
     for (party, domain, signature) in [
-        (&vector.owner, "hustings/1/owner", owner_signature),
+        (&vector.owner, "hustings/2/owner", owner_signature),
         (
             &vector.participant,
-            "hustings/1/participant",
+            "hustings/2/participant",
             participant_signature,
         ),
     ] {

@@ -33,13 +33,24 @@ pub enum Event {
         /// The fault.
         rejection: Rejection,
     },
-    /// The owner's journal is an old copy: a participant has seen a later revision of it. The
-    /// journal continues as a new epoch, without the lost updates.
+    /// The owner's journal is an old copy: a participant has seen what it does not have, and can
+    /// prove it. The journal continues as a new epoch, without the lost updates; who made them
+    /// offers them again.
     JournalRolledBack {
         /// The revision of this journal.
         have: Revision,
-        /// The revision that the participant has seen.
+        /// The revision that the participant has seen. It may be no later than this journal's: then
+        /// the two have gone on with different commands.
         seen: Revision,
+    },
+    /// The owner's journal is another than the one of which this participant had a copy, usually
+    /// because the owner has restored an old one. What was confirmed after that is no longer so,
+    /// until those who made it have offered it again.
+    HistoryReplaced {
+        /// The revision of the copy until now.
+        had: Revision,
+        /// The revision of the new one.
+        has: Revision,
     },
 }
 
@@ -94,13 +105,19 @@ pub enum CommandState {
     Applied(Revision),
     /// The owner has rejected it. This is final.
     Rejected(Rejection),
+    /// The owner has answered it, so long ago that it no longer knows how: this device's outbox is
+    /// an old copy. This is final; the poll shows if it was applied.
+    OutcomeUnknown,
 }
 
 impl CommandState {
     /// True if the command has its outcome, so that nothing more will happen to it.
     #[must_use]
     pub const fn is_final(&self) -> bool {
-        matches!(self, Self::Applied(_) | Self::Rejected(_))
+        match self {
+            Self::Applied(_) | Self::Rejected(_) | Self::OutcomeUnknown => true,
+            Self::Queued | Self::Persisted | Self::Sent => false,
+        }
     }
 }
 

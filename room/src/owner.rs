@@ -1,6 +1,7 @@
 //! The authority and relay of one poll.
 
 mod dedup;
+mod history;
 mod links;
 mod log;
 mod receive;
@@ -13,11 +14,13 @@ use bytes::Bytes;
 use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{
     Ack, Command, CommandId, DeviceId, Envelope, Epoch, ErrorCode, Hello, Message, Numbered,
-    Outcome, PeerId, PeerInfo, Poll, Receipt, Refusal, Rejection, Revision, RoomId, StoredJournal,
+    Outcome, PeerId, PeerInfo, Poll, Receipt, Refusal, Rejection, Revision, RoomId, Seq,
+    StoredJournal,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
+use self::history::Seal;
 use self::links::{About, Links, Session};
 use self::sequencer::{Sequenced, Sequencer};
 use crate::liveness::{Liveness, Verdict};
@@ -41,9 +44,6 @@ pub struct Owner {
     rng: ChaCha20Rng,
     sequencer: Sequencer,
     links: Links,
-    /// True while the journal may be an old copy of itself: it was restored, and nobody has told of
-    /// a later revision yet.
-    may_be_old: bool,
     outputs: VecDeque<Output>,
 }
 
@@ -53,7 +53,8 @@ impl Owner {
     pub fn create(setup: Setup, poll: Poll) -> Self {
         let mut rng = ChaCha20Rng::from_seed(setup.seed);
         let epoch = Epoch::new(rng.next_u64());
-        let mut owner = Self::new(setup, rng, Sequencer::new(poll, epoch));
+        let seal = Seal::of(&setup.key, poll.poll_id());
+        let mut owner = Self::new(setup, rng, Sequencer::new(poll, epoch, seal));
         let snapshot = owner.sequencer.snapshot();
         owner.persist(Record::JournalSnapshot {
             revision: Revision::ZERO,
@@ -71,7 +72,8 @@ impl Owner {
     /// owner's.
     pub fn restore(setup: Setup, journal: StoredJournal) -> Result<Self, RestoreError> {
         let rng = ChaCha20Rng::from_seed(setup.seed);
-        let sequencer = Sequencer::restore(journal)?;
+        let seal_of = |poll_id| Seal::of(&setup.key, poll_id);
+        let (sequencer, needs_snapshot) = Sequencer::restore(journal, seal_of)?;
         let (owner, key) = (sequencer.poll.owner(), PeerId::of(&setup.key));
         if owner != key {
             return Err(RestoreError::new(
@@ -83,7 +85,9 @@ impl Owner {
             ));
         }
         let mut owner = Self::new(setup, rng, sequencer);
-        owner.may_be_old = true;
+        if needs_snapshot {
+            owner.persist_snapshot();
+        }
         Ok(owner)
     }
 
@@ -100,7 +104,6 @@ impl Owner {
             rng,
             sequencer,
             links: Links::default(),
-            may_be_old: false,
             outputs: VecDeque::new(),
         }
     }
@@ -149,6 +152,11 @@ impl Owner {
             .collect()
     }
 
+    /// The last number of a device that has its outcome.
+    pub(crate) fn last_seq(&self, peer: PeerId, device: DeviceId) -> Option<Seq> {
+        self.sequencer.dedup.last_seq(peer, device)
+    }
+
     /// True for the device that hosts the poll.
     pub(crate) fn is_device(&self, peer: PeerId, device: DeviceId) -> bool {
         (peer, device) == (self.room.owner, self.device)
@@ -177,12 +185,9 @@ impl Owner {
             self.links.remove(old);
             self.outputs.push_back(Output::Hangup { link: old });
         }
-        let known = hello.epoch.zip(hello.revision);
-        // Before the sync: it may begin a new epoch, in which `known` means nothing.
-        if !self.is_possible(link, known) {
+        if !self.sync(link, hello.known()) {
             return;
         }
-        self.sync(link, known);
         self.send_discovery(link);
         let came = PeerInfo {
             peer_id: hello.peer_id,
@@ -316,7 +321,7 @@ impl Owner {
                 self.command_event(command_id, CommandState::Applied(revision));
                 self.broadcast(frame, None, About::State);
             }
-            Ok(Sequenced::Rejected { receipt }) => {
+            Ok(Sequenced::Settled { receipt }) => {
                 let state = CommandState::from(receipt.outcome.clone());
                 self.rejected(self.room.owner, self.device, receipt);
                 self.command_event(command_id, state);
@@ -367,6 +372,16 @@ impl Owner {
         let room = self.room;
         self.outputs
             .push_back(Output::Persist(Persist { room, record }));
+    }
+
+    /// A snapshot in place of the whole journal so far.
+    fn persist_snapshot(&mut self) {
+        let frame = self.sequencer.snapshot();
+        self.persist(Record::JournalSnapshot {
+            revision: self.sequencer.revision,
+            keep_after: self.sequencer.revision,
+            frame,
+        });
     }
 
     fn rejected(&mut self, author: PeerId, device: DeviceId, receipt: Receipt) {
@@ -453,23 +468,24 @@ impl Owner {
         });
     }
 
+    /// The `ack` or `error` that tells the outcome of a command.
+    fn answer(&self, command_id: CommandId, outcome: &Outcome) -> Bytes {
+        match outcome {
+            Outcome::Applied(revision) => Message::Ack(Ack {
+                command_id,
+                revision: *revision,
+                history: self.sequencer.mark_at(*revision),
+            }),
+            Outcome::Rejected(rejection) => Message::Error(Refusal {
+                command_id: Some(command_id),
+                rejection: rejection.clone(),
+            }),
+        }
+        .encode()
+    }
+
     fn hang_up(&mut self, link: LinkId) {
         self.outputs.push_back(Output::Hangup { link });
         self.forget(link);
     }
-}
-
-/// The `ack` or `error` that tells the outcome of a command.
-fn answer(command_id: CommandId, outcome: &Outcome) -> Bytes {
-    match outcome {
-        Outcome::Applied(revision) => Message::Ack(Ack {
-            command_id,
-            revision: *revision,
-        }),
-        Outcome::Rejected(rejection) => Message::Error(Refusal {
-            command_id: Some(command_id),
-            rejection: rejection.clone(),
-        }),
-    }
-    .encode()
 }

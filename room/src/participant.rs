@@ -199,7 +199,7 @@ impl Participant {
     /// The revision of the confirmed poll.
     #[must_use]
     pub fn revision(&self) -> Option<Revision> {
-        self.replica.known().map(|(_, revision)| revision)
+        self.replica.known().map(|known| known.revision)
     }
 
     /// The poll with this side's pending commands applied on top. A command that the poll would
@@ -395,9 +395,11 @@ impl Participant {
     // Commands on their way.
 
     fn settle(&mut self, command_id: CommandId, state: CommandState) -> Option<in_flight::Entry> {
-        let entry = self.in_flight.settle(command_id)?;
+        let is_applied = matches!(state, CommandState::Applied(_));
+        let (entry, renumbered) = self.in_flight.settle(command_id, is_applied)?;
         self.view = None;
         self.persist(Record::Settled { seq: entry.seq });
+        self.persist_all(renumbered);
         self.command_event(command_id, state);
         // The window has moved, and may have room for the next.
         self.send_commands();
@@ -436,6 +438,12 @@ impl Participant {
         let room = self.room;
         self.outputs
             .push_back(Output::Persist(Persist { room, record }));
+    }
+
+    fn persist_all(&mut self, records: Vec<Record>) {
+        for record in records {
+            self.persist(record);
+        }
     }
 
     fn event(&mut self, event: Event) {

@@ -561,9 +561,10 @@ fn an_owner_that_restored_an_old_copy_says_so_and_everybody_follows() {
     assert_eq!(bob.room.poll(), alice.poll());
     assert_eq!(carol.poll(), alice.poll());
 
-    // The votes that were lost can be given again, under the same revisions.
-    assert_eq!(world.get_done(&bob.room, vote_in(&bob.room, 2)), applied(2));
-    assert_eq!(world.get_done(&carol, vote_in(&carol, 2)), applied(3));
+    // The votes that were lost have been given again, under the same revisions.
+    assert_eq!(alice.revision(), Some(revision(3)));
+    assert_eq!(world.get_done(&bob.room, vote_in(&bob.room, 2)), applied(4));
+    assert_eq!(world.get_done(&carol, vote_in(&carol, 2)), applied(5));
     for room in [&bob.room, &carol] {
         assert_eq!(room.poll(), alice.poll());
     }

@@ -161,6 +161,7 @@ fn what_alice_signed_as_a_participant_does_not_make_somebody_an_owner() {
         v: VERSION,
         peer_id: ALICE.peer(),
         nonce: nonce(7),
+        last_seq: None,
         signature: transcript.sign(Side::Participant, &ALICE.key()),
     });
     is_not_believed(bob, link, &wrong_side);

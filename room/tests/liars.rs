@@ -14,15 +14,24 @@ use common::people::{
 use futures::FutureExt;
 use hustings_outbox::{Batch, Cache, Durability, MemoryStore, Outbox, Store};
 use hustings_protocol::{
-    Command, DeviceId, Epoch, ErrorCode, Hello, Message, Revision, SyncRequest, Vote, WINDOW,
+    Command, DeviceId, Epoch, ErrorCode, Hello, HistoryMark, Message, Position, Revision,
+    SyncRequest, Vote, WINDOW,
 };
 use hustings_room::{Config, Event, Host, LinkId, Moment, Output, SubmitError, TimeoutReason};
 
 /// A question of somebody who says that they have seen this revision.
 fn has_seen(epoch: Epoch, number: u64) -> Bytes {
+    asks_from(Position {
+        epoch,
+        revision: revision(number),
+        history: None,
+    })
+}
+
+fn asks_from(known: Position) -> Bytes {
     let request = SyncRequest {
         poll_id: room().poll_id,
-        known: Some((epoch, revision(number))),
+        known: Some(known),
     };
     Message::SyncRequest(request).encode()
 }
@@ -64,20 +73,29 @@ fn nobody_has_seen_more_than_there_is_of_a_journal_that_began_here() {
 }
 
 #[test]
-fn a_journal_that_was_restored_is_renewed_once_at_most() {
-    let (mut alice, bob, _) = alice_bob_and_carol();
+fn nobody_can_make_up_what_the_owner_has_told() {
+    let (mut alice, bob, carol) = alice_bob_and_carol();
     alice.hears(bob, numbered(1, call_me("Bob")));
     alice.restarts();
-    let (bob, carol) = (alice.admits(BOB), alice.admits(CAROL));
-    let old = alice.owner().epoch();
-    let said = alice.hears(bob, has_seen(old, 7));
-    assert!(is_renewed(&said.events()));
-    let new = alice.owner().epoch();
-    assert_ne!(new, old);
-    let said = alice.hears(carol, has_seen(new, 8));
-    assert!(said.hangs_up(carol) && !is_renewed(&said.events()));
-    assert_eq!(alice.owner().epoch(), new);
-    assert!(alice.is_served(bob));
+    let (bob, carol_again) = (alice.admits(BOB), alice.admits(CAROL));
+    let epoch = alice.owner().epoch();
+    for (link, number, mark) in [
+        (bob, 7, HistoryMark::new(1, 2)),
+        (carol_again, 1, HistoryMark::new(1, 2)),
+    ] {
+        let said = alice.hears(
+            link,
+            asks_from(Position {
+                epoch,
+                revision: revision(number),
+                history: Some(mark),
+            }),
+        );
+        assert_eq!(said.faults(), [ErrorCode::BadField]);
+        assert!(said.hangs_up(link) && !is_renewed(&said.events()));
+    }
+    assert_eq!(alice.owner().epoch(), epoch);
+    assert!(!alice.is_served(carol), "it was another life's");
 }
 
 #[test]
@@ -251,4 +269,47 @@ fn a_cache_that_does_not_read_is_fetched_again() {
     bob.joins();
     let stored = cache.load(&disk).now_or_never().unwrap().unwrap().unwrap();
     assert_eq!(stored.snapshot.1, state(1, 0, &poll()));
+}
+
+/// Each mending is needed: without it one of the tests here goes red.
+#[cfg(feature = "planted")]
+#[test]
+fn without_the_mendings_these_fail() {
+    use common::without;
+    use hustings_protocol::planted::Fault;
+
+    let cases: [(Fault, fn()); 8] = [
+        (
+            Fault::BelieveRevisions,
+            nobody_has_seen_more_than_there_is_of_a_journal_that_began_here,
+        ),
+        (
+            Fault::BelieveRevisions,
+            nobody_can_make_up_what_the_owner_has_told,
+        ),
+        (
+            Fault::OweWithoutBound,
+            what_is_owed_to_a_blocked_link_is_bounded_by_the_window,
+        ),
+        (
+            Fault::AnswersBeforePoll,
+            a_link_that_is_writable_again_gets_the_poll_and_then_every_answer,
+        ),
+        (
+            Fault::ViolationUnanswered,
+            a_link_that_is_writable_again_gets_the_poll_and_then_every_answer,
+        ),
+        (Fault::OwnerJoins, the_device_that_hosts_does_not_join),
+        (
+            Fault::UncheckedSubmit,
+            what_is_too_long_is_refused_when_it_is_submitted,
+        ),
+        (
+            Fault::StoredCommandBlocks,
+            what_an_earlier_build_took_is_sent_and_rejected,
+        ),
+    ];
+    for (fault, test) in cases {
+        without(fault, test);
+    }
 }

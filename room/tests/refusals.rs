@@ -11,8 +11,8 @@ use common::people::{
     frame_of, hello, make, numbered, option, other_poll, poll, revision, room, seq, vote,
 };
 use hustings_protocol::{
-    Ack, CommandId, Epoch, ErrorCode, Hello, Limits, Message, Numbered, Refusal, Rejection,
-    Revision, Role, RoomId, SyncRequest, Update,
+    Ack, CommandId, Epoch, ErrorCode, Hello, Limits, Message, Numbered, Position, Refusal,
+    Rejection, Revision, Role, RoomId, SyncRequest, Update,
 };
 use hustings_room::{CommandState, Config, Event, Host, LinkId, Participant, SubmitError};
 
@@ -74,6 +74,7 @@ fn ack(number: u64, at: u64) -> Message {
     Message::Ack(Ack {
         command_id: command_id(number),
         revision: revision(at),
+        history: None,
     })
 }
 
@@ -282,6 +283,7 @@ fn commands_behind_a_rejected_one_go_on() {
         author: BOB.peer(),
         device: BOB.device(),
         revision: revision(2),
+        history: None,
         numbered: Numbered {
             command_id: command_id(3),
             seq: seq(3),
@@ -441,7 +443,7 @@ fn a_second_frame_that_is_no_proof_ends_the_link() {
 
 #[test]
 fn another_version_is_refused() {
-    for v in [0, 2] {
+    for v in [0, 1, 3] {
         let hello = Hello {
             v,
             ..hello(BOB, room())
@@ -570,6 +572,7 @@ fn carols(number: u64, command: hustings_protocol::Command) -> Bytes {
         author: CAROL.peer(),
         device: CAROL.device(),
         revision: revision(number),
+        history: None,
         numbered,
     })
     .encode()
@@ -583,7 +586,11 @@ fn update(number: u64) -> Bytes {
 fn asks_for(known: Option<u64>) -> Message {
     Message::SyncRequest(SyncRequest {
         poll_id: poll_id(),
-        known: known.map(|number| (Epoch::new(1), revision(number))),
+        known: known.map(|number| Position {
+            epoch: Epoch::new(1),
+            revision: revision(number),
+            history: None,
+        }),
     })
 }
 
@@ -761,6 +768,7 @@ fn a_rejection_is_final_whatever_comes_later() {
     let ack = Message::Ack(Ack {
         command_id,
         revision: revision(1),
+        history: None,
     });
     assert_eq!(bob.hears(link, ack.encode()).0, []);
 }

@@ -28,6 +28,8 @@ const ALLOWED: &[&str] = &[
     "zeroize",
     // randomness from a seed
     "ppv-lite86", "rand_chacha", "rand_core", "zerocopy",
+    // a keyed hash, by which an owner knows its own marks again
+    "siphasher",
 ];
 
 /// The packages and words that would end the purity of the core, each with the reason.

@@ -103,7 +103,10 @@ impl<'a> Follow<'a> {
             let outcome = match given.state {
                 CommandState::Applied(revision) => Outcome::Applied(revision),
                 CommandState::Rejected(rejection) => Outcome::Rejected(rejection),
-                CommandState::Queued | CommandState::Persisted | CommandState::Sent => return None,
+                CommandState::Queued
+                | CommandState::Persisted
+                | CommandState::Sent
+                | CommandState::OutcomeUnknown => return None,
             };
             Some(Followed {
                 choice,
@@ -126,6 +129,7 @@ impl<'a> Follow<'a> {
             Event::PollChanged { .. }
             | Event::PeersChanged(_)
             | Event::JournalRolledBack { .. }
+            | Event::HistoryReplaced { .. }
             | _ => {}
         }
         Ok(())
@@ -169,7 +173,8 @@ impl<'a> Follow<'a> {
             CommandState::Persisted
             | CommandState::Sent
             | CommandState::Applied(_)
-            | CommandState::Rejected(_) => None,
+            | CommandState::Rejected(_)
+            | CommandState::OutcomeUnknown => None,
         };
         let place = self.votes.iter().position(known).or_else(next);
         let Some((choice, slot)) = place.map(|place| &mut self.votes[place]) else {
@@ -200,6 +205,10 @@ impl<'a> Follow<'a> {
             }
             (CommandState::Rejected(rejection), _) => {
                 let text = format!("× {label:<20} refused: {rejection}");
+                self.narrator.say(&self.name, Tone::Bad, text);
+            }
+            (CommandState::OutcomeUnknown, _) => {
+                let text = format!("? {label:<20} answered, but nobody knows how any more");
                 self.narrator.say(&self.name, Tone::Bad, text);
             }
             (CommandState::Queued | CommandState::Persisted, _) => {}

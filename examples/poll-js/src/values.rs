@@ -103,6 +103,7 @@ fn word(state: &CommandState) -> &'static str {
         CommandState::Sent => "sent",
         CommandState::Applied(_) => "applied",
         CommandState::Rejected(_) => "rejected",
+        CommandState::OutcomeUnknown => "outcomeUnknown",
     }
 }
 

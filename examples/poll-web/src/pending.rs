@@ -21,7 +21,9 @@ pub(crate) fn Waiting(model: Model) -> impl IntoView {
             CommandState::Queued => "being saved",
             CommandState::Persisted => "saved on this device",
             CommandState::Sent => "sent, not confirmed",
-            CommandState::Applied(_) | CommandState::Rejected(_) => "answered",
+            CommandState::Applied(_) | CommandState::Rejected(_) | CommandState::OutcomeUnknown => {
+                "answered"
+            }
         };
         view! { <li><span>{what}<small>{how_far}</small></span><PendingSync /></li> }
     };

@@ -2,9 +2,9 @@
 
 use hustings_protocol::handshake::{Nonce, Signature};
 use hustings_protocol::{
-    Ack, Address, Challenge, Command, CommandId, DeviceId, Epoch, ErrorCode, Hello,
+    Ack, Address, Challenge, Command, CommandId, DeviceId, Epoch, ErrorCode, Hello, HistoryMark,
     MAX_SAFE_INTEGER, Message, Numbered, OptionAdd, OptionId, PeerId, PeerInfo, PollId, PollState,
-    Proof, Refusal, Rejection, Revision, Role, RoleUpdate, RoomId, Seq, SettingsUpdate,
+    Position, Proof, Refusal, Rejection, Revision, Role, RoleUpdate, RoomId, Seq, SettingsUpdate,
     SyncRequest, Update, UserProfile, Vote,
 };
 use proptest::array::{uniform5, uniform32};
@@ -165,21 +165,42 @@ pub(crate) fn any_numbered() -> impl Strategy<Value = Numbered> {
 }
 
 pub(crate) fn any_update() -> impl Strategy<Value = Update> {
-    (any_peer(), any_device(), any_revision(), any_numbered()).prop_map(
-        |(author, device, revision, numbered)| Update {
+    (
+        any_peer(),
+        any_device(),
+        any_revision(),
+        option::of(any_mark()),
+        any_numbered(),
+    )
+        .prop_map(|(author, device, revision, history, numbered)| Update {
             author,
             device,
             revision,
+            history,
             numbered,
-        },
-    )
+        })
 }
 
 pub(crate) fn any_poll_state() -> impl Strategy<Value = PollState> {
-    (any_revision(), any_epoch(), any_poll()).prop_map(|(revision, epoch, poll)| PollState {
-        revision,
-        epoch,
+    (any_position(), any_poll()).prop_map(|(at, poll)| PollState {
+        revision: at.revision,
+        epoch: at.epoch,
+        history: at.history,
         poll,
+    })
+}
+
+pub(crate) fn any_mark() -> impl Strategy<Value = HistoryMark> {
+    (any::<u64>(), any::<u64>()).prop_map(|(digest, seal)| HistoryMark::new(digest, seal))
+}
+
+pub(crate) fn any_position() -> impl Strategy<Value = Position> {
+    (any_epoch(), any_revision(), option::of(any_mark())).prop_map(|(epoch, revision, history)| {
+        Position {
+            epoch,
+            revision,
+            history,
+        }
     })
 }
 
@@ -192,10 +213,13 @@ pub(crate) fn any_peer_info() -> impl Strategy<Value = PeerInfo> {
 }
 
 pub(crate) fn any_ack() -> impl Strategy<Value = Ack> {
-    (any_command_id(), any_revision()).prop_map(|(command_id, revision)| Ack {
-        command_id,
-        revision,
-    })
+    (any_command_id(), any_revision(), option::of(any_mark())).prop_map(
+        |(command_id, revision, history)| Ack {
+            command_id,
+            revision,
+            history,
+        },
+    )
 }
 
 /// A code of this version or, through the same door as on the wire, of a later one.
@@ -216,7 +240,7 @@ pub(crate) fn any_refusal() -> impl Strategy<Value = Refusal> {
 }
 
 pub(crate) fn any_sync_request() -> impl Strategy<Value = SyncRequest> {
-    (any_poll_id(), option::of((any_epoch(), any_revision())))
+    (any_poll_id(), option::of(any_position()))
         .prop_map(|(poll_id, known)| SyncRequest { poll_id, known })
 }
 
@@ -229,10 +253,11 @@ pub(crate) fn any_hello() -> impl Strategy<Value = Hello> {
         any_nonce(),
         option::of(any_epoch()),
         option::of(any_revision()),
+        option::of(any_mark()),
         any_seq(),
     )
         .prop_map(
-            |(v, poll_id, peer_id, device, nonce, epoch, revision, oldest_seq)| Hello {
+            |(v, poll_id, peer_id, device, nonce, epoch, revision, history, oldest_seq)| Hello {
                 v,
                 poll_id,
                 peer_id,
@@ -240,20 +265,27 @@ pub(crate) fn any_hello() -> impl Strategy<Value = Hello> {
                 nonce,
                 epoch,
                 revision,
+                history,
                 oldest_seq,
             },
         )
 }
 
 pub(crate) fn any_challenge() -> impl Strategy<Value = Challenge> {
-    (any::<u32>(), any_peer(), any_nonce(), any_signature()).prop_map(
-        |(v, peer_id, nonce, signature)| Challenge {
+    (
+        any::<u32>(),
+        any_peer(),
+        any_nonce(),
+        option::of(any_seq()),
+        any_signature(),
+    )
+        .prop_map(|(v, peer_id, nonce, last_seq, signature)| Challenge {
             v,
             peer_id,
             nonce,
+            last_seq,
             signature,
-        },
-    )
+        })
 }
 
 pub(crate) fn any_proof() -> impl Strategy<Value = Proof> {

@@ -2,7 +2,7 @@
 
 use ed25519_dalek::SigningKey;
 use hustings_protocol::handshake::{Nonce, Side, Transcript, VERSION};
-use hustings_protocol::{Challenge, Epoch, Hello, PeerId, Proof, Revision, Seq};
+use hustings_protocol::{Challenge, Epoch, Hello, HistoryMark, PeerId, Proof, Revision, Seq};
 
 use super::{device, poll_id, spread};
 
@@ -42,6 +42,10 @@ pub(crate) fn hello() -> Hello {
         nonce: transcript.participant_nonce,
         epoch: Some(Epoch::new(0x00c0_ffee_0000_0001)),
         revision: Revision::new(41),
+        history: Some(HistoryMark::new(
+            0x0123_4567_89ab_cdef,
+            0xfedc_ba98_7654_3210,
+        )),
         oldest_seq: Seq::new(7).expect("not 0"),
     }
 }
@@ -52,6 +56,7 @@ pub(crate) fn challenge() -> Challenge {
         v: VERSION,
         peer_id: transcript.owner,
         nonce: transcript.owner_nonce,
+        last_seq: Seq::new(9),
         signature: transcript.sign(Side::Owner, &owner_key()),
     }
 }

@@ -53,6 +53,11 @@ impl Commands {
         let outcome = match state {
             CommandState::Applied(revision) => Outcome::Applied(*revision),
             CommandState::Rejected(rejection) => Outcome::Rejected(rejection.clone()),
+            CommandState::OutcomeUnknown => {
+                // It was stored before this start, so nobody here waits for it.
+                self.0.remove(command_id);
+                return None;
+            }
             CommandState::Queued | CommandState::Persisted | CommandState::Sent => {
                 if let Some(known) = self.0.get_mut(command_id) {
                     known.state = state.clone();

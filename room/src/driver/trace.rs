@@ -117,6 +117,9 @@ mod enabled {
                 Event::JournalRolledBack { have, seen } => {
                     error!(%have, %seen, "the journal is an old copy of itself");
                 }
+                Event::HistoryReplaced { had, has } => {
+                    warn!(%had, %has, "the owner's journal is another than before");
+                }
             }
         }
 
@@ -190,6 +193,7 @@ mod enabled {
             CommandState::Sent => "sent",
             CommandState::Applied(_) => "applied",
             CommandState::Rejected(_) => "rejected",
+            CommandState::OutcomeUnknown => "outcome-unknown",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The owner's end of the handshake: three frames, after which a link belongs to a known peer.
 
-use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::handshake::{Nonce, Side, VERSION};
+use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{Challenge, Envelope, ErrorCode, Hello, Message, PollId, Proof, Rejection};
 
 use super::Host;
@@ -173,12 +173,15 @@ impl Host {
     }
 
     fn send_challenge(&mut self, link: LinkId, binding: &ChannelBinding, hello: &Hello) -> Nonce {
+        let owner = self.owners.get(&hello.poll_id);
+        let last_seq = owner.and_then(|owner| owner.last_seq(hello.peer_id, hello.device));
         let nonce = new_nonce(&mut self.rng);
         let transcript = owner_transcript(self.peer, hello, nonce, binding);
         let challenge = Challenge {
             v: VERSION,
             peer_id: self.peer,
             nonce,
+            last_seq,
             signature: transcript.sign(Side::Owner, &self.key),
         };
         self.send(link, &Message::Challenge(challenge));

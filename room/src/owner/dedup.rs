@@ -31,6 +31,8 @@ pub(crate) enum Seen {
     New,
     /// It already has this outcome.
     Before(Outcome),
+    /// It already has this outcome, under another number.
+    Renumbered(Outcome),
     /// It contradicts an earlier command.
     Violation(Rejection),
     /// Commands before it are missing.
@@ -74,15 +76,14 @@ impl Dedup {
                 format!("command {seq} is older than the last {WINDOW} of its device"),
             ));
         }
-        // A new number, but an id that was used before.
-        if window
-            .receipts
-            .iter()
-            .any(|receipt| receipt.command_id == command_id)
-        {
-            return Seen::Violation(command_reused());
+        // A new number, but an id that was used before: a device whose outbox is an old copy has
+        // numbered it anew.
+        let mut receipts = window.receipts.iter();
+        match receipts.find(|receipt| receipt.command_id == command_id) {
+            Some(known) if known.digest == digest => Seen::Renumbered(known.outcome.clone()),
+            Some(_) => Seen::Violation(command_reused()),
+            None => Seen::New,
         }
-        Seen::New
     }
 
     /// Remembers an outcome, and forgets the one that leaves the window.
@@ -101,14 +102,15 @@ impl Dedup {
         }
     }
 
+    /// The last number of a device that has its outcome.
+    pub(crate) fn last_seq(&self, author: PeerId, device: DeviceId) -> Option<Seq> {
+        // Zero, before the first command, is no number.
+        Seq::new(self.devices.get(&(author, device))?.last)
+    }
+
     /// The number of the next command of a device.
     pub(crate) fn next_seq(&self, author: PeerId, device: DeviceId) -> Seq {
-        let last = self
-            .devices
-            .get(&(author, device))
-            .map_or(0, |window| window.last);
-        // Zero, before the first command, is no number.
-        Seq::new(last).map_or(Seq::FIRST, Seq::next)
+        self.last_seq(author, device).map_or(Seq::FIRST, Seq::next)
     }
 }
 
@@ -162,7 +164,7 @@ mod tests {
     fn code(seen: &Seen) -> Option<&ErrorCode> {
         match seen {
             Seen::Violation(rejection) | Seen::Gap(rejection) => Some(&rejection.code),
-            Seen::New | Seen::Before(_) => None,
+            Seen::New | Seen::Before(_) | Seen::Renumbered(_) => None,
         }
     }
 
@@ -198,7 +200,8 @@ mod tests {
         };
         assert_eq!(code(&look(2, 2, 9)), Some(&ErrorCode::CommandReused));
         assert_eq!(code(&look(9, 2, 2)), Some(&ErrorCode::SeqReused));
-        assert_eq!(code(&look(2, 4, 2)), Some(&ErrorCode::CommandReused));
+        assert_eq!(code(&look(2, 4, 9)), Some(&ErrorCode::CommandReused));
+        assert_eq!(look(2, 4, 2), Seen::Renumbered(receipt(2).outcome));
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! Frames from members.
 
 use hustings_protocol::{
-    Envelope, Epoch, ErrorCode, Kind, Message, Rejection, Revision, SyncRequest,
+    Envelope, Epoch, ErrorCode, Kind, Message, Position, Rejection, SyncRequest,
 };
 use rand_core::Rng;
 
+use super::Owner;
+use super::history::Claim;
 use super::links::{About, Session};
 use super::sequencer::Sequenced;
-use super::{Owner, answer};
-use crate::{Event, LinkId, Record};
+use crate::{Event, LinkId};
 
 impl Owner {
     pub(super) fn receive(&mut self, link: LinkId, envelope: &Envelope<'_>) {
@@ -56,21 +57,21 @@ impl Owner {
         match sequenced {
             Ok(Sequenced::Applied { receipt, frame }) => {
                 let command_id = receipt.command_id;
-                let ack = answer(command_id, &receipt.outcome);
+                let ack = self.answer(command_id, &receipt.outcome);
                 self.applied(peer, device, receipt, &frame);
                 self.send_frame(link, ack, About::Command(command_id));
                 self.broadcast(frame, Some(link), About::State);
             }
-            Ok(Sequenced::Rejected { receipt }) => {
+            Ok(Sequenced::Settled { receipt }) => {
                 let command_id = receipt.command_id;
-                let error = answer(command_id, &receipt.outcome);
+                let answer = self.answer(command_id, &receipt.outcome);
                 self.rejected(peer, device, receipt);
-                self.send_frame(link, error, About::Command(command_id));
+                self.send_frame(link, answer, About::Command(command_id));
             }
             Ok(Sequenced::Duplicate(outcome)) => {
                 // Always there: the command was recognised by it.
                 if let Some(command_id) = command_id {
-                    let frame = answer(command_id, &outcome);
+                    let frame = self.answer(command_id, &outcome);
                     self.send_frame(link, frame, About::Command(command_id));
                 }
             }
@@ -92,48 +93,46 @@ impl Owner {
             );
             return self.fault(link, None, rejection);
         }
-        if self.is_possible(link, request.known) {
-            self.sync(link, request.known);
-        }
+        self.sync(link, request.known);
     }
 
-    pub(super) fn sync(&mut self, link: LinkId, known: Option<(Epoch, Revision)>) {
+    /// Brings a peer from the position that it names to the present. False if it names one that it
+    /// cannot have: then its link is closed.
+    ///
+    /// A position that this owner has made and does not have shows that its journal is an old copy.
+    /// Then a new epoch begins, because the next numbers will stand for other commands than they
+    /// did before. The seal makes sure that nobody can invent such a position; and once the new
+    /// epoch has begun, what is left of the old one proves nothing about it.
+    pub(super) fn sync(&mut self, link: LinkId, known: Option<Position>) -> bool {
+        let known = match self.sequencer.judge(known) {
+            Claim::Known(revision) => Some(revision),
+            Claim::Foreign => None,
+            Claim::Lost => {
+                self.begin_epoch(link, known);
+                None
+            }
+            Claim::Impossible => {
+                let message = "the epoch, revision and history mark are none that this owner told";
+                self.fault(link, None, Rejection::new(ErrorCode::BadField, message));
+                self.hang_up(link);
+                return false;
+            }
+        };
         for frame in self.sequencer.catch_up(known) {
             self.send_frame(link, frame, About::State);
         }
+        true
     }
 
-    /// Checks a peer's claim of what it has seen; one that cannot be true closes its link.
-    ///
-    /// A later revision of this very journal than it has now can have been seen if the journal is
-    /// an old copy. Then a new epoch begins, because the next numbers will stand for other commands
-    /// than they did before. That happens at most once after a restore: the numbers given out in
-    /// this life are known, and nobody has seen more of them.
-    pub(super) fn is_possible(&mut self, link: LinkId, known: Option<(Epoch, Revision)>) -> bool {
+    /// The journal is an old copy, as `link` has shown.
+    fn begin_epoch(&mut self, link: LinkId, known: Option<Position>) {
         let have = self.sequencer.revision;
-        let Some((epoch, seen)) = known else {
-            return true;
-        };
-        if epoch != self.sequencer.epoch || seen <= have {
-            return true;
-        }
-        if !self.may_be_old {
-            let message = format!("revision {seen} is not there yet: the poll is at {have}");
-            self.fault(link, None, Rejection::new(ErrorCode::BadField, message));
-            self.hang_up(link);
-            return false;
-        }
-        self.may_be_old = false;
         self.sequencer.begin_epoch(Epoch::new(self.rng.next_u64()));
-        let frame = self.sequencer.snapshot();
-        self.persist(Record::JournalSnapshot {
-            revision: have,
-            keep_after: have,
-            frame: frame.clone(),
-        });
+        self.persist_snapshot();
+        let seen = known.map_or(have, |known| known.revision);
         self.event(Event::JournalRolledBack { have, seen });
-        // Not to `link`: the caller syncs it next.
+        // Not to `link`, which is synced next.
+        let frame = self.sequencer.snapshot();
         self.broadcast(frame, Some(link), About::State);
-        true
     }
 }

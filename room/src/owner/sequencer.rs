@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hustings_protocol::{
-    Command, DecodeError, DeviceId, Envelope, Epoch, ErrorCode, Limits, Outcome, PeerId, Poll,
-    Receipt, Rejection, Revision, Seq, StoredJournal, StoredLog,
+    Command, DecodeError, DeviceId, Envelope, Epoch, ErrorCode, HistoryMark, Limits, Outcome,
+    PeerId, Poll, PollId, Position, Receipt, Rejection, Revision, Seq, StoredJournal, StoredLog,
 };
 
 use super::dedup::{Dedup, Seen};
+use super::history::{Claim, History, Seal};
 use super::log::Log;
 use crate::RestoreError;
 use crate::fold::fold;
@@ -20,6 +21,7 @@ pub(crate) struct Sequencer {
     pub(crate) revision: Revision,
     pub(crate) epoch: Epoch,
     pub(crate) log: Log,
+    pub(crate) history: History,
     pub(crate) dedup: Dedup,
 }
 
@@ -28,8 +30,9 @@ pub(crate) struct Sequencer {
 pub(crate) enum Sequenced {
     /// It was applied. The frame goes to the journal and to everybody else.
     Applied { receipt: Receipt, frame: Bytes },
-    /// It was rejected. This is final.
-    Rejected { receipt: Receipt },
+    /// It has its outcome and changes nothing: it was rejected, which is final, or its sender has
+    /// numbered it anew and it has the outcome that it had under its first number.
+    Settled { receipt: Receipt },
     /// It already had this outcome, and gets it again.
     Duplicate(Outcome),
     /// It contradicts an earlier command of its sender. Nothing is recorded.
@@ -40,21 +43,28 @@ pub(crate) enum Sequenced {
 
 impl Sequencer {
     /// The authority over a new poll.
-    pub(crate) fn new(poll: Poll, epoch: Epoch) -> Self {
+    pub(crate) fn new(poll: Poll, epoch: Epoch, seal: Seal) -> Self {
         let revision = Revision::ZERO;
-        let snapshot = poll.encode_state(revision, epoch);
+        let history = History::new(seal, [epoch.get()].into());
+        let snapshot = poll.encode_state(position(&history, epoch, revision));
         Self {
             poll: Arc::new(poll),
             revision,
             epoch,
             log: Log::new(revision, snapshot),
+            history,
             dedup: Dedup::default(),
         }
     }
 
-    /// The authority over a poll from its journal.
-    pub(crate) fn restore(journal: StoredJournal) -> Result<Self, RestoreError> {
+    /// The authority over a poll from its journal. True with it if the journal is from before there
+    /// were marks, so that it needs a new snapshot, which has one.
+    pub(crate) fn restore(
+        journal: StoredJournal,
+        seal_of: impl FnOnce(PollId) -> Seal,
+    ) -> Result<(Self, bool), RestoreError> {
         let folded = fold(&journal.log)?;
+        let seal = seal_of(folded.poll.poll_id());
         let StoredLog { snapshot, mut tail } = journal.log;
         let newer = tail.split_off(folded.older);
         let older = tail.into_iter().map(|(_, frame)| frame);
@@ -66,13 +76,23 @@ impl Sequencer {
         for (author, device, receipt) in journal.receipts {
             dedup.record(author, device, receipt);
         }
-        Ok(Self {
+        let mut digests = folded.chain.digests;
+        let is_unmarked = digests.is_empty();
+        if is_unmarked {
+            digests.push_back(folded.epoch.get());
+        }
+        let mut sequencer = Self {
             poll: folded.poll,
             revision: folded.revision,
             epoch: folded.epoch,
             log,
+            history: History::new(seal, digests),
             dedup,
-        })
+        };
+        if is_unmarked {
+            sequencer.begin_epoch(folded.epoch);
+        }
+        Ok((sequencer, is_unmarked))
     }
 
     /// Decides on a command that `author` sent from `device`.
@@ -92,6 +112,16 @@ impl Sequencer {
         match self.dedup.look_up(author, device, oldest, key) {
             Seen::New => {}
             Seen::Before(outcome) => return Ok(Sequenced::Duplicate(outcome)),
+            Seen::Renumbered(outcome) => {
+                let receipt = Receipt {
+                    seq,
+                    command_id,
+                    digest,
+                    outcome,
+                };
+                self.dedup.record(author, device, receipt.clone());
+                return Ok(Sequenced::Settled { receipt });
+            }
             Seen::Violation(rejection) => return Ok(Sequenced::Violation(rejection)),
             Seen::Gap(rejection) => return Ok(Sequenced::Gap(rejection)),
         }
@@ -114,7 +144,7 @@ impl Sequencer {
             Err(rejection) => {
                 let receipt = receipt(Outcome::Rejected(rejection));
                 self.dedup.record(author, device, receipt.clone());
-                Ok(Sequenced::Rejected { receipt })
+                Ok(Sequenced::Settled { receipt })
             }
         }
     }
@@ -135,26 +165,41 @@ impl Sequencer {
         }
         let command = Command::from_envelope(envelope, limits).map_err(|error| error.rejection)?;
         // Before `apply`, which cannot be undone: nothing may fail after it.
+        let revision = self.revision.next();
+        let digest = envelope.chained(self.history.present(), author, device);
+        let mark = self.history.mark(self.epoch, revision, digest);
         let frame = envelope
-            .relayed(author, device, self.revision.next())
+            .relayed(author, device, revision, Some(mark))
             .map_err(|error| error.rejection)?;
         Arc::make_mut(&mut self.poll).apply(author, &command, limits)?;
+        self.history.push(digest);
         Ok(frame)
     }
 
+    /// The opinion of a position that a peer names.
+    pub(crate) fn judge(&self, known: Option<Position>) -> Claim {
+        self.history.judge((self.epoch, self.revision), known)
+    }
+
+    /// The owner's mark at this revision, if it is not too long ago.
+    pub(crate) fn mark_at(&self, revision: Revision) -> Option<HistoryMark> {
+        let digest = self.history.digest_at(revision, self.revision)?;
+        Some(self.history.mark(self.epoch, revision, digest))
+    }
+
     /// The frames that bring a peer from `known` to the present revision.
-    pub(crate) fn catch_up(&mut self, known: Option<(Epoch, Revision)>) -> Vec<Bytes> {
-        let known = known.and_then(|(epoch, revision)| (epoch == self.epoch).then_some(revision));
-        let (poll, revision, epoch) = (&self.poll, self.revision, self.epoch);
+    pub(crate) fn catch_up(&mut self, known: Option<Revision>) -> Vec<Bytes> {
+        let at = position(&self.history, self.epoch, self.revision);
+        let poll = &self.poll;
         self.log
-            .catch_up(known, revision, || poll.encode_state(revision, epoch))
+            .catch_up(known, self.revision, || poll.encode_state(at))
     }
 
     /// The present poll as one frame.
     pub(crate) fn snapshot(&mut self) -> Bytes {
-        let (poll, revision, epoch) = (&self.poll, self.revision, self.epoch);
-        self.log
-            .present(revision, || poll.encode_state(revision, epoch))
+        let at = position(&self.history, self.epoch, self.revision);
+        let poll = &self.poll;
+        self.log.present(self.revision, || poll.encode_state(at))
     }
 
     /// A new snapshot for the journal, and the revision up to which updates may go.
@@ -167,6 +212,16 @@ impl Sequencer {
     /// Begins a new epoch, after the journal turned out to be an old copy.
     pub(crate) fn begin_epoch(&mut self, epoch: Epoch) {
         self.epoch = epoch;
-        self.log = Log::new(self.revision, self.poll.encode_state(self.revision, epoch));
+        let at = position(&self.history, epoch, self.revision);
+        self.log = Log::new(self.revision, self.poll.encode_state(at));
+    }
+}
+
+/// The owner's own position, with its mark.
+fn position(history: &History, epoch: Epoch, revision: Revision) -> Position {
+    Position {
+        epoch,
+        revision,
+        history: Some(history.mark(epoch, revision, history.present())),
     }
 }

@@ -5,7 +5,7 @@ use hustings_protocol::{Challenge, ErrorCode, Hello, Message, Proof, Rejection};
 
 use super::{Participant, Phase, Session};
 use crate::handshake::{new_nonce, participant_transcript};
-use crate::{ChannelBinding, DownReason, LinkId, Moment, Refused, TimeoutReason};
+use crate::{ChannelBinding, CommandState, DownReason, LinkId, Moment, Refused, TimeoutReason};
 
 impl Participant {
     /// The dialled link is up: says who this is, and which copy of the poll it has.
@@ -17,8 +17,9 @@ impl Participant {
             peer_id: self.peer,
             device: self.device,
             nonce: new_nonce(&mut self.rng),
-            epoch: known.map(|(epoch, _)| epoch),
-            revision: known.map(|(_, revision)| revision),
+            epoch: known.map(|known| known.epoch),
+            revision: known.map(|known| known.revision),
+            history: known.and_then(|known| known.history),
             oldest_seq: self.in_flight.oldest(),
         };
         self.timers.stop(TimeoutReason::Dial);
@@ -101,6 +102,15 @@ impl Participant {
         self.timers
             .set(TimeoutReason::Liveness, session.liveness.deadline());
         self.phase = Phase::Joining(session);
+        // An owner that is an old copy has lost what it had applied. It is offered that again.
+        let (lost, records) = self.in_flight.meet(challenge.last_seq);
+        self.persist_all(records);
+        if !lost.is_empty() {
+            self.view = None;
+        }
+        for command_id in lost {
+            self.command_event(command_id, CommandState::Persisted);
+        }
         // The owner reads them after the proof, so there is no round trip to wait for.
         self.send_commands();
     }

@@ -1,8 +1,10 @@
 //! Frames from the owner.
 
 use bytes::Bytes;
+use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{
-    Ack, Envelope, ErrorCode, Message, Numbered, PeerInfo, Refusal, Rejection, SyncRequest, Update,
+    Ack, CommandId, Envelope, ErrorCode, Message, Numbered, PeerInfo, Refusal, Rejection,
+    SyncRequest, Update,
 };
 
 use super::replica::Progress;
@@ -22,8 +24,18 @@ impl Participant {
         }
         match message {
             Message::PollState(state) => {
+                let had = self.replica.known();
                 let progress = self.replica.take_state(state, frame);
                 self.progressed(link, progress);
+                let has = self.replica.known();
+                if let (Some(had), Some(has)) = (had, has)
+                    && had.epoch != has.epoch
+                {
+                    self.event(Event::HistoryReplaced {
+                        had: had.revision,
+                        has: has.revision,
+                    });
+                }
             }
             Message::Update(update) => self.receive_update(link, &update, frame),
             Message::Ack(ack) => self.receive_ack(link, ack),
@@ -102,6 +114,7 @@ impl Participant {
         let Ack {
             command_id,
             revision,
+            history,
         } = ack;
         let state = CommandState::Applied(revision);
         // Settled already: its update came first, or the answer came twice.
@@ -112,7 +125,7 @@ impl Participant {
         // those that the owner relays.
         let limits = &self.config.limits;
         let relayed = Envelope::parse(&entry.frame, limits.max_command_bytes, limits)
-            .and_then(|envelope| envelope.relayed(self.peer, self.device, revision));
+            .and_then(|envelope| envelope.relayed(self.peer, self.device, revision, history));
         let Ok(frame) = relayed else {
             // A build with tighter limits may not read what one before it has sent. The copy is
             // only behind then, and asks.
@@ -122,6 +135,7 @@ impl Participant {
             author: self.peer,
             device: self.device,
             revision,
+            history,
             numbered: Numbered {
                 command_id,
                 seq: entry.seq,
@@ -138,7 +152,7 @@ impl Participant {
             rejection,
         } = refusal;
         if let Some(command_id) = command_id {
-            self.settle(command_id, CommandState::Rejected(rejection));
+            self.receive_rejection(command_id, rejection, now);
         } else if matches!(self.phase, Phase::Joining(_)) {
             // With these two, another attempt would end the same way.
             let is_final = [ErrorCode::UnknownPoll, ErrorCode::BadSignature];
@@ -149,6 +163,36 @@ impl Participant {
             }
         } else {
             self.fault(link, rejection);
+        }
+    }
+
+    /// A command has an outcome other than its application; or it has none, and its number is
+    /// taken: then this side's outbox is an old copy.
+    fn receive_rejection(&mut self, command_id: CommandId, rejection: Rejection, now: Moment) {
+        let is_new = match rejection.code {
+            _ if planted::is_on(Fault::NumbersFromOldOutbox) => false,
+            ErrorCode::SeqReused => true,
+            // The number was used before, and this command cannot have been the one: it was
+            // submitted since this side's start, and has never been sent with another number.
+            ErrorCode::SeqForgotten => {
+                if self.in_flight.is_stored(command_id) {
+                    self.settle(command_id, CommandState::OutcomeUnknown);
+                    return;
+                }
+                true
+            }
+            _ => false,
+        };
+        if !is_new {
+            self.settle(command_id, CommandState::Rejected(rejection));
+        } else if self.in_flight.is_old_number(command_id) {
+            let records = self.in_flight.reused(command_id);
+            self.persist_all(records);
+            self.command_event(command_id, CommandState::Persisted);
+            self.send_commands();
+        } else {
+            // Somebody else sends as this device. A new link tells which numbers are left.
+            self.hang_up(DownReason::Lost(rejection.to_string()), now);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hustings_protocol::{Epoch, Limits, Poll, PollState, Revision, RoomId, StoredLog, Update};
+use hustings_protocol::{Limits, Poll, PollState, Position, RoomId, StoredLog, Update};
 
 use crate::Record;
 use crate::fold::fold;
@@ -17,8 +17,7 @@ pub(crate) struct Replica {
 
 #[derive(Debug, Clone)]
 struct Confirmed {
-    epoch: Epoch,
-    revision: Revision,
+    at: Position,
     poll: Arc<Poll>,
     /// Sizes in bytes of the cached snapshot, and of the updates cached since.
     snapshot_bytes: usize,
@@ -45,8 +44,11 @@ impl Replica {
         let confirmed = stored.and_then(|stored| {
             let folded = fold(stored).ok()?;
             Some(Confirmed {
-                epoch: folded.epoch,
-                revision: folded.revision,
+                at: Position {
+                    epoch: folded.epoch,
+                    revision: folded.revision,
+                    history: folded.chain.mark,
+                },
                 poll: folded.poll,
                 snapshot_bytes: stored.snapshot.1.len(),
                 tail_bytes: stored.tail.iter().map(|(_, frame)| frame.len()).sum(),
@@ -59,10 +61,9 @@ impl Replica {
         self.confirmed.as_ref().map(|confirmed| &confirmed.poll)
     }
 
-    pub(crate) fn known(&self) -> Option<(Epoch, Revision)> {
-        self.confirmed
-            .as_ref()
-            .map(|confirmed| (confirmed.epoch, confirmed.revision))
+    /// The place in the owner's history that this copy is at.
+    pub(crate) fn known(&self) -> Option<Position> {
+        self.confirmed.as_ref().map(|confirmed| confirmed.at)
     }
 
     /// Takes the whole poll. An older revision of the same journal is ignored.
@@ -72,13 +73,16 @@ impl Replica {
         }
         if self
             .known()
-            .is_some_and(|(epoch, revision)| epoch == state.epoch && state.revision <= revision)
+            .is_some_and(|at| at.epoch == state.epoch && state.revision <= at.revision)
         {
             return Progress::Old;
         }
         self.confirmed = Some(Confirmed {
-            epoch: state.epoch,
-            revision: state.revision,
+            at: Position {
+                epoch: state.epoch,
+                revision: state.revision,
+                history: state.history,
+            },
             poll: Arc::new(state.poll),
             snapshot_bytes: frame.len(),
             tail_bytes: 0,
@@ -100,10 +104,10 @@ impl Replica {
         let Some(confirmed) = &mut self.confirmed else {
             return Progress::Gap;
         };
-        if update.revision <= confirmed.revision {
+        if update.revision <= confirmed.at.revision {
             return Progress::Old;
         }
-        if update.revision != confirmed.revision.next() {
+        if update.revision != confirmed.at.revision.next() {
             return Progress::Gap;
         }
         let command = &update.numbered.command;
@@ -113,17 +117,16 @@ impl Replica {
         {
             return Progress::Diverged;
         }
-        confirmed.revision = update.revision;
+        confirmed.at.revision = update.revision;
+        confirmed.at.history = update.history;
         confirmed.tail_bytes += frame.len();
         // As in the owner's journal, a snapshot waits for its own size in updates.
         if confirmed.tail_bytes >= snapshot_after_bytes.max(confirmed.snapshot_bytes) {
-            let frame = confirmed
-                .poll
-                .encode_state(confirmed.revision, confirmed.epoch);
+            let frame = confirmed.poll.encode_state(confirmed.at);
             confirmed.snapshot_bytes = frame.len();
             confirmed.tail_bytes = 0;
             return Progress::Forward(Record::CacheSnapshot {
-                revision: confirmed.revision,
+                revision: confirmed.at.revision,
                 frame,
             });
         }

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use futures::FutureExt;
 use hustings_outbox::{Batch, MemoryStore, Store};
 use hustings_protocol::{
-    CommandId, DeviceId, Epoch, ErrorCode, Hello, Message, PeerInfo, Poll, PollState, Refusal,
-    Rejection, Revision,
+    Ack, CommandId, DeviceId, Epoch, ErrorCode, Hello, Message, PeerInfo, Poll, PollState, Refusal,
+    Rejection, Revision, Update,
 };
 use hustings_room::driver::records;
 use hustings_room::{
@@ -49,11 +49,26 @@ impl Outputs {
         frames.cloned().collect()
     }
 
-    /// The messages for a link, in their order.
+    /// The messages for a link, in their order, without the marks of the history: these are random
+    /// to everybody but the owner.
     pub(crate) fn to(&self, link: LinkId) -> Vec<Message> {
-        self.frames(link)
-            .iter()
-            .map(|frame| decode(frame))
+        let frames = self.frames(link).into_iter();
+        frames
+            .map(|frame| match decode(&frame) {
+                Message::PollState(state) => Message::PollState(PollState {
+                    history: None,
+                    ..state
+                }),
+                Message::Update(update) => Message::Update(Update {
+                    history: None,
+                    ..update
+                }),
+                Message::Ack(ack) => Message::Ack(Ack {
+                    history: None,
+                    ..ack
+                }),
+                other => other,
+            })
             .collect()
     }
 
@@ -335,6 +350,7 @@ pub(crate) fn state(epoch: u64, revision: u64, poll: &Poll) -> Bytes {
     let state = PollState {
         revision: Revision::new(revision).expect("a sound revision"),
         epoch: Epoch::new(epoch),
+        history: None,
         poll: poll.clone(),
     };
     Message::PollState(state).encode()
@@ -353,4 +369,82 @@ pub(crate) fn error(code: ErrorCode) -> Bytes {
 pub(crate) fn ready<T, E: std::fmt::Debug>(future: impl Future<Output = Result<T, E>>) -> T {
     let result = future.now_or_never().expect("memory does not wait");
     result.expect("memory does not fail")
+}
+
+/// Both ends of one connection, between two machines.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pair {
+    pub(crate) at_owner: LinkId,
+    pub(crate) at_participant: LinkId,
+}
+
+impl Pair {
+    /// The dial that is among `said` reaches the owner, and everything is delivered that the two
+    /// have to say to each other. Returns what they wanted done.
+    pub(crate) fn connect(
+        owner: &mut Bench<Host>,
+        participant: &mut Bench<Participant>,
+        said: &Outputs,
+    ) -> (Self, Outputs, Outputs) {
+        let at_participant = said.dialled().unwrap_or_else(|| panic!("{said:?}"));
+        let (at_owner, _) = owner.link();
+        participant.links = owner.links;
+        let pair = Self {
+            at_owner,
+            at_participant,
+        };
+        let binding = dialler_binding(participant.links);
+        let (_, greeting) =
+            participant.tell(|it, now| it.handle_link_up(at_participant, binding, now));
+        let (at_owner, at_participant) = pair.deliver(owner, participant, greeting);
+        (pair, at_owner, at_participant)
+    }
+
+    /// Delivers what the participant has just said, and every answer, until there is silence.
+    pub(crate) fn deliver(
+        self,
+        owner: &mut Bench<Host>,
+        participant: &mut Bench<Participant>,
+        said: Outputs,
+    ) -> (Outputs, Outputs) {
+        let (mut by_owner, mut by_participant) = (Outputs(Vec::new()), said);
+        let (mut heard_by_owner, mut heard_by_participant) = (0, 0);
+        loop {
+            let up = by_participant.frames(self.at_participant);
+            let down = by_owner.frames(self.at_owner);
+            if let Some(frame) = up.get(heard_by_owner) {
+                heard_by_owner += 1;
+                by_owner.0.append(&mut owner.hears(self.at_owner, frame).0);
+            } else if let Some(frame) = down.get(heard_by_participant) {
+                heard_by_participant += 1;
+                let said = participant.hears(self.at_participant, frame);
+                by_participant.0.extend(said.0);
+            } else {
+                return (by_owner, by_participant);
+            }
+        }
+    }
+
+    /// The connection breaks, and the participant dials again.
+    pub(crate) fn breaks(
+        self,
+        owner: &mut Bench<Host>,
+        participant: &mut Bench<Participant>,
+    ) -> Outputs {
+        owner.loses(self.at_owner, DownReason::Unreachable);
+        participant.loses(self.at_participant, DownReason::Unreachable);
+        participant.tell(Participant::handle_wake).1
+    }
+}
+
+/// A copy of everything on a disk, which goes its own way from then on.
+pub(crate) fn copy(disk: &MemoryStore) -> MemoryStore {
+    let copy = MemoryStore::new();
+    let mut batch = Batch::new();
+    // A key begins with a tag, and no tag is 0xff.
+    for (key, value) in ready(disk.scan(Bytes::new()..Bytes::from_static(&[0xff]))) {
+        batch.put(key, value);
+    }
+    ready(copy.commit(batch, hustings_outbox::Durability::Strict));
+    copy
 }

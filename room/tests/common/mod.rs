@@ -15,3 +15,10 @@ pub(crate) mod disk;
 pub(crate) mod drain;
 pub(crate) mod people;
 pub(crate) mod world;
+
+/// Runs a test with the mending of a fault taken out: it has to fail.
+#[cfg(feature = "planted")]
+pub(crate) fn without(mending: hustings_protocol::planted::Fault, test: fn()) {
+    let ended = hustings_protocol::planted::with(Some(mending), || std::panic::catch_unwind(test));
+    assert!(ended.is_err(), "without {mending:?} mended all is well");
+}

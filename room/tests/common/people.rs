@@ -202,6 +202,7 @@ pub(crate) fn hello(who: Person, room: RoomId) -> Hello {
         nonce: nonce(who.0),
         epoch: None,
         revision: None,
+        history: None,
         oldest_seq: Seq::FIRST,
     }
 }
@@ -242,6 +243,7 @@ pub(crate) fn challenge(
         v: VERSION,
         peer_id: owner,
         nonce,
+        last_seq: None,
         signature,
     })
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hustings_protocol::{
-    CommandId, DeviceId, Epoch, ErrorCode, Limits, Message, Outcome, PeerId, Poll, Revision, Seq,
-    StoredJournal, StoredLog, StoredOutbox,
+    CommandId, DeviceId, Epoch, ErrorCode, Limits, Message, Outcome, PeerId, Poll, Position,
+    Revision, Seq, StoredJournal, StoredLog, StoredOutbox,
 };
 use hustings_room::{CommandState, Connection, Event, Pending};
 
@@ -55,7 +55,12 @@ pub(crate) struct View {
 }
 
 fn bytes(poll: &Poll) -> Vec<u8> {
-    poll.encode_state(Revision::ZERO, Epoch::new(0)).to_vec()
+    let nowhere = Position {
+        epoch: Epoch::new(0),
+        revision: Revision::ZERO,
+        history: None,
+    };
+    poll.encode_state(nowhere).to_vec()
 }
 
 fn index(revision: Revision) -> usize {

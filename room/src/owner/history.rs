@@ -1,0 +1,137 @@
+//! The owner's memory of its own history: a running digest at each of the last revisions, and the
+//! seal by which it knows its own marks again.
+
+use std::collections::VecDeque;
+
+use ed25519_dalek::{Signer, SigningKey};
+use hustings_protocol::planted::{self, Fault};
+use hustings_protocol::{Epoch, HistoryMark, PollId, Position, Revision};
+use siphasher::sip::SipHasher24;
+
+/// The number of revisions of which the digest is remembered, 8 bytes each: a participant that is
+/// further behind gets the whole poll, whatever its history was.
+const REMEMBERED: usize = 16_384;
+
+/// The secret behind the seals of one poll.
+///
+/// Participants only repeat marks. Without a seal, each could make up one, and have the owner
+/// believe that its journal is an old copy. SipHash is a keyed hash for short inputs: a forger has
+/// one guess of 2^64 for each link.
+#[derive(Clone, Copy)]
+pub(crate) struct Seal(SipHasher24);
+
+impl Seal {
+    /// The seal of a poll's owner; the same whenever the same key hosts the same poll.
+    pub(crate) fn of(key: &SigningKey, poll_id: PollId) -> Self {
+        // An Ed25519 signature is a function of key and text, and nobody ever sees this one.
+        let secret = key.sign(format!("hustings/2/history/{poll_id}").as_bytes());
+        let mut short = [0; 16];
+        short.copy_from_slice(&secret.to_bytes()[..16]);
+        Self(SipHasher24::new_with_key(&short))
+    }
+
+    fn mark(self, epoch: Epoch, revision: Revision, digest: u64) -> HistoryMark {
+        let mut text = [0; 24];
+        text[..8].copy_from_slice(&epoch.get().to_be_bytes());
+        text[8..16].copy_from_slice(&revision.get().to_be_bytes());
+        text[16..].copy_from_slice(&digest.to_be_bytes());
+        HistoryMark::new(digest, self.0.hash(&text))
+    }
+}
+
+impl std::fmt::Debug for Seal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Seal")
+    }
+}
+
+/// The history up to the present revision.
+#[derive(Debug, Clone)]
+pub(crate) struct History {
+    seal: Seal,
+    /// The digests at the last revisions; that of the present one is the last.
+    digests: VecDeque<u64>,
+}
+
+/// The owner's opinion of a position that a peer names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// A copy of this history, at this revision.
+    Known(Revision),
+    /// No copy, or one that cannot be compared: the peer needs the whole poll.
+    Foreign,
+    /// A copy of a history that this owner has made and does not have: its journal is an old copy.
+    Lost,
+    /// A position that this owner has never made.
+    Impossible,
+}
+
+impl History {
+    /// The history with these digests, of which the last is the present one's.
+    pub(crate) fn new(seal: Seal, digests: VecDeque<u64>) -> Self {
+        Self { seal, digests }
+    }
+
+    /// The digest at the present revision.
+    pub(crate) fn present(&self) -> u64 {
+        // Zero is not reached: there is always one.
+        self.digests.back().copied().unwrap_or_default()
+    }
+
+    /// The digest at a revision; `None` if that is too long ago, or has not come yet.
+    pub(crate) fn digest_at(&self, revision: Revision, present: Revision) -> Option<u64> {
+        let behind = present.get().checked_sub(revision.get())?;
+        let at = self.digests.len().checked_sub(1)?;
+        let at = at.checked_sub(usize::try_from(behind).ok()?)?;
+        self.digests.get(at).copied()
+    }
+
+    /// Goes on by one update, which makes this digest.
+    pub(crate) fn push(&mut self, digest: u64) {
+        if self.digests.len() == REMEMBERED {
+            self.digests.pop_front();
+        }
+        self.digests.push_back(digest);
+    }
+
+    /// The mark of a digest at a revision of this epoch.
+    pub(crate) fn mark(&self, epoch: Epoch, revision: Revision, digest: u64) -> HistoryMark {
+        self.seal.mark(epoch, revision, digest)
+    }
+
+    /// Compares a position that a peer names with the present one.
+    pub(crate) fn judge(
+        &self,
+        (epoch, present): (Epoch, Revision),
+        known: Option<Position>,
+    ) -> Claim {
+        let Some(known) = known.filter(|known| known.epoch == epoch) else {
+            return Claim::Foreign;
+        };
+        let is_ours = known.history.is_some_and(|mark| {
+            mark == self.mark(known.epoch, known.revision, mark.digest())
+                || planted::is_on(Fault::BelieveRevisions)
+        });
+        if known.revision > present {
+            return if is_ours || planted::is_on(Fault::BelieveRevisions) {
+                Claim::Lost
+            } else {
+                Claim::Impossible
+            };
+        }
+        let Some(mark) = known.history else {
+            // A copy from before there were marks.
+            return Claim::Known(known.revision);
+        };
+        if !is_ours {
+            return Claim::Impossible;
+        }
+        match self.digest_at(known.revision, present) {
+            Some(digest) if digest == mark.digest() || planted::is_on(Fault::NoHistoryDigest) => {
+                Claim::Known(known.revision)
+            }
+            Some(_) => Claim::Lost,
+            None => Claim::Foreign,
+        }
+    }
+}
