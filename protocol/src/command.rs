@@ -212,6 +212,20 @@ pub struct SettingsUpdate {
     pub voters_may_add_options: Option<bool>,
 }
 
+impl Command {
+    /// The person whose entry in the list of members this command changes; `author` is who sends
+    /// it.
+    #[must_use]
+    pub const fn subject(&self, author: PeerId) -> PeerId {
+        match self {
+            Self::UpdateRole(update) => update.peer_id,
+            Self::Vote(_) | Self::AddOption(_) | Self::UpdateSettings(_) | Self::SetProfile(_) => {
+                author
+            }
+        }
+    }
+}
+
 impl SettingsUpdate {
     /// An update that changes nothing yet.
     #[must_use]

@@ -246,6 +246,14 @@ impl<'a> Envelope<'a> {
         Some((command_id.parse().ok()?, Seq::new(seq.parse().ok()?)?))
     }
 
+    /// A digest of a frame that is too large to be read, in place of [`digest`](Self::digest): of
+    /// its beginning and its length, which is enough to know it again.
+    #[must_use]
+    pub fn digest_of_unread(frame: &[u8]) -> u64 {
+        let start = &frame[..frame.len().min(1_024)];
+        xxh3_64_with_seed(start, frame.len() as u64)
+    }
+
     /// The type of the message.
     ///
     /// # Errors

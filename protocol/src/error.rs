@@ -67,6 +67,8 @@ codes! {
     BadSignature = "bad-signature",
     /// The owner has no such poll.
     UnknownPoll = "unknown-poll",
+    /// The owner has the poll, but has not opened it. It may do so at any moment.
+    PollNotOpen = "poll-not-open",
     /// A message names another poll than its link.
     WrongPoll = "wrong-poll",
     /// A message names another author than its link.

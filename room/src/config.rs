@@ -21,10 +21,9 @@ pub struct Config {
     pub dial_timeout: Duration,
     /// The longest time that the three frames of the handshake may take. Default 10 s.
     pub handshake_timeout: Duration,
-    /// The time after its start for which a host lets participants wait that ask for a poll it does
-    /// not have. Default 5 s. A host that restarts is at its address a moment before it has opened
-    /// its polls, and "unknown poll" is final: a participant that comes back in that moment must
-    /// not get it.
+    /// The time for which a host lets a participant wait for a poll that is not open and may be
+    /// opened yet; then it is turned away, and comes back. Default 5 s. A host that restarts is at
+    /// its address a moment before it has opened its polls.
     pub opening_grace: Duration,
     /// The silence after which a `ping` is sent. Default 30 s.
     pub ping_after: Duration,
@@ -34,8 +33,25 @@ pub struct Config {
     pub pong_timeout: Duration,
     /// Most commands that wait in the outbox. Default 10,000.
     pub max_pending: usize,
-    /// Most links that an owner has at a time, including those in the handshake. Default 2,000.
+    /// Most links of members that a host has at a time. Default 2,000. When they are all taken, a
+    /// link of somebody who is in no list of members makes room for a member.
     pub max_links: usize,
+    /// Most links in the handshake that a host has at a time. Default 256. When they are all taken,
+    /// a new one takes the place of the oldest: a handshake takes two round trips, and whoever only
+    /// holds links open loses them first.
+    pub max_handshakes: usize,
+    /// Most links of one identity to a poll at a time. Default 16. A new one takes the place of
+    /// that identity's oldest.
+    pub max_links_per_peer: usize,
+    /// Most devices of one identity that an owner remembers. Default 32. It remembers each that
+    /// has sent a command for ever, because each may send it again.
+    pub max_devices_per_peer: usize,
+    /// Most rejections that an owner remembers of people who are in no list of members. Default
+    /// 16,384, some 4 MB. Whoever comes after that is asked to try again later.
+    pub max_stranger_receipts: usize,
+    /// The time between two messages about who came and went. Default 200 ms: the first is sent at
+    /// once, and a crowd that comes after it is told of together.
+    pub presence_interval: Duration,
     /// The bytes of updates that the journal gathers before it takes a new snapshot, unless the
     /// last snapshot is larger than that. Default 256 KiB, about a thousand votes.
     pub snapshot_after_bytes: usize,
@@ -54,6 +70,11 @@ impl Default for Config {
             pong_timeout: Duration::from_secs(30),
             max_pending: 10_000,
             max_links: 2_000,
+            max_handshakes: 256,
+            max_links_per_peer: 16,
+            max_devices_per_peer: 32,
+            max_stranger_receipts: 16_384,
+            presence_interval: Duration::from_millis(200),
             snapshot_after_bytes: 256 * 1024,
         }
     }

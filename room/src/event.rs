@@ -68,8 +68,7 @@ pub enum Connection {
         /// The reason why the last link ended.
         reason: DownReason,
     },
-    /// The participant cannot join, and trying again by itself will not help: somebody else is at
-    /// the owner's address, or the owner has refused. Only
+    /// The owner has refused, and trying again by itself will not help. Only
     /// [`Participant::reconnect`](crate::Participant::reconnect) tries again.
     Refused(Refused),
     /// This side has left the room, or its driver has stopped.
@@ -80,13 +79,6 @@ pub enum Connection {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused {
-    /// The peer at the owner's address does not hold the owner's key, or somebody sits in between.
-    /// Nothing was sent to them.
-    #[error(
-        "whoever answers at the owner's address could not prove to be the owner; \
-         nothing was sent to them"
-    )]
-    NotTheOwner,
     /// The owner proved who it is, and refused this participant.
     #[error("the owner refused the connection: {0}")]
     ByOwner(Rejection),

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
+use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{
     Command, CommandId, ErrorCode, Message, PeerId, PollId, Refusal, Rejection,
 };
@@ -13,7 +14,7 @@ use litemap::LiteMap;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
-use self::handshake::Handshake;
+use self::handshake::{Handshake, Handshakes};
 use crate::{
     ChannelBinding, Config, DownReason, Event, LinkId, Moment, Output, Owner, Setup, SubmitError,
     TimeoutReason,
@@ -46,17 +47,20 @@ pub struct Host {
     config: Config,
     rng: ChaCha20Rng,
     owners: LiteMap<PollId, Owner>,
-    /// The moment until which an unknown poll may be one that has not been opened yet.
-    opening_until: Moment,
+    /// The polls that have a journal, open or not; `None` until the journals have been looked
+    /// through. Any other poll is unknown for good.
+    journals: Option<LiteMap<PollId, ()>>,
+    /// Only for [`Fault::GraceByClock`].
+    grace_until: Moment,
     /// The links whose other end has not proved who it is.
-    handshakes: LiteMap<LinkId, Handshake>,
+    handshakes: Handshakes,
     /// The poll of each link that was let in.
     routes: LiteMap<LinkId, PollId>,
     outputs: VecDeque<Output>,
 }
 
 impl Host {
-    /// A host without polls, which has [`Config::opening_grace`] to open them.
+    /// A host without polls. Until it [knows](Self::know) its journals, no poll is unknown to it.
     #[must_use]
     pub fn new(setup: &Setup, now: Moment) -> Self {
         Self {
@@ -65,8 +69,9 @@ impl Host {
             config: setup.config.clone(),
             rng: ChaCha20Rng::from_seed(setup.seed),
             owners: LiteMap::new(),
-            opening_until: now + setup.config.opening_grace,
-            handshakes: LiteMap::new(),
+            journals: None,
+            grace_until: now + setup.config.opening_grace,
+            handshakes: Handshakes::default(),
             routes: LiteMap::new(),
             outputs: VecDeque::new(),
         }
@@ -78,6 +83,12 @@ impl Host {
     #[must_use]
     pub fn owner(&self, poll_id: PollId) -> Option<&Owner> {
         self.owners.get(&poll_id)
+    }
+
+    /// True once the journals have been looked through.
+    #[must_use]
+    pub const fn knows_journals(&self) -> bool {
+        self.journals.is_some()
     }
 
     /// The hosted polls, in the order of their ids.
@@ -95,22 +106,24 @@ impl Host {
     /// The moment when [`handle_timeout`](Self::handle_timeout) is due next, and the reason.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Moment, TimeoutReason)> {
-        let handshakes = self
-            .handshakes
-            .values()
-            .map(|handshake| (handshake.deadline(), TimeoutReason::Handshake));
+        let handshake = self.handshakes.next_deadline();
+        let handshake = handshake.map(|at| (at, TimeoutReason::Handshake));
         let owners = self.owners.values().filter_map(Owner::poll_timeout);
-        handshakes.chain(owners).min()
+        handshake.into_iter().chain(owners).min()
     }
 
     // Inputs.
 
     /// A peer has connected.
     pub fn handle_link_up(&mut self, link: LinkId, binding: ChannelBinding, now: Moment) {
-        // Links in the handshake count, too: each costs as much as a member's.
-        if self.handshakes.len() + self.routes.len() >= self.config.max_links {
-            let message = "the owner has no room for more connections, try again later";
-            return self.turn_away(link, None, Rejection::new(ErrorCode::Busy, message));
+        if planted::is_on(Fault::StrangersTakeLinks) {
+            if self.handshakes.len() + self.routes.len() >= self.config.max_links {
+                return self.turn_away(link, None, busy());
+            }
+        } else if self.handshakes.len() >= self.config.max_handshakes
+            && let Some((oldest, _)) = self.handshakes.take_oldest()
+        {
+            self.turn_away(oldest, None, busy());
         }
         let deadline = now + self.config.handshake_timeout;
         self.handshakes
@@ -120,7 +133,7 @@ impl Host {
     /// A link is down.
     pub fn handle_link_down(&mut self, link: LinkId, _reason: DownReason, _now: Moment) {
         // In one of the two maps, never in both; in neither if this side has hung up.
-        self.handshakes.remove(&link);
+        self.handshakes.remove(link);
         if let Some(poll_id) = self.routes.remove(&link) {
             self.with(poll_id, |owner| owner.forget(link));
         }
@@ -152,7 +165,7 @@ impl Host {
         }
         // Taken out; the next step puts it back if the handshake goes on. A link in neither map was
         // hung up by this side, and a late frame on it means nothing.
-        if let Some(handshake) = self.handshakes.remove(&link) {
+        if let Some(handshake) = self.handshakes.remove(link) {
             self.receive_in_handshake(link, handshake, frame, now);
         }
     }
@@ -178,12 +191,31 @@ impl Host {
         seed
     }
 
+    /// The journals have been looked through, and these are the polls that have one. Whoever asks
+    /// for another poll is told from now on that there is no such poll, which is final.
+    pub fn know(&mut self, polls: impl IntoIterator<Item = PollId>) {
+        // And those that were created while the store was read.
+        let all = polls.into_iter().chain(self.owners.keys().copied());
+        let journals: LiteMap<PollId, ()> = all.map(|poll_id| (poll_id, ())).collect();
+        let unknown = self.handshakes.links_where(&|handshake| {
+            let poll_id = handshake.awaited();
+            poll_id.is_some_and(|poll_id| !journals.contains_key(&poll_id))
+        });
+        self.journals = Some(journals);
+        for link in unknown {
+            self.end_wait(link);
+        }
+    }
+
     /// Opens a poll, and challenges the participants that wait for it. A poll that was open under
     /// the same id is closed.
     pub fn open(&mut self, owner: Owner, now: Moment) {
         let poll_id = owner.room_id().poll_id;
         self.close_poll(poll_id);
         self.owners.insert(poll_id, owner);
+        if let Some(journals) = &mut self.journals {
+            journals.insert(poll_id, ());
+        }
         // The journal's first record goes before the challenges, so nobody joins a poll that a
         // crash could lose.
         self.take_outputs(poll_id);
@@ -216,7 +248,7 @@ impl Host {
 
     /// Closes every link. The polls can still be read.
     pub fn close(&mut self) {
-        for (link, _) in std::mem::take(&mut self.handshakes) {
+        while let Some((link, _)) = self.handshakes.take_oldest() {
             self.outputs.push_back(Output::Hangup { link });
         }
         let polls: Vec<PollId> = self.owners.keys().copied().collect();
@@ -277,4 +309,9 @@ impl Host {
             self.outputs.append(outputs);
         }
     }
+}
+
+fn busy() -> Rejection {
+    let message = "the owner has no room for more connections, try again later";
+    Rejection::new(ErrorCode::Busy, message)
 }

@@ -76,6 +76,14 @@ pub enum DownReason {
     /// The link failed or fell silent: the network, a crash, a sleeping machine.
     #[error("the link was lost: {0}")]
     Lost(String),
+    /// The peer at the owner's address does not hold the owner's key, or somebody sits in between.
+    /// Nothing was sent to them. It may be a stranger who has taken the address while the owner is
+    /// away, so it is tried again.
+    #[error(
+        "whoever answers at the owner's address could not prove to be the owner; \
+         nothing was sent to them"
+    )]
+    NotTheOwner,
     /// Nobody is at the dialled address.
     #[error("nobody is at this address")]
     Unreachable,

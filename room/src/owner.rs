@@ -4,8 +4,10 @@ mod dedup;
 mod history;
 mod links;
 mod log;
+mod presence;
 mod receive;
 mod sequencer;
+mod size;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -22,7 +24,8 @@ use rand_core::{Rng, SeedableRng};
 
 use self::history::Seal;
 use self::links::{About, Links, Session};
-use self::sequencer::{Sequenced, Sequencer};
+use self::presence::Presence;
+use self::sequencer::{Bounds, Sequenced, Sequencer};
 use crate::liveness::{Liveness, Verdict};
 use crate::outgoing::{encode_command, new_command_id};
 use crate::{
@@ -44,6 +47,7 @@ pub struct Owner {
     rng: ChaCha20Rng,
     sequencer: Sequencer,
     links: Links,
+    presence: Presence,
     outputs: VecDeque<Output>,
 }
 
@@ -104,6 +108,7 @@ impl Owner {
             rng,
             sequencer,
             links: Links::default(),
+            presence: Presence::default(),
             outputs: VecDeque::new(),
         }
     }
@@ -162,6 +167,43 @@ impl Owner {
         (peer, device) == (self.room.owner, self.device)
     }
 
+    /// True for somebody who is in the list of members: they have voted, have a name, or were given
+    /// a role.
+    pub(crate) fn has_standing(&self, peer: PeerId) -> bool {
+        self.sequencer.poll.member(peer).is_some() || peer == self.room.owner
+    }
+
+    /// True if this device has a link.
+    pub(crate) fn is_connected(&self, peer: PeerId, device: DeviceId) -> bool {
+        self.links.of_device(peer, device).is_some()
+    }
+
+    /// The links of one identity.
+    pub(crate) fn links_of(&self, peer: PeerId) -> Vec<LinkId> {
+        self.links.of_peer(peer)
+    }
+
+    /// The link that goes first when there are too many: the newest of somebody without standing.
+    pub(crate) fn least(&self) -> Option<LinkId> {
+        let mut newest_first = self.links.newest_first();
+        let least = newest_first.find(|(_, session)| !self.has_standing(session.peer));
+        least.map(|(link, _)| link)
+    }
+
+    /// Checks that one identity does not have more devices than an owner remembers.
+    pub(crate) fn check_device(&self, peer: PeerId, device: DeviceId) -> Result<(), Rejection> {
+        let max = self.config.max_devices_per_peer;
+        let dedup = &self.sequencer.dedup;
+        if dedup.knows(peer, device)
+            || dedup.devices_of(peer) < max
+            || planted::is_on(Fault::StrangersFillReceipts)
+        {
+            return Ok(());
+        }
+        let message = format!("this identity has used {max} devices in this poll already");
+        Err(Rejection::new(ErrorCode::Busy, message))
+    }
+
     // Pollers.
 
     /// The outputs that the host has not taken over yet, in order.
@@ -171,7 +213,9 @@ impl Owner {
 
     /// The moment when `handle_timeout` is due next, and the reason.
     pub(crate) fn poll_timeout(&self) -> Option<(Moment, TimeoutReason)> {
-        self.links.next_deadline()
+        let presence = self.presence.due();
+        let presence = presence.map(|at| (at, TimeoutReason::Presence));
+        presence.into_iter().chain(self.links.next_deadline()).min()
     }
 
     // Inputs, which come from the host that has this owner.
@@ -180,21 +224,18 @@ impl Owner {
     /// and then the list of peers, which ends its joining.
     pub(crate) fn admit(&mut self, link: LinkId, hello: &Hello, now: Moment) {
         let session = Session::new(hello, Liveness::new(&self.config, now));
-        if let Some(old) = self.links.admit(link, session) {
-            // The device stays online by its new link, so nobody is told that it went.
-            self.links.remove(old);
-            self.outputs.push_back(Output::Hangup { link: old });
+        match self.links.admit(link, session) {
+            // The device stays online by its new link, so there is nothing to tell.
+            Some(old) => {
+                self.links.remove(old);
+                self.outputs.push_back(Output::Hangup { link: old });
+            }
+            None => self.presence.change(hello.peer_id, hello.device),
         }
         if !self.sync(link, hello.known()) {
             return;
         }
         self.send_discovery(link);
-        let came = PeerInfo {
-            peer_id: hello.peer_id,
-            device: hello.device,
-            online: true,
-        };
-        self.presence_changed(came, Some(link));
     }
 
     /// A member's link is blocked: it had no room for this frame. It gets nothing more until it is
@@ -243,12 +284,18 @@ impl Owner {
         let limits = self.config.limits;
         match Envelope::parse(frame, limits.max_command_bytes, &limits) {
             Ok(envelope) => self.receive(link, &envelope),
+            Err(error)
+                if [ErrorCode::TooLarge, ErrorCode::TooDeep].contains(&error.rejection.code) =>
+            {
+                self.receive_unread(link, frame, error.rejection);
+            }
             Err(error) => self.fault(link, error.command_id, error.rejection),
         }
     }
 
     /// A deadline has come. Harmless if none has.
     pub(crate) fn handle_timeout(&mut self, now: Moment) {
+        self.tell_presence(now);
         // Each once: at the end of time a new deadline is not later than the one that has come.
         for link in self.links.due(now) {
             let Some(session) = self.links.get_mut(link) else {
@@ -269,15 +316,16 @@ impl Owner {
         }
     }
 
+    /// Closes a link, and tells its other end the reason.
+    pub(crate) fn give_up(&mut self, link: LinkId, why: Rejection) {
+        self.refuse(link, None, why);
+        self.hang_up(link);
+    }
+
     /// A link is down: the member is offline, unless it is connected on another link.
     pub(crate) fn forget(&mut self, link: LinkId) {
         if let Some((peer_id, device)) = self.links.remove(link) {
-            let gone = PeerInfo {
-                peer_id,
-                device,
-                online: false,
-            };
-            self.presence_changed(gone, None);
+            self.presence.change(peer_id, device);
         }
     }
 
@@ -311,8 +359,9 @@ impl Owner {
             Envelope::parse(&frame, limits.max_command_bytes, &limits).and_then(|envelope| {
                 // `seq` is also the oldest number: an owner's commands settle at once, and none is
                 // sent again.
+                let here = (self.room.owner, self.device);
                 self.sequencer
-                    .sequence(&envelope, self.room.owner, self.device, seq, &limits)
+                    .sequence(&envelope, here, seq, &self.bounds())
             });
         match sequenced {
             Ok(Sequenced::Applied { receipt, frame }) => {
@@ -346,6 +395,13 @@ impl Owner {
     }
 
     // Helpers.
+
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            limits: self.config.limits,
+            stranger_receipts: self.config.max_stranger_receipts,
+        }
+    }
 
     fn applied(&mut self, author: PeerId, device: DeviceId, receipt: Receipt, frame: &Bytes) {
         let revision = self.sequencer.revision;
@@ -433,14 +489,31 @@ impl Owner {
     }
 
     fn send_discovery(&mut self, link: LinkId) {
-        let frame = Message::Discovery(self.peers()).encode();
+        let frame = match self.presence.list() {
+            Some(frame) => frame,
+            None => {
+                let frame = Message::Discovery(self.peers()).encode();
+                self.presence.set_list(frame)
+            }
+        };
         self.send_frame(link, frame, About::Presence);
     }
 
-    fn presence_changed(&mut self, peer: PeerInfo, except: Option<LinkId>) {
-        self.event(Event::PeersChanged(vec![peer]));
-        let frame = Message::Discovery(vec![peer]).encode();
-        self.broadcast(frame, except, About::Presence);
+    /// Tells everybody who came and went, if it is time.
+    fn tell_presence(&mut self, now: Moment) {
+        let Some(changed) = self.presence.take(now, self.config.presence_interval) else {
+            return;
+        };
+        let peers: Vec<PeerInfo> = changed
+            .map(|(peer_id, device)| PeerInfo {
+                peer_id,
+                device,
+                online: self.links.of_device(peer_id, device).is_some(),
+            })
+            .collect();
+        let frame = Message::Discovery(peers.clone()).encode();
+        self.event(Event::PeersChanged(peers));
+        self.broadcast(frame, None, About::Presence);
     }
 
     fn refuse(&mut self, link: LinkId, command_id: Option<CommandId>, rejection: Rejection) {

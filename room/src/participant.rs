@@ -306,7 +306,7 @@ impl Participant {
         let limits = self.config.limits;
         match Message::decode(frame, &limits) {
             Ok(message) => self.receive(link, message, frame, now),
-            Err(error) => self.receive_unreadable(link, error.rejection, now),
+            Err(error) => self.receive_unreadable(link, frame, error.rejection, now),
         }
     }
 
@@ -328,6 +328,8 @@ impl Participant {
                 TimeoutReason::Retry => self.dial(now),
                 TimeoutReason::Stable => self.backoff.reset(),
                 TimeoutReason::Liveness => self.judge_liveness(now),
+                // An owner's.
+                TimeoutReason::Presence => {}
             }
         }
     }

@@ -15,10 +15,12 @@ pub enum TimeoutReason {
     Liveness,
     /// A connection has lasted long enough to count as good.
     Stable,
+    /// It is time to tell who came and went.
+    Presence,
 }
 
 impl TimeoutReason {
-    const COUNT: usize = 5;
+    const COUNT: usize = 6;
 }
 
 /// One deadline for each reason. To set one again moves it. A timeout that finds nothing due is
@@ -35,6 +37,7 @@ impl TimerTable {
         TimeoutReason::Retry,
         TimeoutReason::Liveness,
         TimeoutReason::Stable,
+        TimeoutReason::Presence,
     ];
 
     pub(crate) fn set(&mut self, reason: TimeoutReason, at: Moment) {
@@ -60,7 +63,7 @@ impl TimerTable {
     /// The reasons whose deadlines have come, in their order. What is set while they are served is
     /// not among them: at the end of time it would be due at once, again and again.
     pub(crate) fn due(&self, now: Moment) -> impl Iterator<Item = TimeoutReason> + use<> {
-        // The table is five moments: a copy to take from is less code to load than sorting.
+        // The table is a few moments: a copy to take from is less code to load than sorting.
         let mut rest = self.clone();
         std::iter::from_fn(move || {
             let (at, reason) = rest.next()?;

@@ -17,7 +17,14 @@ use hustings_room::{
     ChannelBinding, Config, Connection, DownReason, Event, Host, LinkId, Participant, Refused,
 };
 
-const NOT_THE_OWNER: Connection = Connection::Refused(Refused::NotTheOwner);
+/// True while this side waits for its next attempt, because somebody else was there.
+fn met_somebody_else(connection: &Connection) -> bool {
+    let reason = match connection {
+        Connection::Disconnected { reason, .. } => Some(reason),
+        _ => None,
+    };
+    reason == Some(&DownReason::NotTheOwner)
+}
 
 fn encoded(hello: Hello) -> bytes::Bytes {
     Message::Hello(hello).encode()
@@ -53,14 +60,15 @@ fn is_not_let_in(alice: &mut Bench<Host>, link: LinkId, proof: &Message) {
     assert_eq!(alice.owner().peers(), here);
 }
 
-/// A bad challenge leads to a refusal on the participant's side, and to no further frame.
+/// A bad challenge ends the attempt, and leads to no further frame. It is no reason to give up: the
+/// owner may be back at its address the next time.
 #[track_caller]
 fn is_not_believed(mut bob: Bench<Participant>, link: LinkId, challenge: &Message) {
     let said = bob.hears(link, challenge.encode());
-    assert_eq!(*bob.machine.connection(), NOT_THE_OWNER);
+    assert!(met_somebody_else(bob.machine.connection()));
     assert_eq!(said.to(link), [], "nothing is sent to them");
     assert!(said.hangs_up(link));
-    assert_eq!(bob.idle(), None, "it will not try again");
+    assert!(bob.idle().is_some(), "it will try again");
 }
 
 // An impostor.
@@ -83,18 +91,23 @@ fn whoever_claims_the_owners_address_gets_a_greeting_and_nothing_else() {
     let mallory = world.start_hosting_at(at_alices, MALLORY, &Disk::default(), Config::default());
     world.wait_for(mallory.create(draft())).unwrap();
     world.wire.clear();
-    let refused = world.wait_for(bob.room.connected());
-    assert_eq!(refused, Err(Refused::NotTheOwner.into()));
     world.run_for(Duration::from_secs(3_600));
+    assert!(
+        met_somebody_else(&bob.room.connection()),
+        "{:?}",
+        bob.room.connection()
+    );
     let sent = world.wire.from(BOB.as_participant());
-    let kinds: Vec<Kind> = sent.iter().map(|sent| sent.kind()).collect();
-    assert_eq!(kinds, [Kind::AuthHello], "once, and never again");
+    let mut kinds = sent.iter().map(|sent| sent.kind());
+    assert!(
+        kinds.all(|kind| kind == Kind::AuthHello),
+        "and nothing else"
+    );
+    assert!(sent.len() > 100, "again and again");
 
-    // When Alice is back, and Bob asks for it, everything goes its way.
+    // When Alice is back, everything goes its way.
     world.crash(at_alices);
     let _alice = world.host_again(&alices_disk, room.poll_id);
-    assert_eq!(bob.room.connection(), NOT_THE_OWNER);
-    world.wait_for(bob.room.reconnect()).unwrap();
     world.wait_for(bob.room.connected()).unwrap();
     world.outcome(submitted);
 }

@@ -62,6 +62,7 @@ impl<S: Store> Hosting<S> {
     ///
     /// [`OpenError::Draft`] with the fault in the draft.
     pub async fn create(&self, draft: PollDraft) -> Result<Room, OpenError> {
+        self.look_through().await?;
         let setup = Arc::clone(&self.setup);
         let room = self
             .shared
@@ -84,6 +85,7 @@ impl<S: Store> Hosting<S> {
     /// [`OpenError::NoJournal`] if the poll was never hosted from this store; otherwise the journal
     /// cannot be read, and the error names the record.
     pub async fn open(&self, poll_id: PollId) -> Result<Room, OpenError> {
+        self.look_through().await?;
         let room = RoomId {
             owner: self.setup.peer(),
             poll_id,
@@ -118,7 +120,19 @@ impl<S: Store> Hosting<S> {
     pub async fn journals(&self) -> Result<Vec<RoomId>, OpenError> {
         let mut rooms = Journal::list(&self.store).await?;
         rooms.retain(|room| room.owner == self.setup.peer());
+        let polls: Vec<PollId> = rooms.iter().map(|room| room.poll_id).collect();
+        self.shared.call(|host, _, _| host.know(polls)).await?;
         Ok(rooms)
+    }
+
+    /// Has the host know its journals, unless it does: until then it refuses nobody for good. Where
+    /// they cannot be listed it stays so.
+    async fn look_through(&self) -> Result<(), OpenError> {
+        if !self.shared.call(|host, _, _| host.knows_journals()).await? {
+            // The error is the caller's business only when the list is what it has asked for.
+            let _ = self.journals().await;
+        }
+        Ok(())
     }
 
     /// Closes every poll, after all submitted commands are durable and sent as far as the transport

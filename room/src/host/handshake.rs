@@ -4,7 +4,9 @@ use hustings_protocol::handshake::{Nonce, Side, VERSION};
 use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{Challenge, Envelope, ErrorCode, Hello, Message, PollId, Proof, Rejection};
 
-use super::Host;
+use litemap::LiteMap;
+
+use super::{Host, busy};
 use crate::handshake::{new_nonce, owner_transcript};
 use crate::{ChannelBinding, LinkId, Moment, Output};
 
@@ -35,16 +37,66 @@ impl Handshake {
         }
     }
 
-    pub(super) fn deadline(&self) -> Moment {
-        self.deadline
-    }
-
-    fn waits_for(&self, poll_id: PollId) -> bool {
-        matches!(&self.phase, Phase::Opening { hello } if hello.poll_id == poll_id)
+    /// The poll that it waits for, if it does.
+    pub(super) fn awaited(&self) -> Option<PollId> {
+        match &self.phase {
+            Phase::Opening { hello } => Some(hello.poll_id),
+            Phase::Greeting | Phase::Challenged { .. } => None,
+        }
     }
 
     fn has_challenge_of(&self, poll_id: PollId) -> bool {
         matches!(&self.phase, Phase::Challenged { hello, .. } if hello.poll_id == poll_id)
+    }
+}
+
+/// The links in the handshake, and their deadlines, earliest first: whatever their number, the
+/// next one is at hand.
+#[derive(Debug, Default)]
+pub(super) struct Handshakes {
+    links: LiteMap<LinkId, Handshake>,
+    deadlines: LiteMap<(Moment, LinkId), ()>,
+}
+
+impl Handshakes {
+    pub(super) fn len(&self) -> usize {
+        self.links.len()
+    }
+
+    pub(super) fn insert(&mut self, link: LinkId, handshake: Handshake) {
+        self.deadlines.insert((handshake.deadline, link), ());
+        self.links.insert(link, handshake);
+    }
+
+    pub(super) fn remove(&mut self, link: LinkId) -> Option<Handshake> {
+        let handshake = self.links.remove(&link)?;
+        self.deadlines.remove(&(handshake.deadline, link));
+        Some(handshake)
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Moment> {
+        self.deadlines.first().map(|((at, _), ())| *at)
+    }
+
+    /// Takes the one whose deadline is first: of those that wait for the same, the oldest.
+    pub(super) fn take_oldest(&mut self) -> Option<(LinkId, Handshake)> {
+        let ((_, link), ()) = self.deadlines.first()?;
+        let link = *link;
+        Some((link, self.remove(link)?))
+    }
+
+    /// Takes one whose deadline has come.
+    fn take_due(&mut self, now: Moment) -> Option<(LinkId, Handshake)> {
+        self.next_deadline().filter(|at| *at <= now)?;
+        self.take_oldest()
+    }
+
+    pub(super) fn links_where(&self, is_one: &dyn Fn(&Handshake) -> bool) -> Vec<LinkId> {
+        let handshakes = self.links.iter();
+        handshakes
+            .filter(|(_, handshake)| is_one(handshake))
+            .map(|(link, _)| *link)
+            .collect()
     }
 }
 
@@ -108,18 +160,50 @@ impl Host {
         if self.owners.contains_key(&hello.poll_id) {
             return self.challenge(link, binding, deadline, hello);
         }
-        if now < self.opening_until {
-            // It waits until the last moment at which the poll may open; `challenge_waiting` then
-            // gives it its whole time for the proof.
+        if self.may_be_opened(hello.poll_id, now) {
+            // `challenge_waiting` gives it its whole time for the proof.
             let handshake = Handshake {
                 binding,
-                deadline: self.opening_until,
+                deadline: now + self.config.opening_grace,
                 phase: Phase::Opening { hello },
             };
             self.handshakes.insert(link, handshake);
             return;
         }
         self.refuse_unknown(link, &binding, &hello);
+    }
+
+    /// True if a poll that is not open has a journal, or may have one.
+    fn may_be_opened(&self, poll_id: PollId, now: Moment) -> bool {
+        if planted::is_on(Fault::GraceByClock) {
+            return now < self.grace_until;
+        }
+        let journals = self.journals.as_ref();
+        journals.is_none_or(|journals| journals.contains_key(&poll_id))
+    }
+
+    /// A link has waited long enough for a poll to be opened.
+    pub(super) fn end_wait(&mut self, link: LinkId) {
+        if let Some(Handshake {
+            binding,
+            phase: Phase::Opening { hello },
+            ..
+        }) = self.handshakes.remove(link)
+        {
+            self.refuse_waiting(link, &binding, &hello);
+        }
+    }
+
+    fn refuse_waiting(&mut self, link: LinkId, binding: &ChannelBinding, hello: &Hello) {
+        // No time is left: only journals count.
+        let at_the_end = self.grace_until;
+        if self.may_be_opened(hello.poll_id, at_the_end) {
+            let message = "the owner has not opened this poll, try again later";
+            let rejection = Rejection::new(ErrorCode::PollNotOpen, message);
+            self.turn_away(link, None, rejection);
+        } else {
+            self.refuse_unknown(link, binding, hello);
+        }
     }
 
     /// Proves who this side is, and asks the same of the other end.
@@ -158,9 +242,50 @@ impl Host {
             let rejection = Rejection::new(ErrorCode::HandshakeFailed, message);
             return self.turn_away(link, Some(hello.poll_id), rejection);
         }
+        if let Err(rejection) = self.make_room(hello) {
+            return self.turn_away(link, Some(hello.poll_id), rejection);
+        }
         // Before `admit`, so that the link has its route when the outputs are taken.
         self.routes.insert(link, hello.poll_id);
         self.with(hello.poll_id, |owner| owner.admit(link, hello, now));
+    }
+
+    /// Finds a place for a peer that has proved who it is; where there is none, whoever has the
+    /// least standing goes without.
+    fn make_room(&mut self, hello: &Hello) -> Result<(), Rejection> {
+        let (peer, device) = (hello.peer_id, hello.device);
+        let Some(owner) = self.owners.get(&hello.poll_id) else {
+            return Ok(());
+        };
+        if planted::is_on(Fault::StrangersTakeLinks) {
+            return Ok(());
+        }
+        owner.check_device(peer, device)?;
+        if owner.is_connected(peer, device) {
+            // Its new link replaces the old one.
+            return Ok(());
+        }
+        let has_standing = owner.has_standing(peer);
+        let own = owner.links_of(peer);
+        if own.len() >= self.config.max_links_per_peer
+            && let Some(oldest) = own.into_iter().min()
+        {
+            self.give_up(hello.poll_id, oldest);
+        } else if self.routes.len() >= self.config.max_links {
+            if !has_standing {
+                return Err(busy());
+            }
+            let mut owners = self.owners.iter();
+            let least = owners.find_map(|(poll_id, owner)| Some((*poll_id, owner.least()?)));
+            let (poll_id, link) = least.ok_or_else(busy)?;
+            self.give_up(poll_id, link);
+        }
+        Ok(())
+    }
+
+    /// Closes a link that has to make room for another.
+    fn give_up(&mut self, poll_id: PollId, link: LinkId) {
+        self.with(poll_id, |owner| owner.give_up(link, busy()));
     }
 
     /// Proves who this side is, and refuses. Without the proof the participant would not believe
@@ -191,12 +316,13 @@ impl Host {
     /// A poll is open now: the links that wait for it get their whole time for the proof.
     pub(super) fn challenge_waiting(&mut self, poll_id: PollId, now: Moment) {
         let deadline = now + self.config.handshake_timeout;
-        for link in self.handshakes_where(&|handshake| handshake.waits_for(poll_id)) {
+        let waiting = |handshake: &Handshake| handshake.awaited() == Some(poll_id);
+        for link in self.handshakes.links_where(&waiting) {
             if let Some(Handshake {
                 binding,
                 phase: Phase::Opening { hello },
                 ..
-            }) = self.handshakes.remove(&link)
+            }) = self.handshakes.remove(link)
             {
                 self.challenge(link, binding, deadline, hello);
             }
@@ -205,34 +331,23 @@ impl Host {
 
     /// A poll is closed: a proof for it would come too late.
     pub(super) fn end_handshakes_of(&mut self, poll_id: PollId) {
-        for link in self.handshakes_where(&|handshake| handshake.has_challenge_of(poll_id)) {
-            self.handshakes.remove(&link);
+        let challenged = |handshake: &Handshake| handshake.has_challenge_of(poll_id);
+        for link in self.handshakes.links_where(&challenged) {
+            self.handshakes.remove(link);
             self.outputs.push_back(Output::Hangup { link });
         }
     }
 
     pub(super) fn end_late_handshakes(&mut self, now: Moment) {
-        for link in self.handshakes_where(&|handshake| handshake.deadline <= now) {
-            // Always there: the list was made from the map just now.
-            let Some(Handshake { binding, phase, .. }) = self.handshakes.remove(&link) else {
-                continue;
-            };
+        while let Some((link, Handshake { binding, phase, .. })) = self.handshakes.take_due(now) {
             if let Phase::Opening { hello } = &phase {
-                self.refuse_unknown(link, &binding, hello);
+                self.refuse_waiting(link, &binding, hello);
             } else {
                 let message = "the handshake took too long";
                 let rejection = Rejection::new(ErrorCode::HandshakeFailed, message);
                 self.turn_away(link, phase.poll_id(), rejection);
             }
         }
-    }
-
-    fn handshakes_where(&self, is_one: &dyn Fn(&Handshake) -> bool) -> Vec<LinkId> {
-        let handshakes = self.handshakes.iter();
-        handshakes
-            .filter(|(_, handshake)| is_one(handshake))
-            .map(|(link, _)| *link)
-            .collect()
     }
 }
 

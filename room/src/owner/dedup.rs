@@ -14,6 +14,8 @@ use hustings_protocol::{
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Dedup {
     devices: BTreeMap<(PeerId, DeviceId), Window>,
+    /// The number of outcomes that are remembered of people without standing.
+    of_strangers: usize,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -84,6 +86,54 @@ impl Dedup {
             Some(_) => Seen::Violation(command_reused()),
             None => Seen::New,
         }
+    }
+
+    /// True if this device has ever sent a command.
+    pub(crate) fn knows(&self, peer: PeerId, device: DeviceId) -> bool {
+        self.devices.contains_key(&(peer, device))
+    }
+
+    /// The number of devices of this identity that have ever sent a command.
+    pub(crate) fn devices_of(&self, peer: PeerId) -> usize {
+        self.windows_of(peer).count()
+    }
+
+    fn windows_of(&self, peer: PeerId) -> impl Iterator<Item = &Window> {
+        let (first, last) = ([0; 5], [0xff; 5]);
+        let all = (peer, DeviceId::from_bytes(first))..=(peer, DeviceId::from_bytes(last));
+        self.devices.range(all).map(|(_, window)| window)
+    }
+
+    /// The number of outcomes that are remembered of people without standing.
+    pub(crate) fn of_strangers(&self) -> usize {
+        self.of_strangers
+    }
+
+    /// Counts the outcomes of people without standing anew.
+    pub(crate) fn count_strangers(&mut self, is_stranger: impl Fn(PeerId) -> bool) {
+        let devices = self.devices.iter();
+        let of_strangers = devices.filter(|((peer, _), _)| is_stranger(*peer));
+        self.of_strangers = of_strangers.map(|(_, window)| window.receipts.len()).sum();
+    }
+
+    /// Somebody has standing from now on.
+    pub(crate) fn gains_standing(&mut self, peer: PeerId) {
+        let receipts: usize = self.windows_of(peer).map(|it| it.receipts.len()).sum();
+        self.of_strangers = self.of_strangers.saturating_sub(receipts);
+    }
+
+    /// Remembers an outcome of somebody without standing.
+    pub(crate) fn record_stranger(&mut self, author: PeerId, device: DeviceId, receipt: Receipt) {
+        let before = self.receipts_of(author, device);
+        self.record(author, device, receipt);
+        // One that leaves the window may have been the last of several that are gone.
+        let after = self.of_strangers + self.receipts_of(author, device);
+        self.of_strangers = after.saturating_sub(before);
+    }
+
+    fn receipts_of(&self, author: PeerId, device: DeviceId) -> usize {
+        let window = self.devices.get(&(author, device));
+        window.map_or(0, |window| window.receipts.len())
     }
 
     /// Remembers an outcome, and forgets the one that leaves the window.

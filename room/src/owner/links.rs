@@ -177,6 +177,27 @@ impl Links {
         self.by_device.keys().copied()
     }
 
+    /// The link of a device.
+    pub(crate) fn of_device(&self, peer: PeerId, device: DeviceId) -> Option<LinkId> {
+        self.by_device.get(&(peer, device)).copied()
+    }
+
+    /// The links of a peer's devices.
+    pub(crate) fn of_peer(&self, peer: PeerId) -> Vec<LinkId> {
+        let first = (peer, DeviceId::from_bytes([0; 5]));
+        let from = self.by_device.find_index(&first).unwrap_or_else(|at| at);
+        let devices = (from..).map_while(|at| self.by_device.get_indexed(at));
+        let own = devices.take_while(|((owner, _), _)| *owner == peer);
+        own.map(|(_, link)| *link).collect()
+    }
+
+    /// The sessions, the newest link first.
+    pub(crate) fn newest_first(&self) -> impl Iterator<Item = (LinkId, &Session)> {
+        let all = (0..self.sessions.len()).rev();
+        all.filter_map(|at| self.sessions.get_indexed(at))
+            .map(|(link, session)| (*link, session))
+    }
+
     /// Every link.
     pub(crate) fn into_ids(self) -> impl Iterator<Item = LinkId> {
         self.sessions.into_iter().map(|(id, _)| id)

@@ -1,7 +1,8 @@
 //! Frames from members.
 
+use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{
-    Envelope, Epoch, ErrorCode, Kind, Message, Position, Rejection, SyncRequest,
+    CommandId, Envelope, Epoch, ErrorCode, Kind, Message, Position, Rejection, SyncRequest,
 };
 use rand_core::Rng;
 
@@ -49,39 +50,76 @@ impl Owner {
             // Not reached: frames come only from members.
             return;
         };
-        let limits = self.config.limits;
-        let command_id = envelope.command_id();
+        let bounds = self.bounds();
         let sequenced = self
             .sequencer
-            .sequence(envelope, peer, device, oldest, &limits);
+            .sequence(envelope, (peer, device), oldest, &bounds);
         match sequenced {
-            Ok(Sequenced::Applied { receipt, frame }) => {
+            Ok(sequenced) => self.answer_command(link, envelope.command_id(), sequenced),
+            Err(error) => self.fault(link, error.command_id, error.rejection),
+        }
+    }
+
+    /// A frame is too large or too deep to be read. If it is a command, it is rejected in its order: otherwise
+    /// it would be sent again for ever, and those behind it could never be applied.
+    pub(super) fn receive_unread(&mut self, link: LinkId, frame: &[u8], why: Rejection) {
+        let Some(&Session {
+            peer,
+            device,
+            oldest,
+            ..
+        }) = self.links.get(link)
+        else {
+            return;
+        };
+        let named = Envelope::numbering_at_start(frame);
+        let Some(named) = named.filter(|_| !planted::is_on(Fault::TooLargeIsNameless)) else {
+            return self.fault(link, None, why);
+        };
+        let bounds = self.bounds();
+        let digest = Envelope::digest_of_unread(frame);
+        let sequenced =
+            self.sequencer
+                .reject_unread((named, digest), (peer, device), oldest, &bounds, why);
+        self.answer_command(link, Some(named.0), sequenced);
+    }
+
+    fn answer_command(
+        &mut self,
+        link: LinkId,
+        command_id: Option<CommandId>,
+        sequenced: Sequenced,
+    ) {
+        let Some(&Session { peer, device, .. }) = self.links.get(link) else {
+            return;
+        };
+        match sequenced {
+            Sequenced::Applied { receipt, frame } => {
                 let command_id = receipt.command_id;
                 let ack = self.answer(command_id, &receipt.outcome);
                 self.applied(peer, device, receipt, &frame);
                 self.send_frame(link, ack, About::Command(command_id));
                 self.broadcast(frame, Some(link), About::State);
             }
-            Ok(Sequenced::Settled { receipt }) => {
+            Sequenced::Settled { receipt } => {
                 let command_id = receipt.command_id;
                 let answer = self.answer(command_id, &receipt.outcome);
                 self.rejected(peer, device, receipt);
                 self.send_frame(link, answer, About::Command(command_id));
             }
-            Ok(Sequenced::Duplicate(outcome)) => {
+            Sequenced::Duplicate(outcome) => {
                 // Always there: the command was recognised by it.
                 if let Some(command_id) = command_id {
                     let frame = self.answer(command_id, &outcome);
                     self.send_frame(link, frame, About::Command(command_id));
                 }
             }
-            Ok(Sequenced::Violation(rejection)) => self.fault(link, command_id, rejection),
+            Sequenced::Violation(rejection) => self.fault(link, command_id, rejection),
             // Not the command's outcome: on a new link it comes again, after the missing ones.
-            Ok(Sequenced::Gap(rejection)) => {
+            Sequenced::Gap(rejection) => {
                 self.fault(link, None, rejection);
                 self.hang_up(link);
             }
-            Err(error) => self.fault(link, error.command_id, error.rejection),
         }
     }
 

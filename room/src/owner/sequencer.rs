@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{
-    Command, DecodeError, DeviceId, Envelope, Epoch, ErrorCode, HistoryMark, Limits, Outcome,
-    PeerId, Poll, PollId, Position, Receipt, Rejection, Revision, Seq, StoredJournal, StoredLog,
+    Command, CommandId, DecodeError, DeviceId, Envelope, Epoch, ErrorCode, HistoryMark, Limits,
+    Outcome, PeerId, Poll, PollId, Position, Receipt, Rejection, Revision, Seq, StoredJournal,
+    StoredLog,
 };
 
 use super::dedup::{Dedup, Seen};
 use super::history::{Claim, History, Seal};
 use super::log::Log;
+use super::size::{Size, Standing};
 use crate::RestoreError;
 use crate::fold::fold;
 
@@ -23,6 +26,15 @@ pub(crate) struct Sequencer {
     pub(crate) log: Log,
     pub(crate) history: History,
     pub(crate) dedup: Dedup,
+    size: Size,
+}
+
+/// The bounds on what a command may make an owner keep.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) limits: Limits,
+    /// Most outcomes that are remembered of people without standing.
+    pub(crate) stranger_receipts: usize,
 }
 
 /// The decision on a command.
@@ -37,7 +49,8 @@ pub(crate) enum Sequenced {
     Duplicate(Outcome),
     /// It contradicts an earlier command of its sender. Nothing is recorded.
     Violation(Rejection),
-    /// Commands before it are missing: the link has lost frames.
+    /// It has no outcome yet. Commands before it are missing, because the link has lost frames; or
+    /// there is no room to remember one. On a new link it comes again.
     Gap(Rejection),
 }
 
@@ -48,6 +61,7 @@ impl Sequencer {
         let history = History::new(seal, [epoch.get()].into());
         let snapshot = poll.encode_state(position(&history, epoch, revision));
         Self {
+            size: Size::of(&poll),
             poll: Arc::new(poll),
             revision,
             epoch,
@@ -81,7 +95,9 @@ impl Sequencer {
         if is_unmarked {
             digests.push_back(folded.epoch.get());
         }
+        dedup.count_strangers(|peer| folded.poll.member(peer).is_none());
         let mut sequencer = Self {
+            size: Size::of(&folded.poll),
             poll: folded.poll,
             revision: folded.revision,
             epoch: folded.epoch,
@@ -101,52 +117,75 @@ impl Sequencer {
     pub(crate) fn sequence(
         &mut self,
         envelope: &Envelope<'_>,
-        author: PeerId,
-        device: DeviceId,
+        (author, device): (PeerId, DeviceId),
         oldest: Seq,
-        limits: &Limits,
+        bounds: &Bounds,
     ) -> Result<Sequenced, DecodeError> {
         let (command_id, seq) = envelope.numbering()?;
-        let digest = envelope.digest();
+        let key = (command_id, seq, envelope.digest());
+        Ok(self.decide((author, device), oldest, key, bounds, |this| {
+            this.apply(envelope, author, device, bounds)
+        }))
+    }
+
+    /// Rejects a command of which no more was read than its name and number, in its order.
+    pub(crate) fn reject_unread(
+        &mut self,
+        ((command_id, seq), digest): ((CommandId, Seq), u64),
+        from: (PeerId, DeviceId),
+        oldest: Seq,
+        bounds: &Bounds,
+        why: Rejection,
+    ) -> Sequenced {
         let key = (command_id, seq, digest);
-        match self.dedup.look_up(author, device, oldest, key) {
-            Seen::New => {}
-            Seen::Before(outcome) => return Ok(Sequenced::Duplicate(outcome)),
-            Seen::Renumbered(outcome) => {
-                let receipt = Receipt {
-                    seq,
-                    command_id,
-                    digest,
-                    outcome,
-                };
-                self.dedup.record(author, device, receipt.clone());
-                return Ok(Sequenced::Settled { receipt });
-            }
-            Seen::Violation(rejection) => return Ok(Sequenced::Violation(rejection)),
-            Seen::Gap(rejection) => return Ok(Sequenced::Gap(rejection)),
-        }
+        self.decide(from, oldest, key, bounds, |_| Err(why))
+    }
+
+    fn decide(
+        &mut self,
+        (author, device): (PeerId, DeviceId),
+        oldest: Seq,
+        key: (CommandId, Seq, u64),
+        bounds: &Bounds,
+        apply: impl FnOnce(&mut Self) -> Result<Bytes, Rejection>,
+    ) -> Sequenced {
+        let (command_id, seq, digest) = key;
         let receipt = |outcome| Receipt {
             seq,
             command_id,
             digest,
             outcome,
         };
-        match self.apply(envelope, author, device, limits) {
-            Ok(frame) => {
-                self.revision = self.revision.next();
-                self.log.push(frame.clone());
-                let receipt = receipt(Outcome::Applied(self.revision));
-                self.dedup.record(author, device, receipt.clone());
-                Ok(Sequenced::Applied { receipt, frame })
-            }
-            // A rejection takes its number, too: otherwise the commands behind it would wait for
-            // ever.
-            Err(rejection) => {
-                let receipt = receipt(Outcome::Rejected(rejection));
-                self.dedup.record(author, device, receipt.clone());
-                Ok(Sequenced::Settled { receipt })
-            }
+        let settled = match self.dedup.look_up(author, device, oldest, key) {
+            Seen::New => match apply(self) {
+                Ok(frame) => {
+                    self.revision = self.revision.next();
+                    self.log.push(frame.clone());
+                    let receipt = receipt(Outcome::Applied(self.revision));
+                    self.dedup.record(author, device, receipt.clone());
+                    return Sequenced::Applied { receipt, frame };
+                }
+                // A rejection takes its number, too: otherwise the commands behind it would wait
+                // for ever.
+                Err(rejection) => Outcome::Rejected(rejection),
+            },
+            Seen::Renumbered(outcome) => outcome,
+            Seen::Before(outcome) => return Sequenced::Duplicate(outcome),
+            Seen::Violation(rejection) => return Sequenced::Violation(rejection),
+            Seen::Gap(rejection) => return Sequenced::Gap(rejection),
+        };
+        let receipt = receipt(settled);
+        if self.poll.member(author).is_some() {
+            self.dedup.record(author, device, receipt.clone());
+        } else if self.dedup.of_strangers() < bounds.stranger_receipts
+            || planted::is_on(Fault::StrangersFillReceipts)
+        {
+            self.dedup.record_stranger(author, device, receipt.clone());
+        } else {
+            let message = "the owner cannot remember any more rejections, try again later";
+            return Sequenced::Gap(Rejection::new(ErrorCode::Busy, message));
         }
+        Sequenced::Settled { receipt }
     }
 
     /// Changes the poll, and returns the frame for everybody else; or rejects the command.
@@ -155,13 +194,19 @@ impl Sequencer {
         envelope: &Envelope<'_>,
         author: PeerId,
         device: DeviceId,
-        limits: &Limits,
+        bounds: &Bounds,
     ) -> Result<Bytes, Rejection> {
+        let limits = &bounds.limits;
         if envelope.author().is_some_and(|claimed| claimed != author) {
             return Err(Rejection::new(
                 ErrorCode::WrongAuthor,
                 "the command names another author than the sender",
             ));
+        }
+        let is_v7 = |id: CommandId| id.as_uuid().get_version_num() == 7;
+        if !envelope.command_id().is_some_and(is_v7) && !planted::is_on(Fault::AnyCommandId) {
+            let message = "a command id must be a UUID of version 7";
+            return Err(Rejection::new(ErrorCode::BadField, message));
         }
         let command = Command::from_envelope(envelope, limits).map_err(|error| error.rejection)?;
         // Before `apply`, which cannot be undone: nothing may fail after it.
@@ -171,7 +216,15 @@ impl Sequencer {
         let frame = envelope
             .relayed(author, device, revision, Some(mark))
             .map_err(|error| error.rejection)?;
+        self.size.check(&self.poll, author, &command, limits)?;
+        let subject = command.subject(author);
+        let before = Standing::of(&self.poll, subject);
         Arc::make_mut(&mut self.poll).apply(author, &command, limits)?;
+        let after = Standing::of(&self.poll, subject);
+        self.size.change(before, after, &command);
+        if !before.is_member && after.is_member {
+            self.dedup.gains_standing(subject);
+        }
         self.history.push(digest);
         Ok(frame)
     }

@@ -1,6 +1,7 @@
 //! The participant's end of the handshake: it greets, checks the owner's proof, and gives its own.
 
 use hustings_protocol::handshake::{Side, VERSION};
+use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{Challenge, ErrorCode, Hello, Message, Proof, Rejection};
 
 use super::{Participant, Phase, Session};
@@ -82,8 +83,13 @@ impl Participant {
         // The signature has to be that of the room's owner, whoever the frame claims to be from.
         let transcript = participant_transcript(self.room.owner, hello, challenge.nonce, binding);
         let proved = transcript.verify(Side::Owner, &challenge.signature);
-        if proved.is_err() {
-            return self.refused(Refused::NotTheOwner);
+        if let Err(error) = proved {
+            // Nothing that anybody but the owner says ends the attempts for good.
+            if planted::is_on(Fault::ImpostorIsFinal) {
+                let rejection = Rejection::new(ErrorCode::BadSignature, error.to_string());
+                return self.refused(Refused::ByOwner(rejection));
+            }
+            return self.hang_up(DownReason::NotTheOwner, now);
         }
         // After the proof: only the owner itself may end the attempts for good.
         if challenge.v != VERSION {

@@ -57,13 +57,32 @@ impl Participant {
 
     /// A later version may send unknown types, so the link stays up. But if the answer to a request
     /// cannot be read, the same request will not help.
-    pub(super) fn receive_unreadable(&mut self, link: LinkId, rejection: Rejection, now: Moment) {
+    ///
+    /// If it may have been an update, this side is behind from now on, and nothing would tell it so
+    /// before the next update: it asks at once.
+    pub(super) fn receive_unreadable(
+        &mut self,
+        link: LinkId,
+        frame: &Bytes,
+        rejection: Rejection,
+        now: Moment,
+    ) {
+        let limits = &self.config.limits;
+        let may_be_update = match Envelope::parse(frame, limits.max_frame_bytes, limits) {
+            Ok(envelope) => envelope.revision().is_some(),
+            Err(_) => true,
+        };
         let reason = DownReason::Lost(rejection.to_string());
         self.fault(link, rejection);
         match &self.phase {
             Phase::AwaitChallenge { .. } => self.hang_up(reason, now),
             Phase::Joining(session) | Phase::Joined(session) if session.asked.is_some() => {
                 self.ask(link, Ask::Everything);
+            }
+            Phase::Joining(_) | Phase::Joined(_)
+                if may_be_update && !planted::is_on(Fault::UnreadableIsMissed) =>
+            {
+                self.ask(link, Ask::Missing);
             }
             Phase::Idle | Phase::Dialling { .. } | Phase::Joining(_) | Phase::Joined(_) => {}
         }

@@ -12,13 +12,25 @@ use hustings_protocol::{
 use hustings_room::driver::records;
 use hustings_room::{
     Config, Connection, DownReason, Event, Host, LinkId, Machine, Moment, Output, Owner,
-    Participant,
+    Participant, TimeoutReason,
 };
 
 use super::drain::drain;
 use super::people::{
     ALICE, Person, acceptor_binding, challenge, decode, dialler_binding, hello, poll, proof, room,
 };
+
+/// Where time stands still, everything about peers is told at once, unless a test says otherwise.
+fn telling_at_once(config: Config) -> Config {
+    if config.presence_interval == Config::default().presence_interval {
+        let presence_interval = Duration::ZERO;
+        return Config {
+            presence_interval,
+            ..config
+        };
+    }
+    config
+}
 
 /// A machine, its clock and its disk.
 pub(crate) struct Bench<M> {
@@ -139,7 +151,20 @@ impl<M: Machine> Bench<M> {
     }
 
     /// The outputs that are already there.
+    ///
+    /// As with a driver, what is to be told of peers at once is told.
     pub(crate) fn drain(&mut self) -> Outputs {
+        let mut all = self.drain_once();
+        while let Some((at, TimeoutReason::Presence)) = self.machine.poll_timeout()
+            && at <= self.now
+        {
+            self.machine.handle_timeout(self.now);
+            all.append(&mut self.drain_once());
+        }
+        Outputs(all)
+    }
+
+    fn drain_once(&mut self) -> Vec<Output> {
         let (disk, device) = (&self.disk, self.device);
         let mut outputs = Vec::new();
         drain(&mut self.machine, |output| {
@@ -151,7 +176,7 @@ impl<M: Machine> Bench<M> {
             }
             outputs.push(output);
         });
-        Outputs(outputs)
+        outputs
     }
 
     pub(crate) fn hears(&mut self, link: LinkId, frame: impl AsRef<[u8]>) -> Outputs {
@@ -197,6 +222,7 @@ impl Bench<Host> {
     }
 
     pub(crate) fn hosting_with(config: Config) -> Self {
+        let config = telling_at_once(config);
         let setup = ALICE.setup(1, config.clone());
         let mut bench = Self::new(
             Host::new(&ALICE.setup(0, config), Moment::START),
@@ -210,8 +236,16 @@ impl Bench<Host> {
 
     /// The process is started again, from its disk.
     pub(crate) fn restarts(&mut self) {
-        let owner = self.restored_owner();
-        self.machine = Host::new(&ALICE.setup(2, Config::default()), self.now);
+        self.restarts_with(Config::default());
+    }
+
+    pub(crate) fn restarts_with(&mut self, config: Config) {
+        let config = telling_at_once(config);
+        let journal = ready(records::load_journal(&self.disk, room()));
+        let setup = ALICE.setup(3, config.clone());
+        let owner = Owner::restore(setup, journal.expect("there is one"));
+        let owner = owner.expect("the journal is whole");
+        self.machine = Host::new(&ALICE.setup(2, config), self.now);
         self.tell(|host, now| host.open(owner, now));
     }
 

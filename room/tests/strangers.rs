@@ -1,0 +1,385 @@
+//! What strangers may cost: links, names, rejections. And what they may not say.
+
+#![cfg(not(target_family = "wasm"))]
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::bench::Bench;
+use common::people::{
+    BOB, CAROL, Person, add_option, call_me, command_id, frame_of, hello, numbered, option,
+    revision, room, vote,
+};
+use hustings_protocol::{Command, CommandId, DeviceId, ErrorCode, Hello, Limits, Message};
+use hustings_room::{Config, Host, LinkId};
+use uuid::Uuid;
+
+fn hosting(config: Config) -> Bench<Host> {
+    Bench::hosting_with(config)
+}
+
+fn stranger(number: u8) -> Person {
+    Person(100 + number)
+}
+
+fn on_device(who: Person, device: u8) -> Hello {
+    Hello {
+        device: DeviceId::from_bytes([device; 5]),
+        ..hello(who, room())
+    }
+}
+
+fn a_vote() -> Command {
+    vote(room().poll_id, option(1))
+}
+
+/// Nobody's poll takes it.
+fn a_bad_vote() -> Command {
+    vote(room().poll_id, option(404))
+}
+
+/// Somebody goes through the handshake, and may be turned away at its end.
+fn tries(alice: &mut Bench<Host>, who: Person, hello: Hello) -> Result<LinkId, ErrorCode> {
+    let (link, _) = alice.link();
+    let (link, said) = alice.proves(link, who, hello);
+    if said.hangs_up(link) {
+        Err(said.refusal(link).1)
+    } else {
+        Ok(link)
+    }
+}
+
+#[test]
+fn links_that_say_nothing_make_room_for_those_who_do() {
+    let mut alice = hosting(Config {
+        max_handshakes: 2,
+        ..Config::default()
+    });
+    let silent: Vec<LinkId> = (0..5).map(|_| alice.link().0).collect();
+    let bob = alice.admits(BOB);
+    assert!(alice.is_served(bob));
+    let greeted = |alice: &mut Bench<Host>, link| {
+        let said = alice.hears(link, Message::Hello(hello(CAROL, room())).encode());
+        !said.to(link).is_empty()
+    };
+    assert!(!greeted(&mut alice, silent[2]), "it was there too long");
+    assert!(greeted(&mut alice, silent[4]));
+}
+
+#[test]
+fn a_member_finds_a_place_where_strangers_have_taken_them_all() {
+    let mut alice = hosting(Config {
+        max_links: 2,
+        ..Config::default()
+    });
+    let bob = alice.admits(BOB);
+    alice.hears(bob, numbered(1, a_vote()));
+    alice.loses(bob, hustings_room::DownReason::ClosedByPeer);
+    let first = tries(&mut alice, stranger(1), hello(stranger(1), room())).unwrap();
+    let second = tries(&mut alice, stranger(2), hello(stranger(2), room())).unwrap();
+    let third = tries(&mut alice, stranger(3), hello(stranger(3), room()));
+    assert_eq!(third, Err(ErrorCode::Busy));
+
+    let bob = tries(&mut alice, BOB, hello(BOB, room())).unwrap();
+    assert!(alice.is_served(bob) && alice.is_served(first));
+    assert!(!alice.is_served(second), "the newest goes first");
+    // On a new link, too, while all places are taken.
+    let again = tries(&mut alice, BOB, hello(BOB, room())).unwrap();
+    assert!(alice.is_served(again) && !alice.is_served(bob));
+}
+
+#[test]
+fn one_identity_has_as_many_links_as_one_person_needs() {
+    let mut alice = hosting(Config {
+        max_links_per_peer: 3,
+        ..Config::default()
+    });
+    let carol = alice.admits(CAROL);
+    let links: Vec<LinkId> = (0..5)
+        .map(|device| tries(&mut alice, BOB, on_device(BOB, device)).unwrap())
+        .collect();
+    let served: Vec<bool> = links.iter().map(|link| alice.is_served(*link)).collect();
+    assert_eq!(served, [false, false, true, true, true]);
+    assert!(alice.is_served(carol));
+}
+
+#[test]
+fn one_identity_has_as_many_devices_as_an_owner_remembers() {
+    let mut alice = hosting(Config {
+        max_devices_per_peer: 2,
+        ..Config::default()
+    });
+    for device in 0..2 {
+        let link = tries(&mut alice, BOB, on_device(BOB, device)).unwrap();
+        alice.hears(
+            link,
+            frame_of(1, command_id(90 + u64::from(device)), a_bad_vote()),
+        );
+        alice.loses(link, hustings_room::DownReason::ClosedByPeer);
+    }
+    assert_eq!(
+        tries(&mut alice, BOB, on_device(BOB, 2)),
+        Err(ErrorCode::Busy)
+    );
+    tries(&mut alice, BOB, on_device(BOB, 1)).unwrap();
+    tries(&mut alice, CAROL, hello(CAROL, room())).unwrap();
+}
+
+#[test]
+fn rejections_of_strangers_are_remembered_as_far_as_there_is_room() {
+    let mut alice = hosting(Config {
+        max_stranger_receipts: 3,
+        ..Config::default()
+    });
+    for number in 0..3 {
+        let link = alice.admits(stranger(number));
+        let said = alice.hears(link, numbered(1, a_bad_vote()));
+        assert_eq!(said.refusal(link).1, ErrorCode::UnknownOption);
+    }
+    for is_restarted in [false, true] {
+        if is_restarted {
+            alice.restarts_with(Config {
+                max_stranger_receipts: 3,
+                ..Config::default()
+            });
+        }
+        let late = alice.admits(stranger(9));
+        let said = alice.hears(late, numbered(1, a_bad_vote()));
+        assert_eq!(said.refusal(late), (None, ErrorCode::Busy));
+        assert!(said.hangs_up(late) && !said.keeps_anything());
+        // Whoever is remembered gets the same answer again.
+        let known = alice.admits(stranger(0));
+        let said = alice.hears(known, numbered(1, a_bad_vote()));
+        assert_eq!(said.refusal(known).1, ErrorCode::UnknownOption);
+    }
+    // A good vote needs no room, and its author's rejections are a member's.
+    let bob = alice.admits(BOB);
+    assert!(!alice.hears(bob, numbered(1, a_vote())).hangs_up(bob));
+    assert!(!alice.hears(bob, numbered(2, a_bad_vote())).hangs_up(bob));
+    // One who was a stranger makes room by becoming a member.
+    let known = alice.admits(stranger(1));
+    alice.hears(known, numbered(2, a_vote()));
+    let late = alice.admits(stranger(9));
+    let said = alice.hears(late, numbered(1, a_bad_vote()));
+    assert_eq!(said.refusal(late).1, ErrorCode::UnknownOption);
+}
+
+#[test]
+fn names_alone_do_not_fill_the_poll() {
+    let limits = Limits {
+        max_members: 4,
+        ..Limits::default()
+    };
+    let mut alice = hosting(Config {
+        limits,
+        ..Config::default()
+    });
+    let names = (0..4).map(|number| {
+        let link = alice.admits(stranger(number));
+        let said = alice.hears(link, numbered(1, call_me("Nobody")));
+        matches!(said.to(link)[..], [Message::Ack(_)])
+    });
+    assert_eq!(names.collect::<Vec<_>>(), [true, true, false, false]);
+    let bob = alice.admits(BOB);
+    let said = alice.hears(bob, numbered(1, a_vote()));
+    assert!(matches!(said.to(bob)[..], [Message::Ack(_)]));
+    let said = alice.hears(bob, numbered(2, call_me("Bob")));
+    assert!(matches!(said.to(bob)[..], [Message::Ack(_)]), "a member");
+    // Who votes after all makes room for another name.
+    let link = alice.admits(stranger(0));
+    alice.hears(link, numbered(2, a_vote()));
+    let link = alice.admits(stranger(7));
+    let said = alice.hears(link, numbered(1, call_me("Seven")));
+    assert!(matches!(said.to(link)[..], [Message::Ack(_)]));
+}
+
+#[test]
+fn a_poll_never_outgrows_what_a_frame_may_have() {
+    let limits = Limits {
+        max_frame_bytes: 4_000,
+        ..Limits::default()
+    };
+    let mut alice = hosting(Config {
+        limits,
+        ..Config::default()
+    });
+    let poll_id = room().poll_id;
+    let mut last = None;
+    for number in 0..40_u64 {
+        let command = match number % 2 {
+            0 => call_me(&"\"".repeat(64)),
+            _ => add_option(poll_id, option(100 + u128::from(number)), &"x".repeat(200)),
+        };
+        let (submitted, said) = alice.tell(|host, now| host.submit(poll_id, command, now));
+        submitted.unwrap();
+        last = Some(said);
+    }
+    let last = format!("{:?}", last.unwrap());
+    assert!(last.contains("PollFull"), "{last}");
+    let journal = hustings_room::driver::records::load_journal(&alice.disk, room());
+    let journal = common::bench::ready(journal).unwrap();
+    assert!(journal.log.snapshot.1.len() <= 4_000);
+    let (_, said) = alice.admits_with(BOB, hello(BOB, room()));
+    let link = LinkId::accepted(1);
+    let frames = said.frames(link);
+    assert!(frames.iter().all(|frame| frame.len() <= 4_000));
+    // What does not make it larger is taken.
+    let (submitted, said) = alice.tell(|host, now| {
+        let closed = hustings_protocol::SettingsUpdate::new(poll_id).closed(true);
+        host.submit(poll_id, Command::UpdateSettings(closed), now)
+    });
+    submitted.unwrap();
+    assert!(!format!("{said:?}").contains("PollFull"));
+}
+
+#[test]
+fn a_command_that_is_too_large_for_its_owner_is_rejected_in_its_order() {
+    let limits = Limits {
+        max_command_bytes: 1_000,
+        ..Limits::default()
+    };
+    let mut alice = hosting(Config {
+        limits,
+        ..Config::default()
+    });
+    let bob = alice.admits(BOB);
+    let large = vote(room().poll_id, option(1));
+    let Command::Vote(mut large) = large else {
+        unreachable!()
+    };
+    large.option_ids = (0..60).map(option).collect();
+    let frame = numbered(1, Command::Vote(large));
+    assert!(frame.len() > 1_000);
+    for _ in 0..2 {
+        let said = alice.hears(bob, &frame);
+        assert_eq!(
+            said.refusal(bob),
+            (Some(command_id(1)), ErrorCode::TooLarge)
+        );
+        assert!(!said.hangs_up(bob));
+    }
+    let said = alice.hears(bob, numbered(2, a_vote()));
+    assert!(matches!(said.to(bob)[..], [Message::Ack(_)]));
+    // Out of its order it is as any other; and without a name nobody can tell which one it was.
+    let late = numbered(
+        9,
+        Command::SetProfile(hustings_protocol::UserProfile {
+            name: "x".repeat(2_000),
+        }),
+    );
+    let said = alice.hears(bob, late);
+    assert_eq!(said.refusal(bob), (None, ErrorCode::SeqGap));
+    let bob = alice.admits(BOB);
+    let said = alice.hears(bob, "x".repeat(2_000));
+    assert_eq!(said.refusal(bob), (None, ErrorCode::TooLarge));
+    assert!(alice.is_served(bob));
+}
+
+#[test]
+fn a_crowd_that_comes_together_is_told_of_together() {
+    let mut alice = hosting(Config {
+        presence_interval: Duration::from_secs(1),
+        ..Config::default()
+    });
+    let told = |said: &common::bench::Outputs, link| {
+        let lists = said
+            .to(link)
+            .into_iter()
+            .filter_map(|message| match message {
+                Message::Discovery(peers) => Some(peers.len()),
+                _ => None,
+            });
+        lists.collect::<Vec<_>>()
+    };
+    let (bob, said) = alice.admits_with(BOB, hello(BOB, room()));
+    assert_eq!(told(&said, bob), [2, 1], "everybody, and then that he came");
+    let mut lists = Vec::new();
+    for number in 0..50 {
+        let who = stranger(number);
+        let (link, said) = alice.admits_with(who, hello(who, room()));
+        lists.append(&mut said.frames(link).split_off(1));
+        assert_eq!(told(&said, bob), [0; 0], "not yet");
+    }
+    let first = lists[0].as_ptr();
+    assert!(lists.iter().all(|list| list.as_ptr() == first), "one list");
+    // One is gone and back before anybody hears of it.
+    let again = stranger(7);
+    let (_, said) = alice.admits_with(again, hello(again, room()));
+    assert_eq!(told(&said, bob), [0; 0]);
+    let said = alice.waits(Duration::from_secs(1));
+    assert_eq!(told(&said, bob), [50]);
+    assert_eq!(alice.owner().peers().len(), 52);
+    assert_eq!(told(&alice.waits(Duration::from_secs(9)), bob), [0; 0]);
+}
+
+#[test]
+fn a_command_id_is_of_version_7() {
+    let mut alice = hosting(Config::default());
+    let bob = alice.admits(BOB);
+    let random = CommandId::from_uuid(Uuid::from_u128(0x1234_5678_9abc_4def_8123_4567_89ab_cdef));
+    let said = alice.hears(bob, frame_of(1, random, a_vote()));
+    assert_eq!(said.refusal(bob), (Some(random), ErrorCode::BadField));
+    let said = alice.hears(bob, numbered(2, a_vote()));
+    assert!(matches!(said.to(bob)[..], [Message::Ack(_)]));
+}
+
+#[test]
+fn an_update_that_cannot_be_read_is_asked_for_at_once() {
+    let mut bob = Bench::joining(BOB);
+    let link = bob.joins();
+    let later = br#"{"type":"poll:confetti","commandId":"01928bd9-6c00-7000-8000-000000000001","seq":1,"author":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","device":"aaaaaaaa","revision":1,"payload":{}}"#;
+    let said = bob.hears(link, later);
+    assert!(
+        matches!(said.to(link)[..], [Message::SyncRequest(it)] if it.known.unwrap().revision == revision(0))
+    );
+    // The same again: then the whole poll has to be.
+    let said = bob.hears(link, later);
+    assert!(matches!(said.to(link)[..], [Message::SyncRequest(it)] if it.known.is_none()));
+    let said = bob.hears(link, later);
+    assert_eq!(said.to(link), []);
+}
+
+/// Each mending is needed: without it one of the tests here goes red.
+#[cfg(feature = "planted")]
+#[test]
+fn without_the_mendings_these_fail() {
+    use common::without;
+    use hustings_protocol::planted::Fault;
+
+    let cases: [(Fault, fn()); 8] = [
+        (
+            Fault::StrangersTakeLinks,
+            links_that_say_nothing_make_room_for_those_who_do,
+        ),
+        (
+            Fault::StrangersTakeLinks,
+            a_member_finds_a_place_where_strangers_have_taken_them_all,
+        ),
+        (
+            Fault::StrangersFillReceipts,
+            rejections_of_strangers_are_remembered_as_far_as_there_is_room,
+        ),
+        (
+            Fault::StrangersFillMembers,
+            names_alone_do_not_fill_the_poll,
+        ),
+        (
+            Fault::StateOverLimit,
+            a_poll_never_outgrows_what_a_frame_may_have,
+        ),
+        (
+            Fault::TooLargeIsNameless,
+            a_command_that_is_too_large_for_its_owner_is_rejected_in_its_order,
+        ),
+        (Fault::AnyCommandId, a_command_id_is_of_version_7),
+        (
+            Fault::UnreadableIsMissed,
+            an_update_that_cannot_be_read_is_asked_for_at_once,
+        ),
+    ];
+    for (fault, test) in cases {
+        without(fault, test);
+    }
+}
