@@ -26,7 +26,7 @@ import { Link, Offline } from './wire.js'
 
 export { tally } from './wire.js'
 
-const VERSION = 1
+const VERSION = 2
 const MAX_COMMAND_BYTES = 16 * 1024
 /** How many commands may be on their way: as many outcomes as an owner remembers for a device. */
 const WINDOW = 64
@@ -59,6 +59,8 @@ export class Client extends EventTarget {
   poll
   revision
   #epoch
+  /** The owner's mark of the history up to the copy: told by it, and repeated to it. */
+  #history
 
   #owner
   #pollId
@@ -254,7 +256,7 @@ export class Client extends EventTarget {
     const nonce = wire.base32(wire.random(32))
     const [oldestSeq = this.#nextSeq] = this.#outbox.keys()
     const hello = { v: VERSION, pollId: this.#pollId, peerId, device, nonce, oldestSeq }
-    if (this.poll) Object.assign(hello, { epoch: this.#epoch, revision: this.revision })
+    if (this.poll) Object.assign(hello, this.#position())
     link.send({ type: 'auth:hello', payload: hello })
 
     const { type, payload: challenge } = await link.next()
@@ -269,8 +271,10 @@ export class Client extends EventTarget {
       bindings,
     }
     // It has to be the owner's whose room this is, whoever the challenge says it is.
-    if (!(await wire.verify(this.#owner, challenge.signature, wire.transcript('owner', signed)))) throw new Refused(NOT_THE_OWNER)
+    if (!(await wire.verify(this.#owner, challenge.signature, wire.transcript('owner', signed)))) throw new Offline(NOT_THE_OWNER)
     if (challenge.v !== VERSION) throw new Refused(`the owner speaks version ${challenge.v}, not ${VERSION}`)
+    // Where this outbox is an old copy, the owner knows which numbers were used.
+    this.#nextSeq = Math.max(this.#nextSeq, (challenge.lastSeq ?? 0) + 1)
     const signature = await crypto.subtle.sign('Ed25519', key, wire.transcript('participant', signed))
     link.send({ type: 'auth:proof', payload: { signature: wire.base32(new Uint8Array(signature)) } })
   }
@@ -303,42 +307,48 @@ export class Client extends EventTarget {
     }
     // A later version may have types that are not known here.
     if (!wire.MUTATIONS.includes(type)) return
-    const { author, device, commandId, revision } = envelope
-    this.#update(link, author, type, payload, revision)
+    const { author, device, commandId, revision, history } = envelope
+    this.#update(link, author, type, payload, revision, history)
     // After a lost link an own command may come among those that were missed. That is as good as the `ack`.
     const { identity } = this.#profile
     if (author === identity.peerId && device === identity.device) await this.#settle(commandId, { revision })
   }
 
-  #takeState(poll, { epoch, revision }) {
+  #takeState(poll, { epoch, revision, history }) {
     if (poll.pollId !== this.#pollId || poll.owner !== this.#owner) throw new Offline('the poll is another one')
     if (epoch === this.#epoch && revision <= this.revision) return
     this.poll = wire.pollFrom(poll)
     this.#epoch = epoch
+    this.#history = history
     this.revision = revision
     this.#hasAsked = false
     this.#changed()
   }
 
-  #update(link, author, type, payload, revision) {
+  #update(link, author, type, payload, revision, history) {
     if (this.poll && revision <= this.revision) return
     if (this.poll && revision === this.revision + 1) {
       wire.fold(this.poll, author, type, payload)
       this.revision = revision
+      this.#history = history
       this.#hasAsked = false
       return this.#changed()
     }
     // Something before it is missing. Until the answer is there everything newer is a gap, too.
     if (this.#hasAsked) return
     this.#hasAsked = true
-    const known = this.poll && { epoch: this.#epoch, revision: this.revision }
+    const known = this.poll && this.#position()
     link.send({ type: 'sync:request', ...known, payload: { pollId: this.#pollId } })
   }
 
-  async #acknowledged(link, { commandId, revision }) {
+  #position() {
+    return { epoch: this.#epoch, revision: this.revision, history: this.#history }
+  }
+
+  async #acknowledged(link, { commandId, revision, history }) {
     const command = await this.#settle(commandId, { revision })
     // The owner does not send this device its own commands.
-    if (command) this.#update(link, this.peerId, command.type, command.payload, revision)
+    if (command) this.#update(link, this.peerId, command.type, command.payload, revision, history)
   }
 
   #takeError({ commandId, code, message }) {

@@ -56,7 +56,7 @@ export function uuidV7(now = Date.now()) {
 
 /** The bytes that `side` ("owner" or "participant") signs. The bindings are bytes, the rest is text. */
 export function transcript(side, { owner, participant, pollId, device, nonces, bindings }) {
-  const texts = [`hustings/1/${side}`, owner, participant, pollId, device, nonces.participant, nonces.owner]
+  const texts = [`hustings/2/${side}`, owner, participant, pollId, device, nonces.participant, nonces.owner]
   const fields = [...texts.map(utf8), bindings.owner, bindings.participant]
   const bytes = new Uint8Array(fields.reduce((sum, field) => sum + 4 + field.length, 0))
   let at = 0

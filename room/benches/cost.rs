@@ -114,6 +114,7 @@ fn floor(iterations: usize) {
         let payload = Ack {
             command_id: incoming.command_id,
             revision: Revision::ZERO,
+            history: None,
         };
         let ack = Outgoing {
             r#type: "ack",
@@ -358,6 +359,7 @@ fn hello(key: &SigningKey, poll_id: PollId) -> Hello {
         nonce: Nonce::from_bytes([3; 32]),
         epoch: None,
         revision: None,
+        history: None,
         oldest_seq: Seq::FIRST,
     }
 }

@@ -60,7 +60,6 @@ impl From<Rejection> for Failure {
 impl From<Refused> for Failure {
     fn from(refused: Refused) -> Self {
         match refused {
-            Refused::NotTheOwner => Self::new("not-the-owner", refused),
             Refused::ByOwner(rejection) => rejection.into(),
             _ => Self::other(refused),
         }

@@ -265,7 +265,7 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// The reason why the owner will not: `not-the-owner`, `unknown-poll`; `closed` if the room is
+    /// The reason why the owner will not: `unknown-poll`; `closed` if the room is
     /// closed.
     pub async fn connected(&self) -> Result<(), Failure> {
         Ok(self.room.connected().await?)

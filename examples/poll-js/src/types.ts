@@ -118,6 +118,7 @@ export type RoomEvent =
     | { type: "fault"; peerId?: string; code: ErrorCode; message: string }
     /** The host's own data is an old copy; what participants had seen beyond it is lost. */
     | { type: "rolled-back"; have: number; seen: number }
+    | { type: "history-replaced"; had: number; has: number }
     /** The last event: the room was closed, or has failed (see `failure`). */
     | { type: "closed" };
 
@@ -126,7 +127,7 @@ export type RoomEvent =
  * have more.
  */
 export type ErrorCode =
-    | "hosted-elsewhere" | "owner-offline" | "invalid-command" | "not-the-owner" | "closed"
+    | "hosted-elsewhere" | "owner-offline" | "invalid-command" | "closed"
     | "bad-argument" | "bad-configuration" | "bad-draft" | "no-journal" | "outbox-full"
     | "no-window" | "no-locks" | "no-randomness"
     | "storage-full" | "storage-locked" | "storage-closed" | "storage-blocked" | "storage-unavailable"

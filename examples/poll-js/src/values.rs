@@ -182,6 +182,10 @@ pub(crate) enum RoomEvent {
         have: Revision,
         seen: Revision,
     },
+    HistoryReplaced {
+        had: Revision,
+        has: Revision,
+    },
     Closed,
 }
 
@@ -206,6 +210,7 @@ impl RoomEvent {
                 message: rejection.message,
             },
             Event::JournalRolledBack { have, seen } => Self::RolledBack { have, seen },
+            Event::HistoryReplaced { had, has } => Self::HistoryReplaced { had, has },
             _ => return None,
         })
     }

@@ -173,7 +173,7 @@ fn refused(why: &Refused) -> String {
             "the host has no poll under this link".to_owned()
         }
         Refused::ByOwner(rejection) => format!("the host refused: {}", rejection.message),
-        Refused::NotTheOwner | _ => why.to_string(),
+        _ => why.to_string(),
     }
 }
 
@@ -187,6 +187,9 @@ fn away(reason: &DownReason, registration: Option<&RegistrationState>) -> &'stat
     match reason {
         DownReason::ClosedByPeer => "The host's tab was closed.",
         DownReason::Unreachable => "The host's tab is not open.",
+        DownReason::NotTheOwner => {
+            "Somebody else answers at the host's address; nothing was sent to them."
+        }
         DownReason::DialFailed(_) => "The host does not answer.",
         DownReason::Lost(_) | _ => "The connection was lost.",
     }

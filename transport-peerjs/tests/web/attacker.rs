@@ -16,7 +16,7 @@ use hustings_protocol::{Address, ErrorCode, Hello, Limits, Message, Outcome, Pro
 use hustings_room::clock::SystemClock;
 use hustings_room::driver::{Hosting, Room, Submitted};
 use hustings_room::transport::{Transport, TransportEvent};
-use hustings_room::{Config, Connection, DownReason, LinkId, OfflinePolicy, Refused};
+use hustings_room::{Config, Connection, DownReason, LinkId, OfflinePolicy};
 use hustings_transport_peerjs::{Config as PeerJsConfig, PeerJs, Token};
 use wasm_bindgen_futures::spawn_local;
 use wasm_bindgen_test::wasm_bindgen_test;
@@ -105,13 +105,16 @@ impl Voter {
     }
 
     async fn is_refused(&self) {
-        let why = self.reaches("being refused", |connection| match connection {
-            Connection::Refused(why) => Some(why),
+        let why = self.reaches("somebody else", |connection| match connection {
+            Connection::Disconnected {
+                reason: why @ DownReason::NotTheOwner,
+                ..
+            } => Some(why),
             Connection::Connected => panic!("the impostor was believed"),
+            Connection::Refused(why) => panic!("it is no reason to give up: {why}"),
             Connection::Connecting | Connection::Disconnected { .. } | Connection::Closed => None,
         });
         let why = why.await;
-        assert_eq!(why, Refused::NotTheOwner);
         assert_eq!(
             why.to_string(),
             "whoever answers at the owner's address could not prove to be the owner; \
