@@ -13,8 +13,8 @@ use crate::handshake::VERSION;
 use crate::limits::is_shallow;
 use crate::strict::{Object, Word};
 use crate::{
-    CommandId, CommandKind, DeviceId, Epoch, ErrorCode, HistoryMark, Limits, PeerId, Rejection,
-    Revision, Seq,
+    Ack, CommandId, CommandKind, DeviceId, Epoch, ErrorCode, HistoryMark, Limits, PeerId,
+    Rejection, Revision, Seq,
 };
 
 macro_rules! kinds {
@@ -477,6 +477,23 @@ pub(crate) fn encode<P: Serialize + ?Sized>(kind: Kind, fields: Fields, payload:
     serde_json::to_writer(&mut frame, payload)
         .expect("payloads are structs with text keys, which always serialise");
     frame.push(b'}');
+    frame.into()
+}
+
+/// Writes an `ack`. By hand, like [`begin`] and for its reason.
+pub(crate) fn encode_ack(ack: &Ack) -> Bytes {
+    let mut frame = begin(Kind::Ack, Fields::default(), 0);
+    frame.push(b'{');
+    let start = frame.len();
+    ack.command_id
+        .with_text(|text| text_field(&mut frame, "commandId", text));
+    // The first field of an object has no comma before it.
+    frame.remove(start);
+    number_field(&mut frame, "revision", ack.revision.get());
+    if let Some(history) = ack.history {
+        history.with_text(|text| text_field(&mut frame, "history", text));
+    }
+    frame.extend_from_slice(b"}}");
     frame.into()
 }
 

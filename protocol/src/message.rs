@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::envelope::{Fields, encode};
+use crate::envelope::{Fields, encode, encode_ack};
 use crate::limits::fits;
 use crate::{
     Challenge, Command, CommandId, DecodeError, DeviceId, Envelope, Epoch, ErrorCode, Hello,
@@ -167,7 +167,7 @@ impl Message {
                 history: *history,
             }),
             Self::Discovery(peers) => encode(Kind::PeerDiscovery, none, peers),
-            Self::Ack(ack) => encode(Kind::Ack, none, ack),
+            Self::Ack(ack) => encode_ack(ack),
             Self::Error(refusal) => encode(Kind::Error, none, refusal),
             Self::SyncRequest(SyncRequest { poll_id, known }) => encode(
                 Kind::SyncRequest,
