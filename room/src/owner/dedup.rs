@@ -24,6 +24,9 @@ struct Window {
     last: u64,
     /// The remembered outcomes, in the order of their numbers.
     receipts: VecDeque<Receipt>,
+    /// The highest of the ids so far. They begin with the time, so nearly every new one is higher,
+    /// and need not be looked for.
+    highest: Option<CommandId>,
 }
 
 /// The owner's knowledge of a command that arrives.
@@ -80,6 +83,9 @@ impl Dedup {
         }
         // A new number, but an id that was used before: a device whose outbox is an old copy has
         // numbered it anew.
+        if window.highest.is_none_or(|highest| command_id > highest) {
+            return Seen::New;
+        }
         let mut receipts = window.receipts.iter();
         match receipts.find(|receipt| receipt.command_id == command_id) {
             Some(known) if known.digest == digest => Seen::Renumbered(known.outcome.clone()),
@@ -140,6 +146,7 @@ impl Dedup {
     pub(crate) fn record(&mut self, author: PeerId, device: DeviceId, receipt: Receipt) {
         let window = self.devices.entry((author, device)).or_default();
         window.last = window.last.max(receipt.seq.get());
+        window.highest = window.highest.max(Some(receipt.command_id));
         window.receipts.push_back(receipt);
         // Saturates at zero while the window is not full yet.
         let oldest_kept = (window.last + 1).saturating_sub(WINDOW);

@@ -51,6 +51,8 @@ pub(crate) struct History {
     seal: Seal,
     /// The digests at the last revisions; that of the present one is the last.
     digests: VecDeque<u64>,
+    /// The last mark that was made: first for an update, and then for its `ack`.
+    last: Option<Position>,
 }
 
 /// The owner's opinion of a position that a peer names.
@@ -69,7 +71,11 @@ pub(crate) enum Claim {
 impl History {
     /// The history with these digests, of which the last is the present one's.
     pub(crate) fn new(seal: Seal, digests: VecDeque<u64>) -> Self {
-        Self { seal, digests }
+        Self {
+            seal,
+            digests,
+            last: None,
+        }
     }
 
     /// The digest at the present revision.
@@ -97,6 +103,38 @@ impl History {
     /// The mark of a digest at a revision of this epoch.
     pub(crate) fn mark(&self, epoch: Epoch, revision: Revision, digest: u64) -> HistoryMark {
         self.seal.mark(epoch, revision, digest)
+    }
+
+    /// Makes the mark of the next revision, and keeps it at hand.
+    pub(crate) fn next_mark(
+        &mut self,
+        epoch: Epoch,
+        revision: Revision,
+        digest: u64,
+    ) -> HistoryMark {
+        let mark = self.mark(epoch, revision, digest);
+        self.last = Some(Position {
+            epoch,
+            revision,
+            history: Some(mark),
+        });
+        mark
+    }
+
+    /// The mark at a revision of this epoch, if it is not too long ago.
+    pub(crate) fn mark_at(
+        &self,
+        epoch: Epoch,
+        revision: Revision,
+        present: Revision,
+    ) -> Option<HistoryMark> {
+        let digest = self.digest_at(revision, present)?;
+        let last = self.last.and_then(|last| {
+            // The same revision may have been tried before, for a command that was rejected.
+            let is_it = last.epoch == epoch && last.revision == revision;
+            last.history.filter(|mark| is_it && mark.digest() == digest)
+        });
+        Some(last.unwrap_or_else(|| self.mark(epoch, revision, digest)))
     }
 
     /// Compares a position that a peer names with the present one.

@@ -212,7 +212,7 @@ impl Sequencer {
         // Before `apply`, which cannot be undone: nothing may fail after it.
         let revision = self.revision.next();
         let digest = envelope.chained(self.history.present(), author, device);
-        let mark = self.history.mark(self.epoch, revision, digest);
+        let mark = self.history.next_mark(self.epoch, revision, digest);
         let frame = envelope
             .relayed(author, device, revision, Some(mark))
             .map_err(|error| error.rejection)?;
@@ -236,8 +236,7 @@ impl Sequencer {
 
     /// The owner's mark at this revision, if it is not too long ago.
     pub(crate) fn mark_at(&self, revision: Revision) -> Option<HistoryMark> {
-        let digest = self.history.digest_at(revision, self.revision)?;
-        Some(self.history.mark(self.epoch, revision, digest))
+        self.history.mark_at(self.epoch, revision, self.revision)
     }
 
     /// The frames that bring a peer from `known` to the present revision.
