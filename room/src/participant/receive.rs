@@ -188,20 +188,15 @@ impl Participant {
     /// A command has an outcome other than its application; or it has none, and its number is
     /// taken: then this side's outbox is an old copy.
     fn receive_rejection(&mut self, command_id: CommandId, rejection: Rejection, now: Moment) {
-        let is_new = match rejection.code {
-            _ if planted::is_on(Fault::NumbersFromOldOutbox) => false,
-            ErrorCode::SeqReused => true,
-            // The number was used before, and this command cannot have been the one: it was
-            // submitted since this side's start, and has never been sent with another number.
-            ErrorCode::SeqForgotten => {
-                if self.in_flight.is_stored(command_id) {
-                    self.settle(command_id, CommandState::OutcomeUnknown);
-                    return;
-                }
-                true
-            }
-            _ => false,
-        };
+        let is_code = |code| rejection.code == code && !planted::is_on(Fault::NumbersFromOldOutbox);
+        // The number was used before, and if this command was submitted since this side's start it
+        // cannot have been the one.
+        let is_forgotten = is_code(ErrorCode::SeqForgotten);
+        if is_forgotten && self.in_flight.is_stored(command_id) {
+            self.settle(command_id, CommandState::OutcomeUnknown);
+            return;
+        }
+        let is_new = is_forgotten || is_code(ErrorCode::SeqReused);
         if !is_new {
             self.settle(command_id, CommandState::Rejected(rejection));
         } else if self.in_flight.is_old_number(command_id) {

@@ -344,7 +344,7 @@ impl Oracle {
                 | Event::Command { .. }
                 | Event::PeersChanged(_) => false,
                 // A new one is to be judged here.
-                _ => true,
+                Event::HistoryReplaced { .. } | _ => true,
             };
             hold!(10, !is_fault, "{slot} tells {event:?}");
             return Ok(());

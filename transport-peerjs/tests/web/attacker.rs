@@ -356,6 +356,7 @@ async fn proves_without_looking(poll: &Room, identity: &Identity, attack: &Attac
         nonce: Nonce::from_bytes(random()),
         epoch: None,
         revision: None,
+        history: None,
         oldest_seq: Seq::FIRST,
     };
     side.send(link, Message::Hello(hello).encode());
