@@ -59,7 +59,7 @@ impl Cache {
 
     /// Adds the update of this revision, which is the last one's + 1.
     pub fn append(&self, batch: &mut Batch, revision: Revision, frame: Bytes) {
-        self.log.append(batch, revision, frame);
+        self.log.append(batch, revision, &frame);
     }
 
     /// Removes everything of the poll.

@@ -6,7 +6,10 @@ use bytes::Bytes;
 use ed25519_dalek::{Signer, SigningKey};
 use hustings_protocol::{DeviceId, PeerId};
 
-use crate::keys::{self, Fields, Key, corrupt, unknown_key};
+#[cfg(target_family = "wasm")]
+use crate::Listed;
+use crate::keys::{self, Fields, Key, corrupt, misplaced, unknown_key};
+use crate::seal::{self, Unsealed};
 use crate::{Batch, Durability, Store, StoreError};
 
 /// The length of a token in characters: 130 bits.
@@ -49,20 +52,24 @@ impl Identity {
         let (signing_key, token) = match stored.key {
             Some(key) => key,
             None => {
+                let place = Key::new(keys::IDENTITY);
+                refuse_misplaced(store, &place.clone().bytes(), "the identity").await?;
                 let signing_key = SigningKey::from_bytes(&random()?);
                 let token = token_from(&random()?);
                 let mut value = signing_key.to_bytes().to_vec();
                 value.extend_from_slice(token.as_bytes());
-                batch.put(Key::new(keys::IDENTITY).bytes(), value);
+                seal::put(&mut batch, place, &value);
                 (signing_key, token)
             }
         };
         let device = match stored.devices.iter().find(|(of, _)| *of == slot) {
             Some((_, value)) => read_device(slot, value)?,
             None => {
+                let place = Key::new(keys::IDENTITY).slot(slot);
+                let name = format!("the device of slot {slot}");
+                refuse_misplaced(store, &place.clone().bytes(), &name).await?;
                 let device = DeviceId::from_bytes(random()?);
-                let key = Key::new(keys::IDENTITY).slot(slot);
-                batch.put(key.bytes(), device.as_bytes().to_vec());
+                seal::put(&mut batch, place, device.as_bytes());
                 device
             }
         };
@@ -95,13 +102,20 @@ impl Identity {
     ///
     /// # Errors
     ///
-    /// The store's own errors, and [`StoreError::Corrupt`] for a damaged record.
+    /// The store's own errors, and [`StoreError::Corrupt`] for a damaged key.
     #[cfg(target_family = "wasm")]
-    pub(crate) async fn slots(store: &impl Store) -> Result<Vec<(u32, DeviceId)>, StoreError> {
-        let devices = Stored::read(store).await?.devices.into_iter();
-        devices
-            .map(|(slot, value)| Ok((slot, read_device(slot, &value)?)))
-            .collect()
+    pub(crate) async fn slots(store: &impl Store) -> Result<Listed<(u32, DeviceId)>, StoreError> {
+        let mut listed = Listed::default();
+        for (slot, value) in Stored::read(store).await?.devices {
+            match read_device(slot, &value) {
+                Ok(device) => listed.found.push((slot, device)),
+                Err(error) => {
+                    let key = Key::new(keys::IDENTITY).slot(slot).bytes();
+                    listed.damage(&key, error);
+                }
+            }
+        }
+        Ok(listed)
     }
 
     /// The person's id: the public half of the key.
@@ -159,7 +173,7 @@ impl Stored {
         for (key, value) in store.scan(range).await? {
             let mut fields = Fields::after(&key, 1);
             if fields.is_empty() {
-                stored.key = Some(read_key(&value)?);
+                stored.key = Some(read_key(&key, &value)?);
                 continue;
             }
             let (Some(slot), true) = (fields.slot(), fields.is_empty()) else {
@@ -175,30 +189,39 @@ impl Stored {
     }
 }
 
-fn read_key(value: &Bytes) -> Result<(SigningKey, String), StoreError> {
+fn read_key(key: &[u8], value: &Bytes) -> Result<(SigningKey, String), StoreError> {
+    let damaged = |reason| corrupt("the identity", reason);
+    let value = seal::open(key, value, Unsealed::Len(32 + TOKEN_LEN)).map_err(damaged)?;
     let (seed, token) = value
         .split_first_chunk::<32>()
-        .ok_or_else(|| corrupt("the identity", "the key is too short"))?;
+        .ok_or_else(|| damaged("the key is too short"))?;
     match std::str::from_utf8(token) {
         Ok(text) if text.len() == TOKEN_LEN && token.iter().all(|c| TOKEN_ALPHABET.contains(c)) => {
             Ok((SigningKey::from_bytes(seed), text.to_owned()))
         }
-        Ok(_) | Err(_) => Err(corrupt("the identity", "the token is invalid")),
+        Ok(_) | Err(_) => Err(damaged("the token is invalid")),
     }
 }
 
 fn read_device(slot: u32, value: &Bytes) -> Result<DeviceId, StoreError> {
+    let damaged = |reason| corrupt(format_args!("the device of slot {slot}"), reason);
+    let key = Key::new(keys::IDENTITY).slot(slot).bytes();
+    let value = seal::open(&key, value, Unsealed::Len(5)).map_err(damaged)?;
     <[u8; 5]>::try_from(value.as_ref())
         .map(DeviceId::from_bytes)
-        .map_err(|_| {
-            corrupt(
-                format_args!("the device of slot {slot}"),
-                "a device id must have 5 bytes",
-            )
-        })
+        .map_err(|_| damaged("a device id must have 5 bytes"))
 }
 
-fn random<const N: usize>() -> Result<[u8; N], StoreError> {
+/// A part that is missing is not made anew while it stands under another key: that would be another
+/// person, or a device whose commands nobody delivers.
+async fn refuse_misplaced(store: &impl Store, own: &[u8], name: &str) -> Result<(), StoreError> {
+    match seal::find_misplaced(store, own).await? {
+        Some(key) => Err(misplaced(name, &key)),
+        None => Ok(()),
+    }
+}
+
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], StoreError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes)
         .map_err(|error| StoreError::Io(format!("no random bytes: {error}")))?;

@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use hustings_protocol::{DeviceId, PeerId, Receipt, Revision, RoomId, StoredJournal, WINDOW};
 
-use crate::keys::{self, Fields, Key, corrupt, unknown_key};
+use crate::keys::{self, Fields, Key, corrupt, misplaced, unknown_key};
 use crate::log::Log;
-use crate::{Batch, Store, StoreError};
+use crate::seal::{self, Unsealed};
+use crate::{Batch, Listed, Store, StoreError};
 
 /// The name of the journal of one poll: a log of snapshots and updates, and the receipts by which
 /// each command is applied only once.
@@ -53,16 +54,13 @@ impl Journal {
         frame: &[u8],
         keep_after: Revision,
     ) {
-        batch.put(
-            Key::new(keys::JOURNAL_INDEX).room(self.room_id()).bytes(),
-            Bytes::new(),
-        );
+        seal::put(batch, self.entry(), &[]);
         self.log.put_snapshot(batch, revision, frame, keep_after);
     }
 
     /// Adds the update of this revision, which is the last one's + 1.
     pub fn append(&self, batch: &mut Batch, revision: Revision, frame: Bytes) {
-        self.log.append(batch, revision, frame);
+        self.log.append(batch, revision, &frame);
     }
 
     /// Records the outcome of a command of this device, in place of the outcome of the command
@@ -76,12 +74,12 @@ impl Journal {
             .byte(ring_slot(receipt));
         let value = serde_json::to_vec(receipt)
             .expect("a receipt is numbers, words and text, all of which JSON has");
-        batch.put(key.bytes(), value);
+        seal::put(batch, key, &value);
     }
 
-    /// Removes everything of the poll: log and receipts.
+    /// Removes everything of the poll: log and receipts, damaged or not.
     pub fn remove(&self, batch: &mut Batch) {
-        batch.delete(Key::new(keys::JOURNAL_INDEX).room(self.room_id()).bytes());
+        batch.delete(self.entry().bytes());
         self.log.remove(batch);
     }
 
@@ -90,7 +88,7 @@ impl Journal {
     /// # Errors
     ///
     /// The store's own errors, and [`StoreError::Corrupt`] with the name of the record if an update
-    /// is missing, there is no snapshot, or a record is damaged.
+    /// is missing, there is no snapshot, or a record is damaged or stands under another key.
     pub async fn load(&self, store: &impl Store) -> Result<Option<StoredJournal>, StoreError> {
         let scanned = self.log.scan(store).await?;
         let mut receipts = Vec::with_capacity(scanned.others.len());
@@ -112,6 +110,17 @@ impl Journal {
             let before = receipts[ring..].partition_point(|other| other.2.seq < read.2.seq);
             receipts.insert(ring + before, read);
         }
+        // Not every record that is missing leaves a hole, so those that nobody else has are looked
+        // through, too.
+        let scope = self.log.scope().bytes();
+        let (_, beside) = Index::read(store).await?;
+        let elsewhere = match seal::misplaced_among(&scope, &beside) {
+            Some(key) => Some(key.clone()),
+            None => seal::find_under_other_tags(store, &scope).await?,
+        };
+        if let Some(key) = elsewhere {
+            return Err(misplaced(self.log.name(), &key));
+        }
         let Some(log) = scanned.log else {
             return match receipts.first() {
                 Some((author, device, _)) => Err(corrupt(
@@ -124,27 +133,68 @@ impl Journal {
         Ok(Some(StoredJournal { log, receipts }))
     }
 
-    /// Every room that has a journal in the store, in the order of the room links.
+    /// Every record of the journal as it is stored, damaged or not, in the order of the keys: to
+    /// keep elsewhere what [`load`](Journal::load) cannot read, before it is removed. Put into
+    /// another store, they are the same journal there.
     ///
     /// # Errors
     ///
-    /// The store's own errors, and [`StoreError::Corrupt`] for a key that is not a journal's.
-    pub async fn list(store: &impl Store) -> Result<Vec<RoomId>, StoreError> {
-        let range = Key::new(keys::JOURNAL_INDEX).prefix_range();
-        let index = store.scan(range).await?;
-        index
-            .iter()
-            .map(|(key, _)| {
-                let mut fields = Fields::after(key, 1);
-                match fields.room() {
-                    Some(room) if fields.is_empty() => Ok(room),
-                    Some(_) | None => Err(unknown_key("the list of journals", key)),
-                }
-            })
-            .collect()
+    /// The store's own errors.
+    pub async fn export(&self, store: &impl Store) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
+        let mut records = store.scan(self.entry().prefix_range()).await?;
+        records.extend(store.scan(self.log.scope().prefix_range()).await?);
+        Ok(records)
     }
 
-    fn read_receipt(&self, key: &[u8], value: &[u8]) -> Result<DeviceReceipt, StoreError> {
+    /// Every room that has a journal in the store, in the order of the room links, and the records
+    /// that name no room, or belong to no journal.
+    ///
+    /// A journal whose entry in the list is gone is found nevertheless, and the entry is named as
+    /// damaged. The journals themselves are checked by [`load`](Journal::load).
+    ///
+    /// # Errors
+    ///
+    /// The store's own errors.
+    pub async fn list(store: &impl Store) -> Result<Listed<RoomId>, StoreError> {
+        let (index, beside) = Index::read(store).await?;
+        let mut listed = Listed::default();
+        for (key, value) in &index.entries {
+            let Some(room) = Index::room(key) else {
+                listed.damage(key, unknown_key("the list of journals", key));
+                continue;
+            };
+            match seal::open(key, value, Unsealed::Len(0)) {
+                Ok(_) => listed.found.push(room),
+                Err(reason) => {
+                    let name = format_args!("the list of journals, entry of {room}");
+                    listed.damage(key, corrupt(name, reason));
+                }
+            }
+        }
+        for (key, value) in &beside {
+            let room = Fields::after(key, 1).room();
+            let journal = room.map(Self::new);
+            if let Some(journal) = journal
+                && journal.log.part(keys::SNAPSHOT).bytes() == *key
+                && seal::open(key, value, Unsealed::Snapshot).is_ok()
+            {
+                listed.found.push(journal.room_id());
+                let name = format_args!("the list of journals, entry of {}", journal.room_id());
+                listed.damage(&journal.entry().bytes(), corrupt(name, "it is missing"));
+            } else if !room.is_some_and(|room| listed.found.contains(&room)) {
+                listed.damage(key, unknown_key("the journals", key));
+            }
+        }
+        listed.found.sort_unstable();
+        listed.complete()
+    }
+
+    /// The key of the journal's entry in the list of journals.
+    fn entry(&self) -> Key {
+        Key::new(keys::JOURNAL_INDEX).room(self.room_id())
+    }
+
+    fn read_receipt(&self, key: &[u8], value: &Bytes) -> Result<DeviceReceipt, StoreError> {
         const PREFIX: usize = 1 + 32 + 16 + 1;
         let mut fields = Fields::after(key, PREFIX);
         let (Some(author), Some(device), Some(slot), true) = (
@@ -156,7 +206,9 @@ impl Journal {
             return Err(unknown_key(self.log.name(), key));
         };
         let record = || format!("{}, slot {slot}", self.receipt_name(author, device));
-        let text = std::str::from_utf8(value).map_err(|error| corrupt(record(), error))?;
+        let value =
+            seal::open(key, value, Unsealed::Object).map_err(|reason| corrupt(record(), reason))?;
+        let text = std::str::from_utf8(&value).map_err(|error| corrupt(record(), error))?;
         let receipt: Receipt =
             serde_json::from_str(text).map_err(|error| corrupt(record(), error))?;
         if ring_slot(&receipt) != slot {
@@ -170,6 +222,56 @@ impl Journal {
 
     fn receipt_name(&self, author: PeerId, device: DeviceId) -> String {
         format!("{}, receipt of {author}, device {device}", self.log.name())
+    }
+}
+
+/// The list of journals, as it is stored.
+struct Index {
+    entries: Vec<(Bytes, Bytes)>,
+}
+
+impl Index {
+    /// The list, and the records of journals that belong to none of it. There are none unless
+    /// something is damaged, so this reads no journal.
+    async fn read(store: &impl Store) -> Result<(Self, Vec<(Bytes, Bytes)>), StoreError> {
+        let range = Key::new(keys::JOURNAL_INDEX).prefix_range();
+        let mut entries = store.scan(range.clone()).await?;
+        loop {
+            let beside = Self::beside(&entries, store).await?;
+            if beside.is_empty() {
+                return Ok((Self { entries }, beside));
+            }
+            // Another tab may have begun a journal since the list was read.
+            let again = store.scan(range.clone()).await?;
+            if again == entries {
+                return Ok((Self { entries }, beside));
+            }
+            entries = again;
+        }
+    }
+
+    async fn beside(
+        entries: &[(Bytes, Bytes)],
+        store: &impl Store,
+    ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
+        let all = Key::new(keys::JOURNAL).prefix_range();
+        let mut beside = Vec::new();
+        let mut from = all.start;
+        let sound = entries.iter().filter(|(key, value)| {
+            Self::room(key).is_some() && seal::open(key, value, Unsealed::Len(0)).is_ok()
+        });
+        for room in sound.filter_map(|(key, _)| Self::room(key)) {
+            let of_room = Journal::new(room).log.scope().prefix_range();
+            beside.extend(store.scan(from..of_room.start).await?);
+            from = of_room.end;
+        }
+        beside.extend(store.scan(from..all.end).await?);
+        Ok(beside)
+    }
+
+    fn room(key: &[u8]) -> Option<RoomId> {
+        let mut fields = Fields::after(key, 1);
+        fields.room().filter(|_| fields.is_empty())
     }
 }
 

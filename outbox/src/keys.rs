@@ -42,6 +42,11 @@ impl Key {
         Self(bytes)
     }
 
+    /// The key of these bytes, which begin with a tag.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+
     pub(crate) fn byte(mut self, byte: u8) -> Self {
         self.0.push(byte);
         self
@@ -85,7 +90,7 @@ impl Key {
             end.pop();
         }
         *end.last_mut()
-            .expect("a key begins with a tag, and no tag is 0xff") += 1;
+            .expect("a key begins with a tag, and no tag is 0xff, nor one bit from it") += 1;
         Bytes::from(self.0)..Bytes::from(end)
     }
 }
@@ -149,16 +154,26 @@ pub(crate) fn corrupt(record: impl fmt::Display, reason: impl fmt::Display) -> S
 
 /// The error of a key that is in the range of `scope` but not of its layout.
 pub(crate) fn unknown_key(scope: impl fmt::Display, key: &[u8]) -> StoreError {
-    struct Hex<'a>(&'a [u8]);
-    impl fmt::Display for Hex<'_> {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-        }
-    }
     corrupt(
         format_args!("{scope}, key {}", Hex(key)),
         "no record has such a key",
     )
+}
+
+/// The error of a record of `scope` that stands under a key that is not its own.
+pub(crate) fn misplaced(scope: impl fmt::Display, key: &[u8]) -> StoreError {
+    corrupt(
+        format_args!("{scope}, key {}", Hex(key)),
+        "it was written under another key",
+    )
+}
+
+struct Hex<'a>(&'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
 }
 
 #[cfg(test)]

@@ -97,6 +97,16 @@
 //!
 //! Records that are loaded together are in one range, so one scan reads them as of one moment. A
 //! kind of record whose layout changes gets a new tag; an old tag never gets another meaning.
+//!
+//! Every value stands behind a seal of 9 bytes: a mark, and a checksum over the key and the value,
+//! because not every store finds a bit that has changed on its disk. A record whose checksum does
+//! not match is [`StoreError::Corrupt`], and so is one that is missing in its place and stands under
+//! a key that differs from its own in one bit. Values that a version without seals has written are
+//! read, and have none to check.
+//!
+//! A damaged record costs what it is a record of. Lists go on after it, and name it ([`Listed`]); a
+//! journal that does not read can be [exported](Journal::export) as it is, and
+//! [removed](Journal::remove).
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -109,8 +119,10 @@ pub mod contract;
 mod identity;
 mod journal;
 mod keys;
+mod listed;
 mod log;
 mod outbox;
+mod seal;
 mod store;
 #[cfg(target_family = "wasm")]
 mod tabs;
@@ -123,6 +135,7 @@ pub use backends::redb::RedbStore;
 pub use cache::Cache;
 pub use identity::Identity;
 pub use journal::Journal;
+pub use listed::{Damaged, Listed};
 pub use outbox::Outbox;
 pub use store::{Batch, Durability, MaybeSend, Store, StoreError, Write};
 #[cfg(target_family = "wasm")]

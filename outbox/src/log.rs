@@ -4,6 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use hustings_protocol::{DeviceId, Revision, RoomId, StoredLog};
 
 use crate::keys::{self, Fields, Key, corrupt, unknown_key};
+use crate::seal::{self, Unsealed};
 use crate::{Batch, Store, StoreError};
 
 /// The name of the log of one room, and of one device if each device has its own.
@@ -59,7 +60,7 @@ impl Log {
         let mut value = BytesMut::with_capacity(8 + frame.len());
         value.put_u64(revision.get());
         value.put_slice(frame);
-        batch.put(self.part(keys::SNAPSHOT).bytes(), value.freeze());
+        seal::put(batch, self.part(keys::SNAPSHOT), &value);
         // Updates that the snapshot does not include are never deleted, whatever the caller asks
         // for.
         let keep_from = keep_after.min(revision).get() + 1;
@@ -68,9 +69,9 @@ impl Log {
         batch.delete_range(start..end);
     }
 
-    pub(crate) fn append(&self, batch: &mut Batch, revision: Revision, frame: Bytes) {
+    pub(crate) fn append(&self, batch: &mut Batch, revision: Revision, frame: &[u8]) {
         let key = self.part(keys::TAIL).number(revision.get());
-        batch.put(key.bytes(), frame);
+        seal::put(batch, key, frame);
     }
 
     pub(crate) fn remove(&self, batch: &mut Batch) {
@@ -87,10 +88,14 @@ impl Log {
             let mut fields = Fields::after(&key, scope.len());
             match fields.byte() {
                 Some(keys::SNAPSHOT) if fields.is_empty() => {
-                    snapshot = Some(self.read_snapshot(value)?);
+                    snapshot = Some(self.read_snapshot(&key, &value)?);
                 }
                 Some(keys::TAIL) => match fields.number().and_then(Revision::new) {
-                    Some(revision) if fields.is_empty() => tail.push((revision, value)),
+                    Some(revision) if fields.is_empty() => {
+                        let frame = seal::open(&key, &value, Unsealed::Object)
+                            .map_err(|reason| self.corrupt_frame(revision, reason))?;
+                        tail.push((revision, frame));
+                    }
                     Some(_) | None => return Err(unknown_key(self.name(), &key)),
                 },
                 Some(part) if part != keys::SNAPSHOT => others.push((part, key, value)),
@@ -112,7 +117,7 @@ impl Log {
         Ok(Scanned { log, others })
     }
 
-    fn scope(&self) -> Key {
+    pub(crate) fn scope(&self) -> Key {
         let key = Key::new(self.tag);
         match self.device {
             Some(device) => key.device(device).room(self.room),
@@ -120,16 +125,15 @@ impl Log {
         }
     }
 
-    fn read_snapshot(&self, mut value: Bytes) -> Result<(Revision, Bytes), StoreError> {
+    fn read_snapshot(&self, key: &[u8], value: &Bytes) -> Result<(Revision, Bytes), StoreError> {
+        let damaged = |reason| corrupt(format_args!("{}, snapshot", self.name()), reason);
+        let mut value = seal::open(key, value, Unsealed::Snapshot).map_err(damaged)?;
         let revision = value
             .first_chunk()
             .and_then(|bytes| Revision::new(u64::from_be_bytes(*bytes)));
         match revision {
             Some(revision) => Ok((revision, value.split_off(8))),
-            None => Err(corrupt(
-                format_args!("{}, snapshot", self.name()),
-                "it does not begin with a revision",
-            )),
+            None => Err(damaged("it does not begin with a revision")),
         }
     }
 

@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use hustings_protocol::{DeviceId, RoomId, Seq, StoredOutbox};
 
-use crate::keys::{self, Fields, Key, corrupt, unknown_key};
-use crate::{Batch, Store, StoreError};
+use crate::keys::{self, Fields, Key, corrupt, misplaced, unknown_key};
+use crate::seal::{self, Unsealed};
+use crate::{Batch, Listed, Store, StoreError};
 
 /// The name of the outbox of one device for one room.
 ///
@@ -43,16 +44,13 @@ impl Outbox {
     /// The numbers of successive calls must rise: an old number would set the counter back, and the
     /// next [`load`](Outbox::load) would find the later entries corrupt.
     pub fn put(&self, batch: &mut Batch, seq: Seq, frame: Bytes) {
-        batch.put(self.entry(seq), frame);
-        batch.put(
-            self.key().bytes(),
-            seq.next().get().to_be_bytes().as_slice().to_vec(),
-        );
+        seal::put(batch, self.entry(seq), &frame);
+        seal::put(batch, self.key(), &seq.next().get().to_be_bytes());
     }
 
     /// Removes a settled command, if it is there.
     pub fn remove(&self, batch: &mut Batch, seq: Seq) {
-        batch.delete(self.entry(seq));
+        batch.delete(self.entry(seq).bytes());
     }
 
     /// Reads the outbox. One that was never written is empty, and its next number is
@@ -61,26 +59,41 @@ impl Outbox {
     /// # Errors
     ///
     /// The store's own errors, and [`StoreError::Corrupt`] for an invalid entry, for instance one
-    /// whose number is not below the counter.
+    /// whose number is not below the counter, and for a record that is damaged or stands under
+    /// another key.
     pub async fn load(&self, store: &impl Store) -> Result<StoredOutbox, StoreError> {
         let mut counter = None;
         let mut entries = Vec::new();
-        // The counter's key is a prefix of every entry's key, so one scan reads both as of one
-        // moment, and the counter first.
-        for (key, value) in store.scan(self.key().prefix_range()).await? {
+        let own = self.key().prefix_range();
+        let mut others = Vec::new();
+        // One scan reads the counter and the entries as of one moment, and the counter first, whose
+        // key is a prefix of every entry's key. It reads the other outboxes, too, because a record
+        // that is missing here may stand there; together they are no more than what is pending.
+        for (key, value) in store.scan(Key::new(keys::OUTBOX).prefix_range()).await? {
+            if !own.contains(&key) {
+                others.push((key, value));
+                continue;
+            }
             match Parsed::of(&key, self)? {
-                Parsed::Counter => counter = Some(self.read_counter(&value)?),
+                Parsed::Counter => counter = Some(self.read_counter(&key, &value)?),
                 Parsed::Entry(seq) if counter.is_some_and(|next| seq < next) => {
-                    entries.push((seq, value));
+                    entries.push((seq, self.read_entry(&key, seq, &value)?));
                 }
                 Parsed::Entry(seq) => {
                     let reason = match counter {
                         Some(next) => format!("the next number is {next}"),
                         None => "the next number is not there".to_owned(),
                     };
-                    return Err(corrupt(format_args!("{}, seq {seq}", self.name()), reason));
+                    return Err(corrupt(self.entry_name(seq), reason));
                 }
             }
+        }
+        let elsewhere = match seal::misplaced_among(&own.start, &others) {
+            Some(key) => Some(key.clone()),
+            None => seal::find_under_other_tags(store, &own.start).await?,
+        };
+        if let Some(key) = elsewhere {
+            return Err(misplaced(self.name(), &key));
         }
         Ok(StoredOutbox {
             next_seq: counter.unwrap_or(Seq::FIRST),
@@ -89,55 +102,75 @@ impl Outbox {
     }
 
     /// Every outbox of the store with pending commands, and their number. A tab may adopt it if
-    /// nobody holds the device's slot.
+    /// nobody holds the device's slot. An outbox with a damaged record is not among them, and the
+    /// record is named.
     ///
     /// The scan reads the frames, too. Their number depends on the pending commands, not on the
     /// history.
     ///
     /// # Errors
     ///
-    /// The store's own errors, and [`StoreError::Corrupt`] for a key that is not an outbox's.
-    /// Frames and counters are checked only by [`load`](Outbox::load).
-    pub async fn list(store: &impl Store) -> Result<Vec<(DeviceId, RoomId, usize)>, StoreError> {
-        let mut pending: Vec<(DeviceId, RoomId, usize)> = Vec::new();
-        for (key, _) in store.scan(Key::new(keys::OUTBOX).prefix_range()).await? {
+    /// The store's own errors.
+    pub async fn list(store: &impl Store) -> Result<Listed<(DeviceId, RoomId, usize)>, StoreError> {
+        let mut listed: Listed<(DeviceId, RoomId, usize)> = Listed::default();
+        let mut broken = Vec::new();
+        for (key, value) in store.scan(Key::new(keys::OUTBOX).prefix_range()).await? {
             let mut fields = Fields::after(&key, 1);
             let (Some(room), Some(device)) = (fields.room(), fields.device()) else {
-                return Err(unknown_key("the outboxes", &key));
+                listed.damage(&key, unknown_key("the outboxes", &key));
+                continue;
             };
-            match Parsed::of(&key, &Self::new(device, room))? {
-                Parsed::Counter => {}
-                Parsed::Entry(_) => match pending.last_mut() {
-                    Some((d, r, count)) if (*d, *r) == (device, room) => *count += 1,
-                    Some(_) | None => pending.push((device, room, 1)),
-                },
+            let outbox = Self::new(device, room);
+            let checked = match Parsed::of(&key, &outbox) {
+                Ok(Parsed::Counter) => outbox.read_counter(&key, &value).map(|_| 0),
+                Ok(Parsed::Entry(seq)) => outbox.read_entry(&key, seq, &value).map(|_| 1),
+                Err(error) => Err(error),
+            };
+            match (checked, listed.found.last_mut()) {
+                (Ok(0), _) => {}
+                (Ok(one), Some((d, r, count))) if (*d, *r) == (device, room) => *count += one,
+                (Ok(one), _) => listed.found.push((device, room, one)),
+                (Err(error), _) => {
+                    listed.damage(&key, error);
+                    broken.push((device, room));
+                }
             }
         }
-        Ok(pending)
+        listed
+            .found
+            .retain(|(device, room, _)| !broken.contains(&(*device, *room)));
+        listed.complete()
     }
 
-    fn key(&self) -> Key {
+    /// The key of the counter, with which the keys of all its records begin.
+    pub(crate) fn key(&self) -> Key {
         Key::new(keys::OUTBOX).room(self.room).device(self.device)
     }
 
-    fn entry(&self, seq: Seq) -> Bytes {
-        self.key().number(seq.get()).bytes()
+    fn entry(&self, seq: Seq) -> Key {
+        self.key().number(seq.get())
     }
 
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("outbox of device {} for {}", self.device, self.room)
     }
 
-    fn read_counter(&self, value: &[u8]) -> Result<Seq, StoreError> {
-        <[u8; 8]>::try_from(value)
+    fn entry_name(&self, seq: Seq) -> String {
+        format!("{}, seq {seq}", self.name())
+    }
+
+    fn read_entry(&self, key: &[u8], seq: Seq, value: &Bytes) -> Result<Bytes, StoreError> {
+        seal::open(key, value, Unsealed::Object)
+            .map_err(|reason| corrupt(self.entry_name(seq), reason))
+    }
+
+    fn read_counter(&self, key: &[u8], value: &Bytes) -> Result<Seq, StoreError> {
+        let damaged = |reason| corrupt(format_args!("{}, next number", self.name()), reason);
+        let value = seal::open(key, value, Unsealed::Len(8)).map_err(damaged)?;
+        <[u8; 8]>::try_from(&*value)
             .ok()
             .and_then(|bytes| Seq::new(u64::from_be_bytes(bytes)))
-            .ok_or_else(|| {
-                corrupt(
-                    format_args!("{}, next number", self.name()),
-                    "the number is not between 1 and 2^53 - 1",
-                )
-            })
+            .ok_or_else(|| damaged("the number is not between 1 and 2^53 - 1"))
     }
 }
 

@@ -132,7 +132,7 @@ impl App {
     /// The stored data cannot be read.
     pub async fn polls(&self) -> Result<Vec<OwnPoll>, StoreError> {
         let mut polls = Vec::new();
-        for link in Journal::list(&self.profile.store).await? {
+        for link in Journal::list(&self.profile.store).await?.found {
             if link.owner != self.me {
                 continue;
             }

@@ -60,7 +60,7 @@ impl Device {
                 let device = Self::in_slot(profile, slot).await?;
                 let device_id = device.identity.device();
                 let outboxes = Outbox::list(&profile.store).await?;
-                let mut own = outboxes.iter().filter(|(of, _, _)| *of == device_id);
+                let mut own = outboxes.found.iter().filter(|(of, _, _)| *of == device_id);
                 if own.all(|(_, of, _)| Some(*of) == room) {
                     return Ok(device);
                 }
@@ -74,7 +74,8 @@ impl Device {
         profile: &Rc<Profile>,
     ) -> Result<Vec<(Self, Vec<RoomId>)>, TabError> {
         let mut left = Vec::new();
-        for Adopted { slot, rooms, .. } in Slot::adopt(&profile.name, &profile.store).await? {
+        let adopted = Slot::adopt(&profile.name, &profile.store).await?.found;
+        for Adopted { slot, rooms, .. } in adopted {
             left.push((Self::in_slot(profile, slot).await?, rooms));
         }
         Ok(left)

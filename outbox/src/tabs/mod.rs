@@ -7,7 +7,8 @@ use std::fmt;
 use hustings_protocol::{DeviceId, PeerId, RoomId};
 
 use self::locks::{Held, WebLocks};
-use crate::{Identity, Outbox, Store, StoreError};
+use crate::keys::corrupt;
+use crate::{Identity, Listed, Outbox, Store, StoreError};
 
 /// The place of this tab among those that have a profile open: the lowest number, from 0, that is
 /// free.
@@ -27,7 +28,7 @@ use crate::{Identity, Outbox, Store, StoreError};
 /// let slot = Slot::take("hustings").await?;
 /// let me = slot.identity(&store).await?;
 /// // … join rooms as `me`; then deliver what closed tabs have left behind:
-/// for left in Slot::adopt("hustings", &store).await? {
+/// for left in Slot::adopt("hustings", &store).await?.found {
 ///     let then = left.slot.identity(&store).await?;
 ///     // … join each of `left.rooms` as `then`, and drop `left.slot` when nothing is pending
 /// }
@@ -88,13 +89,14 @@ impl Slot {
     /// Takes every slot that nobody holds and whose device has pending commands. Several tabs that
     /// do so at the same time share them out.
     ///
+    /// A damaged outbox, and one whose device has no slot, is named and costs the others nothing.
+    ///
     /// # Errors
     ///
-    /// [`TabError::NoLocks`], and the store's own errors, for instance [`StoreError::Corrupt`] for
-    /// an outbox whose device has no slot.
-    pub async fn adopt(profile: &str, store: &impl Store) -> Result<Vec<Adopted>, TabError> {
+    /// [`TabError::NoLocks`], and the store's own errors.
+    pub async fn adopt(profile: &str, store: &impl Store) -> Result<Listed<Adopted>, TabError> {
         let mut held = Vec::new();
-        for (number, device, _) in pending(store).await? {
+        for (number, device, _) in pending(store).await?.found {
             if let Some(slot) = Self::try_take(profile, number).await? {
                 held.push((slot, device));
             }
@@ -103,15 +105,18 @@ impl Slot {
         // again: now that the slots are held, nobody else changes them.
         let mut left = pending(store).await?;
         let adopted = held.into_iter().filter_map(|(slot, device)| {
-            let index = left.iter().position(|(_, of, _)| *of == device)?;
-            let (_, device, rooms) = left.swap_remove(index);
+            let index = left.found.iter().position(|(_, of, _)| *of == device)?;
+            let (_, device, rooms) = left.found.swap_remove(index);
             Some(Adopted {
                 slot,
                 device,
                 rooms,
             })
         });
-        Ok(adopted.collect())
+        Ok(Listed {
+            found: adopted.collect(),
+            damaged: left.damaged,
+        })
     }
 
     /// The number of the slot.
@@ -135,28 +140,33 @@ impl Slot {
 }
 
 /// The pending outboxes of a store by device: its slot, and the rooms.
-async fn pending(store: &impl Store) -> Result<Vec<(u32, DeviceId, Vec<RoomId>)>, StoreError> {
+async fn pending(store: &impl Store) -> Result<Listed<(u32, DeviceId, Vec<RoomId>)>, StoreError> {
     let outboxes = Outbox::list(store).await?;
-    if outboxes.is_empty() {
-        return Ok(Vec::new());
+    let mut pending = Listed {
+        found: Vec::<(u32, DeviceId, Vec<RoomId>)>::new(),
+        damaged: outboxes.damaged,
+    };
+    if outboxes.found.is_empty() {
+        return Ok(pending);
     }
     let slots = Identity::slots(store).await?;
-    let mut pending: Vec<(u32, DeviceId, Vec<RoomId>)> = Vec::new();
-    for (device, room, _) in outboxes {
-        if let Some((_, _, rooms)) = pending.iter_mut().find(|(_, of, _)| *of == device) {
+    pending.damaged.extend(slots.damaged);
+    for (device, room, _) in outboxes.found {
+        let mut found = pending.found.iter_mut();
+        if let Some((_, _, rooms)) = found.find(|(_, of, _)| *of == device) {
             rooms.push(room);
             continue;
         }
-        let slot = slots.iter().find(|(_, of)| *of == device);
-        let Some((slot, _)) = slot else {
-            return Err(crate::keys::corrupt(
-                format_args!("outbox of device {device} for {room}"),
-                "no slot has this device",
-            ));
-        };
-        pending.push((*slot, device, vec![room]));
+        match slots.found.iter().find(|(_, of)| *of == device) {
+            Some((slot, _)) => pending.found.push((*slot, device, vec![room])),
+            None => {
+                let outbox = Outbox::new(device, room);
+                let error = corrupt(outbox.name(), "no slot has this device");
+                pending.damage(&outbox.key().bytes(), error);
+            }
+        }
     }
-    Ok(pending)
+    pending.complete()
 }
 
 /// The right of one tab to host the polls of an identity.

@@ -128,7 +128,13 @@ async fn tabs_that_open_a_new_profile_together_are_one_person() {
 async fn what_a_closed_tab_left_is_adopted_by_one() {
     let profile = unique_name();
     let store = IndexedDbStore::open(&profile).await.unwrap();
-    assert!(Slot::adopt(&profile, &store).await.unwrap().is_empty());
+    assert!(
+        Slot::adopt(&profile, &store)
+            .await
+            .unwrap()
+            .found
+            .is_empty()
+    );
 
     let mut slots = Vec::new();
     for _ in 0..4 {
@@ -146,8 +152,8 @@ async fn what_a_closed_tab_left_is_adopted_by_one() {
 
     let other = IndexedDbStore::open(&profile).await.unwrap();
     let (mine, theirs) = join(Slot::adopt(&profile, &store), Slot::adopt(&profile, &other)).await;
-    let mut adopted = mine.unwrap();
-    adopted.extend(theirs.unwrap());
+    let mut adopted = mine.unwrap().found;
+    adopted.extend(theirs.unwrap().found);
     adopted.sort_by_key(|adopted| adopted.slot.number());
     let summary: Vec<_> = adopted
         .iter()
@@ -163,7 +169,11 @@ async fn what_a_closed_tab_left_is_adopted_by_one() {
     let identity = adopted[0].slot.identity(&store).await.unwrap();
     assert_eq!(identity.device(), devices[1]);
     assert!(
-        Slot::adopt(&profile, &store).await.unwrap().is_empty(),
+        Slot::adopt(&profile, &store)
+            .await
+            .unwrap()
+            .found
+            .is_empty(),
         "nobody else gets them"
     );
 
@@ -173,22 +183,37 @@ async fn what_a_closed_tab_left_is_adopted_by_one() {
     Outbox::new(devices[1], room(2)).remove(&mut batch, Seq::FIRST);
     store.commit(batch, Durability::Strict).await.unwrap();
     drop(adopted);
-    let left = Slot::adopt(&profile, &store).await.unwrap();
+    let left = Slot::adopt(&profile, &store).await.unwrap().found;
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].device, devices[2]);
     drop((left, alive));
 }
 
 #[wasm_bindgen_test]
-async fn an_outbox_of_no_slot_is_corrupt() {
+async fn an_outbox_of_no_slot_is_named_and_holds_up_no_other() {
     let profile = unique_name();
     let store = IndexedDbStore::open(&profile).await.unwrap();
-    submit(&store, DeviceId::from_bytes([9; 5]), room(1)).await;
-    let error = Slot::adopt(&profile, &store).await.unwrap_err();
-    assert!(
-        matches!(error, TabError::Store(StoreError::Corrupt { .. })),
-        "{error}"
+    let slot = Slot::take(&profile).await.unwrap();
+    let device = slot.identity(&store).await.unwrap().device();
+    drop(slot);
+    let stranger = DeviceId::from_bytes([9; 5]);
+    submit(&store, stranger, room(1)).await;
+    submit(&store, device, room(2)).await;
+
+    let adopted = Slot::adopt(&profile, &store).await.unwrap();
+    assert_eq!(adopted.found.len(), 1);
+    assert_eq!(
+        (adopted.found[0].device, &adopted.found[0].rooms[..]),
+        (device, &[room(2)][..])
     );
+    let [damaged] = &adopted.damaged[..] else {
+        panic!("{:?}", adopted.damaged);
+    };
+    let StoreError::Corrupt { record, .. } = &damaged.error else {
+        panic!("{}", damaged.error);
+    };
+    let name = format!("outbox of device {stranger} for {}", room(1));
+    assert_eq!(record, &name);
 }
 
 #[wasm_bindgen_test]

@@ -112,13 +112,15 @@ impl<S: Store> Hosting<S> {
         Ok(self.room(room))
     }
 
-    /// The polls of this identity whose journals are in the store, open or not.
+    /// The polls of this identity whose journals are in the store, open or not. A record of the
+    /// list that does not read is left out, and costs the others nothing; [`Journal::list`] names
+    /// it.
     ///
     /// # Errors
     ///
     /// [`OpenError::Store`] if the store cannot be read.
     pub async fn journals(&self) -> Result<Vec<RoomId>, OpenError> {
-        let mut rooms = Journal::list(&self.store).await?;
+        let mut rooms = Journal::list(&self.store).await?.found;
         rooms.retain(|room| room.owner == self.setup.peer());
         let polls: Vec<PollId> = rooms.iter().map(|room| room.poll_id).collect();
         self.shared.call(|host, _, _| host.know(polls)).await?;

@@ -2,6 +2,7 @@
 //! crates, too.
 
 use hustings_outbox::{Batch, Cache, Durability, Journal, Outbox, Store, StoreError};
+use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{DeviceId, RoomId, StoredJournal, StoredLog, StoredOutbox};
 
 use crate::{Persist, Record};
@@ -56,16 +57,22 @@ pub const fn durability(record: &Record) -> Durability {
 
 /// The outbox and the cache that an earlier participant on this device has stored for a room.
 ///
+/// A cache is a copy, so a damaged one is no cache: the owner sends the poll again, and that
+/// replaces it.
+///
 /// # Errors
 ///
-/// The store failed, or a record is damaged.
+/// The store failed, or a record of the outbox is damaged.
 pub async fn load_participant(
     store: &impl Store,
     device: DeviceId,
     room: RoomId,
 ) -> Result<(StoredOutbox, Option<StoredLog>), StoreError> {
     let outbox = Outbox::new(device, room).load(store).await?;
-    let cache = Cache::new(device, room).load(store).await?;
+    let cache = match Cache::new(device, room).load(store).await {
+        Err(StoreError::Corrupt { .. }) if !planted::is_on(Fault::UnreadableCacheBlocks) => None,
+        loaded => loaded?,
+    };
     Ok((outbox, cache))
 }
 

@@ -162,7 +162,7 @@ impl Scene {
         if slot == OWNER {
             let Some(room) = self.room.or_else(|| {
                 let rooms = now(Journal::list(&memory)).unwrap_or_default();
-                rooms.first().copied()
+                rooms.found.first().copied()
             }) else {
                 return Ok(());
             };

@@ -75,7 +75,7 @@ pub async fn join(profile: String, link: String) -> Result<Handle, JsError> {
     IndexedDbStore::persist().await?;
     let slot = Slot::take(&profile).await?;
     let room = enter(&slot, link, &store).await?;
-    for adopted in Slot::adopt(&profile, &store).await? {
+    for adopted in Slot::adopt(&profile, &store).await?.found {
         for room in &adopted.rooms {
             enter(&adopted.slot, *room, &store).await?;
         }
