@@ -67,6 +67,11 @@
 //! | `RedbStore` (feature `redb`, on by default, native) | one file | synced | synced |
 //! | `IndexedDbStore` (browsers) | a database of the page's origin | strict | relaxed |
 //!
+//! A file and a database have a version. One of an earlier version is carried up when it is opened;
+//! one of a later version is refused, [`StoreError::Newer`], and stays as it is. Data that is
+//! deleted under an open store, and perhaps made anew by somebody else, ends it with
+//! [`StoreError::Deleted`]: nothing is acknowledged that nobody would find again.
+//!
 //! A store of your own implements [`Store`] and passes the suite of the feature `contract`.
 //!
 //! # One store, several tabs

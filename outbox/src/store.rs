@@ -170,6 +170,17 @@ pub enum StoreError {
     /// The browser deleted the database, or has none (private mode, storage switched off).
     #[error("the browser stores no data for this page: {0}")]
     Unavailable(String),
+    /// The store was deleted, and perhaps made anew, under the open handle: somebody cleared the
+    /// site's data, or moved the file. What was acknowledged before is gone with it, and nothing is
+    /// acknowledged any more. To open it again is to begin anew.
+    #[error(
+        "the stored data was deleted while it was open; nothing more can be saved in {0}, and what \
+         was saved there is gone"
+    )]
+    Deleted(String),
+    /// The data is of a version that this program does not know, and stays as it is.
+    #[error("the data in {0} was written by a newer version of hustings; only that can read it")]
+    Newer(String),
     /// A record is damaged: it cannot be read as the value that was written.
     #[error("the record {record} is corrupt: {reason}")]
     Corrupt {

@@ -184,10 +184,12 @@ fn list<T: Debug + PartialEq>(
     {
         return Err(format!("{read:?} instead of {sound:?}"));
     }
-    named.extend(read.damaged.iter().map(|damaged| match &damaged.error {
-        StoreError::Corrupt { record, .. } => record.clone(),
-        other => panic!("{other}"),
-    }));
+    for damaged in &read.damaged {
+        let StoreError::Corrupt { record, .. } = &damaged.error else {
+            panic!("{}", damaged.error);
+        };
+        named.push(record.clone());
+    }
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Durability: the events that a commit survives.
 
-use super::{Harness, commit, contents, put};
+use super::{Harness, commit, contents, everything, put};
 use crate::{Batch, Durability};
 
 /// The number of ways in which unsynced data is torn.
@@ -17,6 +17,25 @@ pub async fn an_orderly_end_loses_nothing<H: Harness>() {
     // Once more: nothing is lost by being read.
     let harness = harness.reopen().await;
     assert_eq!(contents(&harness.store()).await, before);
+}
+
+/// What a store keeps of itself, its version for instance, is in no range: a scan does not find it,
+/// and a batch that removes everything leaves it.
+pub async fn what_a_store_keeps_of_itself_is_no_record<H: Harness>() {
+    let harness = H::fresh().await;
+    assert_eq!(contents(&harness.store()).await.len(), 0);
+    put(&harness.store(), b"a", b"1", Durability::Strict).await;
+    let mut batch = Batch::new();
+    batch.delete_range(everything());
+    commit(&harness.store(), batch, Durability::Strict).await;
+    let mut harness = harness;
+    for number in 0..3 {
+        harness = harness.reopen().await;
+        assert_eq!(contents(&harness.store()).await.len(), number);
+        let mut batch = Batch::new();
+        batch.put(vec![7; number], &b"value"[..]);
+        commit(&harness.store(), batch, Durability::Strict).await;
+    }
 }
 
 /// A process that ends without notice keeps every commit, the relaxed ones, too.

@@ -128,6 +128,7 @@ macro_rules! store_contract {
             a_scan_never_sees_half_a_batch
             a_failed_commit_leaves_nothing
             an_orderly_end_loses_nothing
+            what_a_store_keeps_of_itself_is_no_record
             a_crash_of_the_process_loses_nothing
             a_loss_of_power_loses_nothing_strict
             a_strict_commit_makes_earlier_ones_strict

@@ -91,7 +91,7 @@ async fn a_commit_under_way_is_finished_before_the_database_is_given_up() {
     let tab = Tab::open().await;
     let upgrade = "
         await new Promise((resolve, reject) => {
-            const request = tab.indexedDB.open(name, 2);
+            const request = tab.indexedDB.open(name, 3);
             request.onsuccess = () => resolve(request.result.close());
             request.onerror = reject;
             request.onblocked = () => reject('blocked');
@@ -113,10 +113,8 @@ async fn a_commit_under_way_is_finished_before_the_database_is_given_up() {
 
     // This program is the older one now.
     let error = IndexedDbStore::open(&name).await.unwrap_err();
-    assert!(
-        matches!(&error, StoreError::Closed(reason) if reason.contains("newer version")),
-        "{error}"
-    );
+    assert_eq!(error, StoreError::Newer(format!("the database {name}")));
+    assert!(error.to_string().contains("newer version of hustings"));
     tab.close();
 }
 
@@ -129,7 +127,7 @@ async fn a_tab_that_does_not_let_go_blocks_an_upgrade() {
         let _newer = Broken::method(
             "IDBFactory.prototype",
             "open",
-            "return original.call(this, args[0], 2)",
+            "return original.call(this, args[0], 3)",
         );
         let error = IndexedDbStore::open(&name).await.unwrap_err();
         assert_eq!(error, StoreError::Blocked(name.clone()));
@@ -139,7 +137,7 @@ async fn a_tab_that_does_not_let_go_blocks_an_upgrade() {
     let _newer = Broken::method(
         "IDBFactory.prototype",
         "open",
-        "return original.call(this, args[0], 3)",
+        "return original.call(this, args[0], 4)",
     );
     let store = open(&name).await;
     put(&store, "key").await.unwrap();
@@ -200,17 +198,73 @@ async fn a_database_that_was_forgotten_is_not_replaced_in_silence() {
     let tab = Tab::open().await;
     tab.js(&name, DELETE).await;
     for _ in 0..2 {
-        let error = has(&store, "key").await.unwrap_err();
-        assert!(
-            matches!(&error, StoreError::Unavailable(what) if what.contains("was deleted")),
-            "{error}"
-        );
+        assert_eq!(has(&store, "key").await, Err(deleted(&name)));
     }
     // Who begins anew may.
     let store = open(&name).await;
     assert_eq!(has(&store, "key").await, Ok(false));
     put(&store, "key").await.unwrap();
     tab.close();
+}
+
+fn deleted(name: &str) -> StoreError {
+    StoreError::Deleted(format!("the database {name}"))
+}
+
+#[wasm_bindgen_test]
+async fn a_database_that_somebody_else_made_anew_is_not_taken_for_the_one_before() {
+    let name = unique_name();
+    let _watched = watch();
+    let store = open(&name).await;
+    put(&store, "key").await.unwrap();
+    // The site's data is cleared: the connection ends, and the database with it.
+    js("", "window.opened.result.close()").await;
+    let tab = Tab::open().await;
+    tab.js(&name, DELETE).await;
+    // Another tab is faster than whoever still has it open.
+    let other = open(&name).await;
+    for _ in 0..2 {
+        assert_eq!(put(&store, "lost").await, Err(deleted(&name)));
+        assert_eq!(has(&store.clone(), "key").await, Err(deleted(&name)));
+    }
+    let sentence = deleted(&name).to_string();
+    assert!(sentence.starts_with("the stored data was deleted while it was open"));
+    // Nothing of it is in the new one, which goes on.
+    assert_eq!(has(&other, "lost").await, Ok(false));
+    put(&other, "key").await.unwrap();
+    assert_eq!(has(&other, "key").await, Ok(true));
+    tab.close();
+}
+
+#[wasm_bindgen_test]
+async fn a_database_of_before_the_birth_ids_gets_one_and_keeps_what_it_has() {
+    let name = unique_name();
+    let first_version = "
+        await new Promise((resolve, reject) => {
+            const open = indexedDB.open(name, 1);
+            open.onerror = reject;
+            open.onupgradeneeded = () => open.result.createObjectStore('records');
+            open.onsuccess = () => {
+                const change = open.result.transaction('records', 'readwrite');
+                change.objectStore('records').put(new Uint8Array([7]), new Uint8Array([1, 2]));
+                change.oncomplete = () => { open.result.close(); resolve() };
+            };
+        });";
+    js(&name, first_version).await;
+    let _watched = watch();
+    // Two tabs at once agree on it.
+    let (one, other) = join(open(&name), open(&name)).await;
+    put(&one, "key").await.unwrap();
+    // The connection that was opened last is lost, and the data is still the same.
+    js("", "window.opened.result.close()").await;
+    for store in [&one, &other, &open(&name).await] {
+        let old = store.get(&[1, 2]).await.unwrap();
+        assert_eq!(old.as_deref(), Some(&[7][..]));
+        assert_eq!(has(store, "key").await, Ok(true));
+        // And the birth id is no record.
+        let all = Bytes::new()..Bytes::from_static(&[0xff]);
+        assert_eq!(store.scan(all).await.unwrap().len(), 2);
+    }
 }
 
 #[wasm_bindgen_test]

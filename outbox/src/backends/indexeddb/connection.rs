@@ -18,7 +18,16 @@ use super::errors::of_open;
 use crate::StoreError;
 
 /// The version of the database's layout: its object stores, and the form of keys and values.
-const VERSION: u32 = 1;
+///
+/// | version | what is new |
+/// |---|---|
+/// | 1 | |
+/// | 2 | a birth id, and records with seals; those without are still read |
+///
+/// The browser refuses to open a database of a later version, and one of an earlier version is
+/// carried up: it gets its birth id when it is opened, and each record its seal when it is written
+/// again.
+const VERSION: u32 = 2;
 
 /// The answer to whether the database existed before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

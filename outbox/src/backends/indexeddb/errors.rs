@@ -17,9 +17,7 @@ pub(super) fn of_open(name: &str, error: OpenDbError) -> StoreError {
                 Some("SecurityError" | "InvalidStateError" | "NotSupportedError") => {
                     StoreError::Unavailable(in_words(&error))
                 }
-                Some("VersionError") => StoreError::Closed(format!(
-                    "the database {name} is from a newer version of this app; reload the page"
-                )),
+                Some("VersionError") => StoreError::Newer(format!("the database {name}")),
                 Some(_) | None => io(error),
             }
         }

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::lock::Mutex;
+use hustings_protocol::planted::{self, Fault};
 use indexed_db_futures::object_store::ObjectStore;
 use indexed_db_futures::prelude::*;
 use indexed_db_futures::transaction::{
@@ -25,6 +26,7 @@ pub use self::quota::StorageEstimate;
 
 use self::connection::{Birth, Connection};
 use self::errors::{io, of_transaction};
+use crate::identity::random;
 use crate::keys::corrupt;
 use crate::{Batch, Durability, Store, StoreError, Write};
 
@@ -44,8 +46,8 @@ const RECORDS: &str = "records";
 ///   transactions finish, and every later call is [`StoreError::Closed`].
 /// - When the browser closes the connection (Safari loses its database server now and then), it is
 ///   opened again, once for each call that needs it. If the data is gone too, because the user or
-///   the browser cleared it, the handles end with [`StoreError::Unavailable`]: to continue with an
-///   empty store would be to forget silently.
+///   the browser cleared it, the handles end with [`StoreError::Deleted`], even if another tab has
+///   made the database anew by then: to continue with an empty store would be to forget silently.
 ///
 /// Browsers may delete the data of a site if the disk is full, or if the site was not visited for a
 /// while, unless they granted [`persist`](Self::persist).
@@ -56,6 +58,7 @@ pub struct IndexedDbStore {
 
 struct Shared {
     name: String,
+    birth: BirthId,
     state: RefCell<State>,
     /// Held while the database is opened again, so that several calls open it once.
     reopening: Mutex<()>,
@@ -74,12 +77,17 @@ impl IndexedDbStore {
     ///
     /// [`StoreError::Unavailable`] if the browser stores nothing for this page,
     /// [`StoreError::Blocked`] if another tab with an older version of the program does not close
-    /// the database, [`StoreError::Closed`] if the database is of a newer version.
+    /// the database, [`StoreError::Newer`] if the database is of a newer version.
     pub async fn open(name: &str) -> Result<Self, StoreError> {
         let (connection, _) = Connection::open(name).await?;
+        let birth = match connection.birth_id().await? {
+            Some(birth) => birth,
+            None => connection.be_born().await?,
+        };
         Ok(Self {
             shared: Rc::new(Shared {
                 name: name.to_owned(),
+                birth,
                 state: RefCell::new(State::Open(Rc::new(connection))),
                 reopening: Mutex::new(()),
             }),
@@ -126,18 +134,20 @@ impl Shared {
             return Ok(connection);
         }
         let (connection, birth) = Connection::open(&self.name).await?;
-        match birth {
-            Birth::Found => {
-                let connection = Rc::new(connection);
-                self.state.replace(State::Open(Rc::clone(&connection)));
-                Ok(connection)
-            }
+        // Somebody else may have made it anew, too.
+        let is_the_same = match birth {
+            Birth::Made => false,
+            Birth::Found if planted::is_on(Fault::BornAgain) => true,
+            Birth::Found => connection.birth_id().await? == Some(self.birth),
+        };
+        if !is_the_same {
             // The new and empty database stays for the next opening of the store.
-            Birth::Made => Err(self.end(StoreError::Unavailable(format!(
-                "the database {} was deleted with all its data",
-                self.name
-            )))),
+            let name = format!("the database {}", self.name);
+            return Err(self.end(StoreError::Deleted(name)));
         }
+        let connection = Rc::new(connection);
+        self.state.replace(State::Open(Rc::clone(&connection)));
+        Ok(connection)
     }
 
     /// The connection if it can be used; `None` if it was lost and can be opened again.
@@ -181,6 +191,13 @@ impl Shared {
     }
 }
 
+/// A random number that a database gets when it is made, and keeps as long as it lives: one of the
+/// same name with another number is another database.
+type BirthId = [u8; 16];
+
+/// The key of the birth id. Number keys are in no range of binary keys, so no scan finds it.
+const BIRTH: u32 = 1;
+
 /// The reason why a transaction did nothing.
 enum Failure {
     /// The connection is gone: there is no transaction.
@@ -214,6 +231,52 @@ impl Connection {
             .with_options(TransactionOptions::new().with_durability(durability))
             .build()
             .map_err(Failure::NotStarted)
+    }
+
+    /// The database's birth id; `None` if it has none yet.
+    async fn birth_id(&self) -> Result<Option<BirthId>, StoreError> {
+        let transaction = self.read().map_err(not_opened)?;
+        let records = transaction.object_store(RECORDS).map_err(io)?;
+        read_birth_id(&records).await
+    }
+
+    /// Gives the database a birth id, unless another tab has just done so.
+    async fn be_born(&self) -> Result<BirthId, StoreError> {
+        let new: BirthId = random()?;
+        let transaction = self.write(Durability::Strict).map_err(not_opened)?;
+        {
+            // Nothing else is awaited in the transaction, so no other tab comes between.
+            let records = transaction.object_store(RECORDS).map_err(io)?;
+            if let Some(birth) = read_birth_id(&records).await? {
+                return Ok(birth);
+            }
+            drop(records.put(js(&new)).with_key(BIRTH).build().map_err(io)?);
+        }
+        let raw = transaction.as_sys().clone();
+        let committed = transaction.commit().await;
+        committed.map_err(|error| of_transaction(&raw, error))?;
+        Ok(new)
+    }
+}
+
+async fn read_birth_id(records: &ObjectStore<'_>) -> Result<Option<BirthId>, StoreError> {
+    let key = JsValue::from(BIRTH);
+    let request = records.get::<JsValue, _, _>(key.clone());
+    let value = request.primitive().map_err(io)?.await.map_err(io)?;
+    let Some(value) = value.filter(|value| !value.is_undefined()) else {
+        return Ok(None);
+    };
+    let damaged = || corrupt("the database's birth id", "it must have 16 bytes");
+    let found = bytes(&key, &value).map_err(|_| damaged())?;
+    let birth = found.as_ref().try_into().map_err(|_| damaged())?;
+    Ok(Some(birth))
+}
+
+/// The error of a database that was opened a moment ago, and is gone already.
+fn not_opened(failure: Failure) -> StoreError {
+    match failure {
+        Failure::NotStarted(error) => StoreError::Closed(error.to_string()),
+        Failure::Store(error) => error,
     }
 }
 
