@@ -227,3 +227,159 @@ fn damage_is_an_error_and_never_another_content() {
     }
     assert!(refused > 10, "only {refused} damages were found");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_was_deleted_or_replaced_takes_no_more_commits() {
+    use hustings_protocol::planted::{self, Fault};
+
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store.redb");
+    let deleted = Err(StoreError::Deleted(path.display().to_string()));
+    let commit = |store: &RedbStore, durability| {
+        let mut batch = Batch::new();
+        batch.put("key", "value");
+        block_on(store.commit(batch, durability))
+    };
+
+    // Deleted, and then made anew by somebody else.
+    let store = RedbStore::open(&path).unwrap();
+    assert_eq!(commit(&store, Durability::Strict), Ok(()));
+    fs::remove_file(&path).unwrap();
+    assert_eq!(commit(&store, Durability::Strict), deleted);
+    let other = RedbStore::open(&path).unwrap();
+    assert_eq!(everything(&other), []);
+    for durability in [Durability::Strict, Durability::Relaxed] {
+        assert_eq!(commit(&store, durability), deleted);
+        assert_eq!(commit(&store.clone(), durability), deleted);
+    }
+    let sentence = commit(&store, Durability::Strict).unwrap_err().to_string();
+    assert!(sentence.starts_with("the stored data was deleted while it was open"));
+    assert_eq!(everything(&other), []);
+    assert_eq!(commit(&other, Durability::Strict), Ok(()));
+
+    // Moved away, and a copy put in its place.
+    let moved = directory.path().join("moved.redb");
+    fs::rename(&path, &moved).unwrap();
+    fs::copy(&moved, &path).unwrap();
+    assert_eq!(commit(&other, Durability::Strict), deleted);
+    fs::rename(&moved, &path).unwrap();
+    assert_eq!(
+        commit(&other, Durability::Strict),
+        Ok(()),
+        "it is there again"
+    );
+
+    // As it was: an acknowledgement for what nobody ever finds.
+    fs::remove_file(&path).unwrap();
+    let silent = planted::with(Some(Fault::BornAgain), || {
+        commit(&other, Durability::Strict)
+    });
+    assert_eq!(silent, Ok(()));
+    drop(other);
+    assert_eq!(everything(&RedbStore::open(&path).unwrap()), []);
+}
+
+#[test]
+fn a_new_file_stands_alone_in_its_directory() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store.redb");
+    // What an interrupted creation leaves, which is no store and in nobody's way.
+    let left = directory.path().join("store.redb.new0123456789abcdef");
+    fs::write(&left, [7; 5000]).unwrap();
+    for _ in 0..2 {
+        put(&RedbStore::open(&path).unwrap(), "key", "value");
+        let mut names: Vec<_> = fs::read_dir(directory.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        names.sort();
+        assert_eq!(names, [path.clone(), left.clone()]);
+    }
+}
+
+#[test]
+fn threads_that_make_the_same_file_get_one_store() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store.redb");
+    let stores: Vec<_> = thread::scope(|scope| {
+        let open = || {
+            scope.spawn(|| match RedbStore::open(&path) {
+                Ok(store) => {
+                    put(&store, "key", "value");
+                    Some(store)
+                }
+                Err(StoreError::Locked(_)) => None,
+                Err(other) => panic!("{other}"),
+            })
+        };
+        let threads: Vec<_> = (0..4).map(|_| open()).collect();
+        threads
+            .into_iter()
+            .filter_map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    assert_eq!(stores.len(), 1, "the others found it locked");
+    drop(stores);
+    assert_eq!(everything(&RedbStore::open(&path).unwrap()).len(), 1);
+}
+
+/// Fills a store with records of a kibibyte and removes most of them again.
+fn fill_and_empty(store: &RedbStore, records: u32) {
+    let mut batch = Batch::new();
+    for number in 0..records {
+        batch.put(number.to_be_bytes().to_vec(), vec![7; 1024]);
+    }
+    block_on(store.commit(batch, Durability::Strict)).unwrap();
+    let mut batch = Batch::new();
+    batch.delete_range(Bytes::from_static(&[0, 0, 0, 9])..Bytes::from_static(&[1]));
+    block_on(store.commit(batch, Durability::Strict)).unwrap();
+}
+
+#[test]
+fn a_file_that_is_mostly_empty_shrinks_when_it_is_opened() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store.redb");
+    let bytes = || fs::metadata(&path).unwrap().len();
+    let store = RedbStore::open(&path).unwrap();
+    fill_and_empty(&store, 20_000);
+    let before = everything(&store);
+    drop(store);
+    assert!(bytes() > 20 << 20, "{}", bytes());
+    let store = RedbStore::open(&path).unwrap();
+    assert_eq!(everything(&store), before);
+    drop(store);
+    assert!(bytes() < 5 << 20, "{}", bytes());
+}
+
+#[test]
+fn a_store_is_made_smaller_while_it_is_in_use() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("store.redb");
+    let bytes = || fs::metadata(&path).unwrap().len();
+    let store = RedbStore::open(&path).unwrap();
+    fill_and_empty(&store, 6000);
+    let before = everything(&store);
+    let large = bytes();
+    thread::scope(|scope| {
+        for thread in 0..3_u8 {
+            let store = store.clone();
+            scope.spawn(move || {
+                for number in 0..50_u8 {
+                    let mut batch = Batch::new();
+                    batch.put(vec![9, thread], vec![number]);
+                    block_on(store.commit(batch, Durability::Strict)).unwrap();
+                    assert!(block_on(store.get(&[9, thread])).unwrap().is_some());
+                }
+            });
+        }
+        assert_eq!(store.compact(), Ok(true));
+    });
+    assert!(bytes() < large / 2, "{} of {large}", bytes());
+    let mut after = everything(&store);
+    assert_eq!(after.len(), before.len() + 3);
+    after.truncate(before.len());
+    assert_eq!(after, before);
+    drop(store);
+    assert_eq!(everything(&RedbStore::open(&path).unwrap()).len(), 12);
+}

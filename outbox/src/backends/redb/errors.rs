@@ -8,7 +8,9 @@
 use std::io;
 use std::sync::Arc;
 
-use redb::{CommitError, DatabaseError, StorageError, TableError, TransactionError};
+use redb::{
+    CommitError, CompactionError, DatabaseError, StorageError, TableError, TransactionError,
+};
 
 use crate::StoreError;
 
@@ -33,6 +35,14 @@ impl Failure {
 
     pub(super) fn closed(&self, reason: &str) -> StoreError {
         StoreError::Closed(format!("{}: {reason}", self.name))
+    }
+
+    pub(super) fn deleted(&self) -> StoreError {
+        StoreError::Deleted(self.name.to_string())
+    }
+
+    pub(super) fn newer(&self) -> StoreError {
+        StoreError::Newer(self.name.to_string())
     }
 
     fn other(&self, error: &dyn std::error::Error) -> StoreError {
@@ -89,6 +99,13 @@ impl Failure {
             TableError::Storage(error) => self.storage(error),
             // The table has another form: it is some other program's database.
             error => self.corrupt(&error.to_string()),
+        }
+    }
+
+    pub(super) fn compaction(&self, error: CompactionError) -> StoreError {
+        match error {
+            CompactionError::Storage(error) => self.storage(error),
+            error => self.other(&error),
         }
     }
 

@@ -4,24 +4,49 @@ use std::fs::{File, OpenOptions};
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use redb::backends::FileBackend;
-use redb::{Database, ReadOnlyTable, ReadableDatabase, StorageBackend, TableDefinition};
+use redb::{
+    Database, ReadOnlyTable, ReadableDatabase, ReadableTable, StorageBackend, TableDefinition,
+};
 
 use self::errors::Failure;
+use self::place::Place;
 use self::writer::Writer;
 use crate::{Batch, Durability, Store, StoreError};
 
 mod errors;
+mod place;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
 const RECORDS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("records");
+
+/// What there is to know of the file itself, of which no scan hears.
+const ABOUT: TableDefinition<'static, &str, u32> = TableDefinition::new("about");
+
+/// The key of the version in [`ABOUT`]. A file without one is of version 1.
+const FORMAT: &str = "version";
+
+/// The version of the file: its tables, and the form of keys and values.
+///
+/// | version | what is new |
+/// |---|---|
+/// | 1 | |
+/// | 2 | the version, and records with seals; those without are still read |
+///
+/// A file of an earlier version is carried up when it is opened; a record gets its seal when it is
+/// written again.
+const VERSION: u32 = 2;
+
+/// The size in bytes below which a file is not made smaller when it is opened: an empty one has
+/// more than a mebibyte.
+const SMALL_BYTES: u64 = 8 << 20;
 
 /// The bytes of the file that redb may hold in memory. A store has some polls, not a corpus.
 const CACHE_BYTES: usize = 16 << 20;
@@ -40,7 +65,16 @@ const CACHE_BYTES: usize = 16 << 20;
 /// whatever reason.
 ///
 /// To open it reads the whole file and verifies its checksums, so a damaged file is an error at
-/// once rather than a surprise later.
+/// once rather than a surprise later. A file that is mostly empty is made smaller then, see
+/// [`compact`](RedbStore::compact).
+///
+/// A new file is made under another name beside it, and gets its own when it is complete. A
+/// creation that was interrupted leaves a file whose name ends in `.new` and 16 digits, which has
+/// nothing in it.
+///
+/// A file that is deleted or replaced while it is open would go on taking commits that nobody ever
+/// finds again. So a commit is answered only if the path still is this file, and otherwise with
+/// [`StoreError::Deleted`] (on unix; elsewhere an open file cannot be deleted, or nobody can tell).
 ///
 /// # Commits
 ///
@@ -79,8 +113,11 @@ pub struct RedbStore {
 #[derive(Debug)]
 struct Shared {
     writer: Writer,
-    database: Arc<Database>,
+    /// Taken for writing only to make the file smaller, which has to be alone.
+    database: Arc<RwLock<Database>>,
     failure: Failure,
+    /// `None` for a backend that is no file.
+    place: Option<Place>,
 }
 
 impl RedbStore {
@@ -90,17 +127,60 @@ impl RedbStore {
     ///
     /// - [`StoreError::Locked`]: the file is open elsewhere.
     /// - [`StoreError::Corrupt`]: the file is damaged, or not a store.
+    /// - [`StoreError::Newer`]: the file is of a later version.
     /// - [`StoreError::Full`], [`StoreError::Io`]: errors of the operating system, and a file that
     ///   others may read or write.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         let failure = Failure::new(&path.display().to_string());
-        let file = open_file(path, &failure)?;
-        let backend = FileBackend::new(file).map_err(|error| failure.open(error))?;
-        Self::from_backend(backend, failure)
+        // The process may change its directory while the store is open.
+        let path = std::path::absolute(path).map_err(|error| failure.io(&error))?;
+        if !path.try_exists().map_err(|error| failure.io(&error))? {
+            place::create(&path, &failure, |new| {
+                Self::from_file(new, OpenOptions::new().create_new(true), &failure).map(drop)
+            })?;
+        }
+        Self::from_file(&path, &mut OpenOptions::new(), &failure)
     }
 
-    fn from_backend(backend: impl StorageBackend, failure: Failure) -> Result<Self, StoreError> {
+    /// Makes the file as small as its data allows; `false` if it is that small already.
+    ///
+    /// A file keeps the room of what was removed, for what comes. To open a file does this by
+    /// itself if more than half of it is empty and it has more than 8 MiB. Commits and reads wait
+    /// until it is done, and the calling thread with them: it takes about as long as to write the
+    /// data anew.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Full`], [`StoreError::Io`]: errors of the operating system. The data stays
+    /// as it is.
+    pub fn compact(&self) -> Result<bool, StoreError> {
+        // Nobody panics between two changes of it that belong together.
+        let mut database = self
+            .shared
+            .database
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let compacted = database.compact();
+        compacted.map_err(|error| self.shared.failure.compaction(error))
+    }
+
+    fn from_file(
+        path: &Path,
+        options: &mut OpenOptions,
+        failure: &Failure,
+    ) -> Result<Self, StoreError> {
+        let file = open_file(path, options, failure)?;
+        let place = Place::of(path, &file).map_err(|error| failure.io(&error))?;
+        let backend = FileBackend::new(file).map_err(|error| failure.open(error))?;
+        Self::from_backend(backend, failure.clone(), Some(place))
+    }
+
+    fn from_backend(
+        backend: impl StorageBackend,
+        failure: Failure,
+        place: Option<Place>,
+    ) -> Result<Self, StoreError> {
         // redb reports damage that it expects, and panics on damage that it takes for impossible.
         let opened = catch_unwind(AssertUnwindSafe(|| {
             Database::builder()
@@ -108,38 +188,78 @@ impl RedbStore {
                 .set_check_integrity_on_open(true)
                 .create_with_backend(backend)
         }));
-        let database = opened
+        let mut database = opened
             .map_err(|_| failure.corrupt("its data is inconsistent"))?
             .map_err(|error| failure.open(error))?;
-        let database = Arc::new(database);
+        if prepare(&database, &failure)? {
+            let compacted = database.compact();
+            compacted.map_err(|error| failure.compaction(error))?;
+        }
+        let database = Arc::new(RwLock::new(database));
         let writer = Writer::spawn(Arc::clone(&database), failure.clone())?;
         let shared = Arc::new(Shared {
             writer,
             database,
             failure,
+            place,
         });
-        shared.create_table()?;
         Ok(Self { shared })
     }
 }
 
-impl Shared {
-    /// A read transaction fails on a table that was never written.
-    fn create_table(&self) -> Result<(), StoreError> {
-        let transaction = self
-            .database
-            .begin_write()
-            .map_err(|error| self.failure.transaction(error))?;
+/// Makes the tables of a new file, because a read transaction fails on a table that was never
+/// written, and carries an older file up. True if most of the file is empty.
+fn prepare(database: &Database, failure: &Failure) -> Result<bool, StoreError> {
+    let transaction = database
+        .begin_write()
+        .map_err(|error| failure.transaction(error))?;
+    let version = {
         transaction
             .open_table(RECORDS)
-            .map_err(|error| self.failure.table(error))?;
+            .map_err(|error| failure.table(error))?;
+        let mut about = transaction
+            .open_table(ABOUT)
+            .map_err(|error| failure.table(error))?;
+        let version = about.get(FORMAT).map_err(|error| failure.storage(error))?;
+        let version = version.map_or(1, |version| version.value());
+        if version > VERSION {
+            // Dropped, the transaction changes nothing.
+            return Err(failure.newer());
+        }
+        about
+            .insert(FORMAT, VERSION)
+            .map_err(|error| failure.storage(error))?;
+        version
+    };
+    let stats = transaction
+        .stats()
+        .map_err(|error| failure.storage(error))?;
+    if version == VERSION {
+        let aborted = transaction.abort();
+        aborted.map_err(|error| failure.storage(error))?;
+    } else {
         transaction
             .commit()
-            .map_err(|error| self.failure.commit(error))
+            .map_err(|error| failure.commit(error))?;
+    }
+    let (live, empty) = (
+        stats.stored_bytes() + stats.metadata_bytes(),
+        stats.fragmented_bytes(),
+    );
+    Ok(empty > live && empty + live > SMALL_BYTES)
+}
+
+impl Shared {
+    /// The database, which stays as it is until the guard is dropped: a compaction wants no reader.
+    fn database(&self) -> RwLockReadGuard<'_, Database> {
+        self.database.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read(&self) -> Result<ReadOnlyTable<&'static [u8], &'static [u8]>, StoreError> {
-        self.database
+    fn read(
+        &self,
+        database: &Database,
+    ) -> Result<ReadOnlyTable<&'static [u8], &'static [u8]>, StoreError> {
+        database
             .begin_read()
             .map_err(|error| self.failure.transaction(error))?
             .open_table(RECORDS)
@@ -152,7 +272,8 @@ impl Store for RedbStore {
     async fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
         // redb's value does not hold its page, the table does. In a variable of its own the table
         // is dropped after the value.
-        let table = self.shared.read()?;
+        let database = self.shared.database();
+        let table = self.shared.read(&database)?;
         let value = table
             .get(key)
             .map_err(|error| self.shared.failure.storage(error))?;
@@ -164,7 +285,8 @@ impl Store for RedbStore {
             return Ok(Vec::new());
         }
         let failure = &self.shared.failure;
-        let table = self.shared.read()?;
+        let database = self.shared.database();
+        let table = self.shared.read(&database)?;
         table
             .range::<&[u8]>(&*range.start..&*range.end)
             .map_err(|error| failure.storage(error))?
@@ -179,27 +301,28 @@ impl Store for RedbStore {
     }
 
     async fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
-        self.shared.writer.commit(batch, durability).await
+        self.shared.writer.commit(batch, durability).await?;
+        match &self.shared.place {
+            Some(place) if !place.is_the_same() => Err(self.shared.failure.deleted()),
+            Some(_) | None => Ok(()),
+        }
     }
 }
 
-fn open_file(path: &Path, failure: &Failure) -> Result<File, StoreError> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
+fn open_file(
+    path: &Path,
+    options: &mut OpenOptions,
+    failure: &Failure,
+) -> Result<File, StoreError> {
+    options.read(true).write(true);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     let file = options.open(path).map_err(|error| failure.io(&error))?;
     #[cfg(unix)]
     {
         refuse_shared_file(path, &file, failure)?;
         // A strict commit to a new file survives only if the file's name does.
-        let directory = match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            Some(_) | None => Path::new("."),
-        };
-        File::open(directory)
-            .and_then(|directory| directory.sync_all())
-            .map_err(|error| failure.io(&error))?;
+        place::sync_directory(path).map_err(|error| failure.io(&error))?;
     }
     Ok(file)
 }

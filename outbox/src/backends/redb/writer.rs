@@ -1,7 +1,7 @@
 //! Group commit: one thread writes for all handles.
 
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
 use futures::channel::oneshot;
@@ -36,7 +36,10 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn spawn(database: Arc<Database>, failure: Failure) -> Result<Self, StoreError> {
+    pub(super) fn spawn(
+        database: Arc<RwLock<Database>>,
+        failure: Failure,
+    ) -> Result<Self, StoreError> {
         let (queue, waiting) = channel();
         let of_thread = failure.clone();
         let thread = thread::Builder::new()
@@ -86,7 +89,7 @@ impl Drop for Writer {
     }
 }
 
-fn run(database: &Database, waiting: &Receiver<Waiting>, failure: &Failure) {
+fn run(database: &RwLock<Database>, waiting: &Receiver<Waiting>, failure: &Failure) {
     while let Ok(first) = waiting.recv() {
         let mut bytes = size(&first.batch);
         let mut group = vec![first];
@@ -95,7 +98,10 @@ fn run(database: &Database, waiting: &Receiver<Waiting>, failure: &Failure) {
             bytes = bytes.saturating_add(size(&next.batch));
             group.push(next);
         }
-        let result = commit(database, &group, failure);
+        let result = {
+            let database = database.read().unwrap_or_else(PoisonError::into_inner);
+            commit(&database, &group, failure)
+        };
         for member in group {
             // A caller that dropped its future does not need the answer.
             let _ = member.answer.send(result.clone());

@@ -111,6 +111,11 @@ impl Disk {
         Self::of(bytes)
     }
 
+    /// What was written, synced or not.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        self.lock().written.clone()
+    }
+
     pub(super) fn syncs(&self) -> u64 {
         self.lock().syncs
     }

@@ -21,7 +21,7 @@ struct OnDisk {
 
 impl OnDisk {
     fn open(disk: Disk) -> Self {
-        let store = RedbStore::from_backend(disk.backend(), Failure::new("the test's disk"));
+        let store = RedbStore::from_backend(disk.backend(), Failure::new("the test's disk"), None);
         Self {
             store: store.unwrap(),
             disk,
@@ -287,4 +287,109 @@ fn the_last_handle_may_be_dropped_by_the_writing_thread() {
     );
     let harness = OnDisk::open(disk);
     assert!(block_on(harness.store.get(b"a")).unwrap().is_some());
+}
+
+fn in_memory(disk: &Disk) -> Result<RedbStore, StoreError> {
+    RedbStore::from_backend(disk.backend(), Failure::new("the test's disk"), None)
+}
+
+/// The version that a file says it has.
+fn version(database: &Database) -> Option<u32> {
+    let about = database.begin_read().unwrap().open_table(ABOUT);
+    about
+        .ok()
+        .map(|about| about.get(FORMAT).unwrap().unwrap().value())
+}
+
+fn database(disk: &Disk) -> Database {
+    let backend = disk.backend();
+    Database::builder().create_with_backend(backend).unwrap()
+}
+
+#[test]
+fn a_file_of_the_version_before_is_carried_up_with_all_it_has() {
+    let disk = Disk::new();
+    let old = database(&disk);
+    let write = old.begin_write().unwrap();
+    {
+        let mut records = write.open_table(RECORDS).unwrap();
+        records.insert(&b"key"[..], &b"value"[..]).unwrap();
+    }
+    write.commit().unwrap();
+    assert_eq!(version(&old), None);
+    drop(old);
+
+    for _ in 0..2 {
+        let store = in_memory(&disk).unwrap();
+        let value = block_on(store.get(b"key")).unwrap();
+        assert_eq!(value.as_deref(), Some(&b"value"[..]));
+        drop(store);
+        assert_eq!(version(&database(&disk)), Some(VERSION));
+    }
+}
+
+#[test]
+fn a_file_of_a_later_version_is_refused_and_stays_as_it_is() {
+    let disk = Disk::new();
+    drop(in_memory(&disk).unwrap());
+    let later = database(&disk);
+    let write = later.begin_write().unwrap();
+    {
+        let mut about = write.open_table(ABOUT).unwrap();
+        about.insert(FORMAT, VERSION + 1).unwrap();
+    }
+    write.commit().unwrap();
+    drop(later);
+
+    for _ in 0..2 {
+        let error = in_memory(&disk).unwrap_err();
+        assert_eq!(error, StoreError::Newer("the test's disk".to_owned()));
+        let sentence = error.to_string();
+        assert!(sentence.contains("newer version of hustings"), "{sentence}");
+    }
+    assert_eq!(version(&database(&disk)), Some(VERSION + 1));
+}
+
+#[test]
+fn a_creation_that_was_interrupted_anywhere_is_begun_anew() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let path = directory.path().join("store.redb");
+    let failure = Failure::new("store.redb");
+    let mut stuck = 0;
+    for operations in 0.. {
+        let disk = Disk::new();
+        disk.break_after(operations);
+        if in_memory(&disk).is_ok() {
+            assert!(operations > 5, "it takes more than that");
+            break;
+        }
+        let image = disk.as_written();
+        // In its place it would be damage for ever, and nobody could say that nothing is lost.
+        stuck += u32::from(matches!(in_memory(&image), Err(StoreError::Corrupt { .. })));
+
+        let stopped = StoreError::Io("the process ends here".to_owned());
+        let made = place::create(&path, &failure, |new| {
+            std::fs::write(new, image.bytes()).unwrap();
+            Err(stopped.clone())
+        });
+        assert_eq!(made, Err(stopped));
+        assert!(!path.exists(), "after {operations} operations");
+        drop(RedbStore::open(&path).unwrap());
+        std::fs::remove_file(&path).unwrap();
+    }
+    assert!(stuck > 0, "there is nothing to be careful about");
+}
+
+#[test]
+fn a_file_that_somebody_else_makes_meanwhile_stays() {
+    let directory = tempfile::TempDir::new().unwrap();
+    let path = directory.path().join("store.redb");
+    let made = place::create(&path, &Failure::new("store.redb"), |new| {
+        std::fs::write(new, "mine").unwrap();
+        std::fs::write(&path, "theirs").unwrap();
+        Ok(())
+    });
+    assert_eq!(made, Ok(()));
+    assert_eq!(std::fs::read(&path).unwrap(), b"theirs");
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
 }
