@@ -68,6 +68,7 @@
 mod commands;
 mod hosting;
 mod open;
+mod openings;
 pub mod records;
 mod room;
 mod run;

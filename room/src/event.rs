@@ -8,7 +8,8 @@ use crate::{DownReason, LinkId, Moment};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// A participant's connection to the owner changed.
+    /// This side's connection to the owner changed. An owner only hears of its end, which is
+    /// [`Connection::Closed`] at both sides; nothing is told after it.
     Connection(Connection),
     /// The poll is at a new revision.
     PollChanged {
@@ -51,6 +52,14 @@ pub enum Event {
         had: Revision,
         /// The revision of the new one.
         has: Revision,
+    },
+    /// The listener was too slow, and has missed events at this place in their order. The machines
+    /// never say so: it is the driver's stream of events that does. The getters have the present
+    /// state, and whoever follows the events reads it anew; the outcome of a command that is not
+    /// pending any more was among what was missed.
+    Missed {
+        /// The number of events. All the polls of a host count: some may have been another's.
+        count: u64,
     },
 }
 

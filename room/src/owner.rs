@@ -29,8 +29,8 @@ use self::sequencer::{Bounds, Sequenced, Sequencer};
 use crate::liveness::{Liveness, Verdict};
 use crate::outgoing::{encode_command, new_command_id};
 use crate::{
-    CommandState, Config, Event, LinkId, Moment, Output, Persist, Record, RestoreError, Setup,
-    SubmitError, TimeoutReason,
+    CommandState, Config, Connection, Event, LinkId, Moment, Output, Persist, Record, RestoreError,
+    Setup, SubmitError, TimeoutReason,
 };
 
 /// The authority over one poll, and the hub of its star.
@@ -392,6 +392,7 @@ impl Owner {
         for link in std::mem::take(&mut self.links).into_ids() {
             self.outputs.push_back(Output::Hangup { link });
         }
+        self.event(Event::Connection(Connection::Closed));
     }
 
     // Helpers.

@@ -115,6 +115,8 @@ impl Deliveries {
         }
     }
 
+    /// Of what was missed ([`Event::Missed`]) nothing can be told; what is pending shows all the
+    /// same whether there is anything left to deliver.
     fn note_refusal(&self, link: RoomId, left: &[Pending], event: Event) {
         let Event::Command {
             command_id,

@@ -45,6 +45,9 @@ pub(crate) enum Trouble {
     /// Nothing goes on although it should.
     #[error("nothing has happened for {0} s; this is a bug")]
     Stuck(u64),
+    /// The narrator was too slow for what happened.
+    #[error("{0} events came too fast to be told; the votes are stored")]
+    Missed(u64),
 }
 
 impl Trouble {
@@ -52,7 +55,7 @@ impl Trouble {
     pub(crate) const fn is_outside(&self) -> bool {
         match self {
             Self::Folder { .. } | Self::Threads(_) | Self::Store(_) | Self::Open(_) => true,
-            Self::Call(_) | Self::Address(_) | Self::Stuck(_) => false,
+            Self::Call(_) | Self::Address(_) | Self::Stuck(_) | Self::Missed(_) => false,
         }
     }
 }

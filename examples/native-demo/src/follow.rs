@@ -125,6 +125,8 @@ impl<'a> Follow<'a> {
                 let text = format!("the other side broke the protocol: {rejection}");
                 self.narrator.say(&self.name, Tone::Bad, text);
             }
+            // What became of the votes meanwhile cannot be told any more.
+            Event::Missed { count } => return Err(Trouble::Missed(count)),
             // The tally says it, or it is nothing that a scene shows.
             Event::PollChanged { .. }
             | Event::PeersChanged(_)

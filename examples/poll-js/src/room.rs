@@ -1,11 +1,7 @@
 //! A poll that this tab hosts or has joined.
 
-use std::cell::Cell;
-use std::rc::Rc;
-
-use futures::channel::oneshot;
-use futures::future::{AbortHandle, Shared, abortable};
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
+use futures::future::{AbortHandle, abortable};
 use hustings_browser::{Hosted, Joined};
 use hustings_protocol::{
     Command, OptionAdd, OptionId, PeerId, RoleUpdate, SettingsUpdate, UserProfile, Vote,
@@ -28,10 +24,6 @@ use crate::values::{self, Connection, Pending, RoomEvent, Tally};
 pub struct Room {
     room: driver::Room,
     side: Side,
-    /// Held by those who listen, too: that nobody has the handle any more does not close the room.
-    closing: Rc<Cell<Option<oneshot::Sender<()>>>>,
-    /// A host goes on when one of its polls is closed, and so do the events.
-    closed: Shared<oneshot::Receiver<()>>,
 }
 
 /// The side of the room that this is.
@@ -65,14 +57,8 @@ impl Room {
         Self::new(room, Side::Joined(joined))
     }
 
-    fn new(room: driver::Room, side: Side) -> Self {
-        let (closing, closed) = oneshot::channel();
-        Self {
-            room,
-            side,
-            closing: Rc::new(Cell::new(Some(closing))),
-            closed: closed.shared(),
-        }
+    const fn new(room: driver::Room, side: Side) -> Self {
+        Self { room, side }
     }
 
     async fn submit(&self, command: Command) -> Result<Submitted, Failure> {
@@ -279,9 +265,8 @@ impl Room {
         &self,
         #[wasm_bindgen(unchecked_param_type = "(event: RoomEvent) => void")] callback: Function,
     ) -> JsValue {
-        let (room, events) = (self.room.clone(), self.room.events());
-        let mut events = events.take_until(self.closed.clone());
-        let held = Rc::clone(&self.closing);
+        // Who listens holds the room, too: that nobody has the handle any more does not close it.
+        let (room, mut events) = (self.room.clone(), self.room.events());
         let (listening, handle): (_, AbortHandle) = abortable(async move {
             while let Some(event) = events.next().await {
                 if let Some(event) = RoomEvent::new(event, &room) {
@@ -289,7 +274,6 @@ impl Room {
                 }
             }
             call(&callback, &RoomEvent::Closed);
-            drop(held);
         });
         spawn_local(async {
             // Nobody listens any more, or nothing happens any more: one is as good as the other.
@@ -311,8 +295,6 @@ impl Room {
     /// host closes this poll, and can resume it.
     pub async fn close(&self) {
         self.room.close().await;
-        // Whoever listens is told that this was all.
-        self.closing.take();
     }
 }
 

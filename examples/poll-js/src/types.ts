@@ -119,6 +119,8 @@ export type RoomEvent =
     /** The host's own data is an old copy; what participants had seen beyond it is lost. */
     | { type: "rolled-back"; have: number; seen: number }
     | { type: "history-replaced"; had: number; has: number }
+    /** This page was too slow, and so many events were left out here: read everything anew. */
+    | { type: "missed"; count: number }
     /** The last event: the room was closed, or has failed (see `failure`). */
     | { type: "closed" };
 

@@ -186,6 +186,9 @@ pub(crate) enum RoomEvent {
         had: Revision,
         has: Revision,
     },
+    Missed {
+        count: u64,
+    },
     Closed,
 }
 
@@ -211,6 +214,7 @@ impl RoomEvent {
             },
             Event::JournalRolledBack { have, seen } => Self::RolledBack { have, seen },
             Event::HistoryReplaced { had, has } => Self::HistoryReplaced { had, has },
+            Event::Missed { count } => Self::Missed { count },
             _ => return None,
         })
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use hustings_outbox::{Journal, Store};
+use hustings_protocol::planted::{Fault, is_on};
 use hustings_protocol::{OptionId, Poll, PollDraft, PollId, Rejection, RoomId};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
@@ -12,7 +13,7 @@ use super::open::OpenError;
 use super::records;
 use super::room::{Room, Side};
 use super::run::Driver;
-use super::shared::Shared;
+use super::shared::{Notes, Shared};
 use crate::clock::Clock;
 use crate::transport::Transport;
 use crate::{Host, Owner, Setup};
@@ -21,6 +22,9 @@ use crate::{Host, Owner, Setup};
 ///
 /// The transport has to be at [`Address::Owner`](hustings_protocol::Address) of this identity. The
 /// store is shared with the driver, so it has to be cheap to clone.
+///
+/// An identity's journals in a store are one driver's at a time: two would give out the same
+/// revisions. What keeps them apart is the caller's, as with [`join`](super::join).
 pub fn host<T: Transport, S: Store + Clone>(
     setup: Setup,
     transport: T,
@@ -58,27 +62,32 @@ impl<S> fmt::Debug for Hosting<S> {
 impl<S: Store> Hosting<S> {
     /// Starts a poll. Resolves once its journal is durable; from then on others can join.
     ///
+    /// If the future is dropped before, the poll may be there all the same, among the
+    /// [`journals`](Self::journals).
+    ///
     /// # Errors
     ///
     /// [`OpenError::Draft`] with the fault in the draft.
     pub async fn create(&self, draft: PollDraft) -> Result<Room, OpenError> {
         self.look_through().await?;
         let setup = Arc::clone(&self.setup);
-        let room = self
+        let (room, opening) = self
             .shared
-            .call(move |host, _, now| {
-                let poll = new_poll(&setup, host.new_seed(), draft)?;
+            .call(move |host, notes, now| {
+                let poll = new_poll(&setup, host.new_seed(), draft).map_err(OpenError::Draft)?;
                 let owner = Owner::create(fresh(&setup, host.new_seed()), poll);
                 let room = owner.room_id();
                 host.open(owner, now);
-                Ok(room)
+                Ok::<_, OpenError>((room, notes.openings.begin(room.poll_id)))
             })
-            .await?
-            .map_err(OpenError::Draft)?;
-        Ok(self.room(room))
+            .await??;
+        Ok(self.room(room, opening))
     }
 
     /// Opens a poll from its journal. A poll that is open already stays as it is.
+    ///
+    /// If the future is dropped before, the poll may be open all the same; to open it again gives
+    /// the handle.
     ///
     /// # Errors
     ///
@@ -91,25 +100,41 @@ impl<S: Store> Hosting<S> {
             poll_id,
         };
         let is_hosted = move |host: &Host| host.owner(poll_id).is_some();
-        // Resolves once everything is durable that came before, so that the journal has it.
-        if self.shared.call(move |host, _, _| is_hosted(host)).await? {
-            return Ok(self.room(room));
+        // Again only after somebody else has opened and closed the poll, so it comes to an end.
+        loop {
+            // Resolves once everything is durable that came before, so that the journal has it.
+            let look = move |host: &mut Host, notes: &mut Notes, _| {
+                (is_hosted(host), notes.openings.last(poll_id))
+            };
+            let (is_open, last) = self.shared.call(look).await?;
+            if is_open {
+                return Ok(self.room(room, last));
+            }
+            let read = records::load_journal(&self.store, room).await;
+            let setup = Arc::clone(&self.setup);
+            let opening = self
+                .shared
+                .call(move |host, notes, now| {
+                    let present = notes.openings.last(poll_id);
+                    // Somebody else was faster.
+                    if is_hosted(host) {
+                        return Ok(Some(present));
+                    }
+                    // The poll was open meanwhile, so the journal has more than what was read of
+                    // it, if that is sound at all.
+                    if present != last && !is_on(Fault::OpenFromOldJournal) {
+                        return Ok(None);
+                    }
+                    let journal = read?.ok_or(OpenError::NoJournal(poll_id))?;
+                    let owner = Owner::restore(fresh(&setup, host.new_seed()), journal)?;
+                    host.open(owner, now);
+                    Ok::<_, OpenError>(Some(notes.openings.begin(poll_id)))
+                })
+                .await??;
+            if let Some(opening) = opening {
+                return Ok(self.room(room, opening));
+            }
         }
-        let journal = records::load_journal(&self.store, room)
-            .await?
-            .ok_or(OpenError::NoJournal(poll_id))?;
-        let setup = Arc::clone(&self.setup);
-        self.shared
-            .call(move |host, _, now| {
-                // Somebody else was faster, and what was read may be old by now.
-                if is_hosted(host) {
-                    return Ok(());
-                }
-                let setup = fresh(&setup, host.new_seed());
-                Owner::restore(setup, journal).map(|owner| host.open(owner, now))
-            })
-            .await??;
-        Ok(self.room(room))
     }
 
     /// The polls of this identity whose journals are in the store, open or not. A record of the
@@ -143,8 +168,9 @@ impl<S: Store> Hosting<S> {
         self.shared.close().await;
     }
 
-    fn room(&self, room: RoomId) -> Room {
-        Room::new(Side::Owner(Arc::clone(&self.shared)), room, room.owner)
+    fn room(&self, room: RoomId, opening: u64) -> Room {
+        let side = Side::Owner(Arc::clone(&self.shared), opening);
+        Room::new(side, room, room.owner)
     }
 }
 

@@ -65,6 +65,15 @@ pub fn setup(identity: &Identity, config: Config) -> Result<Setup, OpenError> {
 /// The cached copy can be read at once, even if the owner is away. Nothing is dialled until the
 /// driver runs.
 ///
+/// # One at a time
+///
+/// What a device has stored for a room is one driver's at a time, from this call on until the driver
+/// has ended ([`Room::close`] resolves after that). Two would give the same numbers to different
+/// commands, and the later record would take the place of the earlier, which was promised to be
+/// durable. A driver cannot see another one that has the same store; what keeps them apart is the
+/// caller's: in a browser the slot of a tab (`Slot` in `hustings-outbox`), between processes the lock
+/// on the store's file, and within a process that there is one [`Room`], of which all have clones.
+///
 /// # Errors
 ///
 /// See [`OpenError`].
@@ -82,7 +91,10 @@ pub async fn join<T: Transport, S: Store>(
     let (shared, ends) = Shared::new(participant, Arc::new(clock));
     let mut state = shared.lock();
     for command in stored {
-        state.commands.restore(command.command_id, command.state);
+        state
+            .notes
+            .commands
+            .restore(command.command_id, command.state);
     }
     drop(state);
     let handle = Room::new(Side::Participant(Arc::clone(&shared)), room, peer);

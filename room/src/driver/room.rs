@@ -3,18 +3,20 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use async_broadcast::Receiver;
+use async_broadcast::{Receiver, RecvError};
 use futures::channel::oneshot;
 use futures::{Stream, StreamExt};
+use hustings_protocol::planted::{Fault, is_on};
 use hustings_protocol::{
     Command, CommandId, Outcome, PeerId, PeerInfo, Poll as PollState, PollId, Revision, RoomId,
 };
 
-use super::commands::Commands;
-use super::shared::{RoomEvent, Shared, Stopped};
-use crate::{Connection, Event, Host, Moment, Participant, Pending, Refused, SubmitError};
+use super::shared::{AnyMachine, Core, Notes, RoomEvent, Shared, Stopped};
+use crate::{
+    Connection, Event, Host, Machine, Moment, Owner, Participant, Pending, Refused, SubmitError,
+};
 
 /// The reason why a call on a handle failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,7 +28,8 @@ pub enum CallError {
     /// The owner cannot be joined.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// The driver has stopped: it was closed, or its `run` has returned the reason.
+    /// The room is closed: [`Room::close`] was called on this handle or another, or the driver has
+    /// stopped, and its `run` has returned the reason.
     #[error("the room is closed")]
     Stopped,
 }
@@ -40,6 +43,8 @@ impl From<Stopped> for CallError {
 /// A room, for code that shows it and acts in it: the same for a participant and for the owner.
 ///
 /// It is cheap to clone. The getters never wait.
+///
+/// A room that is closed stays closed: whoever opens the poll again gets a new handle.
 #[derive(Clone)]
 pub struct Room {
     side: Side,
@@ -51,7 +56,8 @@ pub struct Room {
 #[derive(Clone)]
 pub(super) enum Side {
     Participant(Arc<Shared<Participant>>),
-    Owner(Arc<Shared<Host>>),
+    /// With the number of the opening, see [`Openings`](super::openings::Openings).
+    Owner(Arc<Shared<Host>>, u64),
 }
 
 impl fmt::Debug for Room {
@@ -84,25 +90,29 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// See [`SubmitError`]; [`CallError::Stopped`] if the driver has stopped, and then the command
-    /// may or may not be durable.
+    /// See [`SubmitError`]; [`CallError::Stopped`] if the room is closed, and if the driver stopped
+    /// meanwhile the command may or may not be durable.
     pub async fn submit(&self, command: Command) -> Result<Submitted, CallError> {
         let (tell, outcome) = oneshot::channel();
         let poll_id = self.room.poll_id;
         let command_id = match &self.side {
             Side::Participant(shared) => {
-                let submit = move |machine: &mut Participant, commands: &mut Commands, now| {
+                let submit = move |machine: &mut Participant, notes: &mut Notes, now| {
                     let submitted = machine.submit(command, now);
-                    commands.wait_for(&submitted, tell);
+                    notes.commands.wait_for(&submitted, tell);
                     submitted
                 };
                 shared.call(submit).await??
             }
-            Side::Owner(shared) => {
-                let submit = move |host: &mut Host, commands: &mut Commands, now| {
+            Side::Owner(shared, opening) => {
+                let opening = *opening;
+                let submit = move |host: &mut Host, notes: &mut Notes, now| {
+                    if open(host, notes, poll_id, opening).is_none() {
+                        return Err(CallError::Stopped);
+                    }
                     let submitted = host.submit(poll_id, command, now);
-                    commands.wait_for(&submitted, tell);
-                    submitted
+                    notes.commands.wait_for(&submitted, tell);
+                    Ok(submitted?)
                 };
                 shared.call(submit).await??
             }
@@ -120,12 +130,8 @@ impl Room {
     pub fn poll(&self) -> Option<Arc<PollState>> {
         match &self.side {
             Side::Participant(shared) => shared.lock().machine.view(),
-            Side::Owner(shared) => {
-                let state = shared.lock();
-                state
-                    .machine
-                    .owner(self.room.poll_id)
-                    .map(|owner| Arc::clone(owner.poll()))
+            Side::Owner(shared, opening) => {
+                self.look(shared, *opening, |owner| Arc::clone(owner.poll()))
             }
         }
     }
@@ -135,7 +141,7 @@ impl Room {
     pub fn confirmed(&self) -> Option<Arc<PollState>> {
         match &self.side {
             Side::Participant(shared) => shared.lock().machine.confirmed().cloned(),
-            Side::Owner(_) => self.poll(),
+            Side::Owner(..) => self.poll(),
         }
     }
 
@@ -144,13 +150,7 @@ impl Room {
     pub fn revision(&self) -> Option<Revision> {
         match &self.side {
             Side::Participant(shared) => shared.lock().machine.revision(),
-            Side::Owner(shared) => {
-                let state = shared.lock();
-                state
-                    .machine
-                    .owner(self.room.poll_id)
-                    .map(|owner| owner.revision())
-            }
+            Side::Owner(shared, opening) => self.look(shared, *opening, Owner::revision),
         }
     }
 
@@ -164,7 +164,7 @@ impl Room {
         let state = shared.lock();
         let mut pending = state.machine.pending();
         for command in &mut pending {
-            command.state = state.commands.state_of(command.command_id);
+            command.state = state.notes.commands.state_of(command.command_id);
         }
         pending
     }
@@ -176,10 +176,10 @@ impl Room {
             Side::Participant(shared) if !shared.is_stopped() => {
                 shared.lock().machine.connection().clone()
             }
-            Side::Owner(shared) if !shared.is_stopped() && self.poll().is_some() => {
+            Side::Owner(shared, _) if !shared.is_stopped() && self.poll().is_some() => {
                 Connection::Connected
             }
-            Side::Participant(_) | Side::Owner(_) => Connection::Closed,
+            Side::Participant(_) | Side::Owner(..) => Connection::Closed,
         }
     }
 
@@ -188,10 +188,9 @@ impl Room {
     pub fn peers(&self) -> Vec<PeerInfo> {
         match &self.side {
             Side::Participant(shared) => shared.lock().machine.peers(),
-            Side::Owner(shared) => {
-                let state = shared.lock();
-                let owner = state.machine.owner(self.room.poll_id);
-                owner.map(crate::Owner::peers).unwrap_or_default()
+            Side::Owner(shared, opening) => {
+                let peers = self.look(shared, *opening, Owner::peers);
+                peers.unwrap_or_default()
             }
         }
     }
@@ -202,27 +201,25 @@ impl Room {
     pub fn now(&self) -> Moment {
         match &self.side {
             Side::Participant(shared) => shared.now(),
-            Side::Owner(shared) => shared.now(),
+            Side::Owner(shared, _) => shared.now(),
         }
     }
 
-    /// The events from now on. A listener that is more than 1,024 events behind misses the oldest;
-    /// the getters always show the present state.
+    /// The events from now on. A listener that is more than 1,024 events behind misses the oldest,
+    /// and is told so by [`Event::Missed`]; the getters always show the present state.
     #[must_use]
     pub fn events(&self) -> Events {
-        let (events, poll_id) = match &self.side {
-            Side::Participant(shared) => (shared.listen(), self.room.poll_id),
-            Side::Owner(shared) => (shared.listen(), self.room.poll_id),
-        };
-        Events { events, poll_id }
+        match &self.side {
+            Side::Participant(shared) => Events::of(shared, self.room.poll_id, 0),
+            Side::Owner(shared, opening) => Events::of(shared, self.room.poll_id, *opening),
+        }
     }
 
     /// Resolves once the owner has let this side in.
     ///
     /// # Errors
     ///
-    /// [`CallError::Refused`] if the owner will not, [`CallError::Stopped`] if the driver has
-    /// stopped.
+    /// [`CallError::Refused`] if the owner will not, [`CallError::Stopped`] if the room is closed.
     pub async fn connected(&self) -> Result<(), CallError> {
         let mut events = self.events();
         loop {
@@ -240,31 +237,56 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// [`CallError::Stopped`] if the driver has stopped.
+    /// [`CallError::Stopped`] if the room is closed.
     pub async fn reconnect(&self) -> Result<(), CallError> {
-        if let Side::Participant(shared) = &self.side {
-            shared
-                .call(|machine, _, now| machine.reconnect(now))
-                .await?;
+        match &self.side {
+            Side::Participant(shared) => {
+                let again = |machine: &mut Participant, _: &mut Notes, now| machine.reconnect(now);
+                Ok(shared.call(again).await?)
+            }
+            Side::Owner(..) if self.connection() == Connection::Closed => Err(CallError::Stopped),
+            Side::Owner(..) => Ok(()),
         }
-        Ok(())
     }
 
     /// Leaves the room: submitted commands become durable and are sent as far as the transport
     /// takes them, then the link is closed. Pending commands stay in the outbox. At the owner this
     /// closes the poll; its journal stays.
+    ///
+    /// The room is closed for every handle to it, and their events end with
+    /// [`Connection::Closed`].
     pub async fn close(&self) {
         match &self.side {
             Side::Participant(shared) => shared.close().await,
-            Side::Owner(shared) => {
-                let poll_id = self.room.poll_id;
+            Side::Owner(shared, opening) => {
+                let (poll_id, opening) = (self.room.poll_id, *opening);
+                let close = move |host: &mut Host, notes: &mut Notes, _| {
+                    if open(host, notes, poll_id, opening).is_some() {
+                        host.close_poll(poll_id);
+                    }
+                };
                 // A driver that has stopped has no open polls.
-                let _ = shared
-                    .call(move |host, _, _| host.close_poll(poll_id))
-                    .await;
+                let _ = shared.call(close).await;
             }
         }
     }
+
+    /// Looks at the owner of the poll, if this handle's opening of it is the present one.
+    fn look<R>(
+        &self,
+        shared: &Shared<Host>,
+        opening: u64,
+        look: impl FnOnce(&Owner) -> R,
+    ) -> Option<R> {
+        let state = shared.lock();
+        open(&state.machine, &state.notes, self.room.poll_id, opening).map(look)
+    }
+}
+
+/// The owner of a poll, if it is open and this is its last opening.
+fn open<'a>(host: &'a Host, notes: &Notes, poll_id: PollId, opening: u64) -> Option<&'a Owner> {
+    let owner = host.owner(poll_id)?;
+    (notes.openings.last(poll_id) == opening).then_some(owner)
 }
 
 /// A command that is durable.
@@ -285,33 +307,71 @@ impl Submitted {
     ///
     /// # Errors
     ///
-    /// [`CallError::Stopped`] if the driver stops first. The command is still in the outbox.
+    /// [`CallError::Stopped`] if the room is closed first. The command is still in the outbox.
     pub async fn outcome(self) -> Result<Outcome, CallError> {
         self.outcome.await.map_err(|_| CallError::Stopped)
     }
 }
 
-/// The events of one room.
-#[derive(Debug)]
+/// The events of one room. They end once the room is closed.
 pub struct Events {
     events: Receiver<RoomEvent>,
+    core: Arc<Core<AnyMachine>>,
     poll_id: PollId,
+    opening: u64,
+    is_over: bool,
+}
+
+impl Events {
+    fn of<M: Machine + Send + 'static>(shared: &Shared<M>, poll_id: PollId, opening: u64) -> Self {
+        // In one step, so that the end is either among the events or was told before.
+        let state = shared.lock();
+        let is_over = state.notes.openings.is_over(poll_id, opening);
+        let (events, core) = shared.listen();
+        drop(state);
+        Self {
+            events,
+            core,
+            poll_id,
+            opening,
+            is_over,
+        }
+    }
 }
 
 impl Stream for Events {
     type Item = Event;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
-        loop {
-            match self.events.poll_next_unpin(cx) {
-                Poll::Ready(Some((poll_id, event))) => {
+        while !self.is_over {
+            match ready!(Pin::new(&mut self.events).poll_recv(cx)) {
+                Some(Ok((poll_id, event))) => {
                     if poll_id.is_none_or(|poll_id| poll_id == self.poll_id) {
+                        self.is_over = matches!(event, Event::Connection(Connection::Closed));
                         return Poll::Ready(Some(event));
                     }
                 }
-                Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Pending => return Poll::Pending,
+                Some(Err(RecvError::Overflowed(count))) => {
+                    // The end may be among what was missed.
+                    let state = self.core.lock();
+                    let is_over = state.notes.openings.is_over(self.poll_id, self.opening);
+                    drop(state);
+                    self.is_over = is_over;
+                    if !is_on(Fault::SilentLag) {
+                        return Poll::Ready(Some(Event::Missed { count }));
+                    }
+                }
+                Some(Err(RecvError::Closed)) | None => self.is_over = true,
             }
         }
+        Poll::Ready(None)
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events")
+            .field("poll", &self.poll_id)
+            .finish_non_exhaustive()
     }
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use hustings_outbox::{Batch, Durability, Store, StoreError};
 use hustings_protocol::DeviceId;
+use hustings_protocol::planted::{Fault, is_on};
 use litemap::LiteMap;
 
 use super::records;
@@ -21,6 +22,10 @@ use crate::{LinkId, Moment, Output};
 /// The largest number of inputs before a commit. A commit costs about as much as a thousand inputs,
 /// so a batch has many; it is bounded so that no answer waits for ever.
 const MAX_BATCH: usize = 256;
+
+/// The number of inputs after which other tasks of the executor get their turn, even if there are
+/// more. A batch may be all of them.
+const MAX_TURN: usize = MAX_BATCH;
 
 /// The reason why a driver stopped. Everything that was acknowledged is durable: open the same
 /// store again to continue.
@@ -50,6 +55,8 @@ pub struct Driver<T, S> {
     trace: Trace,
     closing: Vec<Reply>,
     is_closing: bool,
+    /// The number of inputs since other tasks had their turn.
+    turn: usize,
 }
 
 /// The work for the next commit. Every output in `after` came after a record of `batch`, and so
@@ -76,11 +83,15 @@ impl<T: Transport, S: Store> Driver<T, S> {
             trace: Trace::default(),
             closing: Vec::new(),
             is_closing: false,
+            turn: 0,
         }
     }
 
     /// Runs until [`close`](super::Room::close) is called, every handle is gone, or the store or
     /// the transport fails.
+    ///
+    /// However much there is to do, other tasks on the same executor get their turn after every few
+    /// hundred inputs.
     ///
     /// To drop the future is a crash: nothing is flushed, and only the durable data is left.
     ///
@@ -118,8 +129,14 @@ impl<T: Transport, S: Store> Driver<T, S> {
         }
     }
 
-    /// Takes inputs, as many as there are up to a bound; waits while there are none.
+    /// Takes inputs, as many as there are up to a bound; waits while there are none, and now and
+    /// then although there are, so that a flood of them leaves time for everything else.
     fn poll_gather(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), DriverError>> {
+        if self.turn >= MAX_TURN && !is_on(Fault::NeverYields) {
+            self.turn = 0;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let mut taken = 0;
         while taken < MAX_BATCH && !self.is_closing {
             let before = taken;
@@ -139,8 +156,10 @@ impl<T: Transport, S: Store> Driver<T, S> {
             }
         }
         if taken == 0 {
+            self.turn = 0;
             Poll::Pending
         } else {
+            self.turn += taken;
             Poll::Ready(Ok(()))
         }
     }
@@ -308,7 +327,8 @@ impl<T: Transport, S: Store> Driver<T, S> {
                 self.transport.hangup(link);
             }
             Output::Event { poll_id, event } => {
-                let waiter = state.commands.note(&event);
+                let waiter = state.notes.commands.note(&event);
+                state.notes.openings.note(poll_id, &event);
                 // Nobody has to listen.
                 let _ = self.ends.events.try_broadcast((poll_id, event));
                 // After the event: a listener that begins at the outcome does not hear it again.

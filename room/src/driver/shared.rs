@@ -9,6 +9,7 @@ use futures::channel::{mpsc, oneshot};
 use hustings_protocol::PollId;
 
 use super::commands::Commands;
+use super::openings::Openings;
 use crate::clock::Clock;
 use crate::{Event, Machine, Moment};
 
@@ -40,8 +41,15 @@ pub(super) type RoomEvent = (Option<PollId>, Event);
 
 /// The machine, and the data that changes together with it.
 pub(super) struct State<M: ?Sized> {
-    pub(super) commands: Commands,
+    pub(super) notes: Notes,
     pub(super) machine: M,
+}
+
+/// The driver's own data about what it has told, and about its handles.
+#[derive(Default)]
+pub(super) struct Notes {
+    pub(super) commands: Commands,
+    pub(super) openings: Openings,
 }
 
 /// The state, as both sides see it.
@@ -79,7 +87,7 @@ impl<M: ?Sized> Core<M> {
 impl Drop for Ends {
     /// However the driver ended, nobody gets an outcome from it any more.
     fn drop(&mut self) {
-        let waiters = self.core.lock().commands.abandon();
+        let waiters = self.core.lock().notes.commands.abandon();
         // Outside the lock: it wakes them.
         drop(waiters);
     }
@@ -91,7 +99,7 @@ impl<M: Machine + Send + 'static> Shared<M> {
         let (mut events_end, events) = async_broadcast::broadcast(EVENT_BUFFER);
         events_end.set_overflow(true);
         let state = State {
-            commands: Commands::default(),
+            notes: Notes::default(),
             machine,
         };
         let core = Arc::new(Core(Mutex::new(state)));
@@ -123,19 +131,19 @@ impl<M: Machine + Send + 'static> Shared<M> {
         self.requests.is_closed()
     }
 
-    /// A new listener, for the events from now on.
-    pub(super) fn listen(&self) -> Receiver<RoomEvent> {
-        self.events.activate_cloned()
+    /// A new listener, for the events from now on, and the state as it is at this event.
+    pub(super) fn listen(&self) -> (Receiver<RoomEvent>, Arc<Core<AnyMachine>>) {
+        (self.events.activate_cloned(), Arc::clone(&self.core) as _)
     }
 
     /// Has the driver take a step of the machine; resolves once what came of it is durable.
     pub(super) async fn call<R: Send + 'static>(
         &self,
-        step: impl FnOnce(&mut M, &mut Commands, Moment) -> R + Send + 'static,
+        step: impl FnOnce(&mut M, &mut Notes, Moment) -> R + Send + 'static,
     ) -> Result<R, Stopped> {
         let (reply, answer) = oneshot::channel();
         let request = Request::Step(Box::new(move |state, now| {
-            let result = step(own(&mut state.machine), &mut state.commands, now);
+            let result = step(own(&mut state.machine), &mut state.notes, now);
             Box::new(move || {
                 // The caller may have stopped waiting.
                 let _ = reply.send(result);

@@ -120,6 +120,8 @@ mod enabled {
                 Event::HistoryReplaced { had, has } => {
                     warn!(%had, %has, "the owner's journal is another than before");
                 }
+                // Not reached: a listener's stream says so, no machine.
+                Event::Missed { .. } => {}
             }
         }
 

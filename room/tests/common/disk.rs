@@ -9,7 +9,7 @@ use std::task::{Poll, Waker};
 use bytes::Bytes;
 use hustings_outbox::{Batch, Durability, MemoryStore, Store, StoreError};
 
-/// A [`MemoryStore`] that counts its commits and can make them wait. It survives the process that
+/// A [`MemoryStore`] that counts its commits and can make them, and what was read, wait. It survives the process that
 /// uses it; what a test does to the memory itself goes through [`Deref`].
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Disk {
@@ -19,10 +19,17 @@ pub(crate) struct Disk {
 
 #[derive(Debug, Default)]
 struct Watch {
-    /// The durability of each commit that succeeded.
-    commits: Vec<Durability>,
+    /// Each commit that succeeded: the number of its writes, and its durability.
+    commits: Vec<(usize, Durability)>,
     is_held: bool,
     waiting: Vec<Waker>,
+    /// True while scans come late.
+    is_slow: bool,
+    /// The number of times that late scans were let go.
+    catch_ups: u64,
+    /// The number of scans that have been read and not handed over.
+    late: usize,
+    slow: Vec<Waker>,
 }
 
 impl Disk {
@@ -42,6 +49,34 @@ impl Disk {
         }
     }
 
+    /// From now on a scan reads what is there, and hands it over when [`catch_up`](Self::catch_up)
+    /// is called.
+    pub(crate) fn read_slowly(&self) {
+        self.watch().is_slow = true;
+    }
+
+    /// The scans that wait hand over what they have read long ago; those from now on are quick.
+    pub(crate) fn catch_up(&self) {
+        let mut watch = self.watch();
+        watch.is_slow = false;
+        watch.catch_ups += 1;
+        let slow = std::mem::take(&mut watch.slow);
+        drop(watch);
+        for waker in slow {
+            waker.wake();
+        }
+    }
+
+    /// Scans from now on are quick; those that wait go on waiting.
+    pub(crate) fn read_quickly(&self) {
+        self.watch().is_slow = false;
+    }
+
+    /// The number of scans that have something to hand over and wait.
+    pub(crate) fn late(&self) -> usize {
+        self.watch().late
+    }
+
     /// The number of commits so far.
     pub(crate) fn commits(&self) -> usize {
         self.watch().commits.len()
@@ -49,7 +84,12 @@ impl Disk {
 
     /// The durability of the last commit.
     pub(crate) fn last_durability(&self) -> Option<Durability> {
-        self.watch().commits.last().copied()
+        self.commits_since(0).last().map(|commit| commit.1)
+    }
+
+    /// The commits after the first so many: the number of writes, and the durability.
+    pub(crate) fn commits_since(&self, first: usize) -> Vec<(usize, Durability)> {
+        self.watch().commits[first..].to_vec()
     }
 
     async fn released(&self) {
@@ -57,6 +97,19 @@ impl Disk {
             let mut watch = self.watch();
             if watch.is_held {
                 watch.waiting.push(cx.waker().clone());
+                return Poll::Pending;
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    async fn caught_up(&self) {
+        let before = self.watch().catch_ups;
+        poll_fn(|cx| {
+            let mut watch = self.watch();
+            if watch.catch_ups == before {
+                watch.slow.push(cx.waker().clone());
                 return Poll::Pending;
             }
             Poll::Ready(())
@@ -99,7 +152,14 @@ impl Store for Disk {
     where
         'life0: 'async_trait,
     {
-        self.memory.scan(range)
+        Box::pin(async move {
+            let read = self.memory.scan(range).await;
+            if self.watch().is_slow {
+                let _late = Late::new(self);
+                self.caught_up().await;
+            }
+            read
+        })
     }
 
     fn commit<'life0, 'async_trait>(
@@ -112,9 +172,26 @@ impl Store for Disk {
     {
         Box::pin(async move {
             self.released().await;
+            let writes = batch.len();
             self.memory.commit(batch, durability).await?;
-            self.watch().commits.push(durability);
+            self.watch().commits.push((writes, durability));
             Ok(())
         })
+    }
+}
+
+/// Counts a scan that waits, for as long as somebody waits for it.
+struct Late<'a>(&'a Disk);
+
+impl<'a> Late<'a> {
+    fn new(disk: &'a Disk) -> Self {
+        disk.watch().late += 1;
+        Self(disk)
+    }
+}
+
+impl Drop for Late<'_> {
+    fn drop(&mut self) {
+        self.0.watch().late -= 1;
     }
 }

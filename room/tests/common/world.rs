@@ -313,7 +313,12 @@ pub(crate) struct Wire {
     sent: Arc<Mutex<Vec<Sent>>>,
     /// The address that gets blocked, and the number of its commands that find room before that.
     no_room: Arc<Mutex<Option<(Address, usize)>>>,
+    /// Each broadcast that a process has asked for.
+    broadcasts: Arc<Mutex<Vec<Broadcast>>>,
 }
+
+/// The number of links that a broadcast was for, and the one that was left out.
+pub(crate) type Broadcast = (usize, Option<LinkId>);
 
 #[derive(Clone)]
 pub(crate) struct Sent {
@@ -392,6 +397,12 @@ impl Wire {
     /// Forgets what was sent until now.
     pub(crate) fn clear(&self) {
         self.sent().clear();
+        self.broadcasts().clear();
+    }
+
+    /// The broadcasts so far.
+    pub(crate) fn broadcasts(&self) -> MutexGuard<'_, Vec<Broadcast>> {
+        self.broadcasts.lock().expect("nobody panics with it")
     }
 }
 
@@ -426,6 +437,21 @@ impl Transport for Tap {
             self.wire.sent().push(sent);
         }
         outcome
+    }
+
+    fn broadcast(
+        &mut self,
+        links: &[LinkId],
+        except: Option<LinkId>,
+        frame: &Bytes,
+        blocked: &mut Vec<LinkId>,
+    ) {
+        self.wire.broadcasts().push((links.len(), except));
+        for link in links {
+            if Some(*link) != except && self.send(*link, frame.clone()) == SendOutcome::Blocked {
+                blocked.push(*link);
+            }
+        }
     }
 
     fn hangup(&mut self, link: LinkId) {

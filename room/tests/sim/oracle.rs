@@ -338,7 +338,7 @@ impl Oracle {
             // long.
             let is_fault = match event {
                 Event::Fault { rejection, .. } => rejection.code != ErrorCode::HandshakeFailed,
-                Event::JournalRolledBack { .. } => true,
+                Event::JournalRolledBack { .. } | Event::Missed { .. } => true,
                 Event::Connection(_)
                 | Event::PollChanged { .. }
                 | Event::Command { .. }
