@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
+use hustings_protocol::ErrorCode;
 
 /// One transport connection.
 ///
@@ -90,4 +91,33 @@ pub enum DownReason {
     /// The transport could not dial, or gave up dialling.
     #[error("could not connect: {0}")]
     DialFailed(String),
+    /// The other side refused, before it had proved who it is. Anybody could have been it, so there
+    /// is its code, and no sentence of its own; [`refused`](Self::refused) makes it.
+    #[error("the other side refused, before it had proved who it is: {}", refusal(.0))]
+    Refused(ErrorCode),
+}
+
+impl DownReason {
+    /// A refusal by somebody who has not proved who they are. A code that is no word of this
+    /// version would be words of theirs, and becomes [`ErrorCode::HandshakeFailed`].
+    #[must_use]
+    pub fn refused(code: ErrorCode) -> Self {
+        if matches!(code, ErrorCode::Other(_)) {
+            return Self::Refused(ErrorCode::HandshakeFailed);
+        }
+        Self::Refused(code)
+    }
+}
+
+/// The reasons that an owner has during the handshake, in words of this side.
+fn refusal(code: &ErrorCode) -> &'static str {
+    if *code == ErrorCode::Busy {
+        "it has no room for more connections"
+    } else if *code == ErrorCode::UnknownPoll {
+        "it has no such poll"
+    } else if *code == ErrorCode::UnsupportedVersion {
+        "it speaks another version of the protocol"
+    } else {
+        "the handshake failed"
+    }
 }

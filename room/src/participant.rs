@@ -460,9 +460,10 @@ impl Participant {
     }
 
     fn fault(&mut self, link: LinkId, rejection: Rejection) {
+        let is_the_owner = matches!(self.phase, Phase::Joining(_) | Phase::Joined(_));
         self.event(Event::Fault {
             link,
-            peer: Some(self.room.owner),
+            peer: is_the_owner.then_some(self.room.owner),
             rejection,
         });
     }

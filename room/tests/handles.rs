@@ -24,7 +24,7 @@ use futures::task::LocalSpawnExt;
 use futures::{FutureExt, StreamExt};
 use hustings_outbox::{Durability, Fault as DiskFault, MemoryStore, StoreError};
 use hustings_protocol::planted::Fault;
-use hustings_protocol::{Address, Outcome, PollId};
+use hustings_protocol::{Address, ErrorCode, Message, Outcome, PollId, Refusal, Rejection};
 use hustings_room::driver::{CallError, Hosting, OpenError, Room, host};
 use hustings_room::transport::{SendOutcome, Transport, TransportEvent};
 use hustings_room::{ChannelBinding, Config, Connection, DownReason, Event, LinkId, SubmitError};
@@ -572,4 +572,55 @@ fn everybody_who_waits_for_an_outcome_is_told_when_there_will_be_none() {
     let outcomes = world.try_wait_for(waiting);
     assert_eq!(outcomes, Ok(vec![Err(CallError::Stopped); 3]));
     assert_eq!(room.pending().len(), 3);
+}
+
+// What strangers say.
+
+/// Whoever answers at Alice's address says this in place of a challenge; the reason that Bob is
+/// shown.
+fn reason_after(frame: &Bytes) -> DownReason {
+    let mut bob = Bench::joining(BOB);
+    let said = bob.drain();
+    let (link, _) = bob.is_answered(&said);
+    let said = bob.hears(link, frame);
+    let by_the_owner = |event: &Event| matches!(event, Event::Fault { peer: Some(_), .. });
+    assert!(!said.events().iter().any(by_the_owner), "{said:?}");
+    let Connection::Disconnected { reason, .. } = bob.machine.connection() else {
+        panic!("{:?}", bob.machine.connection());
+    };
+    reason.clone()
+}
+
+#[test]
+fn nobody_reads_the_words_of_whoever_answers_at_the_owners_address() {
+    const WORDS: &str = "Your account is locked. Call 0900 and ask for Mallory.";
+    let refusal = |code: ErrorCode| {
+        let rejection = Rejection::new(code, WORDS);
+        Message::Error(Refusal {
+            command_id: None,
+            rejection,
+        })
+        .encode()
+    };
+    for code in [ErrorCode::Busy, ErrorCode::UnknownPoll, ErrorCode::SeqGap] {
+        let reason = reason_after(&refusal(code.clone()));
+        assert_eq!(reason, DownReason::Refused(code));
+        assert!(!reason.to_string().contains("Mallory"), "{reason}");
+    }
+    // A code can be words, too.
+    let reason = reason_after(&refusal(ErrorCode::Other(WORDS.into())));
+    assert_eq!(reason, DownReason::Refused(ErrorCode::HandshakeFailed));
+    assert!(!reason.to_string().contains("Mallory"), "{reason}");
+    let by_hand = DownReason::Refused(ErrorCode::Other(WORDS.into()));
+    assert!(!by_hand.to_string().contains("Mallory"), "{by_hand}");
+    // And so can a frame that is no message.
+    for frame in [
+        format!(r#"{{"type":"{WORDS}","payload":{{}}}}"#),
+        format!(r#"{{"type":"error","payload":{{"{WORDS}":1}}}}"#),
+        WORDS.to_owned(),
+    ] {
+        let reason = reason_after(&Bytes::from(frame));
+        assert!(matches!(reason, DownReason::Lost(_)), "{reason:?}");
+        assert!(!reason.to_string().contains("Mallory"), "{reason}");
+    }
 }

@@ -191,6 +191,8 @@ fn away(reason: &DownReason, registration: Option<&RegistrationState>) -> &'stat
             "Somebody else answers at the host's address; nothing was sent to them."
         }
         DownReason::DialFailed(_) => "The host does not answer.",
+        DownReason::Refused(ErrorCode::Busy) => "The host has no room for more people now.",
+        DownReason::Refused(_) => "The host does not let anybody in now.",
         DownReason::Lost(_) | _ => "The connection was lost.",
     }
 }

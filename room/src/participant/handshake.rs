@@ -8,6 +8,10 @@ use super::{Participant, Phase, Session};
 use crate::handshake::{new_nonce, participant_transcript};
 use crate::{ChannelBinding, CommandState, DownReason, LinkId, Moment, Refused, TimeoutReason};
 
+/// The end of a link whose other end says something else than it should. Nobody has proved who they
+/// are yet, so the sentence has nothing of what was said.
+pub(super) const NO_HANDSHAKE: &str = "the other side did not follow the handshake";
+
 impl Participant {
     /// The dialled link is up: says who this is, and which copy of the poll it has.
     pub(super) fn greet(&mut self, link: LinkId, binding: ChannelBinding, now: Moment) {
@@ -51,8 +55,7 @@ impl Participant {
             }
             // Anybody could have sent it, so it is no reason to give up for good.
             Message::Error(refusal) => {
-                let reason = format!("refused: {}", refusal.rejection);
-                self.hang_up(DownReason::Lost(reason), now);
+                self.hang_up(DownReason::refused(refusal.rejection.code), now);
             }
             Message::PollState(_)
             | Message::Command(_)
@@ -66,8 +69,7 @@ impl Participant {
             | Message::Pong => {
                 let message = "the owner's first frame must be auth:challenge";
                 self.fault(link, Rejection::new(ErrorCode::HandshakeFailed, message));
-                let reason = "the other side did not follow the handshake";
-                self.hang_up(DownReason::Lost(reason.to_owned()), now);
+                self.hang_up(DownReason::Lost(NO_HANDSHAKE.to_owned()), now);
             }
         }
     }

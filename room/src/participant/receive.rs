@@ -7,6 +7,7 @@ use hustings_protocol::{
     SyncRequest, Update,
 };
 
+use super::handshake::NO_HANDSHAKE;
 use super::replica::Progress;
 use super::{Ask, Participant, Phase};
 use crate::{CommandState, Connection, DownReason, Event, LinkId, Moment, Refused, TimeoutReason};
@@ -72,10 +73,11 @@ impl Participant {
             Ok(envelope) => envelope.revision().is_some(),
             Err(_) => true,
         };
-        let reason = DownReason::Lost(rejection.to_string());
         self.fault(link, rejection);
         match &self.phase {
-            Phase::AwaitChallenge { .. } => self.hang_up(reason, now),
+            Phase::AwaitChallenge { .. } => {
+                self.hang_up(DownReason::Lost(NO_HANDSHAKE.to_owned()), now);
+            }
             Phase::Joining(session) | Phase::Joined(session) if session.asked.is_some() => {
                 self.ask(link, Ask::Everything);
             }
