@@ -201,7 +201,7 @@ struct Bench {
 impl Bench {
     fn new(participants: u64) -> Self {
         let mut host = Host::new(&setup(), NOW);
-        host.open(Owner::create(setup(), poll()), NOW);
+        host.open(Owner::create(setup(), poll()).expect("a sound poll"), NOW);
         let mut bench = Self {
             host,
             links: Vec::new(),

@@ -43,7 +43,7 @@
 //! let (ours, theirs, now) = (setup(1), setup(2), Moment::START);
 //! let poll = Poll::new(poll_id, ours.peer(), draft, || tea, &ours.config.limits)?;
 //! let mut host = Host::new(&ours, now);
-//! let owner = Owner::create(Setup { seed: host.new_seed(), ..ours }, poll);
+//! let owner = Owner::create(Setup { seed: host.new_seed(), ..ours }, poll)?;
 //! let room = owner.room_id();
 //! host.open(owner, now);
 //! let mut voter = Participant::new(theirs, room, StoredOutbox::default(), None, now)?;

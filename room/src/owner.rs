@@ -53,8 +53,17 @@ pub struct Owner {
 
 impl Owner {
     /// A new poll's owner. The first output is the journal's first record.
-    #[must_use]
-    pub fn create(setup: Setup, poll: Poll) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// A [`RestoreError`], as [`restore`](Self::restore) would give it for that record: the poll is
+    /// another owner's, or does not keep to the [limits](Config::limits).
+    pub fn create(setup: Setup, poll: Poll) -> Result<Self, RestoreError> {
+        if !planted::is_on(Fault::CreateUnchecked) {
+            is_of("the poll", &poll, &setup)?;
+            let is_sound = poll.check(&setup.config.limits);
+            is_sound.map_err(|reason| RestoreError::new("the poll", reason))?;
+        }
         let mut rng = ChaCha20Rng::from_seed(setup.seed);
         let epoch = Epoch::new(rng.next_u64());
         let seal = Seal::of(&setup.key, poll.poll_id());
@@ -65,7 +74,7 @@ impl Owner {
             keep_after: Revision::ZERO,
             frame: snapshot,
         });
-        owner
+        Ok(owner)
     }
 
     /// The owner of a poll from its journal.
@@ -78,16 +87,7 @@ impl Owner {
         let rng = ChaCha20Rng::from_seed(setup.seed);
         let seal_of = |poll_id| Seal::of(&setup.key, poll_id);
         let (sequencer, needs_snapshot) = Sequencer::restore(journal, seal_of)?;
-        let (owner, key) = (sequencer.poll.owner(), PeerId::of(&setup.key));
-        if owner != key {
-            return Err(RestoreError::new(
-                "the journal",
-                Rejection::new(
-                    ErrorCode::WrongAuthor,
-                    format!("the poll belongs to {owner}, but this identity is {key}"),
-                ),
-            ));
-        }
+        is_of("the journal", &sequencer.poll, &setup)?;
         let mut owner = Self::new(setup, rng, sequencer);
         if needs_snapshot {
             owner.persist_snapshot();
@@ -562,4 +562,15 @@ impl Owner {
         self.outputs.push_back(Output::Hangup { link });
         self.forget(link);
     }
+}
+
+/// Checks that a poll belongs to this identity.
+fn is_of(what: &str, poll: &Poll, setup: &Setup) -> Result<(), RestoreError> {
+    let (owner, key) = (poll.owner(), setup.peer());
+    if owner == key {
+        return Ok(());
+    }
+    let message = format!("the poll belongs to {owner}, but this identity is {key}");
+    let reason = Rejection::new(ErrorCode::WrongAuthor, message);
+    Err(RestoreError::new(what, reason))
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::bench::Bench;
 use common::disk::Disk;
-use common::people::{ALICE, BOB, CAROL, Person, call_me, draft, other_poll, vote};
+use common::people::{ALICE, BOB, CAROL, Person, call_me, draft, other_poll, poll, vote};
 use common::world::{Hosted, World, told, vote_in};
 use futures::executor::LocalPool;
 use futures::future::{RemoteHandle, join_all};
@@ -24,10 +24,14 @@ use futures::task::LocalSpawnExt;
 use futures::{FutureExt, StreamExt};
 use hustings_outbox::{Durability, Fault as DiskFault, MemoryStore, StoreError};
 use hustings_protocol::planted::Fault;
-use hustings_protocol::{Address, ErrorCode, Message, Outcome, PollId, Refusal, Rejection};
+use hustings_protocol::{
+    Address, ErrorCode, Limits, Message, Outcome, PollDraft, PollId, Refusal, Rejection,
+};
 use hustings_room::driver::{CallError, Hosting, OpenError, Room, host};
 use hustings_room::transport::{SendOutcome, Transport, TransportEvent};
-use hustings_room::{ChannelBinding, Config, Connection, DownReason, Event, LinkId, SubmitError};
+use hustings_room::{
+    ChannelBinding, Config, Connection, DownReason, Event, LinkId, Owner, RestoreError, SubmitError,
+};
 use hustings_transport_mem::{Direction, VirtualClock};
 
 /// What a scene leads to with a fault put back; `None` in a build that has no faults.
@@ -574,7 +578,7 @@ fn everybody_who_waits_for_an_outcome_is_told_when_there_will_be_none() {
     assert_eq!(room.pending().len(), 3);
 }
 
-// What strangers say.
+// What strangers say, and what an owner begins with.
 
 /// Whoever answers at Alice's address says this in place of a challenge; the reason that Bob is
 /// shown.
@@ -623,4 +627,36 @@ fn nobody_reads_the_words_of_whoever_answers_at_the_owners_address() {
         assert!(matches!(reason, DownReason::Lost(_)), "{reason:?}");
         assert!(!reason.to_string().contains("Mallory"), "{reason}");
     }
+}
+
+/// What becomes of an owner of such polls: one is somebody else's, the other has a long title.
+fn begun() -> Vec<Result<(), RestoreError>> {
+    let tight = Limits {
+        max_title_chars: 3,
+        ..Limits::default()
+    };
+    let tight = Config {
+        limits: tight,
+        ..Config::default()
+    };
+    let bobs = BOB.setup(1, Config::default());
+    let alices = ALICE.setup(1, tight);
+    let begun = [bobs, alices].map(|setup| Owner::create(setup, poll()));
+    begun.map(|owner| owner.map(drop)).to_vec()
+}
+
+#[test]
+fn an_owner_begins_with_nothing_that_it_could_not_restore() {
+    let codes: Vec<ErrorCode> = begun()
+        .into_iter()
+        .map(|begun| begun.unwrap_err().reason.code)
+        .collect();
+    assert_eq!(codes, [ErrorCode::WrongAuthor, ErrorCode::TooLong]);
+    let faulty = with_fault(Fault::CreateUnchecked, begun);
+    assert!(faulty.is_none_or(|begun| begun == [Ok(()), Ok(())]));
+
+    let mut world = World::new();
+    let alice = world.host();
+    let untitled = world.wait_for(alice.hosting.create(PollDraft::new("")));
+    assert!(matches!(untitled, Err(OpenError::Draft(_))), "{untitled:?}");
 }

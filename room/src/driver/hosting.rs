@@ -75,7 +75,7 @@ impl<S: Store> Hosting<S> {
             .shared
             .call(move |host, notes, now| {
                 let poll = new_poll(&setup, host.new_seed(), draft).map_err(OpenError::Draft)?;
-                let owner = Owner::create(fresh(&setup, host.new_seed()), poll);
+                let owner = Owner::create(fresh(&setup, host.new_seed()), poll)?;
                 let room = owner.room_id();
                 host.open(owner, now);
                 Ok::<_, OpenError>((room, notes.openings.begin(room.poll_id)))

@@ -230,7 +230,8 @@ impl Bench<Host> {
             MemoryStore::new(),
             Moment::START,
         );
-        bench.tell(|host, now| host.open(Owner::create(setup, poll()), now));
+        let owner = Owner::create(setup, poll()).expect("a sound poll");
+        bench.tell(|host, now| host.open(owner, now));
         bench
     }
 
