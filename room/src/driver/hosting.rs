@@ -145,10 +145,14 @@ impl<S: Store> Hosting<S> {
     ///
     /// [`OpenError::Store`] if the store cannot be read.
     pub async fn journals(&self) -> Result<Vec<RoomId>, OpenError> {
-        let mut rooms = Journal::list(&self.store).await?.found;
+        let listed = Journal::list(&self.store).await?;
+        let mut rooms = listed.found;
         rooms.retain(|room| room.owner == self.setup.peer());
-        let polls: Vec<PollId> = rooms.iter().map(|room| room.poll_id).collect();
-        self.shared.call(|host, _, _| host.know(polls)).await?;
+        // One that is damaged may be any poll's.
+        if listed.damaged.is_empty() {
+            let polls: Vec<PollId> = rooms.iter().map(|room| room.poll_id).collect();
+            self.shared.call(|host, _, _| host.know(polls)).await?;
+        }
         Ok(rooms)
     }
 
