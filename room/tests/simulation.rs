@@ -1,37 +1,51 @@
-//! Random schedules of joins, submits, cuts, crashes and restarts, held against the guarantees.
+//! Random schedules of joins, submits, cuts, crashes, restarts and worse, held against the
+//! guarantees.
 //!
-//! `cargo xtask sim --seed S --steps N` replays one schedule and prints what happens. The environment
-//! says the same: `HUSTINGS_SEED`, `HUSTINGS_STEPS`; `HUSTINGS_RUNS` sets how many are tried.
+//! `cargo xtask sim --seed S --steps N` replays one schedule and prints what happens; `--seeds N
+//! --jobs J` runs many. The environment says the same: `HUSTINGS_SEED`, `HUSTINGS_STEPS`,
+//! `HUSTINGS_KIND` (one of the kinds of schedules, such as `Hostile`); `HUSTINGS_SEEDS`,
+//! `HUSTINGS_FROM`, `HUSTINGS_JOBS`.
+
+#![cfg(not(target_family = "wasm"))]
 
 mod sim;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+#[cfg(feature = "planted")]
+use hustings_protocol::planted::{self, Fault};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
-use sim::{Plan, Plant, run};
+use sim::{Kind, Plan, Plant, Report, run};
 
 fn from_environment<T: std::str::FromStr>(name: &str) -> Option<T> {
     let text = std::env::var(name).ok()?;
     let value = text.parse().ok();
-    assert!(value.is_some(), "{name} is not a number: {text}");
+    assert!(value.is_some(), "{name} cannot be {text}");
     value
+}
+
+/// The schedule of a seed, as the environment wants it.
+fn planned(seed: u64) -> Plan {
+    Plan {
+        kind: from_environment("HUSTINGS_KIND").unwrap_or(Kind::Mixed),
+        steps: from_environment("HUSTINGS_STEPS").unwrap_or(Plan::STEPS),
+        ..Plan::new(seed, Plan::STEPS)
+    }
 }
 
 #[test]
 fn random_schedules_keep_every_guarantee() {
     if let Some(seed) = from_environment("HUSTINGS_SEED") {
-        let steps = from_environment("HUSTINGS_STEPS").unwrap_or(Plan::STEPS);
-        let report = run(&Plan {
-            is_verbose: true,
-            ..Plan::new(seed, steps)
-        });
-        match report {
-            Ok(report) => println!("held: {report:?}"),
-            Err(violation) => panic!("{violation}"),
-        }
-        return;
+        return replay(seed);
+    }
+    if let Some(seeds) = from_environment("HUSTINGS_SEEDS") {
+        return run_many(seeds);
     }
     let config = Config {
-        cases: from_environment("HUSTINGS_RUNS").unwrap_or(256),
+        cases: 128,
         failure_persistence: Some(Box::new(FileFailurePersistence::Off)),
         ..Config::default()
     };
@@ -50,9 +64,79 @@ fn random_schedules_keep_every_guarantee() {
         .unwrap_or_else(|error| panic!("{error}"));
 }
 
+/// Once more, with everything that happens.
+fn replay(seed: u64) {
+    let plan = Plan {
+        is_verbose: true,
+        ..planned(seed)
+    };
+    match run(&plan) {
+        Ok(report) => println!("held: {report:?}"),
+        Err(violation) => panic!("{violation}"),
+    }
+}
+
+/// Many schedules on several threads, with a line every few seconds.
+fn run_many(seeds: u64) {
+    const EVERY: Duration = Duration::from_secs(5);
+    let from: u64 = from_environment("HUSTINGS_FROM").unwrap_or(0);
+    let jobs: usize = from_environment("HUSTINGS_JOBS").unwrap_or(1);
+    let (next, began) = (AtomicU64::new(from), Instant::now());
+    let total = Mutex::new((Report::default(), began));
+    let failed = Mutex::new(None);
+    let is_failed = || failed.lock().is_ok_and(|failed| failed.is_some());
+    let work = || {
+        while !is_failed() {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= from + seeds {
+                return;
+            }
+            let report = match run(&planned(seed)) {
+                Ok(report) => report,
+                Err(violation) => {
+                    let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+                    failed.get_or_insert((seed, violation));
+                    return;
+                }
+            };
+            let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
+            total.0.add(&report);
+            if total.1.elapsed() >= EVERY {
+                total.1 = Instant::now();
+                println!(
+                    "{} of {seeds} seeds, {}",
+                    seed - from,
+                    rate(&total.0, began)
+                );
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(work);
+        }
+    });
+    let total = total.into_inner().unwrap_or_else(PoisonError::into_inner).0;
+    let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if let Some((seed, violation)) = failed {
+        panic!("replay: cargo xtask sim --seed {seed}\n{violation}");
+    }
+    println!("{seeds} seeds held, {}\n{total:?}", rate(&total, began));
+}
+
+fn rate(total: &Report, began: Instant) -> String {
+    let seconds = began.elapsed().as_secs_f64();
+    let per_second = |count: u64| count as f64 / seconds;
+    format!(
+        "{:.0} steps and {:.0} events per second",
+        per_second(total.steps),
+        per_second(total.events)
+    )
+}
+
 #[test]
 fn the_same_seed_gives_the_same_trace() {
-    for seed in 0..16 {
+    for seed in 0..8 {
         let plan = Plan::new(seed, Plan::STEPS);
         let (first, second) = (run(&plan).unwrap(), run(&plan).unwrap());
         assert_eq!(first, second, "seed {seed}");
@@ -66,48 +150,71 @@ fn the_same_seed_gives_the_same_trace() {
 
 #[test]
 fn the_schedules_reach_what_they_should() {
-    let mut total = sim::Report::default();
+    let mut total = Report::default();
     for seed in 0..64 {
         total.add(&run(&Plan::new(seed, Plan::STEPS)).unwrap());
     }
     println!("{total:?}");
-    let sim::Report {
-        trace: _,
-        applied,
-        rejected,
-        resent,
-        crashes,
-        torn,
-        failed,
-        links,
-        snapshots,
-        blocked,
-    } = total;
-    for (what, count) in [
-        ("applied", applied),
-        ("rejected", rejected),
-        ("resent", resent),
-        ("crashes", crashes),
-        ("torn", torn),
-        ("failed", failed),
-        ("links", links),
-        ("snapshots", snapshots),
-        ("blocked", blocked),
-    ] {
+    for (what, count) in total.counts() {
         assert!(count >= 50, "only {count} {what} in 64 schedules");
     }
+}
+
+/// Work for somebody hostile grows with what they send, and with nothing else.
+#[test]
+fn hostile_peers_get_no_more_than_they_send() {
+    let mut total = Report::default();
+    for seed in 0..16 {
+        total.add(&run(&Plan::of(Kind::Hostile, seed)).unwrap());
+    }
+    let Report {
+        hostile, answers, ..
+    } = total;
+    assert!(answers < 3 * hostile, "{answers} for {hostile} frames");
 }
 
 #[test]
 fn planted_bugs_are_caught() {
     for plant in Plant::ALL {
-        let caught = (0..200).any(|seed| {
-            run(&Plan {
+        let found = (0..200).find(|seed| {
+            let plan = Plan {
                 plant: Some(plant),
-                ..Plan::new(seed, Plan::STEPS)
-            })
-            .is_err()
+                ..Plan::of(Kind::Plain, *seed)
+            };
+            run(&plan).is_err()
         });
-        assert!(caught, "{plant:?} went unnoticed");
+        println!("{plant:?}: seed {found:?}");
+        assert!(found.is_some(), "{plant:?} went unnoticed");
+    }
+}
+
+/// Faults that were mended: the kind of schedules in which each is found when it is put back, and
+/// the first seed that finds it.
+#[cfg(feature = "planted")]
+const MENDED: &[(Fault, Kind, u64)] = &[
+    (Fault::OwnerJoins, Kind::CopiedOwner, 0),
+    (Fault::UncheckedSubmit, Kind::TooMuch, 0),
+    (Fault::StoredCommandBlocks, Kind::WiderLimits, 0),
+    (Fault::AnswersBeforePoll, Kind::Plain, 20),
+    (Fault::ViolationUnanswered, Kind::Hostile, 70),
+    (Fault::OweWithoutBound, Kind::Hostile, 70),
+    (Fault::BelieveRevisions, Kind::Hostile, 0),
+];
+
+#[cfg(feature = "planted")]
+#[test]
+fn mended_faults_are_found_when_they_are_put_back() {
+    for (fault, kind, from) in MENDED {
+        let found = (*from..from + 100).find(|seed| {
+            let plan = Plan::of(*kind, *seed);
+            planted::with(Some(*fault), || run(&plan)).is_err()
+        });
+        println!("{fault:?}: {kind:?}, seed {found:?}");
+        let found = found.unwrap_or_else(|| panic!("{fault:?} went unnoticed"));
+        let held = run(&Plan::of(*kind, found));
+        assert!(
+            held.is_ok(),
+            "{fault:?} is not what {found} finds: {held:?}"
+        );
     }
 }

@@ -6,34 +6,56 @@ use crate::process;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Replay this seed alone, with its whole trace
-    #[arg(long, value_name = "N", conflicts_with = "runs")]
+    #[arg(long, value_name = "N", conflicts_with = "seeds")]
     seed: Option<u64>,
-    /// Stop the replay after so many steps, as a failure says that was found with fewer
-    #[arg(long, value_name = "N", requires = "seed")]
-    steps: Option<u64>,
-    /// The number of seeds to run
+    /// Stop each schedule after so many steps, as a failure says that was found with fewer
     #[arg(long, value_name = "N")]
-    runs: Option<u64>,
+    steps: Option<u64>,
+    /// Only schedules of this kind, such as `hostile`; without it each seed says what goes wrong
+    #[arg(long, value_name = "KIND")]
+    kind: Option<String>,
+    /// The number of seeds to run
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    seeds: u64,
+    /// The first of them
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    from: u64,
+    /// The number of threads [default: one for each core]
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
 }
 
-/// The one test that looks at the seed; a replay runs no other.
-const REPLAYED: &str = "random_schedules_keep_every_guarantee";
+/// The one test that looks at the seeds.
+const FRONT_END: &str = "random_schedules_keep_every_guarantee";
 
 /// Runs the simulator.
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
-    let mut test = process::cargo(["test", "--package", "hustings-room", "--test", "simulation"]);
-    let mut what = "the simulator".to_owned();
-    if let Some(seed) = args.seed {
-        what = format!("the simulator with seed {seed}");
-        test.arg(REPLAYED).env("HUSTINGS_SEED", seed.to_string());
-    }
+    let mut test = process::cargo([
+        "test",
+        "--package",
+        "hustings-room",
+        "--all-features",
+        "--test",
+        "simulation",
+    ]);
+    let what = if let Some(seed) = args.seed {
+        test.env("HUSTINGS_SEED", seed.to_string());
+        format!("the simulator with seed {seed}")
+    } else {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let jobs = args.jobs.unwrap_or(cores);
+        test.arg("--release")
+            .env("HUSTINGS_SEEDS", args.seeds.to_string())
+            .env("HUSTINGS_FROM", args.from.to_string())
+            .env("HUSTINGS_JOBS", jobs.to_string());
+        format!("the simulator, {} seeds on {jobs} threads", args.seeds)
+    };
     if let Some(steps) = args.steps {
         test.env("HUSTINGS_STEPS", steps.to_string());
     }
-    if let Some(runs) = args.runs {
-        what = format!("the simulator, {runs} runs");
-        test.env("HUSTINGS_RUNS", runs.to_string());
+    if let Some(kind) = &args.kind {
+        test.env("HUSTINGS_KIND", kind);
     }
-    test.args(["--", "--nocapture"]);
+    test.args([FRONT_END, "--", "--nocapture"]);
     process::step(&what, || process::run(&mut test))
 }

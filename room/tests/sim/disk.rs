@@ -45,11 +45,14 @@ impl Disk {
         let mut scene = self.process.scene()?;
         let slot = self.process.slot;
         scene.slots[slot].is_committing = false;
-        let doom = scene.slots[slot].doom.take_if(|doom| *doom != Doom::AtRead);
+        let doom = scene.slots[slot].doom.take_if(|doom| !doom.is_of_reads());
         let takes_effect = match doom {
             Some(Doom::DuringCommit { is_durable }) => is_durable,
-            Some(Doom::FailedCommit { took_effect }) => took_effect,
-            Some(Doom::BeforeCommit | Doom::AfterCommit { .. } | Doom::AtRead) | None => true,
+            Some(Doom::FailedCommit { took_effect } | Doom::Full { took_effect }) => took_effect,
+            Some(
+                Doom::BeforeCommit | Doom::AfterCommit { .. } | Doom::AtRead | Doom::FailedRead,
+            )
+            | None => true,
         };
         scene.trace("committed", &(slot, doom));
         if takes_effect {
@@ -71,9 +74,22 @@ impl Disk {
                 // The one error that leaves open what became of the batch.
                 return Some(Err(StoreError::Io("the disk gave up".to_owned())));
             }
-            Some(Doom::BeforeCommit | Doom::AtRead) | None => {}
+            Some(Doom::Full { .. }) => {
+                scene.oracle.report.failed += 1;
+                scene.slots[slot].may_end = true;
+                return Some(Err(StoreError::Full("no room for more".to_owned())));
+            }
+            Some(Doom::BeforeCommit | Doom::AtRead | Doom::FailedRead) | None => {}
         }
         Some(Ok(()))
+    }
+
+    /// The time that a read will take, if any.
+    fn wait(&self) -> Option<Duration> {
+        let mut scene = self.process.scene()?;
+        let longest = scene.read_millis;
+        let is_slow = longest > 0 && self.process.slot == OWNER;
+        is_slow.then(|| Duration::from_millis(scene.draw(longest + 1)))
     }
 
     /// The records of a range; `None` if the process does not live to see them.
@@ -85,11 +101,28 @@ impl Disk {
             scene.die(slot);
             return None;
         }
+        if scene.slots[slot].doom == Some(Doom::FailedRead) {
+            scene.slots[slot].doom = None;
+            scene.slots[slot].may_end = true;
+            scene.oracle.report.failed += 1;
+            return Some(Err(StoreError::Io("the disk cannot be read".to_owned())));
+        }
         let mut records = now(scene.slots[slot].memory.scan(range));
         if let (Ok(records), Some(room)) = (&mut records, scene.room) {
             if scene.is_planted(Plant::ForgetReceipts) {
                 let receipts = receipts(room);
                 records.retain(|(key, _)| !key.starts_with(&receipts));
+            }
+            let updates = updates(room);
+            let is_update = |(key, _): &(Bytes, Bytes)| key.starts_with(&updates);
+            if let Some(last) = records.iter().rposition(is_update) {
+                if scene.is_planted(Plant::LoseUpdate) {
+                    records.remove(last);
+                } else if scene.is_planted(Plant::AlterUpdate) {
+                    let value = records[last].1.iter();
+                    let alter = |byte: &u8| if *byte == b'x' { b'y' } else { *byte };
+                    records[last].1 = value.map(alter).collect();
+                }
             }
             let last = records.last().map(|(key, _)| key.clone());
             let entries = entries(scene.slots[slot].device, room);
@@ -100,6 +133,13 @@ impl Disk {
             }
         }
         Some(records)
+    }
+}
+
+impl Doom {
+    /// True for what happens when the disk is read.
+    pub(super) const fn is_of_reads(self) -> bool {
+        matches!(self, Self::AtRead | Self::FailedRead)
     }
 }
 
@@ -124,6 +164,21 @@ impl Scene {
             writes.retain(
                 |write| !matches!(write, Write::Put { key, .. } if key.starts_with(&receipts)),
             );
+        }
+        if let Some(room) = self.room
+            && self.is_planted(Plant::StoreTwice)
+        {
+            let updates = updates(room);
+            let last = writes.iter().rev().find_map(|write| match write {
+                Write::Put { key, value } if key.starts_with(&updates) => Some((key, value)),
+                Write::Put { .. } | Write::Delete { .. } | Write::DeleteRange { .. } => None,
+            });
+            if let Some((key, value)) = last {
+                let mut key = key.to_vec();
+                *key.last_mut().expect("a key has bytes") += 1;
+                let (key, value) = (key.into(), value.clone());
+                writes.push(Write::Put { key, value });
+            }
         }
         match durability {
             Durability::Strict => self.slots[slot].relaxed.clear(),
@@ -233,6 +288,14 @@ fn receipts(room: RoomId) -> Bytes {
     key.slice(..key.len() - 32 - 5 - 1)
 }
 
+/// The beginning that the keys of all updates of a journal share.
+fn updates(room: RoomId) -> Bytes {
+    let mut batch = Batch::new();
+    Journal::new(room).append(&mut batch, Revision::ZERO, Bytes::new());
+    let key = first_key(&batch);
+    key.slice(..key.len() - 8)
+}
+
 /// The beginning that the keys of all entries of an outbox share.
 fn entries(device: DeviceId, room: RoomId) -> Bytes {
     let mut batch = Batch::new();
@@ -280,6 +343,9 @@ impl Store for Disk {
         'life0: 'async_trait,
     {
         Box::pin(async move {
+            if let Some(duration) = self.wait() {
+                self.clock.sleep_until(self.clock.now() + duration).await;
+            }
             match self.read(range) {
                 Some(records) => records,
                 None => pending().await,

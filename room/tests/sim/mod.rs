@@ -5,24 +5,30 @@
 //! the things that people do, and those that break. Between each driver and the outside stand a
 //! [`disk`] and a [`tap`], where a process can be ended, and where everything is seen that becomes
 //! durable or is sent; [`process`] ends it, and looks at it after each of its steps. They all meet
-//! in the [`scene`]. [`oracle`] is told, knows nothing of how it comes about, and says which
+//! in the [`scene`]. [`hostile`] has those who keep to no protocol, [`clock`] the clocks, and [`world`]
+//! the kinds of schedules. [`oracle`] is told, knows nothing of how it comes about, and says which
 //! guarantee is broken.
 
+mod clock;
 mod disk;
+mod hostile;
 mod oracle;
 mod process;
 mod scene;
 mod schedule;
 mod tap;
+mod world;
 
 use std::fmt;
 
 pub(crate) use schedule::run;
+pub(crate) use world::{Kind, World};
 
 /// One schedule.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) seed: u64,
+    pub(crate) kind: Kind,
     pub(crate) steps: usize,
     pub(crate) plant: Option<Plant>,
     pub(crate) is_verbose: bool,
@@ -35,10 +41,23 @@ impl Plan {
     pub(crate) fn new(seed: u64, steps: usize) -> Self {
         Self {
             seed,
+            kind: Kind::Mixed,
             steps,
             plant: None,
             is_verbose: false,
         }
+    }
+
+    /// A full schedule of one kind.
+    pub(crate) fn of(kind: Kind, seed: u64) -> Self {
+        Self {
+            kind,
+            ..Self::new(seed, Self::STEPS)
+        }
+    }
+
+    pub(crate) fn world(&self) -> World {
+        self.kind.world(self.seed)
     }
 }
 
@@ -60,10 +79,28 @@ pub(crate) enum Plant {
     WriteRelaxed,
     /// A relay to one of the others is lost on a link that goes on.
     DropRelay,
+    /// An `ack` is lost on a link that goes on.
+    DropAck,
+    /// An `error` about a command is lost on a link that goes on.
+    DropError,
+    /// One of the others does not hear who came or went, on a link that goes on.
+    DropPresence,
+    /// Somebody gets another name than the one that was stored.
+    AlterRelay,
+    /// An `ack` becomes an `error` on its way.
+    TurnAck,
+    /// Some timers never go off.
+    StuckTimer,
+    /// The last update of the journal is missing after a restart.
+    LoseUpdate,
+    /// The last update of the journal is another one after a restart.
+    AlterUpdate,
+    /// An update is stored twice, at two revisions.
+    StoreTwice,
 }
 
 impl Plant {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::AnswerBeforeCommit,
         Self::ForgetReceipts,
         Self::SettleWhenSent,
@@ -71,6 +108,15 @@ impl Plant {
         Self::LoseQueued,
         Self::WriteRelaxed,
         Self::DropRelay,
+        Self::DropAck,
+        Self::DropError,
+        Self::DropPresence,
+        Self::AlterRelay,
+        Self::TurnAck,
+        Self::StuckTimer,
+        Self::LoseUpdate,
+        Self::AlterUpdate,
+        Self::StoreTwice,
     ];
 }
 
@@ -90,6 +136,19 @@ pub(crate) struct Report {
     pub(crate) links: u64,
     pub(crate) snapshots: u64,
     pub(crate) blocked: u64,
+    /// Frames that hostile peers sent and the owner took.
+    pub(crate) hostile: u64,
+    /// Frames that the owner sent to hostile peers alone.
+    pub(crate) answers: u64,
+    /// The bytes of either.
+    pub(crate) hostile_bytes: u64,
+    pub(crate) answer_bytes: u64,
+    /// Greetings that an impostor got.
+    pub(crate) deceived: u64,
+    /// Steps of schedules.
+    pub(crate) steps: u64,
+    /// Lines of the trace.
+    pub(crate) events: u64,
 }
 
 impl Report {
@@ -103,6 +162,35 @@ impl Report {
         self.links += other.links;
         self.snapshots += other.snapshots;
         self.blocked += other.blocked;
+        self.hostile += other.hostile;
+        self.answers += other.answers;
+        self.hostile_bytes += other.hostile_bytes;
+        self.answer_bytes += other.answer_bytes;
+        self.deceived += other.deceived;
+        self.steps += other.steps;
+        self.events += other.events;
+    }
+
+    /// Every count, under its name.
+    pub(crate) fn counts(&self) -> Vec<(&'static str, u64)> {
+        vec![
+            ("applied", self.applied),
+            ("rejected", self.rejected),
+            ("resent", self.resent),
+            ("crashes", self.crashes),
+            ("torn", self.torn),
+            ("failed", self.failed),
+            ("links", self.links),
+            ("snapshots", self.snapshots),
+            ("blocked", self.blocked),
+            ("hostile", self.hostile),
+            ("answers", self.answers),
+            ("hostile_bytes", self.hostile_bytes),
+            ("answer_bytes", self.answer_bytes),
+            ("deceived", self.deceived),
+            ("steps", self.steps),
+            ("events", self.events),
+        ]
     }
 }
 

@@ -5,16 +5,26 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hustings_protocol::{
-    CommandId, DeviceId, Epoch, ErrorCode, Limits, Message, Outcome, PeerId, Poll, Position,
-    Revision, Seq, StoredJournal, StoredLog, StoredOutbox,
+    Command, CommandId, DeviceId, Epoch, ErrorCode, Limits, Message, Outcome, PeerId, Poll,
+    Position, Revision, Seq, StoredJournal, StoredLog, StoredOutbox, Update,
 };
 use hustings_room::{CommandState, Connection, Event, Pending};
 
-use super::{Report, Violation, hold};
+use super::scene::OWNER;
+use super::{Report, Violation, World, hold};
+
+/// A command. Two devices may use one id: a hostile one uses those of others.
+type Name = (PeerId, DeviceId, CommandId);
 
 /// The fold of everything that has become durable at the owner, and the outbox of everybody else.
 pub(crate) struct Oracle {
     limits: Limits,
+    /// The limits of what people submit.
+    submit_limits: Limits,
+    /// The identity of each process.
+    devices: Vec<(PeerId, DeviceId)>,
+    /// Everybody hostile that there is.
+    strangers: BTreeSet<PeerId>,
     /// The poll after everything that is durable, from the first snapshot on.
     poll: Option<Poll>,
     epoch: Option<Epoch>,
@@ -24,11 +34,13 @@ pub(crate) struct Oracle {
     updates: Vec<Bytes>,
     /// The last snapshot of the journal.
     snapshot: Option<Revision>,
-    applied: BTreeMap<CommandId, Revision>,
+    applied: BTreeMap<Name, Revision>,
     last_seq: BTreeMap<(PeerId, DeviceId), Seq>,
-    outcomes: BTreeMap<CommandId, Outcome>,
+    outcomes: BTreeMap<Name, Outcome>,
     /// Commands that somebody was told are durable.
-    promised: BTreeSet<CommandId>,
+    promised: BTreeSet<Name>,
+    /// Everything that was ever in an outbox.
+    queued: BTreeMap<Name, Command>,
     slots: Vec<Watched>,
     pub(crate) report: Report,
 }
@@ -43,6 +55,8 @@ struct Watched {
     sent: BTreeSet<CommandId>,
     /// Of the present process.
     revision: Option<Revision>,
+    /// The last revision that it was told one of its commands has made.
+    told_applied: Option<Revision>,
 }
 
 /// The sight of a room, through its handle.
@@ -68,9 +82,18 @@ fn index(revision: Revision) -> usize {
 }
 
 impl Oracle {
-    pub(crate) fn new(slots: usize) -> Self {
+    pub(crate) fn new(devices: Vec<(PeerId, DeviceId)>, world: &World) -> Self {
+        let mut submit_limits = Limits::default();
+        if world.had_wider_limits {
+            submit_limits.max_name_chars *= 2;
+        }
         Self {
-            limits: Limits::default(),
+            limits: Limits::unbounded(),
+            submit_limits,
+            slots: devices.iter().map(|_| Watched::default()).collect(),
+            devices,
+            strangers: BTreeSet::new(),
+            queued: BTreeMap::new(),
             poll: None,
             epoch: None,
             states: Vec::new(),
@@ -80,9 +103,24 @@ impl Oracle {
             last_seq: BTreeMap::new(),
             outcomes: BTreeMap::new(),
             promised: BTreeSet::new(),
-            slots: (0..slots).map(|_| Watched::default()).collect(),
             report: Report::default(),
         }
+    }
+
+    /// Somebody hostile appears.
+    pub(crate) fn meet(&mut self, stranger: PeerId) {
+        self.strangers.insert(stranger);
+    }
+
+    /// The revision and the epoch of everything that is durable.
+    pub(crate) fn present(&self) -> Option<(Epoch, Revision)> {
+        let last = self.states.len().checked_sub(1)?;
+        Some((self.epoch?, Revision::new(last as u64)?))
+    }
+
+    fn name(&self, slot: usize, id: CommandId) -> Name {
+        let (peer, device) = self.devices[slot];
+        (peer, device, id)
     }
 
     // What becomes durable.
@@ -155,14 +193,16 @@ impl Oracle {
             "{} is kept as {revision}",
             update.revision
         );
-        let before = self.applied.insert(numbered.command_id, revision);
+        let device = (update.author, update.device);
+        let name = (update.author, update.device, numbered.command_id);
+        let before = self.applied.insert(name, revision);
         hold!(
             1,
             before.is_none(),
             "{} took effect twice",
             numbered.command_id
         );
-        let device = (update.author, update.device);
+        self.is_its_authors(&update)?;
         let before = self.last_seq.insert(device, numbered.seq);
         hold!(
             7,
@@ -186,6 +226,30 @@ impl Oracle {
         Ok(())
     }
 
+    /// An effect is that of a command that its author has asked for.
+    fn is_its_authors(&self, update: &Update) -> Result<(), Violation> {
+        let device = (update.author, update.device);
+        match self.devices.iter().position(|known| *known == device) {
+            // Its own commands go through no outbox.
+            Some(OWNER) => {}
+            Some(slot) => {
+                let name = self.name(slot, update.numbered.command_id);
+                let queued = self.queued.get(&name);
+                hold!(
+                    10,
+                    queued == Some(&update.numbered.command),
+                    "{update:?} is not what {slot} has asked for, which is {queued:?}"
+                );
+            }
+            None => hold!(
+                10,
+                self.strangers.contains(&update.author),
+                "{update:?} is of nobody who is there"
+            ),
+        }
+        Ok(())
+    }
+
     /// The owner's journal has become this, at the end of a commit.
     pub(crate) fn journal_is(&mut self, journal: &StoredJournal) -> Result<(), Violation> {
         self.journal_grows(journal)?;
@@ -200,8 +264,8 @@ impl Oracle {
     }
 
     fn receipts_are(&mut self, journal: &StoredJournal) -> Result<(), Violation> {
-        for (_, _, receipt) in &journal.receipts {
-            let id = receipt.command_id;
+        for (author, device, receipt) in &journal.receipts {
+            let id = (*author, *device, receipt.command_id);
             match self.outcomes.get(&id) {
                 Some(known) => hold!(
                     1,
@@ -234,6 +298,7 @@ impl Oracle {
         outbox: &StoredOutbox,
         cache: Option<&StoredLog>,
     ) -> Result<(), Violation> {
+        let (peer, device) = self.devices[slot];
         let watched = &mut self.slots[slot];
         hold!(
             7,
@@ -249,12 +314,20 @@ impl Oracle {
                 hold!(6, false, "the outbox has {message:?}");
                 return Ok(());
             };
+            let checked = numbered.command.check_lengths(&self.submit_limits);
+            hold!(
+                6,
+                checked.is_ok(),
+                "the outbox of {slot} has what nobody takes: {checked:?}"
+            );
+            let name = (peer, device, numbered.command_id);
+            self.queued.insert(name, numbered.command);
             pending.insert(*seq, numbered.command_id);
         }
         for (seq, id) in &watched.pending {
             hold!(
                 1,
-                pending.get(seq) == Some(id) || self.outcomes.contains_key(id),
+                pending.get(seq) == Some(id) || self.outcomes.contains_key(&(peer, device, *id)),
                 "{seq} of {slot} left the outbox without an outcome"
             );
         }
@@ -271,8 +344,14 @@ impl Oracle {
 
     // What leaves.
 
-    /// A frame leaves a process.
-    pub(crate) fn sent(&mut self, slot: usize, frame: &[u8]) -> Result<(), Violation> {
+    /// A frame leaves a process; if it is the owner's and goes to one other, `to` says whose
+    /// place that is.
+    pub(crate) fn sent(
+        &mut self,
+        slot: usize,
+        to: Option<Option<usize>>,
+        frame: &[u8],
+    ) -> Result<(), Violation> {
         match Message::decode(frame, &self.limits) {
             Ok(Message::Command(numbered)) => {
                 let pending = self.slots[slot].pending.get(&numbered.seq);
@@ -286,7 +365,8 @@ impl Oracle {
                 self.report.resent += u64::from(!is_first);
             }
             Ok(Message::Ack(ack)) => {
-                let outcome = self.outcomes.get(&ack.command_id);
+                let Some(Some(to)) = to else { return Ok(()) };
+                let outcome = self.outcomes.get(&self.name(to, ack.command_id));
                 hold!(
                     3,
                     outcome == Some(&Outcome::Applied(ack.revision)),
@@ -294,8 +374,9 @@ impl Oracle {
                 );
             }
             Ok(Message::Error(refusal)) => {
-                if let Some(command_id) = refusal.command_id {
-                    let outcome = self.outcomes.get(&command_id);
+                // To the hostile it says more than what becomes of commands.
+                if let (Some(command_id), Some(Some(to))) = (refusal.command_id, to) {
+                    let outcome = self.outcomes.get(&self.name(to, command_id));
                     hold!(
                         8,
                         outcome == Some(&Outcome::Rejected(refusal.rejection.clone())),
@@ -356,7 +437,7 @@ impl Oracle {
         if !state.is_final() {
             return Ok(());
         }
-        let outcome = self.outcomes.get(command_id).cloned();
+        let outcome = self.outcomes.get(&self.name(slot, *command_id)).cloned();
         hold!(
             2,
             outcome.clone().map(CommandState::from).as_ref() == Some(state),
@@ -367,18 +448,27 @@ impl Oracle {
             self.slots[slot].told.insert(*command_id),
             "{command_id} was told twice"
         );
+        if let CommandState::Applied(revision) = state {
+            let last = &mut self.slots[slot].told_applied;
+            *last = (*last).max(Some(*revision));
+        }
         Ok(())
     }
 
     /// The submitter is told that the command is durable.
     pub(crate) fn promised(&mut self, slot: usize, id: CommandId) -> Result<(), Violation> {
-        self.promised.insert(id);
+        self.promised.insert(self.name(slot, id));
         self.is_kept(slot, id)
     }
 
     /// The submitter is told how it ended.
-    pub(crate) fn answered(&self, id: CommandId, outcome: &Outcome) -> Result<(), Violation> {
-        let durable = self.outcomes.get(&id);
+    pub(crate) fn answered(
+        &self,
+        slot: usize,
+        id: CommandId,
+        outcome: &Outcome,
+    ) -> Result<(), Violation> {
+        let durable = self.outcomes.get(&self.name(slot, id));
         hold!(
             2,
             durable == Some(outcome),
@@ -391,7 +481,7 @@ impl Oracle {
         let mut pending = self.slots[slot].pending.values();
         hold!(
             3,
-            pending.any(|kept| *kept == id) || self.outcomes.contains_key(&id),
+            pending.any(|kept| *kept == id) || self.outcomes.contains_key(&self.name(slot, id)),
             "{id} of {slot} is said to be durable"
         );
         Ok(())
@@ -409,7 +499,8 @@ impl Oracle {
             .collect();
         // A command that the commit under way takes out of the outbox is no longer shown.
         let missing = watched.pending.iter().filter(|(seq, id)| {
-            shown.get(seq) != Some(id) && (view.is_settled || !self.outcomes.contains_key(id))
+            shown.get(seq) != Some(id)
+                && (view.is_settled || !self.outcomes.contains_key(&self.name(slot, **id)))
         });
         let missing: Vec<_> = missing.collect();
         hold!(
@@ -429,6 +520,13 @@ impl Oracle {
             !view.is_settled || shown.len() == view.pending.len(),
             "{slot} has something queued that nobody writes: {:?}",
             view.pending
+        );
+        hold!(
+            6,
+            watched.told_applied <= view.revision,
+            "{slot} was told that a command of its made {:?}, and shows the poll at {:?} without it",
+            watched.told_applied,
+            view.revision
         );
         self.shows_what_was(slot, view)
     }
@@ -477,6 +575,7 @@ impl Oracle {
     /// A process starts from what was durable.
     pub(crate) fn restarts(&mut self, slot: usize) {
         self.slots[slot].revision = None;
+        self.slots[slot].told_applied = None;
     }
 
     /// The end of the schedule: there was time for everything to come right.
@@ -485,6 +584,7 @@ impl Oracle {
         slot: usize,
         connection: &Connection,
         revision: Option<Revision>,
+        peers: &[BTreeSet<(PeerId, DeviceId)>; 2],
     ) -> Result<(), Violation> {
         let last = self.states.len() - 1;
         hold!(
@@ -502,11 +602,17 @@ impl Oracle {
             revision.map(index) == Some(last),
             "{slot} is at {revision:?}, the owner at {last}"
         );
-        for id in &self.promised {
+        let [here, at_the_owner] = peers;
+        hold!(
+            9,
+            here == at_the_owner,
+            "{slot} thinks that {here:?} are there, the owner {at_the_owner:?}"
+        );
+        for name in &self.promised {
             hold!(
                 1,
-                self.outcomes.contains_key(id),
-                "{id} was durable and has no outcome"
+                self.outcomes.contains_key(name),
+                "{name:?} was durable and has no outcome"
             );
         }
         Ok(())

@@ -6,18 +6,17 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use futures::{FutureExt, StreamExt};
-use hustings_protocol::{Command, PollDraft, PollId, RoomId};
-use hustings_room::Setup;
-use hustings_room::driver::{
-    CallError, DriverError, Events, Hosting, OpenError, Room, Submitted, host, join,
-};
-use hustings_transport_mem::VirtualClock;
-
+use super::clock::OwnClock;
 use super::disk::Disk;
 use super::oracle::View;
 use super::scene::{OWNER, Process};
 use super::tap::Tap;
+use futures::{FutureExt, StreamExt};
+use hustings_protocol::{Command, Limits, PollDraft, PollId, RoomId};
+use hustings_room::driver::{
+    CallError, DriverError, Events, Hosting, OpenError, Room, Submitted, host, join,
+};
+use hustings_room::{Setup, SubmitError};
 
 /// The handles that people have, by the place of the process; none of a process that is dead or
 /// has not opened its room yet.
@@ -39,20 +38,25 @@ impl Handle {
 
     /// Asks for something, and waits for what becomes of it.
     pub(super) async fn submit(self, command: Command) {
+        let is_too_long = command.check_lengths(&Limits::default()).is_err();
         let submitted = self.room.submit(command).await;
-        let Some(submitted) = self.is_taken(submitted) else {
+        let Some(submitted) = self.is_taken(submitted, is_too_long) else {
             return;
         };
         let id = submitted.command_id();
         let outcome = submitted.outcome().await;
         if let (Ok(outcome), Some(mut scene)) = (outcome, self.process.scene()) {
             scene.trace("answered", &(self.process.slot, id, &outcome));
-            let held = scene.oracle.answered(id, &outcome);
+            let held = scene.oracle.answered(self.process.slot, id, &outcome);
             scene.held(held);
         }
     }
 
-    fn is_taken(&self, submitted: Result<Submitted, CallError>) -> Option<Submitted> {
+    fn is_taken(
+        &self,
+        submitted: Result<Submitted, CallError>,
+        is_too_long: bool,
+    ) -> Option<Submitted> {
         let mut scene = self.process.scene()?;
         let slot = self.process.slot;
         match submitted {
@@ -63,6 +67,8 @@ impl Handle {
                 scene.held(kept);
                 Some(submitted)
             }
+            // As it should be.
+            Err(CallError::Submit(SubmitError::Invalid(_))) if is_too_long => None,
             // It is leaving, or has failed.
             Err(CallError::Stopped) if scene.slots[slot].may_end => None,
             Err(error) => {
@@ -90,7 +96,7 @@ pub(super) async fn hosts(
     setup: Setup,
     tap: Tap,
     disk: Disk,
-    clock: VirtualClock,
+    clock: OwnClock,
     poll: Result<PollId, PollDraft>,
     handles: Handles,
 ) {
@@ -119,7 +125,7 @@ pub(super) async fn joins(
     setup: Setup,
     tap: Tap,
     disk: Disk,
-    clock: VirtualClock,
+    clock: OwnClock,
     room: RoomId,
     handles: Handles,
 ) {
@@ -128,7 +134,10 @@ pub(super) async fn joins(
         Ok(joined) => joined,
         Err(error) => {
             if let Some(mut scene) = process.scene() {
-                scene.breaks(format!("{} cannot join: {error}", process.slot));
+                if !scene.slots[process.slot].may_end {
+                    scene.breaks(format!("{} cannot join: {error}", process.slot));
+                }
+                scene.end(process.slot);
             }
             return;
         }
@@ -187,10 +196,12 @@ impl Life {
         match opened {
             Ok(room) => self.is_open(room),
             Err(error) => {
-                if let Some(mut scene) = self.process.scene()
-                    && !scene.slots[OWNER].may_end
-                {
-                    scene.breaks(format!("the owner cannot host: {error}"));
+                if let Some(mut scene) = self.process.scene() {
+                    if !scene.slots[OWNER].may_end {
+                        scene.breaks(format!("the owner cannot host: {error}"));
+                    }
+                    // Whoever cannot open it looks at the error, and starts again.
+                    scene.die(OWNER);
                 }
             }
         }
@@ -211,9 +222,7 @@ impl Life {
         };
         while let Some(event) = self.events.as_mut().and_then(|it| it.next().now_or_never()) {
             let Some(event) = event else { break };
-            scene.trace("told", &(slot, &event));
-            let told = scene.oracle.told(slot, &event);
-            scene.held(told);
+            scene.told(slot, &event);
         }
         let view = View {
             is_settled: !scene.slots[slot].is_committing,

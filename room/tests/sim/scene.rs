@@ -1,21 +1,34 @@
 //! The place where the parts of all processes meet: who is alive, where they die, and what the
 //! oracle says.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::{self, Write};
+use std::hash::{DefaultHasher, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use hustings_outbox::{Batch, MemoryStore};
-use hustings_protocol::{Address, DeviceId, RoomId};
+use hustings_protocol::{
+    Address, CommandId, DeviceId, ErrorCode, Limits, Message, PeerId, RoomId, WINDOW,
+};
 use hustings_room::clock::Clock;
+use hustings_room::{Event, LinkId};
 use hustings_transport_mem::{MemoryNet, VirtualClock};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
+use super::clock::OwnClock;
 use super::oracle::Oracle;
-use super::{Plan, Plant, Violation};
+use super::{Plan, Plant, Violation, World};
 
 /// The owner's place among the processes.
 pub(super) const OWNER: usize = 0;
+
+/// The commands that may arrive on a blocked link until it is hung up: as many as may be owed their
+/// answers, and as many as a driver takes in one go before it hangs up.
+const MAX_OWED: usize = WINDOW as usize + 256;
+/// The frames that are remembered for those who send them once more.
+const OVERHEARD: usize = 32;
 
 /// The boundary at which a process dies, as seen from its next commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,11 +43,25 @@ pub(super) enum Doom {
     FailedCommit { took_effect: bool },
     /// At the next read of its disk.
     AtRead,
+    /// The next read of its disk fails.
+    FailedRead,
+    /// The next commit fails, for want of room.
+    Full { took_effect: bool },
+}
+
+/// The process at the other end of one of the owner's links.
+#[derive(Debug)]
+pub(super) struct Across {
+    /// Its place; `None` for somebody hostile.
+    pub(super) slot: Option<usize>,
+    /// The commands that came since the link was blocked; `None` while it is not.
+    unanswered: Option<BTreeSet<CommandId>>,
 }
 
 /// The world outside the drivers.
 pub(super) struct Scene {
     pub(super) plan: Plan,
+    pub(super) world: World,
     pub(super) net: MemoryNet,
     clock: VirtualClock,
     rng: ChaCha8Rng,
@@ -49,12 +76,22 @@ pub(super) struct Scene {
     pub(super) commit_millis: u64,
     /// Of a hundred frames, so many find no room, however much there is.
     pub(super) refused_of_100: u64,
+    /// The longest that a read takes, in milliseconds.
+    pub(super) read_millis: u64,
+    /// The links of the owner's present life.
+    across: BTreeMap<LinkId, Across>,
+    /// From where hostile peers dial.
+    pub(super) hostile: Vec<Address>,
+    /// The last frames of participants.
+    pub(super) overheard: VecDeque<Bytes>,
 }
 
 /// One process, running or not, and its disk.
 pub(super) struct Slot {
     pub(super) address: Address,
+    pub(super) peer: PeerId,
     pub(super) device: DeviceId,
+    pub(super) clock: OwnClock,
     pub(super) memory: MemoryStore,
     /// The relaxed commits since the last strict one: a loss of power leaves some of the first.
     pub(super) relaxed: Vec<Batch>,
@@ -73,20 +110,28 @@ pub(super) struct Slot {
 
 impl Scene {
     pub(super) fn new(plan: Plan, net: MemoryNet, clock: VirtualClock, slots: Vec<Slot>) -> Self {
+        let devices = slots.iter().map(|slot| (slot.peer, slot.device)).collect();
+        let world = plan.world();
         let mut scene = Self {
             plan,
+            world,
             net,
             clock,
             rng: ChaCha8Rng::seed_from_u64(!plan.seed),
             hasher: DefaultHasher::new(),
-            oracle: Oracle::new(slots.len()),
+            oracle: Oracle::new(devices, &world),
             violation: None,
             room: None,
             slots,
             commit_millis: 0,
             refused_of_100: 0,
+            read_millis: 0,
+            across: BTreeMap::new(),
+            hostile: Vec::new(),
+            overheard: VecDeque::new(),
         };
         scene.trace("seed", &plan.seed);
+        scene.trace("kind", &(plan.kind, world));
         scene
     }
 
@@ -98,12 +143,29 @@ impl Scene {
         self.plan.plant == Some(plant)
     }
 
-    pub(super) fn trace(&mut self, what: &str, value: &dyn std::fmt::Debug) {
-        let line = format!("{:>7} {what} {value:?}", self.clock.now().as_millis());
-        line.hash(&mut self.hasher);
+    pub(super) fn trace(&mut self, what: &str, value: &dyn fmt::Debug) {
+        self.oracle.report.events += 1;
+        let now = self.clock.now().as_millis();
+        // Hashed as it is written: a text of each line would cost more than all the rest.
+        let written = write!(Hashed(&mut self.hasher), "{now} {what} {value:?}");
+        written.expect("a hash takes everything");
         if self.plan.is_verbose {
-            let shown: String = line.chars().take(400).collect();
-            println!("{shown}");
+            let shown: String = format!("{value:?}").chars().take(400).collect();
+            println!("{now:>7} {what} {shown}");
+        }
+    }
+
+    /// The same for a frame, of which only a reader wants to see the text.
+    pub(super) fn trace_frame(&mut self, what: &str, slot: usize, link: LinkId, frame: &Bytes) {
+        self.oracle.report.events += 1;
+        let now = self.clock.now().as_millis();
+        let written = write!(Hashed(&mut self.hasher), "{now} {what} {slot} {link} ");
+        written.expect("a hash takes everything");
+        self.hasher.write(frame);
+        if self.plan.is_verbose {
+            let text = String::from_utf8_lossy(frame);
+            let shown: String = text.chars().take(300).collect();
+            println!("{now:>7} {what} ({slot}, {link}) {shown}");
         }
     }
 
@@ -132,6 +194,99 @@ impl Scene {
         }));
     }
 
+    // The owner's links.
+
+    /// Somebody has dialled the owner.
+    pub(super) fn link_up(&mut self, link: LinkId) {
+        let owner = self.slots[OWNER].address;
+        let leads_to = |address: &Address| self.net.links_to(&owner, address).contains(&link);
+        if self.hostile.iter().any(leads_to) {
+            let (slot, unanswered) = (None, None);
+            self.across.insert(link, Across { slot, unanswered });
+        } else if let Some(slot) = self.slots.iter().position(|it| leads_to(&it.address)) {
+            let (slot, unanswered) = (Some(slot), None);
+            self.across.insert(link, Across { slot, unanswered });
+        }
+    }
+
+    /// The other end of one of the owner's links; `None` if that was gone before it was asked.
+    pub(super) fn across(&self, link: LinkId) -> Option<&Across> {
+        self.across.get(&link)
+    }
+
+    pub(super) fn is_hostile(&self, link: LinkId) -> bool {
+        self.across(link).is_some_and(|it| it.slot.is_none())
+    }
+
+    /// The owner takes a frame of somebody hostile.
+    pub(super) fn hostile_frame(&mut self, link: LinkId, frame: &Bytes) {
+        self.oracle.report.hostile += 1;
+        self.oracle.report.hostile_bytes += frame.len() as u64;
+        let Some(Across {
+            unanswered: Some(unanswered),
+            ..
+        }) = self.across.get_mut(&link)
+        else {
+            return;
+        };
+        if let Ok(Message::Command(numbered)) = Message::decode(frame, &Limits::unbounded()) {
+            unanswered.insert(numbered.command_id);
+        }
+        let count = unanswered.len();
+        if count > MAX_OWED {
+            self.breaks(format!(
+                "{link} is blocked, and {count} answers are kept for it"
+            ));
+        }
+    }
+
+    /// A link of the owner has no room, or has some again.
+    pub(super) fn is_blocked(&mut self, link: LinkId, is_blocked: bool) {
+        if let Some(across) = self.across.get_mut(&link) {
+            if is_blocked {
+                across.unanswered.get_or_insert_default();
+            } else {
+                across.unanswered = None;
+            }
+        }
+    }
+
+    /// A frame of a participant, that somebody else may send once more.
+    pub(super) fn overhear(&mut self, frame: &Bytes) {
+        if self.world.is_hostile {
+            self.overheard.push_back(frame.clone());
+            if self.overheard.len() > OVERHEARD {
+                self.overheard.pop_front();
+            }
+        }
+    }
+
+    /// A process tells its application something.
+    pub(super) fn told(&mut self, slot: usize, event: &Event) {
+        self.trace("told", &(slot, event));
+        // An impostor may say anything.
+        let is_expected = match event {
+            // Commands arrive without a proof that found no room.
+            Event::Fault {
+                peer: None,
+                rejection,
+                ..
+            } if slot == OWNER
+                && self.world.had_wider_limits
+                && rejection.code == ErrorCode::TooLong =>
+            {
+                true
+            }
+            Event::Fault { link, .. } if slot == OWNER => self.is_hostile(*link),
+            Event::Fault { .. } => self.world.has_impostor,
+            _ => false,
+        };
+        if !is_expected {
+            let told = self.oracle.told(slot, event);
+            self.held(told);
+        }
+    }
+
     /// A process is gone from one moment to the next, and perhaps its machine, too.
     pub(super) fn die(&mut self, slot: usize) {
         if !self.slots[slot].is_alive {
@@ -157,6 +312,9 @@ impl Scene {
 
     /// A process does nothing more.
     pub(super) fn end(&mut self, slot: usize) {
+        if slot == OWNER {
+            self.across.clear();
+        }
         let slot = &mut self.slots[slot];
         slot.is_alive = false;
         slot.is_committing = false;
@@ -222,4 +380,14 @@ impl Process {
 /// No step of a scene is left half done, and a panic ends the test.
 pub(super) fn lock(scene: &Mutex<Scene>) -> MutexGuard<'_, Scene> {
     scene.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A text that is hashed as it is written.
+struct Hashed<'a>(&'a mut DefaultHasher);
+
+impl Write for Hashed<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.write(text.as_bytes());
+        Ok(())
+    }
 }

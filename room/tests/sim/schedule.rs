@@ -1,5 +1,8 @@
 //! The schedule: what people do, and what goes wrong.
 
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -7,20 +10,22 @@ use ed25519_dalek::SigningKey;
 use futures::future::RemoteHandle;
 use hustings_outbox::MemoryStore;
 use hustings_protocol::{
-    Address, Command, DeviceId, OptionAdd, OptionId, PollDraft, Role, RoleUpdate, RoomId,
+    Address, Command, DeviceId, OptionAdd, OptionId, PeerId, PollDraft, Role, RoleUpdate, RoomId,
     SettingsUpdate, UserProfile, Vote, WINDOW,
 };
-use hustings_room::{Config, LinkId, OfflinePolicy, Setup};
-use hustings_transport_mem::{Direction, Faults, Latency, MemoryNet, VirtualRuntime};
+use hustings_room::{Config, LinkId, Moment, OfflinePolicy, Setup};
+use hustings_transport_mem::{Direction, Faults, Latency, MemoryNet, VirtualClock, VirtualRuntime};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 use uuid::Uuid;
 
+use super::clock::OwnClock;
 use super::disk::Disk;
+use super::hostile::{Hostile, Impostor, Place, Shared, deceives, listens};
 use super::process::{Handle, Handles, hosts, joins};
 use super::scene::{Doom, OWNER, Process, Scene, Slot, lock};
 use super::tap::Tap;
-use super::{Plan, Report, Violation};
+use super::{Plan, Plant, Report, Violation, World};
 
 const PARTICIPANTS: usize = 4;
 const LATENCY: Latency = Latency {
@@ -41,10 +46,25 @@ struct Schedule {
     processes: Vec<Option<RemoteHandle<()>>>,
     /// The first options, which the poll is born with, and those that may come.
     options: Vec<OptionId>,
+    /// Those who keep to no protocol.
+    hostile: Vec<Shared>,
+    impostor: Place,
 }
 
 /// Runs one schedule.
 pub(crate) fn run(plan: &Plan) -> Result<Report, Violation> {
+    // Nothing that a driver is told may make it panic.
+    catch_unwind(AssertUnwindSafe(|| run_through(plan))).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|it| (*it).to_owned()));
+        Err(Violation {
+            guarantee: 10,
+            what: format!("it panics: {}", text.unwrap_or_default()),
+        })
+    })
+}
+
+fn run_through(plan: &Plan) -> Result<Report, Violation> {
     let mut schedule = Schedule::new(*plan);
     schedule.found()?;
     for _ in 0..plan.steps {
@@ -54,25 +74,48 @@ pub(crate) fn run(plan: &Plan) -> Result<Report, Violation> {
     let mut scene = schedule.scene();
     let mut report = std::mem::take(&mut scene.oracle.report);
     report.trace = scene.hash();
+    report.steps = plan.steps as u64;
     Ok(report)
 }
 
-fn setup(slot: usize, life: u64, seed: u64) -> Setup {
+/// The key of a process and its device.
+fn identity(slot: usize, world: &World) -> (SigningKey, DeviceId) {
+    let mark = u8::try_from(slot + 1).expect("there are few slots");
+    // The last participant is the one before it, on another device.
+    let is_second = world.has_devices && slot == PARTICIPANTS;
+    let person = mark - u8::from(is_second);
+    (
+        SigningKey::from_bytes(&[person; 32]),
+        DeviceId::from_bytes([mark; 5]),
+    )
+}
+
+fn setup(slot: usize, life: u64, seed: u64, world: &World) -> Setup {
     let mut rng = ChaCha8Rng::seed_from_u64(seed ^ (slot as u64) << 32 ^ life << 48);
     let mut bytes = [0; 32];
     rng.fill_bytes(&mut bytes);
-    let mark = u8::try_from(slot).expect("there are few slots");
+    let (key, device) = identity(slot, world);
+    let mut config = Config {
+        offline: OfflinePolicy::Queue,
+        // Small, so that snapshots are taken.
+        snapshot_after_bytes: 2_000,
+        ..Config::default()
+    };
+    if world.had_wider_limits && slot != OWNER && life <= 1 {
+        config.limits.max_name_chars *= 2;
+    }
+    let unix_millis = match rng.next_u64() % 4 {
+        // As a clock shows that stands before 1970, or that nobody has ever set.
+        0 if world.has_bad_clocks => 0,
+        1 if world.has_bad_clocks => u64::MAX,
+        _ => 1_790_000_000_000,
+    };
     Setup {
-        key: SigningKey::from_bytes(&[mark + 1; 32]),
-        device: DeviceId::from_bytes([mark + 1; 5]),
+        key,
+        device,
         seed: bytes,
-        unix_millis: 1_790_000_000_000,
-        config: Config {
-            offline: OfflinePolicy::Queue,
-            // Small, so that snapshots are taken.
-            snapshot_after_bytes: 2_000,
-            ..Config::default()
-        },
+        unix_millis,
+        config,
     }
 }
 
@@ -83,16 +126,25 @@ fn draft() -> PollDraft {
         .voters_may_add_options(true)
 }
 
-fn place(slot: usize) -> Slot {
-    let setup = setup(slot, 0, 0);
+fn place(slot: usize, plan: &Plan, clock: &VirtualClock) -> Slot {
+    let world = &plan.world();
+    let sticks = plan.plant == Some(Plant::StuckTimer);
+    let (key, device) = identity(slot, world);
+    let peer = PeerId::of(&key);
     let address = if slot == OWNER {
-        Address::Owner(setup.peer())
+        Address::Owner(peer)
     } else {
-        Address::Participant(setup.peer(), setup.device)
+        Address::Participant(peer, device)
+    };
+    let start = match world.ends_in_time {
+        true => Moment::from_millis(u64::MAX - 200_000 * slot as u64),
+        false => Moment::START,
     };
     Slot {
         address,
-        device: setup.device,
+        peer,
+        device,
+        clock: OwnClock::new(clock.clone(), start, sticks),
         memory: MemoryStore::new(),
         relaxed: Vec::new(),
         unwritten: None,
@@ -111,7 +163,8 @@ impl Schedule {
         let clock = runtime.clock().clone();
         let net = MemoryNet::new(plan.seed, LATENCY, Arc::new(clock.clone()));
         net.set_detection(DETECTION);
-        let slots = (0..=PARTICIPANTS).map(place).collect();
+        let slots = (0..=PARTICIPANTS).map(|slot| place(slot, &plan, &clock));
+        let slots = slots.collect();
         let scene = Scene::new(plan, net.clone(), clock, slots);
         Self {
             plan,
@@ -122,6 +175,8 @@ impl Schedule {
             handles: Handles::new(vec![None; PARTICIPANTS + 1].into()),
             processes: (0..=PARTICIPANTS).map(|_| None).collect(),
             options: Vec::new(),
+            hostile: Vec::new(),
+            impostor: Place::default(),
         }
     }
 
@@ -184,7 +239,28 @@ impl Schedule {
         self.net.set_faults(faults);
         let all = (queue, commit_millis, refused_of_100, faults);
         self.scene().trace("faults", &all);
+        let world = self.world();
+        if world.is_hostile {
+            self.meet(None);
+        }
+        if world.has_copied_owner {
+            self.meet(Some(identity(OWNER, &world)));
+        }
         Ok(())
+    }
+
+    /// Somebody hostile comes.
+    fn meet(&mut self, copied: Option<(SigningKey, DeviceId)>) {
+        let scene = Arc::clone(&self.scene);
+        let options = self.options.clone();
+        let hostile = Hostile::new(scene, &self.net, self.room(), options, copied);
+        let hostile = Rc::new(hostile.into());
+        self.runtime.spawn(listens(Rc::clone(&hostile)));
+        self.hostile.push(hostile);
+    }
+
+    fn world(&self) -> World {
+        self.scene().world
     }
 
     fn step(&mut self) -> Result<(), Violation> {
@@ -216,7 +292,12 @@ impl Schedule {
                     self.submit(slot);
                 }
             }
-            _ => {}
+            _ => self.mischief(slot),
+        }
+        for hostile in self.hostile.clone() {
+            if self.draw(3) == 0 {
+                hostile.borrow_mut().act();
+            }
         }
         let pause = match self.draw(20) {
             0 => self.draw(120_000),
@@ -224,6 +305,34 @@ impl Schedule {
             _ => self.draw(100),
         };
         self.advance(Duration::from_millis(pause))
+    }
+
+    /// What goes wrong only in worlds that have it.
+    fn mischief(&mut self, slot: usize) {
+        let world = self.world();
+        if world.has_impostor
+            && !self.is_alive(OWNER)
+            && self.impostor.borrow().is_none()
+            && self.draw(2) == 0
+        {
+            let owner = self.room().owner;
+            let impostor = Impostor::new(&self.scene, &self.net, owner);
+            *self.impostor.borrow_mut() = Some(impostor);
+            self.runtime.spawn(deceives(Rc::clone(&self.impostor)));
+        }
+        if world.has_bad_clocks {
+            let what = self.draw(4);
+            let by = Duration::from_secs(self.draw(20_000));
+            let scene = self.scene();
+            let clock = scene.slots[slot].clock.clone();
+            drop(scene);
+            self.scene().trace("clock", &(slot, what, by));
+            match what {
+                0 => clock.jump(by),
+                1 => clock.stop(true),
+                _ => clock.stop(false),
+            }
+        }
     }
 
     fn submit(&mut self, slot: usize) {
@@ -237,11 +346,19 @@ impl Schedule {
     fn command(&mut self) -> Command {
         let poll_id = self.room().poll_id;
         let options = self.options.clone();
+        let world = self.world();
+        let longest_name = match world.types_too_much || world.had_wider_limits {
+            true => 127,
+            false => 63,
+        };
         match self.draw(20) {
             0 => Command::UpdateSettings(SettingsUpdate::new(poll_id).closed(self.draw(3) == 0)),
             1 => Command::UpdateRole(RoleUpdate {
                 poll_id,
-                peer_id: setup(1 + self.draw(4) as usize, 0, 0).peer(),
+                peer_id: {
+                    let slot = 1 + self.draw(4) as usize;
+                    self.scene().slots[slot].peer
+                },
                 role: self.pick(&[Role::Viewer, Role::Voter, Role::Moderator]),
             }),
             2..4 => Command::AddOption(OptionAdd {
@@ -251,7 +368,7 @@ impl Schedule {
             }),
             4 => Command::SetProfile(UserProfile {
                 // Sometimes long, so that queues and journals fill up.
-                name: "x".repeat(1 + self.draw(63) as usize),
+                name: "x".repeat(1 + self.draw(longest_name) as usize),
             }),
             _ => Command::Vote(Vote {
                 poll_id,
@@ -263,6 +380,11 @@ impl Schedule {
 
     fn doom(&mut self, slot: usize) {
         let outputs = self.draw(4);
+        let took_effect = self.draw(2) == 0;
+        if self.world().has_full_disks && self.draw(3) == 0 {
+            let doom = self.pick(&[Doom::Full { took_effect }, Doom::FailedRead]);
+            return self.doom_of(slot, doom);
+        }
         let doom = self.pick(&[
             Doom::BeforeCommit,
             Doom::DuringCommit { is_durable: true },
@@ -273,10 +395,14 @@ impl Schedule {
             Doom::FailedCommit { took_effect: false },
             Doom::AtRead,
         ]);
+        self.doom_of(slot, doom);
+    }
+
+    fn doom_of(&mut self, slot: usize, doom: Doom) {
         let mut scene = self.scene();
         scene.trace("doom", &(slot, doom));
         // Of those that are dead only their next start can go wrong.
-        if scene.slots[slot].is_alive != (doom == Doom::AtRead) {
+        if scene.slots[slot].is_alive != doom.is_of_reads() {
             scene.slots[slot].doom = Some(doom);
         }
     }
@@ -296,11 +422,15 @@ impl Schedule {
         }
         self.handles.borrow_mut()[slot] = None;
         let process = Process::start(&self.scene, slot);
-        let setup = setup(slot, process.life(), self.plan.seed);
-        let (address, room) = {
+        let setup = setup(slot, process.life(), self.plan.seed, &self.world());
+        let (address, room, own_clock) = {
             let scene = self.scene();
-            (scene.slots[slot].address, scene.room)
+            let place = &scene.slots[slot];
+            (place.address, scene.room, place.clock.clone())
         };
+        if slot == OWNER {
+            *self.impostor.borrow_mut() = None;
+        }
         let transport = self.net.transport(address);
         let transport = transport.expect("the address is free once its process is dead");
         let tap = Tap::new(transport, process.clone());
@@ -312,11 +442,11 @@ impl Schedule {
         let handles = Handles::clone(&self.handles);
         let running = if slot == OWNER {
             let poll = room.map(|room| room.poll_id).ok_or_else(draft);
-            let owner = hosts(setup, tap, disk, clock, poll, handles);
+            let owner = hosts(setup, tap, disk, own_clock, poll, handles);
             self.runtime.spawn_with_handle(owner)
         } else {
             let room = room.expect("the poll has been made");
-            let participant = joins(setup, tap, disk, clock, room, handles);
+            let participant = joins(setup, tap, disk, own_clock, room, handles);
             self.runtime.spawn_with_handle(participant)
         };
         self.processes[slot] = Some(running);
@@ -328,13 +458,23 @@ impl Schedule {
         self.scene().take_violation()
     }
 
-    /// The faults stop. Within the largest backoff and ten round trips everything has to be right.
+    /// The faults stop. In time everything has to be right, on the links as they are.
     fn heal(&mut self) -> Result<(), Violation> {
         self.scene().trace("heal", &());
         self.net.set_faults(Faults::NONE);
         self.scene().refused_of_100 = 0;
-        for slot in 1..=PARTICIPANTS {
-            self.on_links(slot, "cut", MemoryNet::cut_link);
+        self.scene().read_millis = 0;
+        for slot in 0..=PARTICIPANTS {
+            let clock = self.scene().slots[slot].clock.clone();
+            clock.stop(false);
+            self.on_links(slot, "resume", MemoryNet::resume);
+        }
+        for hostile in self.hostile.clone() {
+            let address = hostile.borrow().address;
+            for link in self.net.links(&address) {
+                self.net.resume(&address, link);
+            }
+            hostile.borrow_mut().rest();
         }
         for slot in 0..=PARTICIPANTS {
             self.scene().slots[slot].doom = None;
@@ -345,17 +485,30 @@ impl Schedule {
         for slot in 0..=PARTICIPANTS {
             self.start(slot);
         }
+        let config = Config::default();
         let commit = Duration::from_millis(self.scene().commit_millis);
         let round_trip = 2 * (LATENCY.max + commit);
-        let backoff = Config::default().backoff.max;
-        // A link that was cut or whose process died just now is noticed after a while.
-        self.advance(DETECTION + backoff + 10 * round_trip)?;
+        // A link on which all is lost is noticed by its silence. Whoever dials into it, or is in
+        // the midst of a handshake, waits for that.
+        let silence = config.ping_after + 2 * config.pong_timeout;
+        let waits = config.dial_timeout + config.handshake_timeout;
+        let backoff = 2 * config.backoff.max;
+        self.advance(DETECTION + silence + waits + backoff + 10 * round_trip)?;
+        let owner = self.handle(OWNER).expect("it runs").room;
         for slot in 1..=PARTICIPANTS {
             let room = self.handle(slot).expect("it runs").room;
+            let peers = [&room, &owner].map(|room| {
+                let peers = room.peers();
+                let devices = peers.iter().map(|peer| (peer.peer_id, peer.device));
+                devices.collect::<BTreeSet<_>>()
+            });
             let scene = &mut *self.scene();
             scene
                 .oracle
-                .converged(slot, &room.connection(), room.revision())?;
+                .converged(slot, &room.connection(), room.revision(), &peers)?;
+        }
+        for hostile in &self.hostile {
+            hostile.borrow().check()?;
         }
         self.scene().die(OWNER);
         self.start(OWNER);

@@ -3,13 +3,13 @@
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use hustings_protocol::{Address, Limits, Message};
+use hustings_protocol::{Address, Command, ErrorCode, Limits, Message, Refusal, Rejection};
 use hustings_room::LinkId;
 use hustings_room::transport::{SendOutcome, Transport, TransportEvent};
 use hustings_transport_mem::MemTransport;
 
 use super::Plant;
-use super::scene::Process;
+use super::scene::{OWNER, Process, Scene};
 
 pub(super) struct Tap {
     transport: MemTransport,
@@ -27,13 +27,28 @@ impl Tap {
         }
     }
 
-    /// The oracle hears of a frame before anybody else does.
-    fn tell(&self, frame: &Bytes) {
+    /// The oracle hears of a frame before anybody else does; with it of the link, unless it goes to
+    /// many.
+    fn tell(&self, link: Option<LinkId>, frame: &Bytes) {
         let Some(mut scene) = self.process.scene() else {
             return;
         };
         let slot = self.process.slot;
-        let sent = scene.oracle.sent(slot, frame);
+        if slot == OWNER
+            && let Some(link) = link
+            && scene.is_hostile(link)
+        {
+            scene.oracle.report.answers += 1;
+            scene.oracle.report.answer_bytes += frame.len() as u64;
+        }
+        if slot != OWNER {
+            scene.overhear(frame);
+        }
+        let to = match slot {
+            OWNER => link.and_then(|link| scene.across(link)).map(|it| it.slot),
+            _ => None,
+        };
+        let sent = scene.oracle.sent(slot, to, frame);
         scene.held(sent);
         if scene.is_planted(Plant::SettleWhenSent)
             && let Ok(Message::Command(numbered)) = Message::decode(frame, &Limits::default())
@@ -46,24 +61,66 @@ impl Tap {
         let Some(mut scene) = self.process.act() else {
             return SendOutcome::Gone;
         };
-        scene.trace("send", &(self.process.slot, link, frame));
+        scene.trace_frame("send", self.process.slot, link, frame);
         let refused_of_100 = scene.refused_of_100;
         let is_refused = refused_of_100 > 0 && scene.draw(100) < refused_of_100;
+        let frame = match spoil(&mut scene, self.process.slot, frame) {
+            Some(frame) => frame,
+            None => return SendOutcome::Queued,
+        };
         drop(scene);
         // As on a real line, where there may be room again for the very next frame.
         let outcome = if is_refused && !self.drained.contains(&link) {
             self.drained.push(link);
             SendOutcome::Blocked
         } else {
-            self.transport.send(link, frame.clone())
+            self.transport.send(link, frame)
         };
         if outcome == SendOutcome::Blocked
             && let Some(mut scene) = self.process.scene()
         {
             scene.trace("blocked", &(self.process.slot, link));
             scene.oracle.report.blocked += 1;
+            if self.process.slot == OWNER {
+                scene.is_blocked(link, true);
+            }
         }
         outcome
+    }
+}
+
+fn decode(frame: &[u8]) -> Option<Message> {
+    Message::decode(frame, &Limits::unbounded()).ok()
+}
+
+/// What a network on which there is a bug makes of a frame; `None` if it loses it.
+fn spoil(scene: &mut Scene, slot: usize, frame: &Bytes) -> Option<Bytes> {
+    let frame = frame.clone();
+    let Some(plant) = scene.plan.plant.filter(|_| slot == OWNER) else {
+        return Some(frame);
+    };
+    let message = decode(&frame);
+    match (plant, message) {
+        (Plant::DropAck, Some(Message::Ack(_))) => (scene.draw(10) > 0).then_some(frame),
+        (Plant::DropError, Some(Message::Error(refusal))) if refusal.command_id.is_some() => {
+            (scene.draw(10) > 0).then_some(frame)
+        }
+        (Plant::TurnAck, Some(Message::Ack(ack))) => {
+            let rejection = Rejection::new(ErrorCode::Busy, "not now");
+            let command_id = Some(ack.command_id);
+            let error = Message::Error(Refusal {
+                command_id,
+                rejection,
+            });
+            Some(error.encode())
+        }
+        (Plant::AlterRelay, Some(Message::Update(mut update))) => {
+            if let Command::SetProfile(profile) = &mut update.numbered.command {
+                profile.name = "somebody else".to_owned();
+            }
+            Some(Message::Update(update).encode())
+        }
+        _ => Some(frame),
     }
 }
 
@@ -78,7 +135,7 @@ impl Transport for Tap {
     }
 
     fn send(&mut self, link: LinkId, frame: Bytes) -> SendOutcome {
-        self.tell(&frame);
+        self.tell(Some(link), &frame);
         self.pass_on(link, &frame)
     }
 
@@ -89,9 +146,13 @@ impl Transport for Tap {
         frame: &Bytes,
         blocked: &mut Vec<LinkId>,
     ) {
-        self.tell(frame);
+        self.tell(None, frame);
         let is_dropped = match self.process.scene() {
-            Some(mut scene) => scene.is_planted(Plant::DropRelay) && scene.draw(10) == 0,
+            Some(mut scene) => {
+                let is_presence = scene.is_planted(Plant::DropPresence)
+                    && matches!(decode(frame), Some(Message::Discovery(_)));
+                is_presence || scene.is_planted(Plant::DropRelay) && scene.draw(10) == 0
+            }
             None => return,
         };
         let links = links.iter().filter(|link| Some(**link) != except);
@@ -121,9 +182,34 @@ impl Transport for Tap {
             None => self.transport.poll_event(cx),
         };
         if let (Poll::Ready(event), Some(mut scene)) = (&event, self.process.scene()) {
-            scene.trace("event", &(self.process.slot, event));
-            scene.oracle.report.links += u64::from(matches!(event, TransportEvent::LinkUp { .. }));
+            happened(&mut scene, self.process.slot, event);
         }
         event
     }
+}
+
+/// Something has reached a process.
+fn happened(scene: &mut Scene, slot: usize, event: &TransportEvent) {
+    let is_owner = slot == OWNER;
+    match event {
+        TransportEvent::Frame { link, frame } => {
+            scene.trace_frame("hears", slot, *link, frame);
+            if is_owner && scene.is_hostile(*link) {
+                scene.hostile_frame(*link, frame);
+            }
+            return;
+        }
+        TransportEvent::LinkUp { link, .. } => {
+            scene.oracle.report.links += 1;
+            if is_owner {
+                scene.link_up(*link);
+            }
+        }
+        TransportEvent::Writable { link } if is_owner => scene.is_blocked(*link, false),
+        TransportEvent::Writable { .. }
+        | TransportEvent::LinkDown { .. }
+        | TransportEvent::Wake
+        | TransportEvent::Failed(_) => {}
+    }
+    scene.trace("event", &(slot, event));
 }
