@@ -189,16 +189,21 @@ fn planted_bugs_are_caught() {
 }
 
 /// Faults that were mended: the kind of schedules in which each is found when it is put back, and
-/// the first seed that finds it.
+/// the seed from which it is looked for.
 #[cfg(feature = "planted")]
 const MENDED: &[(Fault, Kind, u64)] = &[
     (Fault::OwnerJoins, Kind::CopiedOwner, 0),
     (Fault::UncheckedSubmit, Kind::TooMuch, 0),
     (Fault::StoredCommandBlocks, Kind::WiderLimits, 0),
     (Fault::AnswersBeforePoll, Kind::Plain, 20),
-    (Fault::ViolationUnanswered, Kind::Hostile, 70),
-    (Fault::OweWithoutBound, Kind::Hostile, 70),
+    (Fault::ViolationUnanswered, Kind::Hostile, 100),
+    (Fault::OweWithoutBound, Kind::Hostile, 100),
     (Fault::BelieveRevisions, Kind::Hostile, 0),
+    (Fault::ImpostorIsFinal, Kind::ForgedChallenge, 0),
+    (Fault::GraceByClock, Kind::OpenedLate, 0),
+    (Fault::AnyCommandId, Kind::Hostile, 20),
+    (Fault::TooLargeIsNameless, Kind::Hostile, 20),
+    (Fault::StrangersTakeLinks, Kind::Hostile, 10),
 ];
 
 #[cfg(feature = "planted")]

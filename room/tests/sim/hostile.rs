@@ -155,7 +155,12 @@ impl Hostile {
     }
 
     fn id(&mut self) -> CommandId {
-        CommandId::new(1_790_000_000_000, self.bytes())
+        let time = CommandId::new(1_790_000_000_000, self.bytes());
+        if self.draw(8) > 0 {
+            return time;
+        }
+        // One that says nothing of when it was made.
+        CommandId::from_uuid(uuid::Builder::from_random_bytes(self.bytes()).into_uuid())
     }
 
     // What it hears.
@@ -365,7 +370,13 @@ impl Hostile {
                 let frame = Bytes::copy_from_slice(&self.bytes::<64>());
                 self.send(link, frame);
             }
-            10 => self.send(link, Bytes::from(vec![b'{'; 20_000])),
+            10 if self.draw(2) == 0 => self.send(link, Bytes::from(vec![b'{'; 20_000])),
+            10 => {
+                let (number, command_id) = (self.next_number(link), self.id());
+                let name = "x".repeat(20_000);
+                let command = Command::SetProfile(UserProfile { name });
+                self.command(link, number, command_id, command);
+            }
             11 => {
                 let (number, command_id) = (self.next_number(link) + 10, self.id());
                 let command = self.wish();

@@ -202,6 +202,12 @@ impl Oracle {
             "{} took effect twice",
             numbered.command_id
         );
+        hold!(
+            10,
+            numbered.command_id.as_uuid().get_version_num() == 7,
+            "{} is an id that says nothing of when it was made",
+            numbered.command_id
+        );
         self.is_its_authors(&update)?;
         let before = self.last_seq.insert(device, numbered.seq);
         hold!(

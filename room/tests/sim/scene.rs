@@ -266,18 +266,15 @@ impl Scene {
         self.trace("told", &(slot, event));
         // An impostor may say anything.
         let is_expected = match event {
-            // Commands arrive without a proof that found no room.
             Event::Fault {
-                peer: None,
-                rejection,
-                ..
-            } if slot == OWNER
-                && self.world.had_wider_limits
-                && rejection.code == ErrorCode::TooLong =>
-            {
-                true
+                link, rejection, ..
+            } if slot == OWNER => {
+                // Whoever takes all the links takes an honest one's place now and then; and
+                // commands arrive without a proof that found no room.
+                self.is_hostile(*link)
+                    || rejection.code == ErrorCode::Busy && !self.hostile.is_empty()
+                    || rejection.code == ErrorCode::TooLong && self.world.had_wider_limits
             }
-            Event::Fault { link, .. } if slot == OWNER => self.is_hostile(*link),
             Event::Fault { .. } => self.world.has_impostor,
             _ => false,
         };

@@ -99,6 +99,10 @@ fn setup(slot: usize, life: u64, seed: u64, world: &World) -> Setup {
         offline: OfflinePolicy::Queue,
         // Small, so that snapshots are taken.
         snapshot_after_bytes: 2_000,
+        // Few, so that strangers take them all.
+        max_handshakes: 6,
+        max_links: 6,
+        max_links_per_peer: 3,
         ..Config::default()
     };
     if world.had_wider_limits && slot != OWNER && life <= 1 {
@@ -230,6 +234,10 @@ impl Schedule {
             let mut scene = self.scene();
             scene.commit_millis = commit_millis;
             scene.refused_of_100 = refused_of_100;
+            // Longer than a host lets anybody wait for a poll.
+            if scene.world.opens_late {
+                scene.read_millis = 20_000;
+            }
         }
         let faults = Faults {
             cut_per_frame: self.pick(&[0.0, 0.0, 0.005, 0.02]),

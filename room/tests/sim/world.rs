@@ -25,14 +25,6 @@ pub(crate) struct World {
     pub(crate) ends_in_time: bool,
     /// Disks refuse to read or to write, and say so.
     pub(crate) has_full_disks: bool,
-    /// The owner's disk is an old copy of itself when it starts again.
-    pub(crate) has_old_journals: bool,
-    /// A participant's disk is an old copy of itself when it starts again.
-    pub(crate) has_old_outboxes: bool,
-    /// A bit of a stored copy of the poll is another one when its participant starts again.
-    pub(crate) flips_bits: bool,
-    /// The owner closes its poll and opens it again, more than once at a time.
-    pub(crate) reopens: bool,
     /// The owner's disk takes longer to read than participants are held waiting.
     pub(crate) opens_late: bool,
 }
@@ -56,10 +48,6 @@ pub(crate) enum Kind {
     BadClocks,
     EndOfTime,
     FullDisks,
-    OldJournal,
-    OldOutbox,
-    FlippedBit,
-    Reopened,
     OpenedLate,
 }
 
@@ -78,10 +66,6 @@ impl Kind {
         Self::BadClocks,
         Self::EndOfTime,
         Self::FullDisks,
-        Self::OldJournal,
-        Self::OldOutbox,
-        Self::FlippedBit,
-        Self::Reopened,
         Self::OpenedLate,
     ];
 
@@ -90,12 +74,14 @@ impl Kind {
         Self::Plain,
         Self::Hostile,
         Self::Impostor,
+        Self::ForgedChallenge,
         Self::CopiedOwner,
         Self::Devices,
         Self::TooMuch,
         Self::WiderLimits,
         Self::BadClocks,
         Self::FullDisks,
+        Self::OpenedLate,
     ];
 
     /// What may go wrong in a schedule of this kind.
@@ -145,22 +131,6 @@ impl Kind {
                 has_full_disks: true,
                 ..none
             },
-            Self::OldJournal => World {
-                has_old_journals: true,
-                ..none
-            },
-            Self::OldOutbox => World {
-                has_old_outboxes: true,
-                ..none
-            },
-            Self::FlippedBit => World {
-                flips_bits: true,
-                ..none
-            },
-            Self::Reopened => World {
-                reopens: true,
-                ..none
-            },
             Self::OpenedLate => World {
                 opens_late: true,
                 ..none
@@ -205,10 +175,6 @@ impl World {
             has_bad_clocks: self.has_bad_clocks | other.has_bad_clocks,
             ends_in_time: self.ends_in_time | other.ends_in_time,
             has_full_disks: self.has_full_disks | other.has_full_disks,
-            has_old_journals: self.has_old_journals | other.has_old_journals,
-            has_old_outboxes: self.has_old_outboxes | other.has_old_outboxes,
-            flips_bits: self.flips_bits | other.flips_bits,
-            reopens: self.reopens | other.reopens,
             opens_late: self.opens_late | other.opens_late,
         }
     }
