@@ -8,7 +8,7 @@ use crate::envelope::{Fields, encode};
 use crate::limits::fits;
 use crate::{
     CommandId, DecodeError, DeviceId, Envelope, ErrorCode, HistoryMark, Kind, Limits, OptionId,
-    PeerId, PollId, Rejection, Revision, Role, Seq,
+    PeerId, PollId, Rejection, Revision, Role, Seq, text,
 };
 
 /// Makes, from one table, everything that has to agree: the commands, the words of their types, and
@@ -133,6 +133,31 @@ impl Command {
             return Ok(());
         }
         Err(Rejection::new(ErrorCode::TooLong, too_long.to_string()))
+    }
+
+    /// The command with its texts in their [normal form](text::normalised), which is how it is sent.
+    #[must_use]
+    pub fn normalised(mut self) -> Self {
+        let text = match &mut self {
+            Self::AddOption(option) => &mut option.label,
+            Self::SetProfile(profile) => &mut profile.name,
+            Self::Vote(_) | Self::UpdateRole(_) | Self::UpdateSettings(_) => return self,
+        };
+        *text = text::normalised(text).into_owned();
+        self
+    }
+
+    /// Checks that what others will see are [texts](text). It needs no poll.
+    ///
+    /// # Errors
+    ///
+    /// `bad-text`, with a sentence that names the field and what is wrong with it.
+    pub fn check_text(&self) -> Result<(), Rejection> {
+        match self {
+            Self::AddOption(option) => text::check("the label", &option.label),
+            Self::SetProfile(profile) => text::check("the name", &profile.name),
+            Self::Vote(_) | Self::UpdateRole(_) | Self::UpdateSettings(_) => Ok(()),
+        }
     }
 
     /// Reads the command that a frame carries.

@@ -57,6 +57,9 @@ codes! {
     BadField = "bad-field",
     /// A text or a list is longer than [`Limits`](crate::Limits) allow.
     TooLong = "too-long",
+    /// A text is empty, not in its normal form, or has characters that a text may not have; see
+    /// [`text`](crate::text).
+    BadText = "bad-text",
     /// A message that the sender may never send on this link, or may not send at this moment.
     Unexpected = "unexpected",
     /// The first frames were not the handshake, or took too long.
@@ -89,6 +92,8 @@ codes! {
     UnknownOption = "unknown-option",
     /// The poll already has this option.
     OptionExists = "option-exists",
+    /// The poll already has an option whose label looks the same; see [`text`](crate::text).
+    LabelExists = "label-exists",
     /// The poll allows one choice.
     SingleChoice = "single-choice",
     /// The same option was chosen twice in one vote.

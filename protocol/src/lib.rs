@@ -60,6 +60,7 @@ mod revision;
 mod rules;
 mod stored;
 mod strict;
+pub mod text;
 
 pub use command::{
     Command, CommandKind, Numbered, OptionAdd, RoleUpdate, SettingsUpdate, Update, UserProfile,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::envelope::{Fields, encode};
 use crate::limits::fits;
 use crate::strict::{Object, Word, objects, optional_object};
+use crate::text::{self, Labels};
 use crate::{ErrorCode, Kind, Limits, OptionId, PeerId, PollId, Position, Rejection, UserProfile};
 
 /// A person's power in a poll, in ascending order.
@@ -143,8 +144,8 @@ impl PollDraft {
 
 /// A poll: its options, its members, their roles and their votes.
 ///
-/// It changes only by [`apply`](Poll::apply). Two polls with the same history are equal and are
-/// written as the same bytes.
+/// It changes only by [`decide`](Poll::decide) and [`apply`](Poll::apply). Two polls with the same
+/// history are equal and are written as the same bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Poll {
@@ -158,6 +159,8 @@ pub struct Poll {
     pub(crate) options: Vec<PollOption>,
     #[serde(deserialize_with = "members")]
     pub(crate) members: BTreeMap<PeerId, Member>,
+    #[serde(skip)]
+    pub(crate) labels: Labels,
 }
 
 /// Reads the members and refuses a peer id that occurs twice: a map would silently take the last.
@@ -206,14 +209,16 @@ pub struct Tally {
 }
 
 impl Poll {
-    /// A new poll at revision zero.
+    /// A new poll at revision zero, with the texts of the draft in their [normal
+    /// form](text::normalised).
     ///
     /// `option_id` makes the ids of the first options. A caller with a source of randomness should
     /// give random UUIDs.
     ///
     /// # Errors
     ///
-    /// A sentence that names the part of the draft that is empty, too long or too many.
+    /// A sentence that names the part of the draft that is too long, too many, there twice or no
+    /// [text](text).
     pub fn new(
         poll_id: PollId,
         owner: PeerId,
@@ -224,7 +229,7 @@ impl Poll {
         let poll = Self {
             poll_id,
             owner,
-            title: draft.title,
+            title: text::normalised(&draft.title).into_owned(),
             multiple_choice: draft.multiple_choice,
             voters_may_add_options: draft.voters_may_add_options,
             closed: false,
@@ -233,12 +238,19 @@ impl Poll {
                 .into_iter()
                 .map(|label| PollOption {
                     option_id: option_id(),
-                    label,
+                    label: text::normalised(&label).into_owned(),
                 })
                 .collect(),
             members: BTreeMap::new(),
+            labels: Labels::default(),
         };
         poll.check(limits)?;
+        text::check("the title", &poll.title)?;
+        let mut labels = Labels::default();
+        for (index, option) in poll.options.iter().enumerate() {
+            text::check("an option's label", &option.label)?;
+            labels.check_new(&poll.options[..index], &option.label)?;
+        }
         Ok(poll)
     }
 
@@ -360,7 +372,8 @@ impl Poll {
     }
 
     /// Checks a poll that came from outside: it keeps to the limits, has no option twice and no
-    /// vote that the rules reject, and nobody but its owner has the owner's role.
+    /// vote that the rules reject, and nobody but its owner has the owner's role. Texts may be any
+    /// that are not blank: they were decided on when they were new, perhaps by earlier rules.
     ///
     /// # Errors
     ///
@@ -447,7 +460,7 @@ impl Poll {
 pub(crate) fn check_text(what: &str, text: &str, max: usize) -> Result<(), Rejection> {
     if text.trim().is_empty() {
         Err(Rejection::new(
-            ErrorCode::BadField,
+            ErrorCode::BadText,
             format!("{what} is empty"),
         ))
     } else if fits(text, max) {

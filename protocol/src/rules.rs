@@ -9,11 +9,37 @@ use crate::{
 };
 
 impl Poll {
+    /// Decides on a new command of `author`, as the owner does: applies it, or rejects it and
+    /// changes nothing.
+    ///
+    /// Beside the rules of [`apply`](Self::apply), its texts have to be [texts](crate::text), and a
+    /// new label like no other. These rules know a version of Unicode, and a later version of this
+    /// crate may know another, so they are no part of `apply`: what was once decided is the same
+    /// poll everywhere.
+    ///
+    /// # Errors
+    ///
+    /// The reason, which the author is told.
+    pub fn decide(
+        &mut self,
+        author: PeerId,
+        command: &Command,
+        limits: &Limits,
+    ) -> Result<(), Rejection> {
+        command.check_text()?;
+        if let Command::AddOption(option) = command
+            && self.option(option.option_id).is_none()
+        {
+            self.labels.check_new(&self.options, &option.label)?;
+        }
+        self.apply(author, command, limits)
+    }
+
     /// Applies a command of `author`, or rejects it and changes nothing.
     ///
-    /// These are all the rules, for owners and for participants who show their own commands before
-    /// the outcome. The result depends only on the arguments: the same commands on the same poll
-    /// make the same poll everywhere.
+    /// These are the rules for what an owner has [decided](Self::decide), and for participants who
+    /// show their own commands before the outcome. The result depends only on the arguments: the
+    /// same commands on the same poll make the same poll everywhere.
     ///
     /// # Errors
     ///

@@ -749,6 +749,21 @@ fn bad_field_in_the_payload_of_a_command() {
 }
 
 #[test]
+fn bad_text() {
+    use ErrorCode::BadText;
+    let label = state(&format!("[{}]", option(1, " ")), "{}");
+    check(vec![
+        case(
+            "a title of white space",
+            state_with("  ", "[]", "{}"),
+            BadText,
+            false,
+        ),
+        case("a label of white space", label, BadText, false),
+    ]);
+}
+
+#[test]
 fn bad_field_in_other_payloads() {
     let (id, poll, voter) = (command_id(9), poll_id(3), peer(1));
     let (voter_device, nonce) = (device(1), "a".repeat(52));
@@ -904,11 +919,6 @@ fn bad_field_in_other_payloads() {
                     "[]",
                     &format!(r#"{{"{voter}":{{"role":"voter"}},"{voter}":{{"role":"viewer"}}}}"#),
                 ),
-            ),
-            ("a title of white space", state_with("  ", "[]", "{}")),
-            (
-                "a label of white space",
-                state(&format!("[{}]", option(1, " ")), "{}"),
             ),
             (
                 "a second owner",

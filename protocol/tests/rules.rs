@@ -171,9 +171,9 @@ fn a_draft_keeps_to_the_limits() {
     assert_eq!(code("ééééé", &["éééé", "b"]), Ok(()));
     assert_eq!(code("title", &[]), Ok(()), "options may come later");
     assert_eq!(code("titles", &[]), Err(ErrorCode::TooLong));
-    assert_eq!(code("", &[]), Err(ErrorCode::BadField));
-    assert_eq!(code(" \t\n", &[]), Err(ErrorCode::BadField));
-    assert_eq!(code("title", &["", "b"]), Err(ErrorCode::BadField));
+    assert_eq!(code("", &[]), Err(ErrorCode::BadText));
+    assert_eq!(code(" \t\n", &[]), Err(ErrorCode::BadText));
+    assert_eq!(code("title", &["", "b"]), Err(ErrorCode::BadText));
     assert_eq!(code("title", &["label"]), Err(ErrorCode::TooLong));
     assert_eq!(code("title", &["a", "b", "c"]), Err(ErrorCode::PollFull));
 
@@ -304,7 +304,7 @@ fn an_option_comes_last_and_stays_as_it_is() {
     assert_eq!(
         act(&mut poll, OWNER, add(8, "Fig")),
         Ok(()),
-        "labels may be alike"
+        "where an owner has decided so"
     );
 }
 
@@ -316,8 +316,8 @@ fn a_label_says_something_and_not_too_much() {
     };
     let mut poll = new_poll(PollDraft::new("Which fruit?"), &limits).unwrap();
     for (label, expected) in [
-        ("", Err(ErrorCode::BadField)),
-        ("\u{2003}\n", Err(ErrorCode::BadField)),
+        ("", Err(ErrorCode::BadText)),
+        ("\u{2003}\n", Err(ErrorCode::BadText)),
         ("Plum", Err(ErrorCode::TooLong)),
         ("ééé", Ok(())),
     ] {
@@ -451,8 +451,8 @@ fn everybody_has_a_name_of_their_own() {
         ..Limits::default()
     };
     for (name, expected) in [
-        ("", Err(ErrorCode::BadField)),
-        (" ", Err(ErrorCode::BadField)),
+        ("", Err(ErrorCode::BadText)),
+        (" ", Err(ErrorCode::BadText)),
         ("Vera", Err(ErrorCode::TooLong)),
         ("Éva", Ok(())),
     ] {

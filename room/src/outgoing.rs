@@ -31,6 +31,7 @@ pub(crate) fn encode_command(
     let limits = &config.limits;
     if !planted::is_on(Fault::UncheckedSubmit) {
         let checked = numbered.command.check_lengths(limits);
+        let checked = checked.and_then(|()| numbered.command.check_text());
         checked.map_err(SubmitError::Invalid)?;
     }
     let frame = Message::Command(numbered).encode();

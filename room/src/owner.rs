@@ -350,7 +350,7 @@ impl Owner {
             Numbered {
                 command_id,
                 seq,
-                command,
+                command: command.normalised(),
             },
         )?;
         self.command_event(command_id, CommandState::Queued);

@@ -344,7 +344,8 @@ impl Participant {
 
     // Commands.
 
-    /// Sends a command to the owner.
+    /// Sends a command to the owner, with its texts in their [normal
+    /// form](hustings_protocol::text::normalised).
     ///
     /// The command is durable once its record, which is among the outputs, has been committed.
     /// [`Event::Command`] tells its further states.
@@ -360,6 +361,7 @@ impl Participant {
         if self.in_flight.len() >= self.config.max_pending {
             return Err(SubmitError::OutboxFull(self.in_flight.len()));
         }
+        let command = command.normalised();
         let seq = self.in_flight.next_seq();
         let command_id = new_command_id(&mut self.rng, self.unix_millis, now);
         let numbered = Numbered {

@@ -127,7 +127,8 @@ fn what_was_missed_meanwhile_is_caught_up() {
     let bob = world.join(BOB, alice.id()).room;
     // A poll of some size: one that is smaller than what was missed is sent as a whole.
     for number in 10..20 {
-        let juice = add_option(alice.id().poll_id, option(number), &"Juice! ".repeat(20));
+        let label = format!("{number}: {}", "Juice! ".repeat(20));
+        let juice = add_option(alice.id().poll_id, option(number), &label);
         world.get_done(&alice, juice);
     }
     let carol = world.join(CAROL, alice.id()).room;

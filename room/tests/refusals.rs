@@ -164,7 +164,6 @@ fn a_payload_with_a_bad_field_is_the_commands_rejection() {
             format!(r#"{{"pollId":"{}","optionIds":"x"}}"#, poll_id()),
         ),
         ("user:profile", r#"{"name":null}"#.to_owned()),
-        ("user:profile", r#"{"name":"  "}"#.to_owned()),
         (
             "poll:role:update",
             format!(

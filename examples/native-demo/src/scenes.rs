@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use futures::future;
 use futures::stream::{self, StreamExt, TryStreamExt};
+use hustings_protocol::text::isolated;
 use hustings_protocol::{Address, Command, OptionId, Outcome, PollDraft, PollId, UserProfile};
 use hustings_room::driver::{Events, Room};
 use hustings_room::{CommandState, Event};
@@ -102,9 +103,10 @@ impl<'a> Play<'a> {
         for link in earlier.iter().take(5) {
             let room = owner.hosting.open(link.poll_id).await?;
             if let (Some(poll), Some(revision)) = (room.poll(), room.revision()) {
+                // From a journal, which may be older than the rules of texts.
                 let text = format!(
                     "  {:<36} {} voters, revision {revision}",
-                    poll.title(),
+                    isolated(poll.title()),
                     poll.tally().voters
                 );
                 narrator.say("owner", Tone::Dim, text);
@@ -112,14 +114,16 @@ impl<'a> Play<'a> {
             room.close().await;
         }
         let poll = new_poll(&owner, &draft).await?;
-        narrator.say("owner", Tone::Good, format!("asks: {}", draft.title));
-        for label in &draft.options {
-            narrator.say("", Tone::Plain, format!("- {label}"));
+        // As others see it, which is not always as it was typed.
+        let (mut labels, mut option_ids) = (Vec::new(), Vec::new());
+        if let Some(poll) = poll.poll() {
+            narrator.say("owner", Tone::Good, format!("asks: {}", poll.title()));
+            for option in poll.options() {
+                narrator.say("", Tone::Plain, format!("- {}", option.label));
+                labels.push(option.label.clone());
+                option_ids.push(option.option_id);
+            }
         }
-        let option_ids = poll.poll().map_or_else(Vec::new, |poll| {
-            let ids = poll.options().iter().map(|option| option.option_id);
-            ids.collect()
-        });
         let is_crowd = options.is_crowd();
         let voter_count = options.voters as usize;
         let ballots = Ballots::draw(
@@ -148,7 +152,7 @@ impl<'a> Play<'a> {
             owner: Some(owner),
             poll_id: poll.id().poll_id,
             poll,
-            labels: draft.options,
+            labels,
             option_ids: option_ids.into(),
             voters: Vec::new(),
             expected: ballots.expected(),

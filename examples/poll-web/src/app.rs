@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use hustings_browser::{App, Storage};
+use hustings_protocol::text::isolated;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos::{ev, html};
@@ -152,6 +153,6 @@ pub(crate) fn Heading(#[prop(into)] text: Signal<String>) -> impl IntoView {
             let _ = heading.focus();
         }
     });
-    Effect::new(move |_| document().set_title(&format!("{} · Hustings", text.get())));
-    view! { <h1 id=HEADING tabindex="-1" node_ref=heading>{text}</h1> }
+    Effect::new(move |_| document().set_title(&format!("{} · Hustings", isolated(&text.get()))));
+    view! { <h1 id=HEADING tabindex="-1" node_ref=heading><bdi>{text}</bdi></h1> }
 }

@@ -204,7 +204,7 @@ fn Choice(
                             choose(option, event_target_checked(&event));
                         } />
                 </Show>
-                <span class="name">{label}</span>
+                <bdi class="name">{label}</bdi>
             </label>
             <span class="figures" id=figures>
                 <span class="votes" data-testid="votes">
@@ -259,7 +259,7 @@ fn AddOption(model: Model) -> impl IntoView {
         <form class="card inline" on:submit=add>
             <label for="add-option">"Another option"</label>
             <div class="row">
-                <input id="add-option" type="text" autocomplete="off" maxlength="200" node_ref=field
+                <input id="add-option" type="text" autocomplete="off" node_ref=field
                     prop:value=label on:input=move |event| label.set(event_target_value(&event)) />
                 <button type="submit" aria-disabled=move || (!model.is_connected()).to_string()>"Add"</button>
             </div>

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use hustings_protocol::ErrorCode;
+use hustings_protocol::text::isolated;
 use hustings_room::{Connection, DownReason, Moment, Refused};
 use hustings_transport_peerjs::wire::RegistrationState;
 use leptos::prelude::*;
@@ -172,7 +173,9 @@ fn refused(why: &Refused) -> String {
         Refused::ByOwner(rejection) if rejection.code == ErrorCode::UnknownPoll => {
             "the host has no poll under this link".to_owned()
         }
-        Refused::ByOwner(rejection) => format!("the host refused: {}", rejection.message),
+        Refused::ByOwner(rejection) => {
+            format!("the host refused: {}", isolated(&rejection.message))
+        }
         _ => why.to_string(),
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use hustings_browser::{Deliveries, Hosted, Joined};
+use hustings_protocol::text::isolated;
 use hustings_protocol::{
     Command, CommandId, Outcome, PeerId, PeerInfo, Poll, Revision, Role, RoomId,
 };
@@ -233,6 +234,8 @@ impl Model {
     fn refused(self, command: &Command, why: &str) {
         let poll = self.snapshot.try_with_untracked(|now| now.poll.clone());
         let what = words::asked(poll.flatten().as_deref(), command);
+        // Whoever refused wrote the reason.
+        let why = isolated(why);
         self.tell(format!("{} was refused: {why}.", words::sentence(&what)));
     }
 

@@ -146,7 +146,7 @@ fn One(model: Model, people: Memo<Vec<Person>>, peer: PeerId) -> impl IntoView {
     view! {
         <li class:here=move || is(|one| one.is_here)>
             <span class="who">
-                <span class="called">{name}</span>
+                <bdi class="called">{name}</bdi>
                 <small>
                     <span class="id">{words::mark(peer)}</span>
                     {(peer == model.me).then_some(" · you")}
@@ -183,8 +183,8 @@ fn Name(model: Model) -> impl IntoView {
     let typed = RwSignal::new(None::<String>);
     let hint = move || {
         let poll = model.poll().filter(|_| known.with(Option::is_none))?;
-        let seen = words::name(&poll, model.me);
-        Some(format!("Until you save one, you are called “{seen}”."))
+        let seen = words::quoted(&words::name(&poll, model.me));
+        Some(format!("Until you save one, you are called {seen}."))
     };
     let shown = move || {
         let name = typed.get().or_else(|| known.get());
@@ -204,7 +204,7 @@ fn Name(model: Model) -> impl IntoView {
         <form class="inline" on:submit=save>
             <label for="name">"Your name"</label>
             <div class="row">
-                <input id="name" type="text" autocomplete="nickname" maxlength="64" aria-describedby="name-hint" prop:value=shown
+                <input id="name" type="text" autocomplete="nickname" aria-describedby="name-hint" prop:value=shown
                     on:input=move |event| typed.set(Some(event_target_value(&event))) />
                 <button type="submit" aria-disabled=move || (!model.is_connected()).to_string()>"Save"</button>
             </div>

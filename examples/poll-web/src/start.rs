@@ -116,7 +116,7 @@ fn Create() -> impl IntoView {
             <h2 id="create-heading">"New poll"</h2>
             <div class="field">
                 <label for="title">"Question"</label>
-                <input id="title" type="text" autocomplete="off" maxlength="300"
+                <input id="title" type="text" autocomplete="off"
                     prop:value=title on:input=move |event| title.set(event_target_value(&event))
                     aria-invalid=move || (wrong.get() == "title").to_string() aria-describedby="create-problem" />
             </div>
@@ -126,7 +126,7 @@ fn Create() -> impl IntoView {
                     <For each=move || lines.get() key=|line| line.number let(line)>
                         <li>
                             <input id=line.id() type="text" aria-describedby="create-problem"
-                                aria-invalid=move || (wrong.get() == line.id()).to_string() autocomplete="off" maxlength="200"
+                                aria-invalid=move || (wrong.get() == line.id()).to_string() autocomplete="off"
                                 aria-label=format!("Option {}", line.number)
                                 prop:value=line.label
                                 on:input=move |event| line.label.set(event_target_value(&event))
@@ -257,7 +257,7 @@ fn OwnPolls() -> impl IntoView {
                     "" => poll.link.poll_id.to_string(),
                     title => title.to_owned(),
                 };
-                view! { <li><a href=fragment(poll.link)>{title}</a></li> }
+                view! { <li><a href=fragment(poll.link)><bdi>{title}</bdi></a></li> }
             };
             view! {
                 <section class="card" aria-labelledby="own-heading">

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hustings_protocol::text::isolated;
 use hustings_protocol::{Command, OptionId, PeerId, Poll, Role};
 
 /// The name of a role.
@@ -14,7 +15,8 @@ pub(crate) const fn role(role: Role) -> &'static str {
     }
 }
 
-/// The name of a person. People choose their names, so [`mark`] tells two with the same name apart.
+/// The name of a person, to show in an element of its own. People choose their names, so [`mark`]
+/// tells two with the same name apart.
 pub(crate) fn name(poll: &Poll, peer: PeerId) -> String {
     let profile = poll.member(peer).and_then(|member| member.profile.as_ref());
     match profile {
@@ -22,6 +24,11 @@ pub(crate) fn name(poll: &Poll, peer: PeerId) -> String {
         None if peer == poll.owner() => "The host".to_owned(),
         None => "Guest".to_owned(),
     }
+}
+
+/// The name of a person within a sentence, whose direction it leaves alone.
+pub(crate) fn name_within(poll: &Poll, peer: PeerId) -> String {
+    isolated(&name(poll, peer))
 }
 
 /// The beginning of somebody's id, which nobody chooses.
@@ -58,8 +65,8 @@ pub(crate) fn asked(poll: Option<&Poll>, command: &Command) -> String {
         Command::Vote(vote) => format!("your vote for {}", labels(poll, &vote.option_ids)),
         Command::AddOption(option) => format!("your option {}", quoted(&option.label)),
         Command::UpdateRole(update) => {
-            let name =
-                poll.map_or_else(|| "somebody".to_owned(), |poll| name(poll, update.peer_id));
+            let name = poll.map(|poll| name_within(poll, update.peer_id));
+            let name = name.unwrap_or_else(|| "somebody".to_owned());
             format!("the role of {name}")
         }
         Command::SetProfile(profile) => format!("your name {}", quoted(&profile.name)),
@@ -86,12 +93,15 @@ fn labels(poll: Option<&Poll>, options: &[OptionId]) -> String {
     options.iter().map(label).collect::<Vec<_>>().join(", ")
 }
 
-fn quoted(text: &str) -> String {
-    format!("“{text}”")
+/// What somebody typed, within a sentence.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("“{}”", isolated(text))
 }
 
 #[cfg(test)]
 mod tests {
+    use hustings_protocol::{OptionAdd, UserProfile};
+
     use super::*;
 
     #[test]
@@ -107,6 +117,27 @@ mod tests {
         assert_eq!(seconds(Duration::ZERO), "now");
         assert_eq!(seconds(Duration::from_millis(1)), "in 1 s");
         assert_eq!(seconds(Duration::from_millis(1_001)), "in 2 s");
+    }
+
+    #[test]
+    fn what_somebody_typed_turns_no_words_around_it() {
+        let id = "01234567-89ab-4cde-8f01-23456789abcd";
+        let option = |label: &str| {
+            Command::AddOption(OptionAdd {
+                poll_id: id.parse().unwrap(),
+                option_id: id.parse().unwrap(),
+                label: label.to_owned(),
+            })
+        };
+        let asked = |label: &str| asked(None, &option(label));
+        assert_eq!(asked("Te\u{202e}a"), "your option “\u{2068}Tea\u{2069}”");
+        assert_eq!(asked("a\u{2069}b"), "your option “\u{2068}ab\u{2069}”");
+        let name = "\u{5d3}\u{202e}\u{5d5}\u{5d3}";
+        let profile = Command::SetProfile(UserProfile {
+            name: name.to_owned(),
+        });
+        let expected = "your name “\u{2068}\u{5d3}\u{5d5}\u{5d3}\u{2069}”";
+        assert_eq!(super::asked(None, &profile), expected);
     }
 
     #[test]

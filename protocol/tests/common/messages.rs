@@ -104,6 +104,15 @@ pub(crate) fn any_text(max_chars: usize) -> impl Strategy<Value = String> {
     vec(character, 0..=max_chars).prop_map(String::from_iter)
 }
 
+/// A text that may be somebody's title. No digits.
+pub(crate) fn any_sound_text(max_chars: usize) -> impl Strategy<Value = String> {
+    let character = prop_oneof![
+        2 => proptest::char::range('a', 'z'),
+        1 => select(vec!['"', '\\', '/', '<', 'Ü', 'é', 'ס', 'م', '한', '茶', '💩']),
+    ];
+    vec(character, 0..=max_chars).prop_map(String::from_iter)
+}
+
 pub(crate) fn any_vote() -> impl Strategy<Value = Vote> {
     (any_poll_id(), vec(any_option_id(), 0..8)).prop_map(|(poll_id, option_ids)| Vote {
         poll_id,

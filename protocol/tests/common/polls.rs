@@ -11,7 +11,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use super::messages::{any_role, any_text};
+use super::messages::{any_role, any_sound_text, any_text};
 use super::{option_id, peer, poll_id};
 
 /// The poll of this town. The poll [`ELSEWHERE`] is another one.
@@ -28,15 +28,16 @@ pub(crate) type Deed = (PeerId, Command);
 
 pub(crate) fn any_draft() -> impl Strategy<Value = PollDraft> {
     (
-        any_text(20),
-        vec(any_text(12), 0..4),
+        any_sound_text(20),
+        vec(any_sound_text(12), 0..4),
         any::<bool>(),
         any::<bool>(),
     )
         .prop_map(|(title, labels, multiple_choice, voters_may_add_options)| {
-            // A text of white space alone is refused; these are here for what is not.
+            // A text of nothing is refused, and a label that is there twice.
+            let labels = labels.into_iter().enumerate();
             PollDraft::new(format!("{title}?"))
-                .options(labels.into_iter().map(|label| label + "!"))
+                .options(labels.map(|(number, label)| format!("{label}{number}")))
                 .multiple_choice(multiple_choice)
                 .voters_may_add_options(voters_may_add_options)
         })

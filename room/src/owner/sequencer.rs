@@ -209,7 +209,7 @@ impl Sequencer {
             return Err(Rejection::new(ErrorCode::BadField, message));
         }
         let command = Command::from_envelope(envelope, limits).map_err(|error| error.rejection)?;
-        // Before `apply`, which cannot be undone: nothing may fail after it.
+        // Before `decide`, which cannot be undone: nothing may fail after it.
         let revision = self.revision.next();
         let digest = envelope.chained(self.history.present(), author, device);
         let mark = self.history.next_mark(self.epoch, revision, digest);
@@ -219,7 +219,7 @@ impl Sequencer {
         self.size.check(&self.poll, author, &command, limits)?;
         let subject = command.subject(author);
         let before = Standing::of(&self.poll, subject);
-        Arc::make_mut(&mut self.poll).apply(author, &command, limits)?;
+        Arc::make_mut(&mut self.poll).decide(author, &command, limits)?;
         let after = Standing::of(&self.poll, subject);
         self.size.change(before, after, &command);
         if !before.is_member && after.is_member {

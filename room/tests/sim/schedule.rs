@@ -369,11 +369,14 @@ impl Schedule {
                 },
                 role: self.pick(&[Role::Viewer, Role::Voter, Role::Moderator]),
             }),
-            2..4 => Command::AddOption(OptionAdd {
-                poll_id,
-                option_id: self.pick(&options),
-                label: "One more".into(),
-            }),
+            2..4 => {
+                let option_id = self.pick(&options);
+                Command::AddOption(OptionAdd {
+                    poll_id,
+                    option_id,
+                    label: format!("One more, {option_id}"),
+                })
+            }
             4 => Command::SetProfile(UserProfile {
                 // Sometimes long, so that queues and journals fill up.
                 name: "x".repeat(1 + self.draw(longest_name) as usize),

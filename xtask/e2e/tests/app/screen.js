@@ -2,7 +2,8 @@
 window.result = () => ({ votes: screen_of.votes(), pending: screen_of.pending() })
 window.screen_of = {
   // Whether a text is on the page, however it is capitalised.
-  says: text => document.body.innerText.toLowerCase().includes(text.toLowerCase()),
+  // Nobody sees what isolates a name within a sentence.
+  says: text => document.body.innerText.replace(/[\u2068\u2069]/g, '').toLowerCase().includes(text.toLowerCase()),
   // How it stands with the connection, in its first words.
   headline: () => document.querySelector('[aria-label="Connection"]').innerText.split('\n')[0].trim(),
   // Whether anything is said to be pending.
