@@ -11,8 +11,8 @@ use std::collections::BTreeSet;
 
 use hustings_protocol::text::{MAX_MARKS, isolated, normalised};
 use hustings_protocol::{
-    Command, Epoch, ErrorCode, Limits, Message, OptionAdd, OptionId, Poll, PollDraft, Rejection,
-    Revision, UserProfile,
+    Command, Epoch, ErrorCode, Limits, Message, OptionAdd, OptionId, Poll, PollDraft, Position,
+    Rejection, Revision, UserProfile,
 };
 use proptest::prelude::*;
 
@@ -463,7 +463,11 @@ fn a_poll_from_before_the_rules_goes_on_and_is_told_from_what_is_new() {
         assert_eq!(old.apply(peer(BOB), &add(option, label), &limits()), Ok(()));
     }
     assert_eq!(old.apply(peer(BOB), &name("a\nb"), &limits()), Ok(()));
-    let frame = old.encode_state(Revision::ZERO, Epoch::new(1));
+    let frame = old.encode_state(Position {
+        epoch: Epoch::new(1),
+        revision: Revision::ZERO,
+        history: None,
+    });
     let Ok(Message::PollState(mut state)) = Message::decode(&frame, &limits()) else {
         panic!("a snapshot with the texts of earlier rules is still one");
     };
