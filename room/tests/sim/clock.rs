@@ -131,7 +131,7 @@ impl Future for OwnSleep {
         if now >= sleep.deadline {
             return Poll::Ready(());
         }
-        if sleep.clock.sticks && sleep.deadline.as_millis() % 3 == 0 {
+        if sleep.clock.sticks && sleep.deadline.as_millis().is_multiple_of(3) {
             return Poll::Pending;
         }
         {
