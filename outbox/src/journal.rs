@@ -178,14 +178,16 @@ impl Journal {
                 && journal.log.part(keys::SNAPSHOT).bytes() == *key
                 && seal::open(key, value, Unsealed::Snapshot).is_ok()
             {
-                listed.found.push(journal.room_id());
+                // The list is in the order of the rooms, as its keys are.
+                let room = journal.room_id();
+                let at = listed.found.partition_point(|other| *other < room);
+                listed.found.insert(at, room);
                 let name = format_args!("the list of journals, entry of {}", journal.room_id());
                 listed.damage(&journal.entry().bytes(), corrupt(name, "it is missing"));
             } else if !room.is_some_and(|room| listed.found.contains(&room)) {
                 listed.damage(key, unknown_key("the journals", key));
             }
         }
-        listed.found.sort_unstable();
         listed.complete()
     }
 

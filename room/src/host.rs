@@ -196,7 +196,10 @@ impl Host {
     pub fn know(&mut self, polls: impl IntoIterator<Item = PollId>) {
         // And those that were created while the store was read.
         let all = polls.into_iter().chain(self.owners.keys().copied());
-        let journals: LiteMap<PollId, ()> = all.map(|poll_id| (poll_id, ())).collect();
+        let mut journals = LiteMap::new();
+        for poll_id in all {
+            journals.insert(poll_id, ());
+        }
         let unknown = self.handshakes.links_where(&|handshake| {
             let poll_id = handshake.awaited();
             poll_id.is_some_and(|poll_id| !journals.contains_key(&poll_id))

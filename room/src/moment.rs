@@ -14,6 +14,9 @@ impl Moment {
     /// The start of the driver.
     pub const START: Self = Self(0);
 
+    /// The last moment there is. A deadline at it never comes.
+    pub const END: Self = Self(u64::MAX);
+
     /// The moment this many milliseconds after the start.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {

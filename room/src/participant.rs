@@ -275,7 +275,13 @@ impl Participant {
 
     /// The link is blocked: it had no room for this frame. Nothing more is sent until it is
     /// [writable](Self::handle_writable) again.
-    pub fn handle_blocked(&mut self, link: LinkId, frame: &[u8], _now: Moment) {
+    ///
+    /// A handshake that finds no room is begun anew: nothing that follows would be understood.
+    pub fn handle_blocked(&mut self, link: LinkId, frame: &[u8], now: Moment) {
+        if self.link() == Some(link) && frame.starts_with(br#"{"type":"auth:"#) {
+            let reason = "there was no room for the handshake";
+            return self.hang_up(DownReason::Lost(reason.to_owned()), now);
+        }
         if let Some(session) = self.session_mut(link) {
             session.blocked = true;
             if let Some(command_id) = self.in_flight.unsend_frame(frame) {

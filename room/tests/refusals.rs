@@ -801,3 +801,15 @@ fn what_an_owner_would_refuse_unread_is_not_submitted() {
     let sent = said.to(link);
     assert!(matches!(&sent[..], [Message::Command(it)] if it.seq == seq(1)));
 }
+
+#[test]
+fn a_handshake_that_finds_no_room_is_begun_anew() {
+    let mut bob = Bench::joining(BOB);
+    let said = bob.drain();
+    let (link, hello) = bob.is_answered(&said);
+    let said = bob.hears(link, bob.challenge(&hello).encode());
+    let proof = said.frames(link).remove(0);
+    let (_, said) = bob.tell(|bob, now| bob.handle_blocked(link, &proof, now));
+    assert!(said.hangs_up(link));
+    assert!(bob.idle().is_some(), "it dials again");
+}

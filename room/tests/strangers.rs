@@ -214,7 +214,10 @@ fn a_poll_never_outgrows_what_a_frame_may_have() {
     for number in 0..40_u64 {
         let command = match number % 2 {
             0 => call_me(&"\"".repeat(64)),
-            _ => add_option(poll_id, option(100 + u128::from(number)), &"x".repeat(200)),
+            _ => {
+                let label = format!("{number}{}", "x".repeat(190));
+                add_option(poll_id, option(100 + u128::from(number)), &label)
+            }
         };
         let (submitted, said) = alice.tell(|host, now| host.submit(poll_id, command, now));
         submitted.unwrap();

@@ -188,6 +188,19 @@ impl Model {
     }
 
     fn hear(self, event: Event) {
+        if matches!(event, Event::JournalRolledBack { .. }) {
+            self.tell(
+                "What is stored in this browser is an old copy of the poll. Votes that came after \
+                 it are lost, until those who gave them come back."
+                    .to_owned(),
+            );
+        } else if matches!(event, Event::HistoryReplaced { .. }) {
+            self.tell(
+                "The host has gone back to an old copy of the poll. Votes that were counted since \
+                 may be missing; your own from this visit are given again."
+                    .to_owned(),
+            );
+        }
         if let Event::Command {
             command_id,
             state: CommandState::Rejected(why),

@@ -165,7 +165,11 @@ impl<T: Transport, S: Store> Driver<T, S> {
     }
 
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some((deadline, _)) = self.ends.core.lock().machine.poll_timeout() else {
+        let timeout = self.ends.core.lock().machine.poll_timeout();
+        // A deadline at the end of time has never come: nothing could be set after it, and it would
+        // be due again and again.
+        let timeout = timeout.filter(|(at, _)| *at < Moment::END);
+        let Some((deadline, _)) = timeout else {
             self.sleep = None;
             return Poll::Pending;
         };
