@@ -97,6 +97,8 @@ impl From<StoreError> for Failure {
             StoreError::Unavailable(_) => "storage-unavailable",
             StoreError::Corrupt { .. } => "storage-corrupt",
             StoreError::Io(_) => "storage-failed",
+            StoreError::Deleted(_) => "storage-deleted",
+            StoreError::Newer(_) => "storage-newer",
             _ => OTHER,
         };
         Self::new(code, error)

@@ -133,7 +133,7 @@ export type ErrorCode =
     | "bad-argument" | "bad-configuration" | "bad-draft" | "no-journal" | "outbox-full"
     | "no-window" | "no-locks" | "no-randomness"
     | "storage-full" | "storage-locked" | "storage-closed" | "storage-blocked" | "storage-unavailable"
-    | "storage-corrupt" | "storage-failed"
+    | "storage-corrupt" | "storage-failed" | "storage-deleted" | "storage-newer"
     | "poll-closed" | "not-allowed" | "unknown-poll" | "unknown-option" | "option-exists" | "single-choice"
     | "duplicate-choice" | "poll-full" | "too-long" | "bad-field" | "busy"
     | (string & {});
