@@ -107,7 +107,11 @@ async fn a_commit_under_way_is_finished_before_the_database_is_given_up() {
                 count.onsuccess = () => { open.result.close(); resolve(count.result) };
             };
         });";
-    assert_eq!(tab.js(&name, found).await, 1);
+    assert_eq!(
+        tab.js(&name, found).await,
+        2,
+        "the record, and the birth id"
+    );
     let said = "another tab has a newer version of the database".to_owned();
     assert_eq!(put(&store, "key").await, Err(StoreError::Closed(said)));
 
