@@ -230,7 +230,7 @@ impl Owner {
                 self.links.remove(old);
                 self.outputs.push_back(Output::Hangup { link: old });
             }
-            None => self.presence.change(hello.peer_id, hello.device),
+            None => self.presence_changed(hello.peer_id, hello.device, true),
         }
         if !self.sync(link, hello.known()) {
             return;
@@ -325,7 +325,7 @@ impl Owner {
     /// A link is down: the member is offline, unless it is connected on another link.
     pub(crate) fn forget(&mut self, link: LinkId) {
         if let Some((peer_id, device)) = self.links.remove(link) {
-            self.presence.change(peer_id, device);
+            self.presence_changed(peer_id, device, false);
         }
     }
 
@@ -500,6 +500,16 @@ impl Owner {
         self.send_frame(link, frame, About::Presence);
     }
 
+    /// A device has come or gone: the application hears of it at once, the others when it is time.
+    fn presence_changed(&mut self, peer_id: PeerId, device: DeviceId, online: bool) {
+        self.presence.change(peer_id, device);
+        self.event(Event::PeersChanged(vec![PeerInfo {
+            peer_id,
+            device,
+            online,
+        }]));
+    }
+
     /// Tells everybody who came and went, if it is time.
     fn tell_presence(&mut self, now: Moment) {
         let Some(changed) = self.presence.take(now, self.config.presence_interval) else {
@@ -512,8 +522,7 @@ impl Owner {
                 online: self.links.of_device(peer_id, device).is_some(),
             })
             .collect();
-        let frame = Message::Discovery(peers.clone()).encode();
-        self.event(Event::PeersChanged(peers));
+        let frame = Message::Discovery(peers).encode();
         self.broadcast(frame, None, About::Presence);
     }
 

@@ -48,7 +48,8 @@ const CHANGES: &str = "
 fn a_poll_of_more_than_a_mebibyte_is_joined() {
     scenario(async |world| {
         // As many options as there may be, as long as they may be.
-        let options = vec!["👍".repeat(200); 1_000];
+        let thumbs = "👍".repeat(197);
+        let options: Vec<_> = (0..1_000).map(|it| format!("{thumbs}{it:03}")).collect();
         let draft = json!({ "title": "Thumbs", "options": options, "multipleChoice": true });
         let poll = begin_with(world, draft).await?;
         // And members, of whom nothing is known but a role.
