@@ -8,11 +8,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
-use hustings_outbox::{Batch, Durability, Journal, Outbox, Store, StoreError, Write};
-use hustings_protocol::{CommandId, DeviceId, Outcome, PeerId, Receipt, Revision, RoomId, Seq};
+use hustings_outbox::{Batch, Cache, Durability, Journal, Outbox, Store, StoreError, Write};
+use hustings_protocol::{
+    CommandId, DeviceId, Outcome, PeerId, PollId, Receipt, Revision, RoomId, Seq,
+};
 use hustings_room::clock::Clock;
 use hustings_room::driver::records;
 use hustings_transport_mem::VirtualClock;
+use uuid::Uuid;
 
 use super::scene::{Doom, OWNER, Process, Scene, Slot};
 use super::{Plant, Violation};
@@ -240,6 +243,48 @@ impl Scene {
         }
     }
 
+    /// The journal of another poll, of which each record has a bit that is another.
+    pub(super) fn add_other_poll(&mut self) {
+        let owner = self.slots[OWNER].peer;
+        let poll_id = PollId::from_uuid(Uuid::from_u128(77));
+        let mut batch = Batch::new();
+        Journal::new(RoomId { owner, poll_id }).begin(&mut batch, Revision::ZERO, b"{}");
+        let mut damaged = Batch::new();
+        for write in batch.into_writes() {
+            if let Write::Put { key, value } = write {
+                let value = self.flip(&value);
+                damaged.put(key, value);
+            }
+        }
+        self.slots[OWNER].write(damaged, Durability::Strict);
+    }
+
+    /// One bit of a participant's copy of the poll changes.
+    pub(super) fn damage_cache(&mut self, slot: usize) {
+        let Some(room) = self.room else { return };
+        let part = cache(self.slots[slot].device, room);
+        let end = Bytes::from([&part[..], &[0xff; 16]].concat());
+        let records = now(self.slots[slot].memory.scan(part..end));
+        let records = records.unwrap_or_default();
+        if records.is_empty() || self.draw(2) == 0 {
+            return;
+        }
+        let at = self.draw(records.len() as u64);
+        let (key, value) = &records[usize::try_from(at).expect("there are few")];
+        let (key, value) = (key.clone(), self.flip(value));
+        self.trace("damage", &(slot, &key));
+        let mut batch = Batch::new();
+        batch.put(key, value);
+        self.slots[slot].write(batch, Durability::Strict);
+    }
+
+    fn flip(&mut self, value: &Bytes) -> Bytes {
+        let bit = usize::try_from(self.draw(8 * value.len() as u64)).expect("it is short");
+        let mut value = value.to_vec();
+        value[bit / 8] ^= 1 << (bit % 8);
+        value.into()
+    }
+
     /// A participant forgets a command.
     pub(super) fn forget(&mut self, slot: usize, seq: Seq) {
         let Some(room) = self.room else { return };
@@ -302,6 +347,15 @@ fn entries(device: DeviceId, room: RoomId) -> Bytes {
     Outbox::new(device, room).put(&mut batch, Seq::FIRST, Bytes::new());
     let key = first_key(&batch);
     key.slice(..key.len() - 8)
+}
+
+/// The beginning that the keys of a cache share.
+fn cache(device: DeviceId, room: RoomId) -> Bytes {
+    let mut batch = Batch::new();
+    Cache::new(device, room).append(&mut batch, Revision::ZERO, Bytes::new());
+    let key = first_key(&batch);
+    // Before the kind of record, and its revision.
+    key.slice(..key.len() - 8 - 1)
 }
 
 fn first_key(batch: &Batch) -> Bytes {

@@ -21,8 +21,8 @@ use hustings_transport_mem::{MemTransport, MemoryNet};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
-use super::Violation;
 use super::scene::{OWNER, Scene, lock};
+use super::{Violation, World};
 
 /// The mark of the key that is not one of the participants'.
 const MARK: u8 = 66;
@@ -44,6 +44,7 @@ pub(super) struct Hostile {
     done: u64,
     /// The numbers of its commands.
     numbers: BTreeMap<CommandId, u64>,
+    world: World,
     /// The owner's own key and device, if this is a copy of its profile.
     copied: Option<(SigningKey, DeviceId)>,
 }
@@ -118,11 +119,11 @@ impl Hostile {
         let key = SigningKey::from_bytes(&[MARK; 32]);
         let mark = MARK + u8::from(copied.is_some());
         let address = Address::Participant(PeerId::of(&key), DeviceId::from_bytes([mark; 5]));
-        let seed = {
+        let (seed, world) = {
             let mut scene = lock(&scene);
             scene.hostile.push(address);
             scene.oracle.meet(PeerId::of(&key));
-            scene.plan.seed
+            (scene.plan.seed, scene.world)
         };
         Self {
             rng: ChaCha8Rng::seed_from_u64(seed ^ u64::from(mark) << 56),
@@ -136,6 +137,7 @@ impl Hostile {
             legs: BTreeMap::new(),
             done: 0,
             numbers: BTreeMap::new(),
+            world,
             copied,
         }
     }
@@ -349,6 +351,12 @@ impl Hostile {
         }
         let at = self.draw(is_in.len() as u64);
         let link = is_in[usize::try_from(at).expect("there are few")];
+        if self.world.has_few_links {
+            return self.dial();
+        }
+        if self.world.is_crowd {
+            return self.in_the_crowd(link);
+        }
         let what = self.draw(16);
         self.scene().trace("hostile", &(link, what));
         match what {
@@ -408,6 +416,12 @@ impl Hostile {
             Some(_) => Manner::Joins,
             None => MANNERS[usize::try_from(at).expect("there are few")],
         };
+        let manner = match at {
+            0..2 if self.world.has_few_links => Manner::Silent,
+            2..4 if self.world.has_few_links => Manner::Half,
+            _ if self.world.has_few_links || self.world.is_crowd => Manner::Fresh,
+            _ => manner,
+        };
         let own = SigningKey::from_bytes(&[MARK; 32]);
         let (key, device) = match &self.copied {
             Some((key, device)) => (key.clone(), *device),
@@ -463,6 +477,26 @@ impl Hostile {
         };
         self.legs.insert(link, leg);
         self.transport.dial(link, &Address::Owner(self.room.owner));
+    }
+
+    /// One more name, one more rejection, seldom a vote; and then one more stranger.
+    fn in_the_crowd(&mut self, link: LinkId) {
+        let (number, command_id) = (self.next_number(link), self.id());
+        let vote = |option_id| Vote {
+            poll_id: self.room.poll_id,
+            option_ids: vec![option_id],
+        };
+        let nowhere = OptionId::from_uuid(uuid::Uuid::from_u128(404));
+        let (bad, good) = (vote(nowhere), vote(self.options[0]));
+        let command = match self.draw(8) {
+            0 => Command::Vote(good),
+            1..4 => Command::Vote(bad),
+            _ => Command::SetProfile(UserProfile {
+                name: format!("Nobody {number}"),
+            }),
+        };
+        self.command(link, number, command_id, command);
+        self.dial();
     }
 
     /// A copy of the poll that nobody can have.
@@ -524,6 +558,7 @@ impl Hostile {
     /// More than anybody would ask for, and nobody reads the answers.
     fn flood(&mut self, link: LinkId) {
         let count = match self.draw(4) {
+            _ if self.world.floods => 1_000,
             0 => 500,
             _ => 30,
         };

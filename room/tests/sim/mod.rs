@@ -143,6 +143,12 @@ pub(crate) struct Report {
     /// The bytes of either.
     pub(crate) hostile_bytes: u64,
     pub(crate) answer_bytes: u64,
+    /// Disks that were put back to an earlier copy, or lost something.
+    pub(crate) put_back: u64,
+    /// Epochs that began after that.
+    pub(crate) epochs: u64,
+    /// Times that somebody was told to have missed events.
+    pub(crate) missed: u64,
     /// Greetings that an impostor got.
     pub(crate) deceived: u64,
     /// Steps of schedules.
@@ -166,6 +172,9 @@ impl Report {
         self.answers += other.answers;
         self.hostile_bytes += other.hostile_bytes;
         self.answer_bytes += other.answer_bytes;
+        self.put_back += other.put_back;
+        self.epochs += other.epochs;
+        self.missed += other.missed;
         self.deceived += other.deceived;
         self.steps += other.steps;
         self.events += other.events;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hustings_protocol::{
-    Command, CommandId, DeviceId, Epoch, ErrorCode, Limits, Message, Outcome, PeerId, Poll,
-    Position, Revision, Seq, StoredJournal, StoredLog, StoredOutbox, Update,
+    Command, CommandId, DeviceId, Epoch, ErrorCode, Limits, Member, Message, Outcome, PeerId, Poll,
+    Position, Revision, Role, Seq, StoredJournal, StoredLog, StoredOutbox, Update,
 };
 use hustings_room::{CommandState, Connection, Event, Pending};
 
 use super::scene::OWNER;
+use super::schedule::{MAX_MEMBERS, MAX_STATE_BYTES, MAX_STRANGER_RECEIPTS};
 use super::{Report, Violation, World, hold};
 
 /// A command. Two devices may use one id: a hostile one uses those of others.
@@ -25,18 +26,13 @@ pub(crate) struct Oracle {
     devices: Vec<(PeerId, DeviceId)>,
     /// Everybody hostile that there is.
     strangers: BTreeSet<PeerId>,
-    /// The poll after everything that is durable, from the first snapshot on.
-    poll: Option<Poll>,
-    epoch: Option<Epoch>,
-    /// The poll at each revision, as bytes.
-    states: Vec<Vec<u8>>,
-    /// The update that made each revision after the first.
-    updates: Vec<Bytes>,
-    /// The last snapshot of the journal.
-    snapshot: Option<Revision>,
-    applied: BTreeMap<Name, Revision>,
-    last_seq: BTreeMap<(PeerId, DeviceId), Seq>,
-    outcomes: BTreeMap<Name, Outcome>,
+    world: World,
+    /// The owner's journal as it is.
+    line: Timeline,
+    /// The journals that were lost when an old copy took their place.
+    past: Vec<Timeline>,
+    /// Commands of which nobody knows any more what became of them: outboxes are old copies.
+    unknown: BTreeSet<Name>,
     /// Commands that somebody was told are durable.
     promised: BTreeSet<Name>,
     /// Everything that was ever in an outbox.
@@ -45,9 +41,41 @@ pub(crate) struct Oracle {
     pub(crate) report: Report,
 }
 
+/// All that has become durable at the owner, from the first snapshot on.
+#[derive(Clone, Default)]
+pub(super) struct Timeline {
+    /// The poll after everything that is durable.
+    poll: Option<Poll>,
+    epoch: Option<Epoch>,
+    /// The poll at each revision, as bytes.
+    states: Vec<Vec<u8>>,
+    /// The update that made each revision after the first.
+    updates: Vec<Bytes>,
+    /// The last snapshot of the journal.
+    snapshot: Option<(Epoch, Revision)>,
+    applied: BTreeMap<Name, Revision>,
+    last_seq: BTreeMap<(PeerId, DeviceId), Seq>,
+    /// The highest number of each device that has an outcome.
+    last_answered: BTreeMap<(PeerId, DeviceId), Seq>,
+    outcomes: BTreeMap<Name, Outcome>,
+}
+
+/// A copy of a disk, as the oracle remembers it.
+#[derive(Clone)]
+pub(super) enum Copied {
+    Journal(Box<Timeline>),
+    Outbox(BTreeMap<Seq, CommandId>, Option<Seq>),
+}
+
 /// The oracle's knowledge of one process.
 #[derive(Default)]
 struct Watched {
+    /// Its outbox has been an old copy, or has lost something: numbers may go back.
+    is_old: bool,
+    /// Events were missed since its start, and it was told so.
+    has_missed: bool,
+    /// The commands that it has taken since its start.
+    taken: BTreeSet<CommandId>,
     /// The entries of its outbox.
     pending: BTreeMap<Seq, CommandId>,
     next_seq: Option<Seq>,
@@ -77,6 +105,43 @@ fn bytes(poll: &Poll) -> Vec<u8> {
     poll.encode_state(nowhere).to_vec()
 }
 
+/// True for what is said of a command whose number is another's, or comes too early.
+const fn is_of_numbers(code: &ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::SeqGap | ErrorCode::SeqReused | ErrorCode::SeqForgotten
+    )
+}
+
+/// True for a character of which nothing can be seen: the few that people type in these schedules.
+const fn is_unseen(character: char) -> bool {
+    matches!(
+        character,
+        ' ' | '\u{200b}' | '\u{2800}' | '\u{202a}'..='\u{202e}'
+    )
+}
+
+/// A text can be seen, and shows what it is.
+fn is_good(text: &str) -> bool {
+    !text.is_empty() && !text.starts_with(is_unseen) && !text.ends_with(is_unseen)
+}
+
+/// The texts of a poll that may be new.
+fn has_good_texts(poll: &Poll, author: PeerId) -> Result<(), Violation> {
+    let mut labels = BTreeSet::new();
+    for option in poll.options() {
+        let label = &option.label;
+        hold!(10, is_good(label), "{label:?} is a label");
+        let is_first = labels.insert(label.to_lowercase());
+        hold!(10, is_first, "two labels look like {label:?}");
+    }
+    let profile = poll.member(author).and_then(|it| it.profile.as_ref());
+    if let Some(profile) = profile {
+        hold!(10, is_good(&profile.name), "{:?} is a name", profile.name);
+    }
+    Ok(())
+}
+
 fn index(revision: Revision) -> usize {
     usize::try_from(revision.get()).unwrap_or(usize::MAX)
 }
@@ -94,14 +159,10 @@ impl Oracle {
             devices,
             strangers: BTreeSet::new(),
             queued: BTreeMap::new(),
-            poll: None,
-            epoch: None,
-            states: Vec::new(),
-            updates: Vec::new(),
-            snapshot: None,
-            applied: BTreeMap::new(),
-            last_seq: BTreeMap::new(),
-            outcomes: BTreeMap::new(),
+            world: *world,
+            line: Timeline::default(),
+            past: Vec::new(),
+            unknown: BTreeSet::new(),
             promised: BTreeSet::new(),
             report: Report::default(),
         }
@@ -114,8 +175,8 @@ impl Oracle {
 
     /// The revision and the epoch of everything that is durable.
     pub(crate) fn present(&self) -> Option<(Epoch, Revision)> {
-        let last = self.states.len().checked_sub(1)?;
-        Some((self.epoch?, Revision::new(last as u64)?))
+        let last = self.line.states.len().checked_sub(1)?;
+        Some((self.line.epoch?, Revision::new(last as u64)?))
     }
 
     fn name(&self, slot: usize, id: CommandId) -> Name {
@@ -128,47 +189,58 @@ impl Oracle {
     /// The owner's journal has become this, in the midst of a commit or at its end.
     pub(crate) fn journal_grows(&mut self, journal: &StoredJournal) -> Result<(), Violation> {
         let (at, snapshot) = &journal.log.snapshot;
-        if self.snapshot != Some(*at) {
+        // Decoded only where it may be another than the last.
+        let mut is_new = self.line.snapshot.map(|(_, at)| at) != Some(*at);
+        if is_new || self.is_forked() {
             let state = Message::decode(snapshot, &self.limits);
             let Ok(Message::PollState(state)) = state else {
                 hold!(5, false, "the journal's snapshot is {state:?}");
                 return Ok(());
             };
-            if self.poll.is_none() {
-                self.states.push(bytes(&state.poll));
-                self.poll = Some(state.poll.clone());
-                self.epoch = Some(state.epoch);
+            is_new |= self.line.epoch != Some(state.epoch);
+            if self.line.poll.is_none() {
+                self.line.states.push(bytes(&state.poll));
+                self.line.poll = Some(state.poll.clone());
+                self.line.epoch = Some(state.epoch);
+            }
+            let is_known = |line: &Timeline| line.epoch == Some(state.epoch);
+            let is_first = self.line.epoch != Some(state.epoch)
+                && self.is_forked()
+                && !self.past.iter().any(is_known);
+            if is_first {
+                self.line.epoch = Some(state.epoch);
+                self.report.epochs += 1;
             }
             hold!(
                 4,
-                self.epoch == Some(state.epoch),
+                self.line.epoch == Some(state.epoch),
                 "the journal began anew, as {}",
                 state.epoch
             );
             hold!(
                 4,
-                self.snapshot < Some(*at),
+                !is_new || self.line.snapshot.map(|(_, at)| at) < Some(*at) || is_first,
                 "the snapshot at {at} follows {:?}",
-                self.snapshot
+                self.line.snapshot
             );
         }
         for (revision, frame) in &journal.log.tail {
-            match self.updates.get(index(*revision) - 1) {
+            match self.line.updates.get(index(*revision) - 1) {
                 Some(known) => hold!(5, known == frame, "the update {revision} has changed"),
                 None => self.update_is(*revision, frame)?,
             }
         }
-        if self.snapshot != Some(*at) {
+        if is_new {
             let state = Message::decode(snapshot, &self.limits);
             let Ok(Message::PollState(state)) = state else {
                 return Ok(());
             };
             hold!(
                 5,
-                self.states.get(index(*at)) == Some(&bytes(&state.poll)),
+                self.line.states.get(index(*at)) == Some(&bytes(&state.poll)),
                 "the snapshot at {at} is not the poll after all updates"
             );
-            self.snapshot = Some(*at);
+            self.line.snapshot = Some((state.epoch, *at));
             self.report.snapshots += 1;
         }
         self.receipts_are(journal)
@@ -177,9 +249,9 @@ impl Oracle {
     fn update_is(&mut self, revision: Revision, frame: &Bytes) -> Result<(), Violation> {
         hold!(
             4,
-            index(revision) == self.states.len(),
+            index(revision) == self.line.states.len(),
             "revision {revision} follows {}",
-            self.states.len() - 1
+            self.line.states.len() - 1
         );
         let message = Message::decode(frame, &self.limits);
         let Ok(Message::Update(update)) = message else {
@@ -195,7 +267,7 @@ impl Oracle {
         );
         let device = (update.author, update.device);
         let name = (update.author, update.device, numbered.command_id);
-        let before = self.applied.insert(name, revision);
+        let before = self.line.applied.insert(name, revision);
         hold!(
             1,
             before.is_none(),
@@ -209,25 +281,41 @@ impl Oracle {
             numbered.command_id
         );
         self.is_its_authors(&update)?;
-        let before = self.last_seq.insert(device, numbered.seq);
+        let before = self.line.last_seq.insert(device, numbered.seq);
         hold!(
             7,
             before.is_none_or(|before| before < numbered.seq),
             "{} of {device:?} came after {before:?}",
             numbered.seq
         );
-        let Some(poll) = &mut self.poll else {
+        let Some(poll) = &mut self.line.poll else {
             hold!(5, false, "an update and no snapshot");
             return Ok(());
         };
+        let is_newcomer = poll.member(update.author).is_none();
         let applied = poll.apply(update.author, &numbered.command, &self.limits);
         hold!(
             8,
             applied.is_ok(),
             "the journal has a refused command: {applied:?}"
         );
-        self.states.push(bytes(poll));
-        self.updates.push(frame.clone());
+        let has_only_a_name = |member: &Member| {
+            member.choices.is_empty() && member.role == Role::Voter && member.profile.is_some()
+        };
+        if self.world.is_crowd && is_newcomer && matches!(numbered.command, Command::SetProfile(_))
+        {
+            let names = poll.members().filter(|(_, it)| has_only_a_name(it)).count();
+            hold!(
+                10,
+                names <= MAX_MEMBERS / 2,
+                "{names} of {MAX_MEMBERS} members are names of people who have not voted"
+            );
+        }
+        if let Command::AddOption(_) | Command::SetProfile(_) = &numbered.command {
+            has_good_texts(poll, update.author)?;
+        }
+        self.line.states.push(bytes(poll));
+        self.line.updates.push(frame.clone());
         self.report.applied += 1;
         Ok(())
     }
@@ -259,20 +347,44 @@ impl Oracle {
     /// The owner's journal has become this, at the end of a commit.
     pub(crate) fn journal_is(&mut self, journal: &StoredJournal) -> Result<(), Violation> {
         self.journal_grows(journal)?;
-        for (id, revision) in &self.applied {
+        if self.world.is_crowd {
+            self.strangers_are_few(journal)?;
+        }
+        for (id, revision) in &self.line.applied {
             hold!(
                 2,
-                self.outcomes.contains_key(id),
+                self.line.outcomes.contains_key(id),
                 "the update {revision} is durable and its receipt is not"
             );
         }
         Ok(())
     }
 
+    /// Strangers are remembered as far as there is room.
+    fn strangers_are_few(&self, journal: &StoredJournal) -> Result<(), Violation> {
+        let Some(poll) = &self.line.poll else {
+            return Ok(());
+        };
+        let receipts = journal.receipts.iter();
+        let is_owner = |author: PeerId| author == self.devices[OWNER].0;
+        let of_strangers =
+            receipts.filter(|(author, ..)| poll.member(*author).is_none() && !is_owner(*author));
+        let count = of_strangers.count();
+        hold!(
+            10,
+            count <= MAX_STRANGER_RECEIPTS,
+            "the owner keeps {count} answers to strangers"
+        );
+        Ok(())
+    }
+
     fn receipts_are(&mut self, journal: &StoredJournal) -> Result<(), Violation> {
         for (author, device, receipt) in &journal.receipts {
             let id = (*author, *device, receipt.command_id);
-            match self.outcomes.get(&id) {
+            let answered = self.line.last_answered.entry((*author, *device));
+            let answered = answered.or_insert(receipt.seq);
+            *answered = receipt.seq.max(*answered);
+            match self.line.outcomes.get(&id) {
                 Some(known) => hold!(
                     1,
                     *known == receipt.outcome,
@@ -281,7 +393,7 @@ impl Oracle {
                 None => {
                     let rejected = matches!(receipt.outcome, Outcome::Rejected(_));
                     self.report.rejected += u64::from(rejected);
-                    self.outcomes.insert(id, receipt.outcome.clone());
+                    self.line.outcomes.insert(id, receipt.outcome.clone());
                 }
             }
             let expected = match &receipt.outcome {
@@ -290,7 +402,7 @@ impl Oracle {
             };
             hold!(
                 8,
-                self.applied.get(&id) == expected,
+                self.line.applied.get(&id) == expected,
                 "the journal and the receipt disagree: {receipt:?}"
             );
         }
@@ -305,10 +417,11 @@ impl Oracle {
         cache: Option<&StoredLog>,
     ) -> Result<(), Violation> {
         let (peer, device) = self.devices[slot];
+        let is_old = self.is_old(slot);
         let watched = &mut self.slots[slot];
         hold!(
             7,
-            watched.next_seq <= Some(outbox.next_seq),
+            is_old || watched.next_seq <= Some(outbox.next_seq),
             "{slot} would use {} again",
             outbox.next_seq
         );
@@ -331,9 +444,21 @@ impl Oracle {
             pending.insert(*seq, numbered.command_id);
         }
         for (seq, id) in &watched.pending {
+            let name = (peer, device, *id);
+            let has_outcome = |line: &Timeline| line.outcomes.contains_key(&name);
+            let has_moved = is_old && pending.values().any(|kept| kept == id);
+            let is_settled = has_outcome(&self.line) || self.past.iter().any(has_outcome);
+            if is_old && !has_moved && !is_settled {
+                // Only if its number was used for another, long ago.
+                let used = self.line.last_answered.get(&(peer, device));
+                if used.is_some_and(|used| used >= seq) {
+                    self.unknown.insert(name);
+                    continue;
+                }
+            }
             hold!(
                 1,
-                pending.get(seq) == Some(id) || self.outcomes.contains_key(&(peer, device, *id)),
+                pending.get(seq) == Some(id) || has_moved || is_settled,
                 "{seq} of {slot} left the outbox without an outcome"
             );
         }
@@ -341,7 +466,8 @@ impl Oracle {
         let Some(cache) = cache else { return Ok(()) };
         hold!(
             4,
-            index(cache.revision()) < self.states.len(),
+            self.lines()
+                .any(|line| index(cache.revision()) < line.states.len()),
             "{slot} keeps the poll at {} before it is durable",
             cache.revision()
         );
@@ -372,7 +498,7 @@ impl Oracle {
             }
             Ok(Message::Ack(ack)) => {
                 let Some(Some(to)) = to else { return Ok(()) };
-                let outcome = self.outcomes.get(&self.name(to, ack.command_id));
+                let outcome = self.line.outcomes.get(&self.name(to, ack.command_id));
                 hold!(
                     3,
                     outcome == Some(&Outcome::Applied(ack.revision)),
@@ -382,23 +508,33 @@ impl Oracle {
             Ok(Message::Error(refusal)) => {
                 // To the hostile it says more than what becomes of commands.
                 if let (Some(command_id), Some(Some(to))) = (refusal.command_id, to) {
-                    let outcome = self.outcomes.get(&self.name(to, command_id));
+                    let outcome = self.line.outcomes.get(&self.name(to, command_id));
+                    let code = &refusal.rejection.code;
                     hold!(
                         8,
-                        outcome == Some(&Outcome::Rejected(refusal.rejection.clone())),
+                        self.is_old(to) && is_of_numbers(code)
+                            || outcome == Some(&Outcome::Rejected(refusal.rejection.clone())),
                         "the owner sends {refusal:?} but {outcome:?} is durable"
                     );
                 }
             }
             Ok(Message::Update(update)) => hold!(
                 3,
-                index(update.revision) < self.states.len(),
+                index(update.revision) < self.line.states.len(),
                 "the owner relays {} before it is durable",
                 update.revision
             ),
+            Ok(Message::PollState(_)) if self.world.is_small && frame.len() > MAX_STATE_BYTES => {
+                hold!(
+                    10,
+                    false,
+                    "the poll has {} bytes, and nobody can join",
+                    frame.len()
+                );
+            }
             Ok(Message::PollState(state)) => hold!(
                 3,
-                self.states.get(index(state.revision)) == Some(&bytes(&state.poll)),
+                self.line.states.get(index(state.revision)) == Some(&bytes(&state.poll)),
                 "the owner sends a poll at {} that is not durable",
                 state.revision
             ),
@@ -424,14 +560,24 @@ impl Oracle {
             // Honest peers commit no faults, but silence looks like a handshake that takes too
             // long.
             let is_fault = match event {
-                Event::Fault { rejection, .. } => rejection.code != ErrorCode::HandshakeFailed,
-                Event::JournalRolledBack { .. } | Event::Missed { .. } => true,
+                Event::Fault { rejection, .. } => {
+                    let is_old = self.world.has_old_copies() && is_of_numbers(&rejection.code);
+                    rejection.code != ErrorCode::HandshakeFailed && !is_old
+                }
+                Event::JournalRolledBack { .. } => slot != OWNER || !self.is_forked(),
+                Event::HistoryReplaced { .. } => slot == OWNER || !self.is_forked(),
+                // Whoever looks after each step of a driver misses what is told in one.
+                Event::Missed { .. } => {
+                    self.slots[slot].has_missed = true;
+                    self.report.missed += 1;
+                    false
+                }
                 Event::Connection(_)
                 | Event::PollChanged { .. }
                 | Event::Command { .. }
                 | Event::PeersChanged(_) => false,
                 // A new one is to be judged here.
-                Event::HistoryReplaced { .. } | _ => true,
+                _ => true,
             };
             hold!(10, !is_fault, "{slot} tells {event:?}");
             return Ok(());
@@ -443,18 +589,35 @@ impl Oracle {
         if !state.is_final() {
             return Ok(());
         }
-        let outcome = self.outcomes.get(&self.name(slot, *command_id)).cloned();
+        let name = self.name(slot, *command_id);
+        if *state == CommandState::OutcomeUnknown {
+            // It may have been answered, as long as the owner may have forgotten how.
+            let is_unknown = self.unknown.contains(&name)
+                || self.slots[slot].is_old
+                    && self.lines().any(|line| line.outcomes.contains_key(&name));
+            hold!(2, is_unknown, "{slot} does not know what {command_id} is");
+            self.slots[slot].told.insert(*command_id);
+            return Ok(());
+        }
+        let outcome = self.line.outcomes.get(&name).cloned();
+        let is_of = |line: &Timeline| {
+            let outcome = line.outcomes.get(&name).cloned();
+            outcome.map(CommandState::from).as_ref() == Some(state)
+        };
         hold!(
             2,
-            outcome.clone().map(CommandState::from).as_ref() == Some(state),
+            self.lines().any(is_of),
             "{slot} tells {state:?} of {command_id} but {outcome:?} is durable"
         );
+        // What an old journal has lost is offered again, and told again.
         hold!(
             1,
-            self.slots[slot].told.insert(*command_id),
+            self.slots[slot].told.insert(*command_id) || self.is_forked(),
             "{command_id} was told twice"
         );
-        if let CommandState::Applied(revision) = state {
+        if let CommandState::Applied(revision) = state
+            && !self.world.reads_less
+        {
             let last = &mut self.slots[slot].told_applied;
             *last = (*last).max(Some(*revision));
         }
@@ -464,6 +627,7 @@ impl Oracle {
     /// The submitter is told that the command is durable.
     pub(crate) fn promised(&mut self, slot: usize, id: CommandId) -> Result<(), Violation> {
         self.promised.insert(self.name(slot, id));
+        self.slots[slot].taken.insert(id);
         self.is_kept(slot, id)
     }
 
@@ -474,10 +638,12 @@ impl Oracle {
         id: CommandId,
         outcome: &Outcome,
     ) -> Result<(), Violation> {
-        let durable = self.outcomes.get(&self.name(slot, id));
+        let name = self.name(slot, id);
+        let durable = self.line.outcomes.get(&name);
         hold!(
             2,
-            durable == Some(outcome),
+            self.lines()
+                .any(|line| line.outcomes.get(&name) == Some(outcome)),
             "{id} is told to be {outcome:?} but {durable:?} is durable"
         );
         Ok(())
@@ -485,9 +651,12 @@ impl Oracle {
 
     fn is_kept(&self, slot: usize, id: CommandId) -> Result<(), Violation> {
         let mut pending = self.slots[slot].pending.values();
+        let name = self.name(slot, id);
+        let is_told = self.unknown.contains(&name)
+            || self.lines().any(|line| line.outcomes.contains_key(&name));
         hold!(
             3,
-            pending.any(|kept| *kept == id) || self.outcomes.contains_key(&self.name(slot, id)),
+            pending.any(|kept| *kept == id) || is_told,
             "{id} of {slot} is said to be durable"
         );
         Ok(())
@@ -496,6 +665,17 @@ impl Oracle {
     /// A participant after a step.
     pub(crate) fn check_participant(&mut self, slot: usize, view: &View) -> Result<(), Violation> {
         let watched = &self.slots[slot];
+        if self.is_old(slot) {
+            // Numbers change, and the present one is only known between two commits.
+            let kept: BTreeSet<_> = watched.pending.values().collect();
+            let shown: BTreeSet<_> = view.pending.iter().map(|it| &it.command_id).collect();
+            hold!(
+                6,
+                !view.is_settled || kept == shown,
+                "{slot} shows {shown:?}, its outbox has {kept:?}"
+            );
+            return self.shows_what_was(slot, view);
+        }
         let is_durable = |pending: &&Pending| pending.state != CommandState::Queued;
         let shown: BTreeMap<Seq, CommandId> = view
             .pending
@@ -506,7 +686,7 @@ impl Oracle {
         // A command that the commit under way takes out of the outbox is no longer shown.
         let missing = watched.pending.iter().filter(|(seq, id)| {
             shown.get(seq) != Some(id)
-                && (view.is_settled || !self.outcomes.contains_key(&self.name(slot, **id)))
+                && (view.is_settled || !self.line.outcomes.contains_key(&self.name(slot, **id)))
         });
         let missing: Vec<_> = missing.collect();
         hold!(
@@ -539,7 +719,7 @@ impl Oracle {
 
     /// The owner after a step.
     pub(crate) fn check_owner(&mut self, slot: usize, view: &View) -> Result<(), Violation> {
-        let last = self.states.len() - 1;
+        let last = self.line.states.len() - 1;
         let at = view.revision.map(index);
         hold!(
             2,
@@ -561,7 +741,7 @@ impl Oracle {
         let before = self.slots[slot].revision;
         hold!(
             4,
-            before <= view.revision,
+            before <= view.revision || slot != OWNER && self.is_forked(),
             "{slot} went back from {before:?} to {:?}",
             view.revision
         );
@@ -570,7 +750,11 @@ impl Oracle {
         {
             hold!(
                 4,
-                self.states.get(index(revision)) == Some(&bytes(poll)),
+                {
+                    let shown = bytes(poll);
+                    let is_it = |line: &Timeline| line.states.get(index(revision)) == Some(&shown);
+                    is_it(&self.line) || slot != OWNER && self.past.iter().any(is_it)
+                },
                 "{slot} shows a poll at {revision} that never was"
             );
         }
@@ -582,6 +766,82 @@ impl Oracle {
     pub(crate) fn restarts(&mut self, slot: usize) {
         self.slots[slot].revision = None;
         self.slots[slot].told_applied = None;
+        self.slots[slot].has_missed = false;
+        self.slots[slot].taken.clear();
+    }
+
+    // Old copies.
+
+    /// True once the owner's journal has been put back to an earlier copy.
+    fn is_forked(&self) -> bool {
+        !self.past.is_empty()
+    }
+
+    /// True once this side's numbers may be others than they were.
+    fn is_old(&self, slot: usize) -> bool {
+        self.is_forked() || self.slots[slot].is_old
+    }
+
+    /// The present journal, and those that were lost.
+    fn lines(&self) -> impl Iterator<Item = &Timeline> {
+        std::iter::once(&self.line).chain(&self.past)
+    }
+
+    /// Somebody makes a copy of a disk.
+    pub(super) fn copied(&self, slot: usize) -> Copied {
+        match slot {
+            OWNER => Copied::Journal(Box::new(self.line.clone())),
+            _ => {
+                let Watched {
+                    pending, next_seq, ..
+                } = &self.slots[slot];
+                Copied::Outbox(pending.clone(), *next_seq)
+            }
+        }
+    }
+
+    /// A disk is put back to a copy of it.
+    pub(super) fn put_back(&mut self, slot: usize, copied: Copied) {
+        self.report.put_back += 1;
+        match copied {
+            Copied::Journal(line) => self.past.push(std::mem::replace(&mut self.line, *line)),
+            Copied::Outbox(pending, next_seq) => {
+                let watched = &mut self.slots[slot];
+                watched.is_old = true;
+                for id in pending.values() {
+                    watched.told.remove(id);
+                }
+                (watched.pending, watched.next_seq) = (pending, next_seq);
+                self.forget_promises(slot);
+            }
+        }
+    }
+
+    /// The record of one command is no longer in an outbox.
+    pub(super) fn loses(&mut self, slot: usize, seq: Seq) {
+        let watched = &mut self.slots[slot];
+        watched.is_old = true;
+        watched.pending.remove(&seq);
+        self.report.put_back += 1;
+        self.forget_promises(slot);
+    }
+
+    /// The numbers in an outbox.
+    pub(super) fn numbers(&self, slot: usize) -> Vec<Seq> {
+        self.slots[slot].pending.keys().copied().collect()
+    }
+
+    /// Whatever is in no outbox any more, and has no outcome yet, is lost.
+    fn forget_promises(&mut self, slot: usize) {
+        let (peer, device) = self.devices[slot];
+        let (pending, line, past) = (&self.slots[slot].pending, &self.line, &self.past);
+        self.promised.retain(|name| {
+            let has_outcome = |line: &Timeline| line.outcomes.contains_key(name);
+            (name.0, name.1) != (peer, device)
+                || pending.values().any(|id| *id == name.2)
+                || has_outcome(line)
+                || past.iter().any(has_outcome)
+        });
     }
 
     /// The end of the schedule: there was time for everything to come right.
@@ -590,9 +850,10 @@ impl Oracle {
         slot: usize,
         connection: &Connection,
         revision: Option<Revision>,
+        confirmed: Option<&Poll>,
         peers: &[BTreeSet<(PeerId, DeviceId)>; 2],
     ) -> Result<(), Violation> {
-        let last = self.states.len() - 1;
+        let last = self.line.states.len() - 1;
         hold!(
             9,
             *connection == Connection::Connected,
@@ -608,6 +869,23 @@ impl Oracle {
             revision.map(index) == Some(last),
             "{slot} is at {revision:?}, the owner at {last}"
         );
+        hold!(
+            9,
+            confirmed.map(bytes).as_ref() == self.line.states.last(),
+            "{slot} shows another poll than the owner at {last}"
+        );
+        let Watched {
+            taken,
+            told,
+            has_missed,
+            ..
+        } = &self.slots[slot];
+        let untold = taken.difference(told).next();
+        hold!(
+            1,
+            *has_missed || untold.is_none(),
+            "{slot} was never told what became of {untold:?}, nor that it has missed anything"
+        );
         let [here, at_the_owner] = peers;
         hold!(
             9,
@@ -615,9 +893,10 @@ impl Oracle {
             "{slot} thinks that {here:?} are there, the owner {at_the_owner:?}"
         );
         for name in &self.promised {
+            let has_outcome = |line: &Timeline| line.outcomes.contains_key(name);
             hold!(
                 1,
-                self.outcomes.contains_key(name),
+                self.unknown.contains(name) || self.lines().any(has_outcome),
                 "{name:?} was durable and has no outcome"
             );
         }

@@ -38,7 +38,8 @@ impl Handle {
 
     /// Asks for something, and waits for what becomes of it.
     pub(super) async fn submit(self, command: Command) {
-        let is_too_long = command.check_lengths(&Limits::default()).is_err();
+        let is_too_long =
+            command.check_lengths(&Limits::default()).is_err() || command.check_text().is_err();
         let submitted = self.room.submit(command).await;
         let Some(submitted) = self.is_taken(submitted, is_too_long) else {
             return;
@@ -105,7 +106,14 @@ pub(super) async fn hosts(
     let opener = hosting.clone();
     let opening = async move {
         match poll {
-            Ok(poll_id) => opener.open(poll_id).await,
+            Ok(poll_id) => {
+                // As somebody does who looks for their polls.
+                let listed = opener.journals().await?;
+                if listed.iter().all(|room| room.poll_id != poll_id) {
+                    return Err(OpenError::NoJournal(poll_id));
+                }
+                opener.open(poll_id).await
+            }
             Err(draft) => opener.create(draft).await,
         }
     };
@@ -153,6 +161,9 @@ pub(super) async fn joins(
     life.is_open(room);
     life.await;
 }
+
+/// Most things that a driver hears before it lets others run: those of a turn, and a last batch.
+const MAX_HEARD: usize = 512;
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
 
@@ -220,7 +231,10 @@ impl Life {
         let Some(mut scene) = self.process.scene() else {
             return;
         };
-        while let Some(event) = self.events.as_mut().and_then(|it| it.next().now_or_never()) {
+        let is_busy = scene.world.floods && scene.draw(100) > 0;
+        while !is_busy
+            && let Some(event) = self.events.as_mut().and_then(|it| it.next().now_or_never())
+        {
             let Some(event) = event else { break };
             scene.told(slot, &event);
         }
@@ -241,14 +255,21 @@ impl Future for Life {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let life = &mut *self;
-        if life.process.scene().is_none() {
-            return Poll::Ready(());
+        let slot = life.process.slot;
+        match life.process.scene() {
+            Some(mut scene) => scene.slots[slot].heard = 0,
+            None => return Poll::Ready(()),
         }
         let ended = life.driver.as_mut().poll(cx);
-        let slot = life.process.slot;
         let Some(mut scene) = life.process.scene() else {
             return Poll::Ready(());
         };
+        let heard = scene.slots[slot].heard;
+        if heard > MAX_HEARD {
+            scene.breaks(format!(
+                "{slot} hears {heard} things, and nobody else has a turn"
+            ));
+        }
         // Everything that followed the commit was done, and it dies of its doom all the same.
         if scene.slots[slot].outputs_left.is_some() {
             scene.die(slot);

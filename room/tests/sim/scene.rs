@@ -18,7 +18,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
 use super::clock::OwnClock;
-use super::oracle::Oracle;
+use super::oracle::{Copied, Oracle};
 use super::{Plan, Plant, Violation, World};
 
 /// The owner's place among the processes.
@@ -93,6 +93,8 @@ pub(super) struct Slot {
     pub(super) device: DeviceId,
     pub(super) clock: OwnClock,
     pub(super) memory: MemoryStore,
+    /// An earlier copy of it, to which it may be put back.
+    pub(super) copy: Option<(MemoryStore, Copied)>,
     /// The relaxed commits since the last strict one: a loss of power leaves some of the first.
     pub(super) relaxed: Vec<Batch>,
     /// The batch that [`Plant::AnswerBeforeCommit`] has answered and not written.
@@ -101,6 +103,8 @@ pub(super) struct Slot {
     pub(super) life: u64,
     pub(super) is_alive: bool,
     pub(super) is_committing: bool,
+    /// The things that its driver has heard in its present step.
+    pub(super) heard: usize,
     /// True once its driver may end: it was told to close, or its disk failed.
     pub(super) may_end: bool,
     pub(super) doom: Option<Doom>,
@@ -275,8 +279,19 @@ impl Scene {
                     || rejection.code == ErrorCode::Busy && !self.hostile.is_empty()
                     || rejection.code == ErrorCode::TooLong && self.world.had_wider_limits
             }
-            Event::Fault { .. } => self.world.has_impostor,
-            _ => false,
+            Event::Fault { rejection, .. } => {
+                self.world.has_impostor
+                    || self.world.reads_less
+                    || rejection.code == ErrorCode::Busy && !self.hostile.is_empty()
+            }
+            Event::Connection(_)
+            | Event::PollChanged { .. }
+            | Event::Command { .. }
+            | Event::PeersChanged(_)
+            | Event::JournalRolledBack { .. }
+            | Event::HistoryReplaced { .. }
+            | Event::Missed { .. }
+            | _ => false,
         };
         if !is_expected {
             let told = self.oracle.told(slot, event);
@@ -294,9 +309,13 @@ impl Scene {
         self.oracle.report.crashes += 1;
         self.end(slot);
         self.net.crash(&self.slots[slot].address);
-        if has_power {
-            return;
+        if !has_power {
+            self.lose_power(slot);
         }
+        self.worsen(slot);
+    }
+
+    fn lose_power(&mut self, slot: usize) {
         let written = self.slots[slot].relaxed.len() as u64;
         let kept = usize::try_from(self.draw(written + 1)).expect("there are few");
         let slot = &mut self.slots[slot];
@@ -304,6 +323,46 @@ impl Scene {
         slot.relaxed.truncate(kept);
         for batch in slot.relaxed.clone() {
             slot.write(batch, hustings_outbox::Durability::Relaxed);
+        }
+    }
+
+    /// Somebody makes a copy of a disk.
+    pub(super) fn copy(&mut self, slot: usize) {
+        let is_of_it = match slot {
+            OWNER => self.world.restores_journals && self.room.is_some(),
+            _ => self.world.restores_outboxes,
+        };
+        if is_of_it && self.slots[slot].copy.is_none() {
+            self.trace("copy", &slot);
+            let copied = self.oracle.copied(slot);
+            let slot = &mut self.slots[slot];
+            slot.copy = Some((slot.memory.fork(), copied));
+        }
+    }
+
+    /// What happens to the disk of a process that is dead, in worlds where such things happen.
+    fn worsen(&mut self, slot: usize) {
+        if self.slots[slot].copy.is_some()
+            && self.draw(2) == 0
+            && let Some((memory, copied)) = self.slots[slot].copy.take()
+        {
+            self.trace("put back", &slot);
+            self.slots[slot].memory.restore(&memory);
+            self.slots[slot].relaxed.clear();
+            self.oracle.put_back(slot, copied);
+        }
+        if slot != OWNER && self.world.damages_caches {
+            self.damage_cache(slot);
+        }
+        if slot != OWNER && self.world.loses_entries {
+            let numbers = self.oracle.numbers(slot);
+            if !numbers.is_empty() && self.draw(2) == 0 {
+                let at = self.draw(numbers.len() as u64);
+                let seq = numbers[usize::try_from(at).expect("there are few")];
+                self.trace("loses", &(slot, seq));
+                self.forget(slot, seq);
+                self.oracle.loses(slot, seq);
+            }
         }
     }
 

@@ -28,6 +28,12 @@ use super::tap::Tap;
 use super::{Plan, Plant, Report, Violation, World};
 
 const PARTICIPANTS: usize = 4;
+/// Most members of a poll to which strangers come.
+pub(super) const MAX_MEMBERS: usize = 12;
+/// Most of their rejections that its owner remembers.
+pub(super) const MAX_STRANGER_RECEIPTS: usize = 4;
+/// Most bytes of a snapshot of a small poll.
+pub(super) const MAX_STATE_BYTES: usize = 1_600;
 const LATENCY: Latency = Latency {
     min: Duration::from_millis(5),
     max: Duration::from_millis(60),
@@ -105,6 +111,18 @@ fn setup(slot: usize, life: u64, seed: u64, world: &World) -> Setup {
         max_links_per_peer: 3,
         ..Config::default()
     };
+    if world.is_crowd {
+        config.limits.max_members = MAX_MEMBERS;
+        config.max_stranger_receipts = MAX_STRANGER_RECEIPTS;
+    }
+    if world.is_small {
+        config.limits.max_frame_bytes = MAX_STATE_BYTES;
+    }
+    if world.has_few_links {
+        // One for each of those who have a right to one.
+        config.max_links = PARTICIPANTS;
+        config.max_handshakes = PARTICIPANTS;
+    }
     if world.had_wider_limits && slot != OWNER && life <= 1 {
         config.limits.max_name_chars *= 2;
     }
@@ -122,6 +140,20 @@ fn setup(slot: usize, life: u64, seed: u64, world: &World) -> Setup {
         config,
     }
 }
+
+/// Texts that are refused, each for another reason, or like those that are there; and two good ones.
+const ODD_TEXTS: [&str; 10] = [
+    "Ada",
+    "GRACE",
+    "edsger",
+    "\u{200b}",
+    "\u{2800}",
+    "",
+    " Barbara",
+    "\u{202e}adA",
+    "Alan",
+    "Kurt",
+];
 
 /// The poll that every schedule starts with.
 fn draft() -> PollDraft {
@@ -150,11 +182,13 @@ fn place(slot: usize, plan: &Plan, clock: &VirtualClock) -> Slot {
         device,
         clock: OwnClock::new(clock.clone(), start, sticks),
         memory: MemoryStore::new(),
+        copy: None,
         relaxed: Vec::new(),
         unwritten: None,
         life: 0,
         is_alive: false,
         is_committing: false,
+        heard: 0,
         may_end: false,
         doom: None,
         outputs_left: None,
@@ -225,8 +259,20 @@ impl Schedule {
         for slot in 1..=PARTICIPANTS {
             self.start(slot);
         }
+        let world = self.world();
+        if world.is_crowd || world.has_few_links {
+            // Whoever has a right to something has voted.
+            for slot in 0..=PARTICIPANTS {
+                self.advance(Duration::from_secs(1))?;
+                self.votes(slot);
+            }
+            self.advance(Duration::from_secs(1))?;
+        }
         // Mostly small, so that links are blocked.
-        let queue = self.pick(&[1_200, 1_200, 1_200, 100_000]);
+        let mut queue = self.pick(&[1_200, 1_200, 1_200, 100_000]);
+        if world.floods {
+            queue *= 10;
+        }
         self.net.set_queue_limit(queue);
         let commit_millis = self.pick(&[0, 0, 5, 50, 300]);
         let refused_of_100 = self.pick(&[0, 0, 2, 10]);
@@ -247,7 +293,9 @@ impl Schedule {
         self.net.set_faults(faults);
         let all = (queue, commit_millis, refused_of_100, faults);
         self.scene().trace("faults", &all);
-        let world = self.world();
+        if world.has_other_polls {
+            self.scene().add_other_poll();
+        }
         if world.is_hostile {
             self.meet(None);
         }
@@ -255,6 +303,17 @@ impl Schedule {
             self.meet(Some(identity(OWNER, &world)));
         }
         Ok(())
+    }
+
+    /// A participant votes, as it may.
+    fn votes(&mut self, slot: usize) {
+        let vote = Command::Vote(Vote {
+            poll_id: self.room().poll_id,
+            option_ids: vec![self.options[0]],
+        });
+        if let Some(handle) = self.handle(slot) {
+            self.runtime.spawn(handle.submit(vote));
+        }
     }
 
     /// Somebody hostile comes.
@@ -274,6 +333,10 @@ impl Schedule {
     fn step(&mut self) -> Result<(), Violation> {
         let slot = usize::try_from(self.draw(PARTICIPANTS as u64 + 1)).expect("few slots");
         let participant = slot.max(1);
+        let world = self.world();
+        if world.has_old_copies() && self.draw(6) == 0 {
+            self.scene().copy(slot);
+        }
         match self.draw(100) {
             0..40 => self.submit(slot),
             40..48 => self.on_links(participant, "cut", MemoryNet::cut_link),
@@ -295,7 +358,7 @@ impl Schedule {
             }
             78..92 => self.start(slot),
             // Seldom, for it takes its time: more than anybody may have under way.
-            92 if self.draw(4) == 0 => {
+            92 if self.draw(4) == 0 || world.floods => {
                 for _ in 0..WINDOW + 16 {
                     self.submit(slot);
                 }
@@ -303,7 +366,11 @@ impl Schedule {
             _ => self.mischief(slot),
         }
         for hostile in self.hostile.clone() {
-            if self.draw(3) == 0 {
+            let acts = match world.is_crowd || world.has_few_links {
+                true => 2,
+                false => u64::from(self.draw(3) == 0),
+            };
+            for _ in 0..acts {
                 hostile.borrow_mut().act();
             }
         }
@@ -374,9 +441,15 @@ impl Schedule {
                 Command::AddOption(OptionAdd {
                     poll_id,
                     option_id,
-                    label: format!("One more, {option_id}"),
+                    label: match world.types_oddly {
+                        true => self.pick(&ODD_TEXTS).to_owned(),
+                        false => format!("One more, {option_id}"),
+                    },
                 })
             }
+            4 if world.types_oddly => Command::SetProfile(UserProfile {
+                name: self.pick(&ODD_TEXTS).to_owned(),
+            }),
             4 => Command::SetProfile(UserProfile {
                 // Sometimes long, so that queues and journals fill up.
                 name: "x".repeat(1 + self.draw(longest_name) as usize),
@@ -472,6 +545,11 @@ impl Schedule {
     /// The faults stop. In time everything has to be right, on the links as they are.
     fn heal(&mut self) -> Result<(), Violation> {
         self.scene().trace("heal", &());
+        for slot in 0..=PARTICIPANTS {
+            self.scene().slots[slot].copy = None;
+        }
+        self.scene().world.loses_entries = false;
+        self.scene().world.floods = false;
         self.net.set_faults(Faults::NONE);
         self.scene().refused_of_100 = 0;
         self.scene().read_millis = 0;
@@ -514,9 +592,13 @@ impl Schedule {
                 devices.collect::<BTreeSet<_>>()
             });
             let scene = &mut *self.scene();
-            scene
-                .oracle
-                .converged(slot, &room.connection(), room.revision(), &peers)?;
+            scene.oracle.converged(
+                slot,
+                &room.connection(),
+                room.revision(),
+                room.confirmed().as_deref(),
+                &peers,
+            )?;
         }
         for hostile in &self.hostile {
             hostile.borrow().check()?;

@@ -27,6 +27,28 @@ pub(crate) struct World {
     pub(crate) has_full_disks: bool,
     /// The owner's disk takes longer to read than participants are held waiting.
     pub(crate) opens_late: bool,
+    /// At a crash the owner's disk is put back to an earlier copy.
+    pub(crate) restores_journals: bool,
+    /// At a crash a participant's disk is put back to an earlier copy.
+    pub(crate) restores_outboxes: bool,
+    /// At a crash a participant's outbox loses a command.
+    pub(crate) loses_entries: bool,
+    /// Strangers come in numbers, to polls with little room for them.
+    pub(crate) is_crowd: bool,
+    /// A snapshot of the poll has little room.
+    pub(crate) is_small: bool,
+    /// Strangers come in numbers, to a host with few links.
+    pub(crate) has_few_links: bool,
+    /// One of the participants cannot read some updates, as if a later version had made them.
+    pub(crate) reads_less: bool,
+    /// At a crash a bit of a participant's cache changes.
+    pub(crate) damages_caches: bool,
+    /// The owner's disk has another poll, of which a record is damaged.
+    pub(crate) has_other_polls: bool,
+    /// People type what cannot be seen, or what is there already.
+    pub(crate) types_oddly: bool,
+    /// People and others send a great deal at once, and seldom look at what they are told.
+    pub(crate) floods: bool,
 }
 
 /// A kind of schedule.
@@ -49,6 +71,17 @@ pub(crate) enum Kind {
     EndOfTime,
     FullDisks,
     OpenedLate,
+    OldJournal,
+    OldOutbox,
+    LostEntry,
+    Crowd,
+    Small,
+    FewLinks,
+    ReadsLess,
+    DamagedCache,
+    OtherPolls,
+    OddTexts,
+    Floods,
 }
 
 impl Kind {
@@ -67,9 +100,35 @@ impl Kind {
         Self::EndOfTime,
         Self::FullDisks,
         Self::OpenedLate,
+        Self::OldJournal,
+        Self::OldOutbox,
+        Self::LostEntry,
+        Self::Crowd,
+        Self::Small,
+        Self::FewLinks,
+        Self::ReadsLess,
+        Self::DamagedCache,
+        Self::OtherPolls,
+        Self::OddTexts,
+        Self::Floods,
     ];
 
-    /// The kinds in which every guarantee is held today.
+    /// The kinds that are held, and change too much to be mixed with others.
+    pub(crate) const ALONE: &[Self] = &[
+        Self::OldJournal,
+        Self::OldOutbox,
+        Self::LostEntry,
+        Self::Crowd,
+        Self::Small,
+        Self::FewLinks,
+        Self::ReadsLess,
+        Self::DamagedCache,
+        Self::OtherPolls,
+        Self::OddTexts,
+        Self::Floods,
+    ];
+
+    /// The kinds in which every guarantee is held today, and that may be mixed.
     pub(crate) const HELD: &[Self] = &[
         Self::Plain,
         Self::Hostile,
@@ -135,6 +194,53 @@ impl Kind {
                 opens_late: true,
                 ..none
             },
+            Self::OldJournal => World {
+                restores_journals: true,
+                ..none
+            },
+            Self::OldOutbox => World {
+                restores_outboxes: true,
+                ..none
+            },
+            Self::LostEntry => World {
+                loses_entries: true,
+                ..none
+            },
+            Self::Crowd => World {
+                is_crowd: true,
+                is_hostile: true,
+                ..none
+            },
+            Self::Small => World {
+                is_small: true,
+                ..none
+            },
+            Self::FewLinks => World {
+                has_few_links: true,
+                is_hostile: true,
+                ..none
+            },
+            Self::ReadsLess => World {
+                reads_less: true,
+                ..none
+            },
+            Self::DamagedCache => World {
+                damages_caches: true,
+                ..none
+            },
+            Self::OtherPolls => World {
+                has_other_polls: true,
+                ..none
+            },
+            Self::OddTexts => World {
+                types_oddly: true,
+                ..none
+            },
+            Self::Floods => World {
+                floods: true,
+                is_hostile: true,
+                ..none
+            },
         }
     }
 
@@ -176,6 +282,22 @@ impl World {
             ends_in_time: self.ends_in_time | other.ends_in_time,
             has_full_disks: self.has_full_disks | other.has_full_disks,
             opens_late: self.opens_late | other.opens_late,
+            restores_journals: self.restores_journals | other.restores_journals,
+            restores_outboxes: self.restores_outboxes | other.restores_outboxes,
+            loses_entries: self.loses_entries | other.loses_entries,
+            is_crowd: self.is_crowd | other.is_crowd,
+            is_small: self.is_small | other.is_small,
+            has_few_links: self.has_few_links | other.has_few_links,
+            reads_less: self.reads_less | other.reads_less,
+            damages_caches: self.damages_caches | other.damages_caches,
+            has_other_polls: self.has_other_polls | other.has_other_polls,
+            types_oddly: self.types_oddly | other.types_oddly,
+            floods: self.floods | other.floods,
         }
+    }
+
+    /// Disks are put back to earlier copies, or lose something.
+    pub(crate) const fn has_old_copies(&self) -> bool {
+        self.restores_journals || self.restores_outboxes || self.loses_entries
     }
 }
