@@ -2,10 +2,10 @@
 //! guarantees.
 //!
 //! `cargo xtask sim --seed S --steps N` replays one schedule and prints what happens; `--seeds N
-//! --jobs J` runs many. The environment says the same: `HUSTINGS_SEED`, `HUSTINGS_STEPS`,
-//! `HUSTINGS_KIND` (one of the kinds of schedules, such as `Hostile`); `HUSTINGS_SEEDS`,
-//! `HUSTINGS_FROM`, `HUSTINGS_JOBS`; and
-//! `HUSTINGS_FAULT` puts a mended fault back, such as `OwnerJoins`.
+//! --jobs J` runs many; `--kind K` and `--fault F` say what goes wrong. The environment says the
+//! same: `HUSTINGS_SEED`, `HUSTINGS_STEPS`, `HUSTINGS_KIND` (one of the kinds of schedules, such as
+//! `Hostile`); `HUSTINGS_SEEDS`, `HUSTINGS_FROM`, `HUSTINGS_JOBS`; and `HUSTINGS_FAULT`, a mended
+//! fault that is put back, such as `OwnerJoins`.
 
 #![cfg(not(target_family = "wasm"))]
 
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use hustings_protocol::planted::{self, Fault};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
-use sim::{Kind, Plan, Plant, Report, Violation};
+use sim::{Kind, Plan, Plant, Report, Spoilt, Violation};
 
 fn from_environment<T: std::str::FromStr>(name: &str) -> Option<T> {
     let text = std::env::var(name).ok()?;
@@ -208,6 +208,63 @@ fn planted_bugs_are_caught() {
         });
         println!("{plant:?}: seed {found:?}");
         assert!(found.is_some(), "{plant:?} went unnoticed");
+    }
+}
+
+/// The histories of some schedules, held against a checker that is not ours: it knows lists, and
+/// nothing of polls.
+mod checked_from_outside {
+    use adya::{History, Opts, Valid, Workload};
+
+    use super::*;
+
+    /// Effects are in one order that agrees with all that people were shown, each once; nobody goes
+    /// back; and whoever reads fresh, reads all that anybody was told before.
+    fn check(history: &str, model: &str) -> Result<(), Vec<String>> {
+        let history = History::from_json(history).expect("it is a history");
+        let opts = Opts {
+            models: vec![model.to_owned()],
+            // By steps alone, not by how busy a machine is.
+            timeout: Duration::from_secs(600),
+            ..Opts::default()
+        };
+        let report = adya::check(&history, Workload::ListAppend, &opts);
+        match report.valid {
+            Valid::True => Ok(()),
+            Valid::False | Valid::Unknown => Err(report.anomaly_types),
+        }
+    }
+
+    fn check_all(history: &sim::History) -> Result<(), Vec<String>> {
+        check(&history.lines(false), "strong-session-serializable")?;
+        check(&history.lines(true), "strict-serializable")
+    }
+
+    #[test]
+    fn histories_are_those_of_one_list_of_effects() {
+        for seed in 0..20 {
+            let history = run(&Plan::new(seed, Plan::STEPS)).unwrap().history;
+            let checked = check_all(&history);
+            assert_eq!(checked, Ok(()), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn it_finds_effects_that_are_lost_doubled_reordered_or_should_not_be() {
+        for how in Spoilt::ALL {
+            let mut count = 0;
+            for seed in 0..4 {
+                let history = run(&Plan::new(seed, Plan::STEPS)).unwrap().history;
+                let Some(spoilt) = history.spoilt(how) else {
+                    continue;
+                };
+                count += 1;
+                let checked = check_all(&spoilt);
+                println!("{how:?}, seed {seed}: {checked:?}");
+                assert!(checked.is_err(), "{how:?} of seed {seed} goes unnoticed");
+            }
+            assert!(count > 0, "no schedule has what could be {how:?}");
+        }
     }
 }
 

@@ -14,6 +14,9 @@ pub(crate) struct Args {
     /// Only schedules of this kind, such as `hostile`; without it each seed says what goes wrong
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
+    /// Put back a fault that was mended, such as `OwnerJoins`
+    #[arg(long, value_name = "FAULT")]
+    fault: Option<String>,
     /// The number of seeds to run
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     seeds: u64,
@@ -55,6 +58,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     }
     if let Some(kind) = &args.kind {
         test.env("HUSTINGS_KIND", kind);
+    }
+    if let Some(fault) = &args.fault {
+        test.env("HUSTINGS_FAULT", fault);
     }
     test.args([FRONT_END, "--", "--nocapture"]);
     process::step(&what, || process::run(&mut test))

@@ -7,10 +7,11 @@
 //! durable or is sent; [`process`] ends it, and looks at it after each of its steps. They all meet
 //! in the [`scene`]. [`hostile`] has those who keep to no protocol, [`clock`] the clocks, and [`world`]
 //! the kinds of schedules. [`oracle`] is told, knows nothing of how it comes about, and says which
-//! guarantee is broken.
+//! guarantee is broken. [`history`] is the same for a checker that is not ours.
 
 mod clock;
 mod disk;
+mod history;
 mod hostile;
 mod oracle;
 mod process;
@@ -21,6 +22,7 @@ mod world;
 
 use std::fmt;
 
+pub(crate) use history::{History, Spoilt};
 pub(crate) use schedule::run;
 pub(crate) use world::{Kind, World};
 
@@ -123,6 +125,8 @@ impl Plant {
 /// Counts of what happened in a schedule that kept every guarantee.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Report {
+    /// Everything that was asked for and shown.
+    pub(crate) history: History,
     /// A hash over everything that happened.
     pub(crate) trace: u64,
     pub(crate) applied: u64,

@@ -10,6 +10,7 @@ use hustings_protocol::{
 };
 use hustings_room::{CommandState, Connection, Event, Pending};
 
+use super::history::Reader;
 use super::scene::OWNER;
 use super::schedule::{MAX_MEMBERS, MAX_STATE_BYTES, MAX_STRANGER_RECEIPTS};
 use super::{Report, Violation, World, hold};
@@ -31,6 +32,10 @@ pub(crate) struct Oracle {
     line: Timeline,
     /// The journals that were lost when an old copy took their place.
     past: Vec<Timeline>,
+    /// The numbers of commands in the history.
+    numbers: BTreeMap<Name, usize>,
+    /// True once nothing more goes wrong.
+    is_over: bool,
     /// Commands of which nobody knows any more what became of them: outboxes are old copies.
     unknown: BTreeSet<Name>,
     /// Commands that somebody was told are durable.
@@ -53,6 +58,8 @@ pub(super) struct Timeline {
     updates: Vec<Bytes>,
     /// The last snapshot of the journal.
     snapshot: Option<(Epoch, Revision)>,
+    /// The command that made each revision after the first.
+    made: Vec<Name>,
     applied: BTreeMap<Name, Revision>,
     last_seq: BTreeMap<(PeerId, DeviceId), Seq>,
     /// The highest number of each device that has an outcome.
@@ -72,6 +79,8 @@ pub(super) enum Copied {
 struct Watched {
     /// Its outbox has been an old copy, or has lost something: numbers may go back.
     is_old: bool,
+    /// The number of its starts.
+    life: usize,
     /// Events were missed since its start, and it was told so.
     has_missed: bool,
     /// The commands that it has taken since its start.
@@ -163,6 +172,8 @@ impl Oracle {
             line: Timeline::default(),
             past: Vec::new(),
             unknown: BTreeSet::new(),
+            numbers: BTreeMap::new(),
+            is_over: false,
             promised: BTreeSet::new(),
             report: Report::default(),
         }
@@ -267,6 +278,8 @@ impl Oracle {
         );
         let device = (update.author, update.device);
         let name = (update.author, update.device, numbered.command_id);
+        self.asked_for(name);
+        self.line.made.push(name);
         let before = self.line.applied.insert(name, revision);
         hold!(
             1,
@@ -426,7 +439,7 @@ impl Oracle {
             outbox.next_seq
         );
         watched.next_seq = Some(outbox.next_seq);
-        let mut pending = BTreeMap::new();
+        let (mut pending, mut asks) = (BTreeMap::new(), Vec::new());
         for (seq, frame) in &outbox.entries {
             let message = Message::decode(frame, &self.limits);
             let Ok(Message::Command(numbered)) = message else {
@@ -440,6 +453,9 @@ impl Oracle {
                 "the outbox of {slot} has what nobody takes: {checked:?}"
             );
             let name = (peer, device, numbered.command_id);
+            if !self.queued.contains_key(&name) {
+                asks.push(name);
+            }
             self.queued.insert(name, numbered.command);
             pending.insert(*seq, numbered.command_id);
         }
@@ -463,6 +479,9 @@ impl Oracle {
             );
         }
         watched.pending = pending;
+        for name in asks {
+            self.asked_for(name);
+        }
         let Some(cache) = cache else { return Ok(()) };
         hold!(
             4,
@@ -615,6 +634,10 @@ impl Oracle {
             self.slots[slot].told.insert(*command_id) || self.is_forked(),
             "{command_id} was told twice"
         );
+        if let Some(number) = self.numbers.get(&name) {
+            let is_applied = matches!(state, CommandState::Applied(_));
+            self.report.history.hears(*number, is_applied);
+        }
         if let CommandState::Applied(revision) = state
             && !self.world.reads_less
         {
@@ -758,6 +781,11 @@ impl Oracle {
                 "{slot} shows a poll at {revision} that never was"
             );
         }
+        if before != view.revision
+            && let Some(revision) = view.revision
+        {
+            self.reads(slot, revision);
+        }
         self.slots[slot].revision = view.revision;
         Ok(())
     }
@@ -766,8 +794,31 @@ impl Oracle {
     pub(crate) fn restarts(&mut self, slot: usize) {
         self.slots[slot].revision = None;
         self.slots[slot].told_applied = None;
+        self.slots[slot].life += 1;
         self.slots[slot].has_missed = false;
         self.slots[slot].taken.clear();
+    }
+
+    // The history.
+
+    fn asked_for(&mut self, name: Name) {
+        if !self.numbers.contains_key(&name) {
+            let number = self.report.history.asks(name.0, name.1);
+            self.numbers.insert(name, number);
+        }
+    }
+
+    /// Somebody shows the poll at a revision.
+    fn reads(&mut self, slot: usize, revision: Revision) {
+        let made = self.line.made.iter().take(index(revision));
+        let effects = made.filter_map(|name| self.numbers.get(name).copied());
+        let effects = effects.collect();
+        let reader = Reader {
+            slot,
+            life: self.slots[slot].life,
+            is_fresh: slot == OWNER || self.is_over,
+        };
+        self.report.history.reads(reader, effects);
     }
 
     // Old copies.
@@ -846,7 +897,7 @@ impl Oracle {
 
     /// The end of the schedule: there was time for everything to come right.
     pub(crate) fn converged(
-        &self,
+        &mut self,
         slot: usize,
         connection: &Connection,
         revision: Option<Revision>,
@@ -854,6 +905,10 @@ impl Oracle {
         peers: &[BTreeSet<(PeerId, DeviceId)>; 2],
     ) -> Result<(), Violation> {
         let last = self.line.states.len() - 1;
+        self.is_over = true;
+        if let Some(revision) = revision {
+            self.reads(slot, revision);
+        }
         hold!(
             9,
             *connection == Connection::Connected,
