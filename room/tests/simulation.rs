@@ -84,7 +84,7 @@ fn replay(seed: u64) {
         ..planned(seed)
     };
     match run(&plan) {
-        Ok(report) => println!("held: {report:?}"),
+        Ok(report) => println!("held: {:016x}, {:?}", report.trace, report.counts()),
         Err(violation) => panic!("{violation}"),
     }
 }
@@ -134,7 +134,8 @@ fn run_many(seeds: u64) {
     if let Some((seed, violation)) = failed {
         panic!("replay: cargo xtask sim --seed {seed}\n{violation}");
     }
-    println!("{seeds} seeds held, {}\n{total:?}", rate(&total, began));
+    let (rate, counts) = (rate(&total, began), total.counts());
+    println!("{seeds} seeds held, {rate}\n{counts:?}");
 }
 
 fn rate(total: &Report, began: Instant) -> String {
@@ -168,12 +169,12 @@ fn the_schedules_reach_what_they_should() {
         total.add(&run(&Plan::new(seed, Plan::STEPS)).unwrap());
     }
     for kind in Kind::ALONE {
-        for seed in 0..10 {
+        for seed in 0..6 {
             let held = run(&Plan::of(*kind, seed));
             total.add(&held.unwrap_or_else(|broken| panic!("{kind:?} {seed}: {broken}")));
         }
     }
-    println!("{total:?}");
+    println!("{:?}", total.counts());
     for (what, count) in total.counts() {
         if ["epochs", "missed"].contains(&what) {
             assert!(count > 0, "no {what}");
@@ -298,15 +299,12 @@ const MENDED: &[(Fault, Kind, u64)] = &[
     (Fault::SameLabels, Kind::OddTexts, 0),
     (Fault::SilentLag, Kind::Floods, 0),
     (Fault::NeverYields, Kind::Floods, 0),
+    (Fault::OpenFromOldJournal, Kind::OpensAgain, 0),
 ];
 
 /// Faults that no kind of schedule finds, and why.
 #[cfg(feature = "planted")]
 const NOT_FOUND: &[(Fault, &str)] = &[
-    (
-        Fault::OpenFromOldJournal,
-        "no schedule opens a poll twice in one life of its host; `handles.rs` does",
-    ),
     (
         Fault::CreateUnchecked,
         "a driver makes a poll of a draft, which is checked on its way; only the bare machine is \

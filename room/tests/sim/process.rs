@@ -16,7 +16,7 @@ use hustings_protocol::{Command, Limits, PollDraft, PollId, RoomId};
 use hustings_room::driver::{
     CallError, DriverError, Events, Hosting, OpenError, Room, Submitted, host, join,
 };
-use hustings_room::{Setup, SubmitError};
+use hustings_room::{Connection, Setup, SubmitError};
 
 /// The handles that people have, by the place of the process; none of a process that is dead or
 /// has not opened its room yet.
@@ -28,12 +28,63 @@ pub(super) struct Handle {
     /// The life that it belongs to.
     process: Process,
     hosting: Option<Hosting<Disk>>,
+    /// True until somebody listens to its events.
+    is_new: bool,
 }
 
 impl Handle {
-    /// True while the process that it belongs to runs.
+    /// True while the process that it belongs to runs, and the room is open.
     pub(super) fn is_live(&self) -> bool {
-        self.process.scene().is_some()
+        self.process.scene().is_some() && !self.is_closed()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.room.connection() == Connection::Closed
+    }
+
+    /// The owner's poll is closed, and opened twice: while one reads its journal, another has
+    /// opened it, asked for something, and closed it.
+    pub(super) async fn reopens(self, command: Command, handles: Handles) {
+        let Some(hosting) = self.hosting.clone() else {
+            return;
+        };
+        let poll_id = self.room.id().poll_id;
+        self.room.close().await;
+        let quick = async {
+            let room = hosting.open(poll_id).await?;
+            let quick = Self {
+                room: room.clone(),
+                ..self.clone()
+            };
+            quick.submit(command).await;
+            room.close().await;
+            Ok::<_, OpenError>(())
+        };
+        let late = hosting.open(poll_id);
+        let (late, quick) = futures::join!(late, quick);
+        let opened = match (late, quick) {
+            // The two may have been one opening, which is closed now.
+            (Ok(late), Ok(())) if late.connection() == Connection::Closed => {
+                hosting.open(poll_id).await
+            }
+            (late, quick) => quick.and(late),
+        };
+        let Some(mut scene) = self.process.scene() else {
+            return;
+        };
+        match opened {
+            Ok(room) => {
+                scene.trace("opened again", &room.revision());
+                drop(scene);
+                handles.borrow_mut()[OWNER] = Some(Self {
+                    room,
+                    is_new: true,
+                    ..self
+                });
+            }
+            Err(_) if scene.slots[OWNER].may_end => {}
+            Err(error) => scene.breaks(format!("the owner cannot host again: {error}")),
+        }
     }
 
     /// Asks for something, and waits for what becomes of it.
@@ -70,6 +121,8 @@ impl Handle {
             }
             // As it should be.
             Err(CallError::Submit(SubmitError::Invalid(_))) if is_too_long => None,
+            // It has closed the poll.
+            Err(_) if slot == OWNER && self.is_closed() => None,
             // It is leaving, or has failed.
             Err(CallError::Stopped) if scene.slots[slot].may_end => None,
             Err(error) => {
@@ -185,15 +238,18 @@ impl Life {
             room,
             process: self.process.clone(),
             hosting: self.hosting.clone(),
+            is_new: false,
         };
         self.handles.borrow_mut()[self.process.slot] = Some(handle);
     }
 
-    fn room(&self) -> Option<Room> {
-        let handles = self.handles.borrow();
-        handles[self.process.slot]
-            .as_ref()
-            .map(|handle| handle.room.clone())
+    fn room(&mut self) -> Option<Room> {
+        let mut handles = self.handles.borrow_mut();
+        let handle = handles[self.process.slot].as_mut()?;
+        if std::mem::take(&mut handle.is_new) {
+            self.events = Some(handle.room.events());
+        }
+        Some(handle.room.clone())
     }
 
     fn poll_opening(&mut self, cx: &mut Context<'_>) {
@@ -221,6 +277,9 @@ impl Life {
     /// Shows the oracle where a step of the driver has led, as people see it.
     fn look(&mut self) {
         let Some(room) = self.room() else { return };
+        if self.process.slot == OWNER && room.connection() == Connection::Closed {
+            return;
+        }
         let view = View {
             pending: room.pending(),
             revision: room.revision(),

@@ -13,7 +13,7 @@ use hustings_protocol::{
     Address, Command, DeviceId, OptionAdd, OptionId, PeerId, PollDraft, Role, RoleUpdate, RoomId,
     SettingsUpdate, UserProfile, Vote, WINDOW,
 };
-use hustings_room::{Config, LinkId, Moment, OfflinePolicy, Setup};
+use hustings_room::{Config, Connection, LinkId, Moment, OfflinePolicy, Setup};
 use hustings_transport_mem::{Direction, Faults, Latency, MemoryNet, VirtualClock, VirtualRuntime};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
@@ -284,6 +284,9 @@ impl Schedule {
             if scene.world.opens_late {
                 scene.read_millis = 20_000;
             }
+            if scene.world.opens_again {
+                scene.read_millis = 300;
+            }
         }
         let faults = Faults {
             cut_per_frame: self.pick(&[0.0, 0.0, 0.005, 0.02]),
@@ -355,6 +358,9 @@ impl Schedule {
                     self.scene().trace("close", &slot);
                     self.runtime.spawn(handle.close());
                 }
+            }
+            78..92 if world.opens_again && self.handle(OWNER).is_some() && slot == OWNER => {
+                self.reopen();
             }
             78..92 => self.start(slot),
             // Seldom, for it takes its time: more than anybody may have under way.
@@ -459,6 +465,15 @@ impl Schedule {
                 // Two of them are not there unless somebody adds them.
                 option_ids: vec![self.pick(&options[..6])],
             }),
+        }
+    }
+
+    fn reopen(&mut self) {
+        let command = self.command();
+        if let Some(handle) = self.handle(OWNER) {
+            self.scene().trace("open again", &command);
+            let handles = Handles::clone(&self.handles);
+            self.runtime.spawn(handle.reopens(command, handles));
         }
     }
 
@@ -573,6 +588,18 @@ impl Schedule {
         self.advance(Duration::from_secs(1))?;
         for slot in 0..=PARTICIPANTS {
             self.start(slot);
+        }
+        if self.world().opens_again {
+            // Whoever was told that there is no such poll asks once more.
+            for slot in 1..=PARTICIPANTS {
+                if let Some(handle) = self.handle(slot)
+                    && let Connection::Refused(_) = handle.room.connection()
+                {
+                    let room = handle.room;
+                    self.runtime
+                        .spawn(async move { drop(room.reconnect().await) });
+                }
+            }
         }
         let config = Config::default();
         let commit = Duration::from_millis(self.scene().commit_millis);

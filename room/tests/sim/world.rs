@@ -41,6 +41,8 @@ pub(crate) struct World {
     pub(crate) has_few_links: bool,
     /// One of the participants cannot read some updates, as if a later version had made them.
     pub(crate) reads_less: bool,
+    /// The poll is closed and opened again while its host runs, by two at once.
+    pub(crate) opens_again: bool,
     /// At a crash a bit of a participant's cache changes.
     pub(crate) damages_caches: bool,
     /// The owner's disk has another poll, of which a record is damaged.
@@ -78,6 +80,7 @@ pub(crate) enum Kind {
     Small,
     FewLinks,
     ReadsLess,
+    OpensAgain,
     DamagedCache,
     OtherPolls,
     OddTexts,
@@ -107,6 +110,7 @@ impl Kind {
         Self::Small,
         Self::FewLinks,
         Self::ReadsLess,
+        Self::OpensAgain,
         Self::DamagedCache,
         Self::OtherPolls,
         Self::OddTexts,
@@ -122,6 +126,7 @@ impl Kind {
         Self::Small,
         Self::FewLinks,
         Self::ReadsLess,
+        Self::OpensAgain,
         Self::DamagedCache,
         Self::OtherPolls,
         Self::OddTexts,
@@ -224,6 +229,10 @@ impl Kind {
                 reads_less: true,
                 ..none
             },
+            Self::OpensAgain => World {
+                opens_again: true,
+                ..none
+            },
             Self::DamagedCache => World {
                 damages_caches: true,
                 ..none
@@ -289,6 +298,7 @@ impl World {
             is_small: self.is_small | other.is_small,
             has_few_links: self.has_few_links | other.has_few_links,
             reads_less: self.reads_less | other.reads_less,
+            opens_again: self.opens_again | other.opens_again,
             damages_caches: self.damages_caches | other.damages_caches,
             has_other_polls: self.has_other_polls | other.has_other_polls,
             types_oddly: self.types_oddly | other.types_oddly,
