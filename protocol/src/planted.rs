@@ -35,8 +35,6 @@ pub enum Fault {
     StrangersTakeLinks,
     /// A command that is too large for the owner has no answer.
     TooLargeIsNameless,
-    /// A deadline at the end of time comes again and again.
-    EndOfTime,
     /// An update that cannot be read is not asked for again.
     UnreadableIsMissed,
     /// Of what a blocked link is owed, the answers go before the poll.
@@ -86,7 +84,6 @@ impl Fault {
         Self::StrangersFillReceipts,
         Self::StrangersTakeLinks,
         Self::TooLargeIsNameless,
-        Self::EndOfTime,
         Self::UnreadableIsMissed,
         Self::AnswersBeforePoll,
         Self::ViolationUnanswered,

@@ -167,10 +167,9 @@ impl Owner {
         (peer, device) == (self.room.owner, self.device)
     }
 
-    /// True for somebody who is in the list of members: they have voted, have a name, or were given
-    /// a role.
+    /// True for a member, and for the owner.
     pub(crate) fn has_standing(&self, peer: PeerId) -> bool {
-        self.sequencer.poll.member(peer).is_some() || peer == self.room.owner
+        self.sequencer.has_standing(peer)
     }
 
     /// True if this device has a link.

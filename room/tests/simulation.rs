@@ -311,10 +311,6 @@ const NOT_FOUND: &[(Fault, &str)] = &[
          given a poll",
     ),
     (
-        Fault::EndOfTime,
-        "no code asks for it: the kind of schedules at the end of time is not held yet",
-    ),
-    (
         Fault::BornAgain,
         "only stores in files and in browsers can be made anew, and the disks here are in memory",
     ),

@@ -158,6 +158,10 @@ fn rejections_of_strangers_are_remembered_as_far_as_there_is_room() {
         let said = alice.hears(known, numbered(1, a_bad_vote()));
         assert_eq!(said.refusal(known).1, ErrorCode::UnknownOption);
     }
+    // The owner is no stranger, even one who has not voted.
+    let (submitted, said) = alice.tell(|host, now| host.submit(room().poll_id, a_bad_vote(), now));
+    submitted.unwrap();
+    assert!(said.keeps_anything(), "{said:?}");
     // A good vote needs no room, and its author's rejections are a member's.
     let bob = alice.admits(BOB);
     assert!(!alice.hears(bob, numbered(1, a_vote())).hangs_up(bob));

@@ -95,7 +95,8 @@ impl Sequencer {
         if is_unmarked {
             digests.push_back(folded.epoch.get());
         }
-        dedup.count_strangers(|peer| folded.poll.member(peer).is_none());
+        let owner = folded.poll.owner();
+        dedup.count_strangers(|peer| folded.poll.member(peer).is_none() && peer != owner);
         let mut sequencer = Self {
             size: Size::of(&folded.poll),
             poll: folded.poll,
@@ -175,7 +176,7 @@ impl Sequencer {
             Seen::Gap(rejection) => return Sequenced::Gap(rejection),
         };
         let receipt = receipt(settled);
-        if self.poll.member(author).is_some() {
+        if self.has_standing(author) {
             self.dedup.record(author, device, receipt.clone());
         } else if self.dedup.of_strangers() < bounds.stranger_receipts
             || planted::is_on(Fault::StrangersFillReceipts)
@@ -186,6 +187,12 @@ impl Sequencer {
             return Sequenced::Gap(Rejection::new(ErrorCode::Busy, message));
         }
         Sequenced::Settled { receipt }
+    }
+
+    /// True for somebody who is in the list of members, and for the owner: they have voted, have a
+    /// name, or were given a role.
+    pub(crate) fn has_standing(&self, peer: PeerId) -> bool {
+        self.poll.member(peer).is_some() || peer == self.poll.owner()
     }
 
     /// Changes the poll, and returns the frame for everybody else; or rejects the command.
@@ -222,7 +229,7 @@ impl Sequencer {
         Arc::make_mut(&mut self.poll).decide(author, &command, limits)?;
         let after = Standing::of(&self.poll, subject);
         self.size.change(before, after, &command);
-        if !before.is_member && after.is_member {
+        if !before.is_member && after.is_member && subject != self.poll.owner() {
             self.dedup.gains_standing(subject);
         }
         self.history.push(digest);
