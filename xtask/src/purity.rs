@@ -158,7 +158,9 @@ fn sources() -> Result<Vec<String>, Error> {
         read(&src, &mut files)?;
         let outside = outside_the_core(&src, &files);
         for (path, text) in &files {
-            if outside.iter().any(|outside| path.starts_with(outside)) {
+            // Unit tests in a file of their own may read and write what they like.
+            let is_tests = path.file_stem().is_some_and(|stem| stem == "tests");
+            if is_tests || outside.iter().any(|outside| path.starts_with(outside)) {
                 continue;
             }
             let name = path.strip_prefix(process::root()).unwrap_or(path).display();
