@@ -1,4 +1,4 @@
-//! What a store has of a kind, and what of it does not read.
+//! The things of a kind that a store has, and those of them that do not read.
 
 use bytes::Bytes;
 
@@ -7,12 +7,12 @@ use crate::StoreError;
 /// Everything of a kind that a store has: what reads, and beside it what does not.
 ///
 /// A damaged record costs what it is a record of, and nothing else, so a listing goes on after it.
-/// Whoever shows the list shows the damage, too: nobody else will.
+/// An app that shows the list shows the damage, too: nobody else will.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed<T> {
-    /// What reads, in the order of the keys.
+    /// The readable ones, in the order of the keys.
     pub found: Vec<T>,
-    /// What does not.
+    /// The damaged ones.
     pub damaged: Vec<Damaged>,
 }
 

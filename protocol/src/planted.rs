@@ -18,7 +18,7 @@ pub enum Fault {
     OweWithoutBound,
     /// A poll grows above what a frame may have.
     StateOverLimit,
-    /// Whoever cannot prove to be the owner ends a participant's attempts for good.
+    /// Somebody who cannot prove to be the owner ends a participant's attempts for good.
     ImpostorIsFinal,
     /// A poll that its host opens late is unknown for good.
     GraceByClock,

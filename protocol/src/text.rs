@@ -44,7 +44,7 @@ pub const MAX_MARKS: usize = 10;
 /// sentence is cut, which would leave an isolate without its end.
 const MAX_QUOTED: usize = 200;
 
-/// What is behind U+1F3F4 in the flags that need tags.
+/// The tags behind U+1F3F4 in the flags that need them.
 const FLAGS: [&str; 3] = [
     "\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
     "\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",

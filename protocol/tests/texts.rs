@@ -54,7 +54,7 @@ fn name(name: &str) -> Command {
     })
 }
 
-/// What the owner says to a text, wherever it stands: what it says to one is what it says to all.
+/// The owner's answer to a text, which is the same wherever the text stands.
 fn said(text: &str) -> Result<(), ErrorCode> {
     let code = |result: Result<(), Rejection>| result.map_err(|rejection| rejection.code);
     let decide = |command: &Command| {
@@ -71,7 +71,7 @@ fn said(text: &str) -> Result<(), ErrorCode> {
     label
 }
 
-/// What somebody is told who types this as a title, a label or a name.
+/// The answer to somebody who types this as a title, a label or a name.
 fn typed(text: &str) -> Result<(), ErrorCode> {
     let code = |result: Result<_, Rejection>| result.map(drop).map_err(|rejection| rejection.code);
     let title = code(new_poll(PollDraft::new(text)));
@@ -80,7 +80,7 @@ fn typed(text: &str) -> Result<(), ErrorCode> {
     title
 }
 
-/// Whether the second label is told from the first.
+/// True if the second label is told from the first.
 fn same(one: &str, other: &str) -> bool {
     let drafted = poll_of(&[one, other]);
     let mut poll = poll_of(&[one]).unwrap();

@@ -34,7 +34,7 @@ use hustings_room::{
 };
 use hustings_transport_mem::{Direction, VirtualClock};
 
-/// What a scene leads to with a fault put back; `None` in a build that has no faults.
+/// The end of a scene with a fault put back; `None` in a build that has no faults.
 #[cfg(feature = "planted")]
 fn with_fault<R>(fault: Fault, scene: impl FnOnce() -> R) -> Option<R> {
     Some(hustings_protocol::planted::with(Some(fault), scene))
@@ -299,7 +299,7 @@ fn flood(world: &mut World, room: &Room) -> usize {
     3 * COMMANDS
 }
 
-/// What a listener hears that was listening all the time, and what happened.
+/// The events that a listener hears who listened all the time, and those that happened.
 fn heard_after_a_flood() -> (Vec<Event>, usize) {
     let mut world = World::new();
     let alice = world.host();
@@ -629,7 +629,7 @@ fn nobody_reads_the_words_of_whoever_answers_at_the_owners_address() {
     }
 }
 
-/// What becomes of an owner of such polls: one is somebody else's, the other has a long title.
+/// The fate of an owner of such polls: one is somebody else's, the other has a long title.
 fn begun() -> Vec<Result<(), RestoreError>> {
     let tight = Limits {
         max_title_chars: 3,

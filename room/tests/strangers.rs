@@ -1,4 +1,4 @@
-//! What strangers may cost: links, names, rejections. And what they may not say.
+//! Bounds on strangers: links, names, rejections. And claims that they may not make.
 
 #![cfg(not(target_family = "wasm"))]
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]

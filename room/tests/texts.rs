@@ -32,7 +32,7 @@ fn labels(room: &Room) -> Vec<String> {
     options.map(|option| option.label.clone()).collect()
 }
 
-/// What this side says to a frame of Bob's.
+/// The answer of this side to a frame of Bob's.
 fn answer(frame: Bytes) -> Rejection {
     let (mut alice, bob) = alice_and_bob();
     let said = alice.hears(bob, &frame);

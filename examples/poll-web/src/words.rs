@@ -93,7 +93,7 @@ fn labels(poll: Option<&Poll>, options: &[OptionId]) -> String {
     options.iter().map(label).collect::<Vec<_>>().join(", ")
 }
 
-/// What somebody typed, within a sentence.
+/// A text that somebody typed, within a sentence.
 pub(crate) fn quoted(text: &str) -> String {
     format!("“{}”", isolated(text))
 }

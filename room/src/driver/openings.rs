@@ -5,7 +5,7 @@ use litemap::LiteMap;
 
 use crate::{Connection, Event};
 
-/// How often each poll was opened by this driver, and how often its end was told.
+/// The number of times that this driver opened each poll, and that its end was told.
 ///
 /// A poll that is closed can be opened again, and is another one to those who had the first: their
 /// handles stay closed. And whoever reads a journal knows by it whether somebody else had the poll

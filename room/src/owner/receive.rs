@@ -2,13 +2,14 @@
 
 use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{
-    CommandId, Envelope, Epoch, ErrorCode, Kind, Message, Position, Rejection, SyncRequest,
+    CommandId, DeviceId, Envelope, Epoch, ErrorCode, Kind, Message, PeerId, Position, Rejection,
+    Seq, SyncRequest,
 };
 use rand_core::Rng;
 
 use super::Owner;
 use super::history::Claim;
-use super::links::{About, Session};
+use super::links::About;
 use super::sequencer::Sequenced;
 use crate::{Event, LinkId};
 
@@ -40,36 +41,21 @@ impl Owner {
     }
 
     pub(super) fn receive_command(&mut self, link: LinkId, envelope: &Envelope<'_>) {
-        let Some(&Session {
-            peer,
-            device,
-            oldest,
-            ..
-        }) = self.links.get(link)
-        else {
-            // Not reached: frames come only from members.
+        let Some((sender, oldest)) = self.sender(link) else {
             return;
         };
         let bounds = self.bounds();
-        let sequenced = self
-            .sequencer
-            .sequence(envelope, (peer, device), oldest, &bounds);
+        let sequenced = self.sequencer.sequence(envelope, sender, oldest, &bounds);
         match sequenced {
             Ok(sequenced) => self.answer_command(link, envelope.command_id(), sequenced),
             Err(error) => self.fault(link, error.command_id, error.rejection),
         }
     }
 
-    /// A frame is too large or too deep to be read. If it is a command, it is rejected in its order: otherwise
-    /// it would be sent again for ever, and those behind it could never be applied.
+    /// A frame is too large or too deep to be read. If it is a command, it is rejected in its order:
+    /// otherwise it would be sent again for ever, and those behind it could never be applied.
     pub(super) fn receive_unread(&mut self, link: LinkId, frame: &[u8], why: Rejection) {
-        let Some(&Session {
-            peer,
-            device,
-            oldest,
-            ..
-        }) = self.links.get(link)
-        else {
+        let Some((sender, oldest)) = self.sender(link) else {
             return;
         };
         let named = Envelope::numbering_at_start(frame);
@@ -78,10 +64,17 @@ impl Owner {
         };
         let bounds = self.bounds();
         let digest = Envelope::digest_of_unread(frame);
-        let sequenced =
-            self.sequencer
-                .reject_unread((named, digest), (peer, device), oldest, &bounds, why);
+        let sequenced = self
+            .sequencer
+            .reject_unread((named, digest), sender, oldest, &bounds, why);
         self.answer_command(link, Some(named.0), sequenced);
+    }
+
+    /// The member at the other end of a link, and the lowest number that it may still send. Always
+    /// there: frames come only from members.
+    fn sender(&self, link: LinkId) -> Option<((PeerId, DeviceId), Seq)> {
+        let session = self.links.get(link)?;
+        Some(((session.peer, session.device), session.oldest))
     }
 
     fn answer_command(
@@ -90,7 +83,7 @@ impl Owner {
         command_id: Option<CommandId>,
         sequenced: Sequenced,
     ) {
-        let Some(&Session { peer, device, .. }) = self.links.get(link) else {
+        let Some(((peer, device), _)) = self.sender(link) else {
             return;
         };
         match sequenced {

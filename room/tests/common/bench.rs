@@ -20,7 +20,8 @@ use super::people::{
     ALICE, Person, acceptor_binding, challenge, decode, dialler_binding, hello, poll, proof, room,
 };
 
-/// Where time stands still, everything about peers is told at once, unless a test says otherwise.
+/// The settings with which everything about peers is told at once, because time stands still here,
+/// unless a test says otherwise.
 fn telling_at_once(config: Config) -> Config {
     if config.presence_interval == Config::default().presence_interval {
         let presence_interval = Duration::ZERO;

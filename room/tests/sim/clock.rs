@@ -27,7 +27,7 @@ struct State {
     ahead: i128,
     /// It stands still at this moment.
     stands_at: Option<Moment>,
-    /// How often it was read at this moment of the world's.
+    /// The number of times it was read at this moment of the world's.
     looks: u64,
     looked_at: Moment,
     /// Those who sleep, to be woken when it is tampered with.

@@ -2,7 +2,7 @@
 //! transactions append, and that others read.
 //!
 //! Each device has a list, and each command that takes effect appends its number to its device's.
-//! Whoever shows a poll has read all lists, as far as the journal goes up to the revision shown.
+//! A participant that shows a poll has read all lists, as far as the journal goes up to the revision shown.
 
 use std::collections::BTreeMap;
 

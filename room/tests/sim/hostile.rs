@@ -582,7 +582,7 @@ impl Hostile {
         }
     }
 
-    /// Whatever was asked on a link before a `ping` that was answered has had its answer, too.
+    /// A question on a link before a `ping` that was answered has had its answer, too.
     pub(super) fn check(&self) -> Result<(), Violation> {
         for (link, leg) in &self.legs {
             if leg.has_pong && leg.waiting.is_empty() && !leg.unanswered.is_empty() {

@@ -882,7 +882,7 @@ impl Oracle {
         self.slots[slot].pending.keys().copied().collect()
     }
 
-    /// Whatever is in no outbox any more, and has no outcome yet, is lost.
+    /// A command that is in no outbox any more, and has no outcome yet, is lost.
     fn forget_promises(&mut self, slot: usize) {
         let (peer, device) = self.devices[slot];
         let (pending, line, past) = (&self.slots[slot].pending, &self.line, &self.past);

@@ -340,7 +340,7 @@ impl Scene {
         }
     }
 
-    /// What happens to the disk of a process that is dead, in worlds where such things happen.
+    /// The things that happen to the disk of a dead process, in worlds where such things happen.
     fn worsen(&mut self, slot: usize) {
         if self.slots[slot].copy.is_some()
             && self.draw(2) == 0

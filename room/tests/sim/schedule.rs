@@ -388,7 +388,7 @@ impl Schedule {
         self.advance(Duration::from_millis(pause))
     }
 
-    /// What goes wrong only in worlds that have it.
+    /// The things that go wrong only in worlds that have them.
     fn mischief(&mut self, slot: usize) {
         let world = self.world();
         if world.has_impostor

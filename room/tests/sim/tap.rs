@@ -96,7 +96,7 @@ fn decode(frame: &[u8]) -> Option<Message> {
     Message::decode(frame, &Limits::unbounded()).ok()
 }
 
-/// What a network on which there is a bug makes of a frame; `None` if it loses it.
+/// A frame as a network with a bug delivers it; `None` if it loses it.
 fn spoil(scene: &mut Scene, slot: usize, frame: &Bytes) -> Option<Bytes> {
     let frame = frame.clone();
     let Some(plant) = scene.plan.plant.filter(|_| slot == OWNER) else {

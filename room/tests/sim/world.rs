@@ -148,7 +148,7 @@ impl Kind {
         Self::OpenedLate,
     ];
 
-    /// What may go wrong in a schedule of this kind.
+    /// The things that may go wrong in a schedule of this kind.
     pub(crate) fn world(self, seed: u64) -> World {
         let none = World::default();
         match self {

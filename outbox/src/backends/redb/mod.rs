@@ -27,7 +27,7 @@ mod tests;
 
 const RECORDS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("records");
 
-/// What there is to know of the file itself, of which no scan hears.
+/// The knowledge about the file itself, of which no scan hears.
 const ABOUT: TableDefinition<'static, &str, u32> = TableDefinition::new("about");
 
 /// The key of the version in [`ABOUT`]. A file without one is of version 1.

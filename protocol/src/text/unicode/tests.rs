@@ -29,7 +29,7 @@ fn icu_nfc(text: &str) -> String {
     ComposingNormalizer::new_nfc().normalize(text).into_owned()
 }
 
-/// What is left when nothing more changes by folding the case or the style.
+/// The text that is left when nothing more changes by folding the case or the style.
 fn icu_folded(text: &str) -> String {
     let nfkd = |text: &str| {
         DecomposingNormalizer::new_nfkd()
@@ -82,7 +82,7 @@ impl Numbers {
     }
 }
 
-/// What `unicode.bin` has to be.
+/// The content that `unicode.bin` has to have.
 fn bytes() -> Vec<u8> {
     let mut columns = marks();
     columns.extend(decompositions());

@@ -111,7 +111,7 @@ impl Disk {
         Self::of(bytes)
     }
 
-    /// What was written, synced or not.
+    /// The bytes that were written, synced or not.
     pub(super) fn bytes(&self) -> Vec<u8> {
         self.lock().written.clone()
     }
