@@ -105,9 +105,9 @@
 //!
 //! Every value stands behind a seal of 9 bytes: a mark, and a checksum over the key and the value,
 //! because not every store finds a bit that has changed on its disk. A record whose checksum does
-//! not match is [`StoreError::Corrupt`], and so is one that is missing in its place and stands under
-//! a key that differs from its own in one bit. Values that a version without seals has written are
-//! read, and have none to check.
+//! not match is [`StoreError::Corrupt`], and so is one that is missing in its place and stands
+//! under a key that differs from its own in one bit. Values that a version without seals has
+//! written are read, and have none to check.
 //!
 //! A damaged record costs what it is a record of. Lists go on after it, and name it ([`Listed`]); a
 //! journal that does not read can be [exported](Journal::export) as it is, and

@@ -135,7 +135,8 @@ impl Command {
         Err(Rejection::new(ErrorCode::TooLong, too_long.to_string()))
     }
 
-    /// The command with its texts in their [normal form](text::normalised), which is how it is sent.
+    /// The command with its texts in their [normal form](text::normalised), which is how it is
+    /// sent.
     #[must_use]
     pub fn normalised(mut self) -> Self {
         let text = match &mut self {

@@ -62,7 +62,8 @@ fn random_schedules_keep_every_guarantee() {
         failure_persistence: Some(Box::new(FileFailurePersistence::Off)),
         ..Config::default()
     };
-    // Fewer steps of the same seed are a prefix of its schedule, so shrinking finds where it breaks.
+    // Fewer steps of the same seed are a prefix of its schedule, so shrinking finds where it
+    // breaks.
     TestRunner::new(config)
         .run(
             &(any::<u64>().no_shrink(), 1..=Plan::STEPS),

@@ -19,8 +19,8 @@ pub async fn an_orderly_end_loses_nothing<H: Harness>() {
     assert_eq!(contents(&harness.store()).await, before);
 }
 
-/// The data that a store keeps of itself, its version for instance, is in no range: a scan does not find it,
-/// and a batch that removes everything leaves it.
+/// The data that a store keeps of itself, its version for instance, is in no range: a scan does not
+/// find it, and a batch that removes everything leaves it.
 pub async fn what_a_store_keeps_of_itself_is_no_record<H: Harness>() {
     let harness = H::fresh().await;
     assert_eq!(contents(&harness.store()).await.len(), 0);

@@ -29,8 +29,8 @@ impl Commands {
         self.0.insert(command_id, Known { state, waiter });
     }
 
-    /// Remembers the one who waits for a new command to end. In the same step as its submission: the
-    /// answer may be quick.
+    /// Remembers the one who waits for a new command to end. In the same step as its submission:
+    /// the answer may be quick.
     pub(super) fn wait_for<E>(&mut self, submitted: &Result<CommandId, E>, waiter: Waiter) {
         if let Ok(command_id) = submitted {
             let (state, waiter) = (CommandState::Queued, Some(waiter));

@@ -67,12 +67,13 @@ pub fn setup(identity: &Identity, config: Config) -> Result<Setup, OpenError> {
 ///
 /// # One at a time
 ///
-/// What a device has stored for a room is one driver's at a time, from this call on until the driver
-/// has ended ([`Room::close`] resolves after that). Two would give the same numbers to different
-/// commands, and the later record would take the place of the earlier, which was promised to be
-/// durable. A driver cannot see another one that has the same store; what keeps them apart is the
-/// caller's: in a browser the slot of a tab (`Slot` in `hustings-outbox`), between processes the lock
-/// on the store's file, and within a process that there is one [`Room`], of which all have clones.
+/// What a device has stored for a room is one driver's at a time, from this call on until the
+/// driver has ended ([`Room::close`] resolves after that). Two would give the same numbers to
+/// different commands, and the later record would take the place of the earlier, which was promised
+/// to be durable. A driver cannot see another one that has the same store; what keeps them apart is
+/// the caller's: in a browser the slot of a tab (`Slot` in `hustings-outbox`), between processes
+/// the lock on the store's file, and within a process that there is one [`Room`], of which all have
+/// clones.
 ///
 /// # Errors
 ///

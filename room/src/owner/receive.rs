@@ -52,8 +52,9 @@ impl Owner {
         }
     }
 
-    /// A frame is too large or too deep to be read. If it is a command, it is rejected in its order:
-    /// otherwise it would be sent again for ever, and those behind it could never be applied.
+    /// A frame is too large or too deep to be read. If it is a command, it is rejected in its
+    /// order: otherwise it would be sent again for ever, and those behind it could never be
+    /// applied.
     pub(super) fn receive_unread(&mut self, link: LinkId, frame: &[u8], why: Rejection) {
         let Some((sender, oldest)) = self.sender(link) else {
             return;

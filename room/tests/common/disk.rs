@@ -9,8 +9,8 @@ use std::task::{Poll, Waker};
 use bytes::Bytes;
 use hustings_outbox::{Batch, Durability, MemoryStore, Store, StoreError};
 
-/// A [`MemoryStore`] that counts its commits and can make them, and what was read, wait. It survives the process that
-/// uses it; what a test does to the memory itself goes through [`Deref`].
+/// A [`MemoryStore`] that counts its commits and can make them, and what was read, wait. It
+/// survives the process that uses it; what a test does to the memory itself goes through [`Deref`].
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Disk {
     memory: MemoryStore,

@@ -2,7 +2,8 @@
 //! transactions append, and that others read.
 //!
 //! Each device has a list, and each command that takes effect appends its number to its device's.
-//! A participant that shows a poll has read all lists, as far as the journal goes up to the revision shown.
+//! A participant that shows a poll has read all lists, as far as the journal goes up to the
+//! revision shown.
 
 use std::collections::BTreeMap;
 
@@ -159,7 +160,8 @@ impl History {
                 let reads: Vec<&mut Vec<usize>> = reads.collect();
                 let lost = *reads.first()?.iter().rfind(|it| applied.contains(it))?;
                 for read in reads {
-                    // And all that its device has asked for after it, as on a disk that is put back.
+                    // And all that its device has asked for after it, as on a disk that is put
+                    // back.
                     if let Some(at) = read.iter().position(|it| *it == lost) {
                         let kept = read.split_off(at).into_iter();
                         read.extend(kept.filter(|it| keys[*it] != keys[lost]));

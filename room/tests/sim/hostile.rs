@@ -1,4 +1,5 @@
-//! Those who keep to no protocol: peers with keys of their own, and somebody at the owner's address.
+//! Those who keep to no protocol: peers with keys of their own, and somebody at the owner's
+//! address.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

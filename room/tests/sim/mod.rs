@@ -5,9 +5,9 @@
 //! the things that people do, and those that break. Between each driver and the outside stand a
 //! [`disk`] and a [`tap`], where a process can be ended, and where everything is seen that becomes
 //! durable or is sent; [`process`] ends it, and looks at it after each of its steps. They all meet
-//! in the [`scene`]. [`hostile`] has those who keep to no protocol, [`clock`] the clocks, and [`world`]
-//! the kinds of schedules. [`oracle`] is told, knows nothing of how it comes about, and says which
-//! guarantee is broken. [`history`] is the same for a checker that is not ours.
+//! in the [`scene`]. [`hostile`] has those who keep to no protocol, [`clock`] the clocks, and
+//! [`world`] the kinds of schedules. [`oracle`] is told, knows nothing of how it comes about, and
+//! says which guarantee is broken. [`history`] is the same for a checker that is not ours.
 
 mod clock;
 mod disk;

@@ -141,7 +141,8 @@ fn setup(slot: usize, life: u64, seed: u64, world: &World) -> Setup {
     }
 }
 
-/// Texts that are refused, each for another reason, or like those that are there; and two good ones.
+/// Texts that are refused, each for another reason, or like those that are there; and two good
+/// ones.
 const ODD_TEXTS: [&str; 10] = [
     "Ada",
     "GRACE",
