@@ -2,6 +2,8 @@
 //!
 //! Only with the feature `planted`, which is for tests; without it [`is_on`] is `false` to the
 //! compiler, and nothing of a fault is in the program. It is no part of the public interface.
+//!
+//! Likewise [`with_stubbed_signatures`]: two thirds of a simulated handshake would be curves.
 
 /// A fault that was once in the code: the mending asks [`is_on`] before it does its work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,10 +107,16 @@ impl Fault {
 #[cfg(feature = "planted")]
 mod switch {
     use std::cell::Cell;
+    use std::hash::{DefaultHasher, Hasher};
 
     use super::Fault;
+    use crate::PeerId;
+    use crate::handshake::Signature;
 
-    thread_local!(static ON: Cell<Option<Fault>> = const { Cell::new(None) });
+    thread_local! {
+        static ON: Cell<Option<Fault>> = const { Cell::new(None) };
+        static IS_STUBBED: Cell<bool> = const { Cell::new(false) };
+    }
 
     /// True where this fault is put back, on this thread.
     #[must_use]
@@ -127,10 +135,54 @@ mod switch {
         let _restore = Restore(ON.replace(fault));
         then()
     }
+
+    /// Runs `then` with hashes in place of signatures, if `is_stubbed`, on this thread. A hash
+    /// proves nothing to anybody who can compute it: nobody in a simulation does.
+    pub fn with_stubbed_signatures<R>(is_stubbed: bool, then: impl FnOnce() -> R) -> R {
+        struct Restore(bool);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                IS_STUBBED.set(self.0);
+            }
+        }
+        let _restore = Restore(IS_STUBBED.replace(is_stubbed));
+        then()
+    }
+
+    /// What stands in place of the signature of `signer` over these bytes; `None` where real ones
+    /// are made.
+    pub(crate) fn stub(signer: PeerId, bytes: &[u8]) -> Option<Signature> {
+        if !IS_STUBBED.get() {
+            return None;
+        }
+        let mut hasher = DefaultHasher::new();
+        hasher.write(signer.as_bytes());
+        hasher.write(bytes);
+        let mut signature = [0; 64];
+        for part in signature.chunks_mut(8) {
+            part.copy_from_slice(&hasher.finish().to_be_bytes()[..part.len()]);
+            hasher.write_u8(0);
+        }
+        Some(Signature::from_bytes(signature))
+    }
 }
 
 #[cfg(feature = "planted")]
-pub use switch::{is_on, with};
+pub(crate) use switch::stub;
+#[cfg(feature = "planted")]
+pub use switch::{is_on, with, with_stubbed_signatures};
+
+/// Runs `then`: signatures are real in this build.
+#[cfg(not(feature = "planted"))]
+pub fn with_stubbed_signatures<R>(_: bool, then: impl FnOnce() -> R) -> R {
+    then()
+}
+
+/// `None`: signatures are real in this build.
+#[cfg(not(feature = "planted"))]
+pub(crate) const fn stub(_: crate::PeerId, _: &[u8]) -> Option<crate::handshake::Signature> {
+    None
+}
 
 /// False: no fault is put back in this build.
 #[cfg(not(feature = "planted"))]

@@ -32,7 +32,7 @@ impl Disk {
     fn begin(&self, batch: &Batch) -> Option<Duration> {
         let mut scene = self.process.scene()?;
         let slot = self.process.slot;
-        scene.trace("commit", &(slot, batch));
+        scene.trace_batch("commit", slot, batch);
         if scene.slots[slot].doom == Some(Doom::BeforeCommit) {
             scene.oracle.report.torn += 1;
             scene.die(slot);

@@ -23,7 +23,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
 use super::scene::{OWNER, Scene, lock};
-use super::{Violation, World};
+use super::{Violation, World, keys};
 
 /// The mark of the key that is not one of the participants'.
 const MARK: u8 = 66;
@@ -48,6 +48,8 @@ pub(super) struct Hostile {
     world: World,
     /// The owner's own key and device, if this is a copy of its profile.
     copied: Option<(SigningKey, DeviceId)>,
+    /// Those it has been so far who were never seen before.
+    strangers: usize,
 }
 
 /// One of its links.
@@ -117,7 +119,7 @@ impl Hostile {
         options: Vec<OptionId>,
         copied: Option<(SigningKey, DeviceId)>,
     ) -> Self {
-        let key = SigningKey::from_bytes(&[MARK; 32]);
+        let key = keys::named(MARK);
         let mark = MARK + u8::from(copied.is_some());
         let address = Address::Participant(PeerId::of(&key), DeviceId::from_bytes([mark; 5]));
         let (seed, world) = {
@@ -140,6 +142,7 @@ impl Hostile {
             numbers: BTreeMap::new(),
             world,
             copied,
+            strangers: 0,
         }
     }
 
@@ -423,13 +426,14 @@ impl Hostile {
             _ if self.world.has_few_links || self.world.is_crowd => Manner::Fresh,
             _ => manner,
         };
-        let own = SigningKey::from_bytes(&[MARK; 32]);
+        let own = keys::named(MARK);
         let (key, device) = match &self.copied {
             Some((key, device)) => (key.clone(), *device),
-            None if manner == Manner::Fresh => (
-                SigningKey::from_bytes(&self.bytes()),
-                DeviceId::from_bytes(self.bytes()),
-            ),
+            None if manner == Manner::Fresh => {
+                self.strangers += 1;
+                let device = DeviceId::from_bytes(self.bytes());
+                (keys::passing(self.strangers), device)
+            }
             None => (own, DeviceId::from_bytes([MARK; 5])),
         };
         let mut hello = Hello {
@@ -575,8 +579,19 @@ impl Hostile {
 
     // The end.
 
-    /// It does nothing more but to ask, on every link, whether it was heard.
+    /// It does nothing more but to ask, on every link, whether it was heard. Those who came once
+    /// go: while they have all places, nobody who is as new as they are is promised one.
     pub(super) fn rest(&mut self) {
+        if !self.world.has_few_links {
+            let transport = &mut self.transport;
+            self.legs.retain(|link, leg| {
+                let stays = leg.manner != Manner::Fresh;
+                if !stays {
+                    transport.hangup(*link);
+                }
+                stays
+            });
+        }
         let links: Vec<LinkId> = self.legs_in().collect();
         for link in links {
             self.send(link, Message::Ping.encode());

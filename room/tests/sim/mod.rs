@@ -13,6 +13,7 @@ mod clock;
 mod disk;
 mod history;
 mod hostile;
+mod keys;
 mod oracle;
 mod process;
 mod scene;
@@ -33,12 +34,17 @@ pub(crate) struct Plan {
     pub(crate) kind: Kind,
     pub(crate) steps: usize,
     pub(crate) plant: Option<Plant>,
+    /// True for signatures as they are made; otherwise something much cheaper stands for them, where
+    /// the feature `planted` allows it.
+    pub(crate) signs: bool,
     pub(crate) is_verbose: bool,
 }
 
 impl Plan {
     /// The steps of a full schedule.
     pub(crate) const STEPS: usize = 120;
+    /// Of so many schedules, one has real signatures.
+    const SIGNS_OF: u64 = 16;
 
     pub(crate) fn new(seed: u64, steps: usize) -> Self {
         Self {
@@ -46,6 +52,7 @@ impl Plan {
             kind: Kind::Mixed,
             steps,
             plant: None,
+            signs: seed.is_multiple_of(Self::SIGNS_OF),
             is_verbose: false,
         }
     }

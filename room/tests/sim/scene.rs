@@ -2,12 +2,12 @@
 //! oracle says.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::fmt::{self, Write};
+use std::fmt::{self, Write as _};
 use std::hash::{DefaultHasher, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use hustings_outbox::{Batch, MemoryStore};
+use hustings_outbox::{Batch, MemoryStore, Write};
 use hustings_protocol::{
     Address, CommandId, DeviceId, ErrorCode, Limits, Message, PeerId, RoomId, WINDOW,
 };
@@ -66,6 +66,8 @@ pub(super) struct Scene {
     clock: VirtualClock,
     rng: ChaCha8Rng,
     hasher: DefaultHasher,
+    /// The line that is being traced.
+    line: String,
     pub(super) oracle: Oracle,
     /// The first guarantee that was broken.
     violation: Option<Violation>,
@@ -123,6 +125,7 @@ impl Scene {
             clock,
             rng: ChaCha8Rng::seed_from_u64(!plan.seed),
             hasher: DefaultHasher::new(),
+            line: String::new(),
             oracle: Oracle::new(devices, &world),
             violation: None,
             room: None,
@@ -148,28 +151,47 @@ impl Scene {
     }
 
     pub(super) fn trace(&mut self, what: &str, value: &dyn fmt::Debug) {
-        self.oracle.report.events += 1;
-        let now = self.clock.now().as_millis();
-        // Hashed as it is written: a text of each line would cost more than all the rest.
-        let written = write!(Hashed(&mut self.hasher), "{now} {what} {value:?}");
-        written.expect("a hash takes everything");
-        if self.plan.is_verbose {
-            let shown: String = format!("{value:?}").chars().take(400).collect();
-            println!("{now:>7} {what} {shown}");
-        }
+        self.trace_with(what, value, &[]);
     }
 
     /// The same for a frame, of which only a reader wants to see the text.
     pub(super) fn trace_frame(&mut self, what: &str, slot: usize, link: LinkId, frame: &Bytes) {
+        self.trace_with(what, &(slot, link), &[frame]);
+    }
+
+    /// The same for what a disk is given.
+    pub(super) fn trace_batch(&mut self, what: &str, slot: usize, batch: &Batch) {
+        let mut parts: Vec<&[u8]> = Vec::new();
+        for write in batch.writes() {
+            match write {
+                Write::Put { key, value } => parts.extend([b"put", &key[..], &value[..]]),
+                Write::Delete { key } => parts.extend([b"delete", &key[..]]),
+                Write::DeleteRange { range } => {
+                    parts.extend([b"delete range", &range.start[..], &range.end[..]]);
+                }
+            }
+        }
+        self.trace_with(what, &slot, &parts);
+    }
+
+    /// Bytes are hashed as they are: the text of them would cost more than all the rest.
+    fn trace_with(&mut self, what: &str, value: &dyn fmt::Debug, bytes: &[&[u8]]) {
         self.oracle.report.events += 1;
         let now = self.clock.now().as_millis();
-        let written = write!(Hashed(&mut self.hasher), "{now} {what} {slot} {link} ");
-        written.expect("a hash takes everything");
-        self.hasher.write(frame);
+        self.line.clear();
+        write!(self.line, "{now:>7} {what} {value:?}").expect("a text takes everything");
+        self.hasher.write(self.line.as_bytes());
+        for part in bytes {
+            self.hasher.write_usize(part.len());
+            self.hasher.write(part);
+        }
         if self.plan.is_verbose {
-            let text = String::from_utf8_lossy(frame);
-            let shown: String = text.chars().take(300).collect();
-            println!("{now:>7} {what} ({slot}, {link}) {shown}");
+            for part in bytes {
+                self.line.push(' ');
+                self.line.push_str(&String::from_utf8_lossy(part));
+            }
+            let shown: String = self.line.chars().take(400).collect();
+            println!("{shown}");
         }
     }
 
@@ -436,14 +458,4 @@ impl Process {
 /// No step of a scene is left half done, and a panic ends the test.
 pub(super) fn lock(scene: &Mutex<Scene>) -> MutexGuard<'_, Scene> {
     scene.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A text that is hashed as it is written.
-struct Hashed<'a>(&'a mut DefaultHasher);
-
-impl Write for Hashed<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.write(text.as_bytes());
-        Ok(())
-    }
 }
