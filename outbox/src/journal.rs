@@ -1,7 +1,7 @@
 //! The journal: the poll that an owner hosts.
 
 use bytes::Bytes;
-use hustings_protocol::{DeviceId, PeerId, Receipt, Revision, RoomId, StoredJournal, WINDOW};
+use hustings_protocol::{DeviceId, PeerId, Receipt, Revision, RoomId, StoredJournal};
 
 use crate::keys::{self, Fields, Key, corrupt, misplaced, unknown_key};
 use crate::log::Log;
@@ -71,7 +71,7 @@ impl Journal {
             .part(keys::RECEIPT)
             .peer(author)
             .device(device)
-            .byte(ring_slot(receipt));
+            .byte(keys::place_in_ring(receipt.seq));
         let value = serde_json::to_vec(receipt)
             .expect("a receipt is numbers, words and text, all of which JSON has");
         seal::put(batch, key, &value);
@@ -213,7 +213,7 @@ impl Journal {
         let text = std::str::from_utf8(&value).map_err(|error| corrupt(record(), error))?;
         let receipt: Receipt =
             serde_json::from_str(text).map_err(|error| corrupt(record(), error))?;
-        if ring_slot(&receipt) != slot {
+        if keys::place_in_ring(receipt.seq) != slot {
             return Err(corrupt(
                 record(),
                 format_args!("seq {} is not in its slot", receipt.seq),
@@ -281,8 +281,4 @@ type DeviceReceipt = (PeerId, DeviceId, Receipt);
 
 fn same_device(one: &DeviceReceipt, other: &DeviceReceipt) -> bool {
     (one.0, one.1) == (other.0, other.1)
-}
-
-fn ring_slot(receipt: &Receipt) -> u8 {
-    u8::try_from(receipt.seq.get() % WINDOW).expect("the ring has fewer than 256 slots")
 }

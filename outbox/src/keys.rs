@@ -8,7 +8,7 @@ use std::fmt;
 use std::ops::Range;
 
 use bytes::Bytes;
-use hustings_protocol::{DeviceId, PeerId, PollId, RoomId};
+use hustings_protocol::{DeviceId, PeerId, PollId, RoomId, Seq, WINDOW};
 
 use crate::StoreError;
 
@@ -22,6 +22,9 @@ pub(crate) const JOURNAL_INDEX: u8 = 0x20;
 pub(crate) const JOURNAL: u8 = 0x21;
 /// The caches.
 pub(crate) const CACHE: u8 = 0x30;
+
+/// The last applied commands of the outboxes.
+pub(crate) const APPLIED: u8 = 0x31;
 
 /// The latest snapshot of a journal or a cache.
 pub(crate) const SNAPSHOT: u8 = 0x00;
@@ -93,6 +96,11 @@ impl Key {
             .expect("a key begins with a tag, and no tag is 0xff, nor one bit from it") += 1;
         Bytes::from(self.0)..Bytes::from(end)
     }
+}
+
+/// The place of a command among the last [`WINDOW`] of its device.
+pub(crate) fn place_in_ring(seq: Seq) -> u8 {
+    u8::try_from(seq.get() % WINDOW).expect("the ring has fewer than 256 places")
 }
 
 /// Takes a key apart, field by field; `None` if it is too short.

@@ -5,7 +5,8 @@
 //! Everything durable goes through one. Each kind of data has a type that knows the keys of its
 //! records and checks them:
 //!
-//! - [`Outbox`]: the commands that a device has submitted and that have no outcome yet
+//! - [`Outbox`]: the commands that a device has submitted and that have no outcome yet, and copies
+//!   of the last that were applied
 //! - [`Journal`]: the poll that an owner hosts: snapshot, updates, receipts
 //! - [`Cache`]: a participant's copy of a poll, to show it while the owner is away
 //! - [`Identity`]: the user's key, device and signalling token
@@ -18,7 +19,8 @@
 //!
 //! - It never decides when something is durable enough: the caller names the [`Durability`].
 //! - It never skips a record. A record that is damaged, or that is missing between two others, is
-//!   [`StoreError::Corrupt`] with the record's name.
+//!   [`StoreError::Corrupt`] with the record's name. (What is only a copy of what the owner has may
+//!   go: a driver drops a damaged cache, and an outbox a damaged applied command.)
 //! - It never reads a clock, retries, logs, or repairs in silence.
 //! - It never looks into a frame. Frames are the bytes that went over the wire.
 //!
@@ -99,6 +101,7 @@
 //! | `21` | room, `02`, author (32), device (5), seq mod 64 (1) | journal: a receipt, as JSON |
 //! | `30` | device, room, `00` | cache: revision (8), the snapshot's frame |
 //! | `30` | device, room, `01`, revision (8) | cache: an update's frame |
+//! | `31` | room, device (5), seq mod 64 (1) | outbox: the frame of an applied command |
 //!
 //! Records that are loaded together are in one range, so one scan reads them as of one moment. A
 //! kind of record whose layout changes gets a new tag; an old tag never gets another meaning.

@@ -1,4 +1,5 @@
-//! The outbox: the commands that a device has submitted and that have no outcome yet.
+//! The outbox: the commands that a device has submitted and that have no outcome yet, and the last
+//! ones that were applied.
 
 use bytes::Bytes;
 use hustings_protocol::{DeviceId, RoomId, Seq, StoredOutbox};
@@ -53,6 +54,14 @@ impl Outbox {
         batch.delete(self.entry(seq).bytes());
     }
 
+    /// Removes a command that was applied, if it is there, and keeps it among the last
+    /// [`WINDOW`](hustings_protocol::WINDOW) of these: an owner whose journal is an old copy has lost some, and is offered them
+    /// again.
+    pub fn keep_applied(&self, batch: &mut Batch, seq: Seq, frame: &[u8]) {
+        self.remove(batch, seq);
+        seal::put(batch, self.applied().byte(keys::place_in_ring(seq)), frame);
+    }
+
     /// Reads the outbox. One that was never written is empty, and its next number is
     /// [`Seq::FIRST`].
     ///
@@ -60,7 +69,8 @@ impl Outbox {
     ///
     /// The store's own errors, and [`StoreError::Corrupt`] for an invalid entry, for instance one
     /// whose number is not below the counter, and for a record that is damaged or stands under
-    /// another key.
+    /// another key. Of the applied commands a damaged one is left out: they are copies of what the
+    /// owner has.
     pub async fn load(&self, store: &impl Store) -> Result<StoredOutbox, StoreError> {
         let mut counter = None;
         let mut entries = Vec::new();
@@ -95,9 +105,12 @@ impl Outbox {
         if let Some(key) = elsewhere {
             return Err(misplaced(self.name(), &key));
         }
+        let applied = store.scan(self.applied().prefix_range()).await?;
+        let open = |(key, record): &(Bytes, Bytes)| seal::open(key, record, Unsealed::Never).ok();
         Ok(StoredOutbox {
             next_seq: counter.unwrap_or(Seq::FIRST),
             entries,
+            applied: applied.iter().filter_map(open).collect(),
         })
     }
 
@@ -149,6 +162,11 @@ impl Outbox {
 
     fn entry(&self, seq: Seq) -> Key {
         self.key().number(seq.get())
+    }
+
+    /// The key with which those of the applied commands begin.
+    fn applied(&self) -> Key {
+        Key::new(keys::APPLIED).room(self.room).device(self.device)
     }
 
     pub(crate) fn name(&self) -> String {

@@ -40,6 +40,8 @@ pub(crate) enum Unsealed {
     Object,
     /// A revision and a frame. Revisions are below 2^53, so the first byte is zero.
     Snapshot,
+    /// None: it had no such record.
+    Never,
 }
 
 impl Unsealed {
@@ -48,6 +50,7 @@ impl Unsealed {
             Self::Len(len) => value.len() == len,
             Self::Object => value.first() == Some(&b'{'),
             Self::Snapshot => value.first() == Some(&0) && value.get(8) == Some(&b'{'),
+            Self::Never => false,
         }
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use futures::executor::block_on;
 use hustings_outbox::{Batch, Durability, MemoryStore, Outbox, Store, StoreError, Write};
-use hustings_protocol::{DeviceId, PeerId, PollId, RoomId, Seq, StoredOutbox};
+use hustings_protocol::{DeviceId, PeerId, PollId, RoomId, Seq, StoredOutbox, WINDOW};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -237,4 +237,34 @@ proptest! {
             prop_assert_eq!(count(device(2)), 1);
         }
     }
+}
+
+#[test]
+fn the_last_applied_commands_are_kept_and_a_damaged_one_is_left_out() {
+    let (store, outbox) = (MemoryStore::new(), Outbox::new(device(1), room(1, 1)));
+    for number in 1..=WINDOW + 1 {
+        put(&store, &outbox, number);
+        let frame = format!("frame {number}");
+        commit(&store, |batch| {
+            outbox.keep_applied(batch, seq(number), frame.as_bytes());
+        });
+    }
+    let has = |contents: &StoredOutbox, frame: &str| {
+        let mut applied = contents.applied.iter();
+        applied.any(|kept| kept == frame.as_bytes())
+    };
+    let kept = load(&store, &outbox);
+    assert_eq!(
+        (numbers(&kept), kept.applied.len() as u64),
+        (vec![], WINDOW)
+    );
+    assert!(!has(&kept, "frame 1"));
+
+    let all = block_on(store.scan(Bytes::new()..Bytes::from_static(&[0xff]))).unwrap();
+    let of_two = |(_, value): &&(Bytes, Bytes)| value.ends_with(b"frame 2");
+    let (key, value) = all.iter().find(of_two).unwrap();
+    commit(&store, |batch| batch.put(key.clone(), value.slice(1..)));
+    let kept = load(&store, &outbox);
+    assert_eq!(kept.applied.len() as u64, WINDOW - 1);
+    assert!(!has(&kept, "frame 2"));
 }

@@ -29,6 +29,8 @@ pub enum Fault {
     /// A journal that was restored from an old copy and has gone on with other content is taken for
     /// the one that was lost.
     NoHistoryDigest,
+    /// A participant that starts anew does not know what it was acknowledged before.
+    ForgetsApplied,
     /// Strangers fill the list of members.
     StrangersFillMembers,
     /// Strangers leave receipts without end.
@@ -82,6 +84,7 @@ impl Fault {
         Self::GraceByClock,
         Self::NumbersFromOldOutbox,
         Self::NoHistoryDigest,
+        Self::ForgetsApplied,
         Self::StrangersFillMembers,
         Self::StrangersFillReceipts,
         Self::StrangersTakeLinks,

@@ -134,8 +134,9 @@ fn safe_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Er
 
 /// One life of an owner's journal.
 ///
-/// A random number that is made with the journal. A journal that was lost or rolled back gets a new
-/// one, so that a participant never mistakes one history for the other. Its text form is 16
+/// A random number that is made with the journal. A journal that was rolled back gets a later one, so
+/// that a participant never mistakes one history for the other, and an owner whose journal is an
+/// old copy sees by a later epoch than its own that it is. Its text form is 16
 /// lower-case hexadecimal digits, because JavaScript would round a 64-bit number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(u64);

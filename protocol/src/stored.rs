@@ -48,6 +48,9 @@ pub struct StoredOutbox {
     /// The frame of each command without an outcome, in the order of the numbers, all below
     /// `next_seq`.
     pub entries: Vec<(Seq, Bytes)>,
+    /// The frames of the last commands that were applied, [`WINDOW`](crate::WINDOW) at most, in no
+    /// order: an owner whose journal is an old copy has lost some, and is offered them again.
+    pub applied: Vec<Bytes>,
 }
 
 impl Default for StoredOutbox {
@@ -56,6 +59,7 @@ impl Default for StoredOutbox {
         Self {
             next_seq: Seq::FIRST,
             entries: Vec::new(),
+            applied: Vec::new(),
         }
     }
 }

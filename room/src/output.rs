@@ -79,6 +79,9 @@ pub enum Record {
     Settled {
         /// Its number.
         seq: Seq,
+        /// Its frame, if it was applied: an owner whose journal is an old copy has lost it, and is
+        /// offered it again.
+        applied: Option<Bytes>,
     },
     /// Cache: the whole poll, in place of everything cached before.
     CacheSnapshot {

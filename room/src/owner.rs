@@ -20,9 +20,9 @@ use hustings_protocol::{
     StoredJournal,
 };
 use rand_chacha::ChaCha20Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_core::SeedableRng;
 
-use self::history::Seal;
+use self::history::{Seal, first_epoch};
 use self::links::{About, Links, Session};
 use self::presence::Presence;
 use self::sequencer::{Bounds, Sequenced, Sequencer};
@@ -65,7 +65,7 @@ impl Owner {
             is_sound.map_err(|reason| RestoreError::new("the poll", reason))?;
         }
         let mut rng = ChaCha20Rng::from_seed(setup.seed);
-        let epoch = Epoch::new(rng.next_u64());
+        let epoch = first_epoch(&mut rng);
         let seal = Seal::of(&setup.key, poll.poll_id());
         let mut owner = Self::new(setup, rng, Sequencer::new(poll, epoch, seal));
         let snapshot = owner.sequencer.snapshot();

@@ -408,7 +408,9 @@ impl Participant {
         let is_applied = matches!(state, CommandState::Applied(_));
         let (entry, renumbered) = self.in_flight.settle(command_id, is_applied)?;
         self.view = None;
-        self.persist(Record::Settled { seq: entry.seq });
+        let applied = is_applied.then(|| entry.frame.clone());
+        let seq = entry.seq;
+        self.persist(Record::Settled { seq, applied });
         self.persist_all(renumbered);
         self.command_event(command_id, state);
         // The window has moved, and may have room for the next.

@@ -99,6 +99,31 @@ fn an_owner_that_lost_what_it_had_acknowledged_is_offered_it_again() {
 }
 
 #[test]
+fn a_participant_that_starts_anew_offers_it_again_too() {
+    let (mut alice, mut bob) = (Bench::hosting(), bob());
+    let pair = joins(&mut alice, &mut bob);
+    submits(&mut alice, &mut bob, pair, call_me("Bob"));
+    let old = copy(&alice.disk);
+    submits(&mut alice, &mut bob, pair, for_option(1));
+    submits(&mut alice, &mut bob, pair, for_option(99));
+    submits(&mut alice, &mut bob, pair, for_option(2));
+
+    for life in 0..3 {
+        // Also what was offered again is remembered, once, under the number that it has then.
+        alice.disk = copy(&old);
+        alice.restarts();
+        let disk = copy(&bob.disk);
+        bob = again(&bob, disk);
+        let said = bob.drain();
+        let (_, at_alice, at_bob) = Pair::connect(&mut alice, &mut bob, &said);
+        assert_eq!(rolled_back(&at_alice), Some((revision(1), revision(3))));
+        assert_eq!(outcomes(&at_bob), [applied(2), applied(3)], "life {life}");
+        assert_eq!(alice.owner().poll().choices(BOB.peer()), [option(2)]);
+        are_one(&alice, &bob);
+    }
+}
+
+#[test]
 fn an_old_copy_that_has_caught_up_with_other_content_is_noticed() {
     let (mut alice, mut bob, mut carol) = (Bench::hosting(), bob(), Bench::joining(CAROL));
     let old = copy(&alice.disk);

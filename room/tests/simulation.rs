@@ -286,6 +286,7 @@ const MENDED: &[(Fault, Kind, u64)] = &[
     (Fault::AnyCommandId, Kind::Hostile, 20),
     (Fault::TooLargeIsNameless, Kind::Hostile, 20),
     (Fault::NoHistoryDigest, Kind::OldJournal, 100),
+    (Fault::ForgetsApplied, Kind::OldJournal, 0),
     (Fault::NumbersFromOldOutbox, Kind::OldOutbox, 0),
     (Fault::HoleInOutbox, Kind::LostEntry, 0),
     (Fault::StrangersFillMembers, Kind::Crowd, 20),

@@ -12,7 +12,13 @@ pub fn stage(batch: &mut Batch, device: DeviceId, persist: Persist) {
     let Persist { room, record } = persist;
     match record {
         Record::Queued { seq, frame } => Outbox::new(device, room).put(batch, seq, frame),
-        Record::Settled { seq } => Outbox::new(device, room).remove(batch, seq),
+        Record::Settled { seq, applied } => {
+            let outbox = Outbox::new(device, room);
+            match applied {
+                Some(frame) => outbox.keep_applied(batch, seq, &frame),
+                None => outbox.remove(batch, seq),
+            }
+        }
         Record::CacheSnapshot { revision, frame } => {
             // A participant serves nobody, so it needs no update that is older than the snapshot,
             // and none of another epoch, which may have a higher revision.

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use ed25519_dalek::{Signer, SigningKey};
 use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{Epoch, HistoryMark, PollId, Position, Revision};
+use rand_core::Rng;
 use siphasher::sip::SipHasher24;
 
 /// The number of revisions of which the digest is remembered, 8 bytes each: a participant that is
@@ -43,6 +44,18 @@ impl std::fmt::Debug for Seal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Seal")
     }
+}
+
+/// The epoch of a new poll: random, and in the lower half, so that many can follow it.
+pub(crate) fn first_epoch(rng: &mut impl Rng) -> Epoch {
+    Epoch::new(rng.next_u64() >> 1)
+}
+
+/// An epoch after this one, which nobody who begins another from the same copy would choose.
+pub(crate) fn epoch_after(last: Epoch, rng: &mut impl Rng) -> Epoch {
+    // An earlier version has used both halves. One that begins again at zero is a new epoch, too;
+    // only that it is later nobody sees.
+    Epoch::new(last.get().wrapping_add(1 + u64::from(rng.next_u32())))
 }
 
 /// The history up to the present revision.
@@ -143,13 +156,20 @@ impl History {
         (epoch, present): (Epoch, Revision),
         known: Option<Position>,
     ) -> Claim {
-        let Some(known) = known.filter(|known| known.epoch == epoch) else {
+        let Some(known) = known else {
             return Claim::Foreign;
         };
         let is_ours = known.history.is_some_and(|mark| {
             mark == self.mark(known.epoch, known.revision, mark.digest())
                 || planted::is_on(Fault::BelieveRevisions)
         });
+        if known.epoch != epoch {
+            // Epochs grow: a later one of this poll began in a life that this journal has lost.
+            return match known.epoch > epoch && is_ours {
+                true => Claim::Lost,
+                false => Claim::Foreign,
+            };
+        }
         if known.revision > present {
             return if is_ours || planted::is_on(Fault::BelieveRevisions) {
                 Claim::Lost

@@ -2,13 +2,12 @@
 
 use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{
-    CommandId, DeviceId, Envelope, Epoch, ErrorCode, Kind, Message, PeerId, Position, Rejection,
-    Seq, SyncRequest,
+    CommandId, DeviceId, Envelope, ErrorCode, Kind, Message, PeerId, Position, Rejection, Seq,
+    SyncRequest,
 };
-use rand_core::Rng;
 
 use super::Owner;
-use super::history::Claim;
+use super::history::{Claim, epoch_after};
 use super::links::About;
 use super::sequencer::Sequenced;
 use crate::{Event, LinkId};
@@ -159,7 +158,10 @@ impl Owner {
     /// The journal is an old copy, as `link` has shown.
     fn begin_epoch(&mut self, link: LinkId, known: Option<Position>) {
         let have = self.sequencer.revision;
-        self.sequencer.begin_epoch(Epoch::new(self.rng.next_u64()));
+        // Later than both, so that nobody with a copy of either shows the same once more.
+        let present = self.sequencer.epoch;
+        let last = known.map_or(present, |known| known.epoch.max(present));
+        self.sequencer.begin_epoch(epoch_after(last, &mut self.rng));
         self.persist_snapshot();
         let seen = known.map_or(have, |known| known.revision);
         self.event(Event::JournalRolledBack { have, seen });

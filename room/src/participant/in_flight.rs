@@ -1,5 +1,6 @@
 //! The participant's own commands, from their submission to their outcome.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
@@ -69,7 +70,28 @@ impl InFlight {
             };
             in_flight.insert(numbered, frame, true);
         }
+        if !planted::is_on(Fault::ForgetsApplied) {
+            in_flight.remember(stored.applied);
+        }
         Ok(in_flight)
+    }
+
+    /// The commands that were applied before this start. Copies that cannot be read are left out,
+    /// and so is one that was offered again already.
+    fn remember(&mut self, frames: Vec<Bytes>) {
+        let mut applied: Vec<Entry> = Vec::new();
+        for frame in frames {
+            if let Ok(Message::Command(numbered)) = Message::decode(&frame, &Limits::unbounded())
+                && self.find(numbered.command_id).is_none()
+            {
+                applied.push(Entry::new(numbered, frame, true));
+            }
+        }
+        // One that was offered again under another number is there under either.
+        applied.sort_unstable_by_key(|entry| (entry.command_id, Reverse(entry.seq)));
+        applied.dedup_by_key(|entry| entry.command_id);
+        applied.sort_unstable_by_key(|entry| entry.seq);
+        self.applied = applied.into();
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -98,22 +120,10 @@ impl InFlight {
     }
 
     fn insert(&mut self, numbered: Numbered, frame: Bytes, is_stored: bool) {
-        let Numbered {
-            command_id,
-            seq,
-            command,
-        } = numbered;
-        self.entries.push_back(Entry {
-            seq,
-            command_id,
-            command,
-            frame,
-            sent: false,
-            is_stored,
-            is_reused: false,
-        });
         // A stored `next_seq` is already past every entry, and must not go back.
-        self.next_seq = self.next_seq.max(seq.next());
+        self.next_seq = self.next_seq.max(numbered.seq.next());
+        self.entries
+            .push_back(Entry::new(numbered, frame, is_stored));
     }
 
     /// A link is opened to an owner that has this device's numbers up to `last`, and was told
@@ -170,7 +180,8 @@ impl InFlight {
             let is_moved = entry.seq != seq && !is_planted;
             if is_moved {
                 if !is_unstored {
-                    settled.push(Record::Settled { seq: entry.seq });
+                    let (seq, applied) = (entry.seq, None);
+                    settled.push(Record::Settled { seq, applied });
                 }
                 entry.number(seq);
             }
@@ -299,6 +310,18 @@ impl InFlight {
 }
 
 impl Entry {
+    fn new(numbered: Numbered, frame: Bytes, is_stored: bool) -> Self {
+        Self {
+            seq: numbered.seq,
+            command_id: numbered.command_id,
+            command: numbered.command,
+            frame,
+            sent: false,
+            is_stored,
+            is_reused: false,
+        }
+    }
+
     /// Gives it another number; its payload stays byte for byte, by which the owner knows it again.
     fn number(&mut self, seq: Seq) {
         let limits = Limits::unbounded();

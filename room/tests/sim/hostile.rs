@@ -592,6 +592,10 @@ impl Hostile {
                 stays
             });
         }
+        // What was answered before says nothing of what was asked since.
+        for leg in self.legs.values_mut() {
+            leg.has_pong = false;
+        }
         let links: Vec<LinkId> = self.legs_in().collect();
         for link in links {
             self.send(link, Message::Ping.encode());

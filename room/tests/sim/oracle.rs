@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hustings_protocol::{
     Command, CommandId, DeviceId, Epoch, ErrorCode, Limits, Member, Message, Outcome, PeerId, Poll,
-    Position, Revision, Role, Seq, StoredJournal, StoredLog, StoredOutbox, Update,
+    Position, Revision, Role, Seq, StoredJournal, StoredLog, StoredOutbox, Update, WINDOW,
 };
 use hustings_room::{CommandState, Connection, Event, Pending};
 
@@ -58,8 +58,8 @@ pub(super) struct Timeline {
     updates: Vec<Bytes>,
     /// The last snapshot of the journal.
     snapshot: Option<(Epoch, Revision)>,
-    /// The command that made each revision after the first.
-    made: Vec<Name>,
+    /// The command that made each revision after the first, and its number.
+    made: Vec<(Name, Seq)>,
     applied: BTreeMap<Name, Revision>,
     last_seq: BTreeMap<(PeerId, DeviceId), Seq>,
     /// The highest number of each device that has an outcome.
@@ -88,7 +88,11 @@ struct Watched {
     /// The entries of its outbox.
     pending: BTreeMap<Seq, CommandId>,
     next_seq: Option<Seq>,
+    /// The highest that `next_seq` ever was: an owner that is an old copy may set it back.
+    highest: Option<Seq>,
     told: BTreeSet<CommandId>,
+    /// Those of which it was told last that they are applied.
+    acknowledged: BTreeSet<CommandId>,
     sent: BTreeSet<CommandId>,
     /// Of the present process.
     revision: Option<Revision>,
@@ -279,7 +283,7 @@ impl Oracle {
         let device = (update.author, update.device);
         let name = (update.author, update.device, numbered.command_id);
         self.asked_for(name);
-        self.line.made.push(name);
+        self.line.made.push((name, numbered.seq));
         let before = self.line.applied.insert(name, revision);
         hold!(
             1,
@@ -439,6 +443,7 @@ impl Oracle {
             outbox.next_seq
         );
         watched.next_seq = Some(outbox.next_seq);
+        watched.highest = watched.highest.max(watched.next_seq);
         let (mut pending, mut asks) = (BTreeMap::new(), Vec::new());
         for (seq, frame) in &outbox.entries {
             let message = Message::decode(frame, &self.limits);
@@ -638,6 +643,12 @@ impl Oracle {
             self.slots[slot].told.insert(*command_id) || self.is_forked(),
             "{command_id} was told twice"
         );
+        let acknowledged = &mut self.slots[slot].acknowledged;
+        if let CommandState::Applied(_) = state {
+            acknowledged.insert(*command_id);
+        } else {
+            acknowledged.remove(command_id);
+        }
         if let Some(number) = self.numbers.get(&name) {
             let is_applied = matches!(state, CommandState::Applied(_));
             self.report.history.hears(*number, is_applied);
@@ -815,7 +826,7 @@ impl Oracle {
     /// Somebody shows the poll at a revision.
     fn reads(&mut self, slot: usize, revision: Revision) {
         let made = self.line.made.iter().take(index(revision));
-        let effects = made.filter_map(|name| self.numbers.get(name).copied());
+        let effects = made.filter_map(|(name, _)| self.numbers.get(name).copied());
         let effects = effects.collect();
         let reader = Reader {
             slot,
@@ -835,6 +846,23 @@ impl Oracle {
     /// True once this side's numbers may be others than they were.
     fn is_old(&self, slot: usize) -> bool {
         self.is_forked() || self.slots[slot].is_old
+    }
+
+    /// The commands of a device that journals which are lost have applied, as it was told: those
+    /// among its last numbers, which it remembers.
+    fn last_acknowledged(&self, slot: usize) -> Vec<Name> {
+        let next = self.slots[slot].highest.map_or(0, Seq::get);
+        let mut lost = Vec::new();
+        for line in &self.past {
+            let remembered = |(_, seq): &(Name, Seq)| seq.get() + WINDOW >= next;
+            lost.extend(line.made.iter().copied().filter(remembered));
+        }
+        let (peer, device) = self.devices[slot];
+        let acknowledged = &self.slots[slot].acknowledged;
+        let names = lost.into_iter().map(|(name, _)| name);
+        names
+            .filter(|(p, d, id)| (*p, *d) == (peer, device) && acknowledged.contains(id))
+            .collect()
     }
 
     /// The present journal, and those that were lost.
@@ -951,6 +979,16 @@ impl Oracle {
             here == at_the_owner,
             "{slot} thinks that {here:?} are there, the owner {at_the_owner:?}"
         );
+        if !self.slots[slot].is_old {
+            for name in self.last_acknowledged(slot) {
+                let has_outcome = self.line.outcomes.contains_key(&name);
+                hold!(
+                    2,
+                    has_outcome,
+                    "{name:?} was acknowledged by a journal that is lost, and was not offered again"
+                );
+            }
+        }
         for name in &self.promised {
             let has_outcome = |line: &Timeline| line.outcomes.contains_key(name);
             hold!(
