@@ -508,7 +508,7 @@ pub(crate) fn encode_ack(ack: &Ack) -> Bytes {
 
 /// Writes a message around a payload that is already JSON.
 fn wrap(kind: Kind, fields: Fields, payload: &str) -> Bytes {
-    let mut frame = begin(kind, fields, payload.len() + 1);
+    let mut frame = begin(kind, fields, payload.len());
     frame.extend_from_slice(payload.as_bytes());
     frame.push(b'}');
     frame.into()
@@ -519,8 +519,9 @@ fn wrap(kind: Kind, fields: Fields, payload: &str) -> Bytes {
 /// By hand, because an owner does it for every command: types and ids have no characters that JSON
 /// escapes, and a search for them in 150 characters would cost more than all the rest.
 fn begin(kind: Kind, fields: Fields, payload: usize) -> Vec<u8> {
-    /// The length of the longest envelope, in bytes: type, names and all seven fields.
-    const ENVELOPE: usize = 333;
+    /// The length of the longest envelope, in bytes: type, names, all seven fields, and the brace
+    /// after the payload.
+    const ENVELOPE: usize = 334;
 
     let Fields {
         command_id,
