@@ -73,8 +73,8 @@ const NO_TEXT: Kind = Kind::Refused("means nothing to others");
 impl Kind {
     fn of(character: char) -> Self {
         match character {
-            ' '..='~' if character != ' ' => Self::Seen,
-            '\n'..='\r' | '\u{85}' | '\u{2028}' | '\u{2029}' if character != '\t' => LINE_BREAK,
+            '!'..='~' => Self::Seen,
+            '\n'..='\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => LINE_BREAK,
             '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' => CONTROL,
             '\u{2800}' | '\u{13441}' | '\u{13442}' | '\u{1d159}' => Self::Blank,
             _ if character.is_whitespace() => Self::Blank,

@@ -1,0 +1,219 @@
+//! Links that have no room for more: what their other ends are owed, and get once there is some.
+
+#![cfg(not(target_family = "wasm"))]
+
+mod common;
+
+use bytes::Bytes;
+use common::bench::{Bench, copy};
+use common::people::{
+    ALICE, BOB, CAROL, Person, call_me, command_id, hello, numbered, option, revision, room, vote,
+};
+use hustings_protocol::{
+    CommandId, ErrorCode, Hello, Message, PeerId, PollState, Revision, SyncRequest,
+};
+use hustings_room::{DownReason, Host, LinkId};
+
+fn alice_bob_and_carol() -> (Bench<Host>, LinkId, LinkId) {
+    let mut alice = Bench::hosting();
+    let (bob, carol) = (alice.admits(BOB), alice.admits(CAROL));
+    (alice, bob, carol)
+}
+
+/// The link has no room for this frame.
+fn has_none_for(alice: &mut Bench<Host>, link: LinkId, frame: &Bytes) {
+    alice.tell(|host, now| host.handle_blocked(link, frame, now));
+}
+
+/// The link has no room, for something that nobody misses.
+fn blocks(alice: &mut Bench<Host>, link: LinkId) {
+    let pong = alice.hears(link, Message::Ping.encode()).frames(link);
+    has_none_for(alice, link, &pong[0]);
+    assert!(!alice.is_served(link));
+}
+
+/// There is room again. Returns what it gets.
+fn has_room(alice: &mut Bench<Host>, link: LinkId) -> Vec<Owed> {
+    let (_, said) = alice.tell(|host, now| host.handle_writable(link, now));
+    assert!(!said.hangs_up(link));
+    said.to(link).into_iter().map(Owed::from).collect()
+}
+
+/// What a link gets late, as far as it matters here.
+#[derive(Debug, PartialEq, Eq)]
+enum Owed {
+    /// The poll, at this revision.
+    Poll(Revision),
+    /// The outcome of a command.
+    Applied(CommandId),
+    Rejected(CommandId, ErrorCode),
+    /// Everybody who is here, in their order.
+    Here(Vec<PeerId>),
+    Other,
+}
+
+impl From<Message> for Owed {
+    fn from(message: Message) -> Self {
+        match message {
+            Message::PollState(PollState { revision, .. }) => Self::Poll(revision),
+            Message::Ack(ack) => Self::Applied(ack.command_id),
+            Message::Error(refusal) => refusal.command_id.map_or(Self::Other, |command_id| {
+                Self::Rejected(command_id, refusal.rejection.code)
+            }),
+            Message::Discovery(peers) => {
+                assert!(peers.iter().all(|peer| peer.online));
+                Self::Here(peers.iter().map(|peer| peer.peer_id).collect())
+            }
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Everybody in the order of a complete list: the owner first.
+fn here(people: &[Person]) -> Owed {
+    let mut others: Vec<_> = people.iter().map(|it| it.peer()).collect();
+    others.sort();
+    Owed::Here([vec![ALICE.peer()], others].concat())
+}
+
+fn for_nothing() -> hustings_protocol::Command {
+    vote(room().poll_id, option(404))
+}
+
+#[test]
+fn who_missed_nothing_is_owed_nothing() {
+    let (mut alice, bob, carol) = alice_bob_and_carol();
+    blocks(&mut alice, bob);
+    assert_eq!(has_room(&mut alice, bob), []);
+    assert!(alice.is_served(bob) && alice.is_served(carol));
+    assert_eq!(has_room(&mut alice, bob), [], "it is not blocked");
+}
+
+#[test]
+fn the_owners_own_commands_are_owed_like_any() {
+    let (mut alice, bob, carol) = alice_bob_and_carol();
+    blocks(&mut alice, bob);
+    let poll_id = room().poll_id;
+    let (done, said) = alice.tell(|host, now| host.submit(poll_id, call_me("Alice"), now));
+    assert!(done.is_ok());
+    assert_eq!((said.frames(bob).len(), said.frames(carol).len()), (0, 1));
+    assert_eq!(has_room(&mut alice, bob), [Owed::Poll(revision(1))]);
+    // And from then on it hears of each as it comes.
+    let (_, said) = alice.tell(|host, now| host.submit(poll_id, call_me("Alice A."), now));
+    assert_eq!(said.frames(bob).len(), 1);
+    assert_eq!(has_room(&mut alice, bob), []);
+}
+
+#[test]
+fn what_found_no_room_is_owed_itself() {
+    let (mut alice, bob, carol) = alice_bob_and_carol();
+    let relayed = alice
+        .hears(carol, numbered(1, call_me("Carol")))
+        .frames(bob);
+    has_none_for(&mut alice, bob, &relayed[0]);
+    assert_eq!(has_room(&mut alice, bob), [Owed::Poll(revision(1))]);
+
+    let answer = alice.hears(bob, numbered(1, for_nothing())).frames(bob);
+    has_none_for(&mut alice, bob, &answer[0]);
+    let rejected = Owed::Rejected(command_id(1), ErrorCode::UnknownOption);
+    assert_eq!(has_room(&mut alice, bob), [rejected]);
+
+    let dave = alice.admits(Person(4));
+    let gone = alice.loses(dave, DownReason::ClosedByPeer).frames(bob);
+    has_none_for(&mut alice, bob, &gone[0]);
+    assert_eq!(has_room(&mut alice, bob), [here(&[BOB, CAROL])]);
+}
+
+#[test]
+fn who_came_and_went_meanwhile_is_one_list() {
+    let (mut alice, bob, carol) = alice_bob_and_carol();
+    blocks(&mut alice, bob);
+    let dave = Person(4);
+    alice.admits(dave);
+    alice.loses(carol, DownReason::ClosedByPeer);
+    assert_eq!(has_room(&mut alice, bob), [here(&[BOB, dave])]);
+}
+
+#[test]
+fn every_answer_is_owed_once() {
+    let (mut alice, bob, _) = alice_bob_and_carol();
+    alice.hears(bob, numbered(1, call_me("Bob")));
+    blocks(&mut alice, bob);
+    // One that was answered before, one that the rules reject, and both once more.
+    for _ in 0..2 {
+        alice.hears(bob, numbered(1, call_me("Bob")));
+        alice.hears(bob, numbered(2, for_nothing()));
+    }
+    let rejected = Owed::Rejected(command_id(2), ErrorCode::UnknownOption);
+    let owed = has_room(&mut alice, bob);
+    assert_eq!(owed, [Owed::Applied(command_id(1)), rejected]);
+}
+
+#[test]
+fn who_asks_for_the_poll_gets_it_when_there_is_room() {
+    let (mut alice, bob, _) = alice_bob_and_carol();
+    blocks(&mut alice, bob);
+    let asks = SyncRequest {
+        poll_id: room().poll_id,
+        known: None,
+    };
+    let said = alice.hears(bob, Message::SyncRequest(asks).encode());
+    assert_eq!(said.frames(bob).len(), 0);
+    assert_eq!(has_room(&mut alice, bob), [Owed::Poll(Revision::ZERO)]);
+}
+
+/// The journal is an old copy, as somebody shows who has seen more: a new epoch begins, and
+/// everybody has to have it.
+#[test]
+fn a_new_epoch_is_owed_like_any_update() {
+    let mut alice = Bench::hosting();
+    let old = copy(&alice.disk);
+    let bob = alice.admits(BOB);
+    let told = alice.hears(bob, numbered(1, call_me("Bob"))).frames(bob);
+    let Message::Ack(ack) = common::people::decode(&told[0]) else {
+        panic!("{told:?}");
+    };
+    let epoch = alice.owner().epoch();
+
+    alice.disk = old;
+    alice.restarts();
+    let carol = alice.admits(CAROL);
+    blocks(&mut alice, carol);
+    let (bob, said) = alice.admits_with(
+        BOB,
+        Hello {
+            epoch: Some(epoch),
+            revision: Some(ack.revision),
+            history: ack.history,
+            ..hello(BOB, room())
+        },
+    );
+    assert_ne!(alice.owner().epoch(), epoch);
+    assert_eq!(said.frames(carol).len(), 0);
+    assert!(
+        said.to(bob)
+            .iter()
+            .any(|it| matches!(it, Message::PollState(_)))
+    );
+    let owed = has_room(&mut alice, carol);
+    assert_eq!(owed, [Owed::Poll(Revision::ZERO), here(&[BOB, CAROL])]);
+}
+
+#[test]
+fn a_link_that_is_down_is_owed_nothing_and_in_nobodys_way() {
+    let (mut alice, bob, carol) = alice_bob_and_carol();
+    blocks(&mut alice, bob);
+    alice.loses(bob, DownReason::ClosedByPeer);
+    assert_eq!(
+        alice
+            .hears(carol, numbered(1, call_me("Carol")))
+            .frames(bob)
+            .len(),
+        0
+    );
+    let (_, said) = alice.tell(|host, now| host.handle_writable(bob, now));
+    assert_eq!(said.0, []);
+    let bob = alice.admits(BOB);
+    let said = alice.hears(carol, numbered(2, call_me("Carol C.")));
+    assert_eq!(said.frames(bob).len(), 1);
+}
