@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hustings_protocol::handshake::{Nonce, VERSION};
 use hustings_protocol::{
     Command, DeviceId, Envelope, Epoch, Hello, HistoryMark, Kind, Limits, MAX_SAFE_INTEGER,
-    Message, Numbered, OptionAdd, PeerId, Position, Revision, Seq, UserProfile,
+    Message, Numbered, OptionAdd, PeerId, Position, Revision, Seq, StoredLog, UserProfile,
 };
 
 use common::{command_id, device, option_id, peer, poll_id, spread};
@@ -246,6 +246,37 @@ fn the_next_number_is_one_more_up_to_the_last_that_there_is() {
     assert_eq!(Revision::new(MAX_SAFE_INTEGER + 1), None);
     assert_eq!(Seq::new(MAX_SAFE_INTEGER + 1), None);
     assert_eq!(Seq::new(0), None);
+}
+
+#[test]
+fn an_epoch_is_its_number() {
+    for number in [0, 7, u64::MAX] {
+        assert_eq!(Epoch::new(number).get(), number);
+    }
+}
+
+#[test]
+fn a_stored_log_is_at_its_last_record() {
+    let snapshot = (revision(7), Bytes::new());
+    let log = |tail: &[u64]| StoredLog {
+        snapshot: snapshot.clone(),
+        tail: tail
+            .iter()
+            .map(|it| (revision(*it), Bytes::new()))
+            .collect(),
+    };
+    assert_eq!(log(&[]).revision(), revision(7));
+    assert_eq!(log(&[6, 7]).revision(), revision(7));
+    assert_eq!(log(&[7, 8, 9]).revision(), revision(9));
+}
+
+#[test]
+fn what_this_side_has_stored_is_read_whatever_its_size() {
+    let limits = Limits::default();
+    let name = "x".repeat(limits.max_name_chars + 1);
+    let stored = frame(1, 1, call_me(&name));
+    assert!(Message::decode(&stored, &limits).is_err());
+    assert!(Message::decode(&stored, &Limits::unbounded()).is_ok());
 }
 
 #[test]

@@ -705,3 +705,15 @@ proptest! {
         prop_assert_eq!(u64::try_from(voters).unwrap(), tally.voters);
     }
 }
+
+#[test]
+fn a_poll_says_what_its_draft_has_said() {
+    for yes in [false, true] {
+        let draft = draft().multiple_choice(yes).voters_may_add_options(yes);
+        let poll = poll_from(draft);
+        assert_eq!(poll.multiple_choice(), yes);
+        assert_eq!(poll.voters_may_add_options(), yes);
+        assert_eq!(poll.title(), "Which fruit?");
+        assert!(!poll.is_closed());
+    }
+}

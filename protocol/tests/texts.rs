@@ -7,6 +7,7 @@
 
 mod common;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use hustings_protocol::text::{MAX_MARKS, isolated, normalised};
@@ -529,5 +530,35 @@ mod planted {
             assert_eq!(said("e\u{301}"), Ok(()));
         });
         with(Some(Fault::SameLabels), || assert!(!same("Tea", "tea")));
+    }
+}
+
+#[test]
+fn korean_syllables_are_made_of_their_letters_and_of_nothing_beside_them() {
+    for (parts, whole) in [
+        ("\u{1100}\u{1161}", "\u{ac00}"),
+        ("\u{1100}\u{1161}\u{11a8}", "\u{ac01}"),
+        ("\u{ac00}\u{11a8}", "\u{ac01}"),
+        ("\u{1112}\u{1175}\u{11c2}", "\u{d7a3}"),
+    ] {
+        assert_eq!(normalised(parts), whole);
+    }
+    // The letters that stand just outside of the modern alphabet, and a syllable that is whole.
+    for apart in [
+        "\u{1113}\u{1161}",
+        "\u{1100}\u{1160}",
+        "\u{1100}\u{1176}",
+        "\u{ac00}\u{11a7}",
+        "\u{ac00}\u{11c3}",
+        "\u{ac01}\u{11a8}",
+    ] {
+        assert_eq!(normalised(apart), apart);
+    }
+}
+
+#[test]
+fn a_text_in_its_normal_form_is_not_copied() {
+    for text in ["Tea", "Café", ""] {
+        assert!(matches!(normalised(text), Cow::Borrowed(_)), "{text}");
     }
 }

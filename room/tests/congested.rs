@@ -139,14 +139,17 @@ fn every_answer_is_owed_once() {
     let (mut alice, bob, _) = alice_bob_and_carol();
     alice.hears(bob, numbered(1, call_me("Bob")));
     blocks(&mut alice, bob);
+    alice.hears(bob, numbered(2, for_nothing()));
+    let rejected = |number| Owed::Rejected(command_id(number), ErrorCode::UnknownOption);
+    assert_eq!(has_room(&mut alice, bob), [rejected(2)]);
     // One that was answered before, one that the rules reject, and both once more.
+    blocks(&mut alice, bob);
     for _ in 0..2 {
         alice.hears(bob, numbered(1, call_me("Bob")));
-        alice.hears(bob, numbered(2, for_nothing()));
+        alice.hears(bob, numbered(3, for_nothing()));
     }
-    let rejected = Owed::Rejected(command_id(2), ErrorCode::UnknownOption);
     let owed = has_room(&mut alice, bob);
-    assert_eq!(owed, [Owed::Applied(command_id(1)), rejected]);
+    assert_eq!(owed, [Owed::Applied(command_id(1)), rejected(3)]);
 }
 
 #[test]

@@ -247,10 +247,12 @@ impl Parts {
                     self.push(part);
                 }
             }
-            Some(&[first, _, to, step]) if (code - first).is_multiple_of(step) => {
-                self.push_code(to + (code - first));
+            Some(&[first, _, to, step]) => {
+                let distance = code - first;
+                let is_one = distance.is_multiple_of(step);
+                self.push_code(if is_one { to + distance } else { code });
             }
-            Some(_) | None => self.push(part),
+            None => self.push(part),
         }
     }
 
@@ -282,6 +284,11 @@ fn place(code: u32, (start, count): (u32, u32)) -> Option<u32> {
     code.checked_sub(start).filter(|place| *place < count)
 }
 
+/// True if a character is the second of any pair. Nearly none is, and a look at all pairs costs more.
+fn is_second(code: u32) -> bool {
+    TABLES.seconds.iter().any(|known| known[0] == code)
+}
+
 /// The character that two are composed to.
 fn join(first: char, second: char) -> Option<char> {
     let (first, second) = (u32::from(first), u32::from(second));
@@ -294,7 +301,7 @@ fn join(first: char, second: char) -> Option<char> {
     {
         return char::from_u32(first + trail);
     }
-    if TABLES.seconds.iter().all(|known| known[0] != second) {
+    if !is_second(second) {
         return None;
     }
     let pair = TABLES
