@@ -9,10 +9,11 @@ use common::bench::{Bench, copy};
 use common::people::{
     ALICE, BOB, CAROL, Person, call_me, command_id, hello, numbered, option, revision, room, vote,
 };
+use common::world::{World, vote_in};
 use hustings_protocol::{
-    CommandId, ErrorCode, Hello, Message, PeerId, PollState, Revision, SyncRequest,
+    CommandId, ErrorCode, Hello, Kind, Message, PeerId, PollState, Revision, SyncRequest,
 };
-use hustings_room::{DownReason, Host, LinkId};
+use hustings_room::{DownReason, Host, LinkId, Participant};
 
 fn alice_bob_and_carol() -> (Bench<Host>, LinkId, LinkId) {
     let mut alice = Bench::hosting();
@@ -200,6 +201,10 @@ fn a_new_epoch_is_owed_like_any_update() {
     );
     let owed = has_room(&mut alice, carol);
     assert_eq!(owed, [Owed::Poll(Revision::ZERO), here(&[BOB, CAROL])]);
+    // And it is stored: the next start is in it, too.
+    let renewed = alice.owner().epoch();
+    alice.restarts();
+    assert_eq!(alice.owner().epoch(), renewed);
 }
 
 #[test]
@@ -219,4 +224,57 @@ fn a_link_that_is_down_is_owed_nothing_and_in_nobodys_way() {
     let bob = alice.admits(BOB);
     let said = alice.hears(carol, numbered(2, call_me("Carol C.")));
     assert_eq!(said.frames(bob).len(), 1);
+}
+
+/// While somebody has no room, the others get each update as before, and its author none.
+#[test]
+fn one_full_link_is_in_nobodys_way() {
+    let mut world = World::new();
+    let alice = world.host();
+    let room = alice.room.id();
+    let bob = world.join(BOB, room);
+    let carol = world.join(CAROL, room).room;
+    let dave = world.join(Person(4), room).room;
+    let blocked = world.net.links(&BOB.as_participant())[0];
+    world.net.stall(&BOB.as_participant(), blocked);
+    world.net.set_queue_limit(0);
+    let carols = world
+        .net
+        .links_to(&ALICE.as_owner(), &CAROL.as_participant())[0];
+    for choice in 0..4 {
+        world.wire.clear();
+        world.get_done(&carol, vote_in(&carol, choice % 3));
+        world.quiesce();
+        assert_eq!(dave.poll(), alice.room.poll());
+        let sent = world.wire.from(ALICE.as_owner()).into_iter();
+        let to_carol: Vec<_> = sent
+            .filter(|it| it.link == carols)
+            .map(|it| it.kind())
+            .collect();
+        assert_eq!(to_carol, [Kind::Ack]);
+    }
+    assert_ne!(bob.room.poll(), alice.room.poll());
+    world.net.set_queue_limit(1 << 20);
+    world.net.resume(&BOB.as_participant(), blocked);
+    world.quiesce();
+    assert_eq!(bob.room.poll(), alice.room.poll());
+}
+
+#[test]
+fn what_is_said_of_an_old_link_is_nothing_to_the_new_one() {
+    let mut bob = Bench::joining(BOB);
+    let old = bob.joins();
+    bob.loses(old, DownReason::Unreachable);
+    let (_, said) = bob.tell(Participant::handle_wake);
+    let (link, _) = bob.is_let_in(&said);
+    let pong = Message::Pong.encode();
+    bob.tell(|bob, now| bob.handle_blocked(old, &pong, now));
+    let (submitted, said) = bob.tell(|bob, now| bob.submit(call_me("Bob"), now));
+    assert!(submitted.is_ok());
+    assert_eq!(said.frames(link).len(), 1);
+    bob.tell(|bob, now| bob.handle_blocked(link, &pong, now));
+    bob.tell(|bob, now| bob.handle_writable(old, now));
+    let (submitted, said) = bob.tell(|bob, now| bob.submit(call_me("Bobby"), now));
+    assert!(submitted.is_ok());
+    assert_eq!(said.frames(link).len(), 0, "it is still full");
 }

@@ -6,14 +6,15 @@
 mod common;
 
 use bytes::Bytes;
+use common::bench::{Bench, ready};
 use common::disk::Disk;
-use common::people::{BOB, draft};
+use common::people::{ALICE, BOB, call_me, draft, numbered, option, revision, room, seq, vote};
 use common::world::{World, vote_in};
 use futures::FutureExt;
 use hustings_outbox::{Batch, Durability, Store, StoreError};
-use hustings_protocol::Revision;
-use hustings_room::Config;
-use hustings_room::driver::OpenError;
+use hustings_protocol::{ErrorCode, Revision, Seq, StoredJournal, StoredOutbox};
+use hustings_room::driver::{OpenError, records};
+use hustings_room::{Config, Host, Moment, Owner, Participant, RestoreError};
 
 const OUTBOX: u8 = 0x10;
 const JOURNAL: u8 = 0x21;
@@ -108,4 +109,105 @@ fn a_damaged_journal_is_named_and_the_other_polls_open() {
     );
     let bob = world.join(BOB, sound);
     world.get_done(&bob.room, vote_in(&bob.room, 0));
+}
+
+// Records that read, and are not what was stored there.
+
+/// What the owner has stored after two commands of Bob's, and the poll at the second as it was told
+/// to him.
+fn journal_and_snapshot(second: &str) -> (Bench<Host>, StoredJournal, Bytes) {
+    let mut alice = Bench::hosting();
+    let bob = alice.admits(BOB);
+    alice.hears(bob, numbered(1, call_me("Bob")));
+    let told = alice.hears(bob, numbered(2, call_me(second))).frames(bob);
+    // A link that had no room is told the whole poll.
+    alice.tell(|host, now| host.handle_blocked(bob, &told[0], now));
+    let poll = vote(room().poll_id, option(1));
+    alice
+        .tell(|host, now| host.submit(room().poll_id, poll, now).map(drop))
+        .0
+        .unwrap();
+    let (_, said) = alice.tell(|host, now| host.handle_writable(bob, now));
+    let journal = ready(records::load_journal(&alice.disk, room())).unwrap();
+    (alice, journal, said.frames(bob)[0].clone())
+}
+
+fn restored(journal: StoredJournal) -> Result<Revision, RestoreError> {
+    let setup = ALICE.setup(9, Config::default());
+    Owner::restore(setup, journal).map(|owner| owner.revision())
+}
+
+#[test]
+fn an_owner_restores_nothing_that_was_stored_in_another_place() {
+    let (_, journal, snapshot) = journal_and_snapshot("Rob");
+    let revisions: Vec<_> = journal.log.tail.iter().map(|(at, _)| at.get()).collect();
+    assert_eq!(revisions, [1, 2, 3]);
+    assert_eq!(restored(journal.clone()), Ok(revision(3)));
+    let changed = |change: &dyn Fn(&mut StoredJournal)| {
+        let mut journal = journal.clone();
+        change(&mut journal);
+        let error = restored(journal).unwrap_err();
+        (error.what, error.reason.code)
+    };
+    let named = |what: &str, code: ErrorCode| (what.to_owned(), code);
+    let unexpected = ErrorCode::Unexpected;
+
+    // A snapshot or an update under another revision, or another message in its place.
+    let other = changed(&|it| it.log.snapshot.0 = revision(1));
+    assert_eq!(other, named("the stored snapshot", unexpected.clone()));
+    let other = changed(&|it| it.log.tail[2].1 = it.log.tail[1].1.clone());
+    assert_eq!(other, named("the stored update 3", unexpected.clone()));
+    let other = changed(&|it| it.log.tail[0].1 = it.log.snapshot.1.clone());
+    assert_eq!(other, named("the stored update 1", unexpected.clone()));
+    let other = changed(&|it| it.log.tail[1].1 = Bytes::from_static(b"{{"));
+    assert_eq!(other, named("the stored update 2", ErrorCode::Malformed));
+
+    // The updates before a snapshot are of its own history, or it is none.
+    let with_older = |older: &StoredJournal| {
+        let mut journal = journal.clone();
+        journal.log.snapshot = (revision(3), snapshot.clone());
+        journal.log.tail = older.log.tail.clone();
+        restored(journal)
+    };
+    assert_eq!(with_older(&journal), Ok(revision(3)));
+    let (_, other, _) = journal_and_snapshot("Robert");
+    assert_eq!(restored(other.clone()), Ok(revision(3)));
+    let error = with_older(&other).unwrap_err();
+    let error = (error.what, error.reason.code);
+    assert_eq!(error, named("the stored snapshot", unexpected));
+}
+
+#[test]
+fn a_participant_restores_no_command_under_anothers_number() {
+    let command = |number: u64| (seq(number), numbered(number, call_me("Bob")));
+    let restored = |entries: Vec<(Seq, Bytes)>| {
+        let setup = BOB.setup(0, Config::default());
+        let next_seq = seq(9);
+        let outbox = StoredOutbox { next_seq, entries };
+        let bob = Participant::new(setup, room(), outbox, None, Moment::START);
+        bob.map(|bob| bob.pending().len())
+    };
+    assert_eq!(restored(vec![command(1), command(2)]), Ok(2));
+    let swapped = vec![command(1), (seq(2), command(3).1)];
+    let error = restored(swapped).unwrap_err();
+    assert_eq!(error.what, "the stored command 2");
+    assert_eq!(error.reason.code, ErrorCode::Unexpected);
+}
+
+#[test]
+fn a_journal_grows_with_its_poll_and_not_with_its_history() {
+    let mut alice = Bench::hosting_with(Config {
+        snapshot_after_bytes: 1,
+        ..Config::default()
+    });
+    let bob = alice.admits(BOB);
+    for number in 1..=100 {
+        let choice = option(u128::from(number % 3));
+        alice.hears(bob, numbered(number, vote(room().poll_id, choice)));
+    }
+    let journal = ready(records::load_journal(&alice.disk, room())).unwrap();
+    assert!(journal.log.snapshot.0 > revision(50), "{journal:?}");
+    assert!(journal.log.tail.len() < 50, "{}", journal.log.tail.len());
+    assert_eq!(restored(journal), Ok(revision(100)));
+    assert_eq!(alice.restored_owner().poll(), alice.owner().poll());
 }

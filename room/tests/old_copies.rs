@@ -287,6 +287,37 @@ fn the_greeting_repeats_what_the_owner_has_told() {
     }
 }
 
+#[test]
+fn what_is_offered_again_is_stored_again_under_its_new_number() {
+    let (mut alice, mut bob) = (Bench::hosting(), bob());
+    let old = copy(&alice.disk);
+    let pair = joins(&mut alice, &mut bob);
+    // The second is rejected, so its number is not needed again.
+    for command in [call_me("Bob"), for_option(404), for_option(1)] {
+        submits(&mut alice, &mut bob, pair, command);
+    }
+    alice.disk = old;
+    let said = pair.breaks(&mut alice, &mut bob);
+    let (submitted, _) = bob.tell(|bob, now| bob.submit(for_option(2), now));
+    submitted.unwrap();
+    let (link, hello) = bob.is_answered(&said);
+    let challenge = bob.challenge(&hello);
+    bob.hears(link, challenge.encode());
+    let offered = [
+        (seq(1), call_me("Bob")),
+        (seq(2), for_option(1)),
+        (seq(3), for_option(2)),
+    ];
+    let pending = |bob: &Bench<Participant>| {
+        let pending = bob.machine.pending().into_iter();
+        pending.map(|it| (it.seq, it.command)).collect::<Vec<_>>()
+    };
+    assert_eq!(pending(&bob), offered);
+    // Bob crashes before there is an answer.
+    let bob = again(&bob, copy(&bob.disk));
+    assert_eq!(pending(&bob), offered);
+}
+
 /// Each mending is needed: without it one of the tests here goes red.
 #[cfg(feature = "planted")]
 #[test]

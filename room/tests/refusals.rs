@@ -7,14 +7,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::bench::{Bench, error, state};
 use common::people::{
-    ALICE, BOB, CAROL, add_option, another_hello, call_me, close_poll, command_id, decode,
-    frame_of, hello, make, numbered, option, other_poll, poll, revision, room, seq, vote,
+    ALICE, BOB, CAROL, Person, add_option, another_hello, call_me, close_poll, command_id, decode,
+    draft, frame_of, hello, make, numbered, option, other_poll, poll, queueing, revision, room,
+    seq, vote,
 };
 use hustings_protocol::{
-    Ack, CommandId, Epoch, ErrorCode, Hello, Limits, Message, Numbered, Position, Refusal,
-    Rejection, Revision, Role, RoomId, SyncRequest, Update,
+    Ack, CommandId, DeviceId, Epoch, ErrorCode, Hello, Limits, Message, Numbered, PeerInfo, Poll,
+    Position, Refusal, Rejection, Revision, Role, RoomId, SyncRequest, Update,
 };
-use hustings_room::{CommandState, Config, Event, Host, LinkId, Participant, SubmitError};
+use hustings_room::{
+    CommandState, Config, DownReason, Event, Host, LinkId, Owner, Participant, SubmitError,
+};
 
 fn poll_id() -> hustings_protocol::PollId {
     room().poll_id
@@ -812,4 +815,109 @@ fn a_handshake_that_finds_no_room_is_begun_anew() {
     let (_, said) = bob.tell(|bob, now| bob.handle_blocked(link, &proof, now));
     assert!(said.hangs_up(link));
     assert!(bob.idle().is_some(), "it dials again");
+}
+
+#[test]
+fn a_host_that_closes_hangs_up_on_everybody_who_is_on_the_way_in() {
+    let mut alice = Bench::hosting();
+    let member = alice.admits(BOB);
+    let elsewhere = RoomId {
+        poll_id: other_poll(),
+        ..room()
+    };
+    let [silent, waiting, challenged] = [(); 3].map(|()| alice.link().0);
+    let greeting = |room| Message::Hello(hello(CAROL, room)).encode();
+    assert_eq!(alice.hears(waiting, greeting(elsewhere)).0, []);
+    assert_eq!(
+        alice
+            .hears(challenged, greeting(room()))
+            .to(challenged)
+            .len(),
+        1
+    );
+    let (_, said) = alice.tell(|host, _| host.close());
+    for link in [member, silent, waiting, challenged] {
+        assert!(said.hangs_up(link), "{link}");
+        assert_eq!(alice.hears(link, greeting(room())).0, [], "{link}");
+    }
+}
+
+#[test]
+fn a_poll_that_is_closed_ends_its_own_handshakes_alone() {
+    let mut alice = Bench::hosting();
+    let elsewhere = RoomId {
+        poll_id: other_poll(),
+        ..room()
+    };
+    let mut numbers = 0..;
+    let next = || option(numbers.next().unwrap());
+    let limits = Limits::default();
+    let other = Poll::new(other_poll(), ALICE.peer(), draft(), next, &limits).unwrap();
+    let other = Owner::create(ALICE.setup(5, Config::default()), other).unwrap();
+    alice.tell(|host, now| host.open(other, now));
+    let mut asks = |room| {
+        let (link, _) = alice.link();
+        let said = alice.hears(link, Message::Hello(hello(BOB, room)).encode());
+        assert!(matches!(said.to(link)[..], [Message::Challenge(_)]));
+        link
+    };
+    let (here, there) = (asks(room()), asks(elsewhere));
+    let (_, said) = alice.tell(|host, _| host.close_poll(room().poll_id));
+    assert!(said.hangs_up(here) && !said.hangs_up(there));
+    assert_eq!(alice.hears(here, Message::Ping.encode()).0, []);
+    let said = alice.hears(there, Message::Ping.encode());
+    assert_eq!(said.refusal(there), (None, ErrorCode::HandshakeFailed));
+}
+
+#[test]
+fn a_complete_list_of_peers_replaces_the_one_before() {
+    let (mut bob, link) = bob();
+    let device = |who: Person, number: u8| PeerInfo {
+        peer_id: who.peer(),
+        device: DeviceId::from_bytes([number; 5]),
+        online: true,
+    };
+    let (at_home, at_work) = (device(ALICE, ALICE.0), device(ALICE, 9));
+    let (carol, dave) = (device(CAROL, 3), device(Person(4), 4));
+    let gone = |peer: PeerInfo| PeerInfo {
+        online: false,
+        ..peer
+    };
+    let told = |bob: &mut Bench<Participant>, link, peers: &[PeerInfo]| {
+        bob.hears(link, Message::Discovery(peers.to_vec()).encode());
+        let mut here = bob.machine.peers();
+        here.sort_by_key(|it| (it.device != at_home.device, it.device));
+        here
+    };
+    assert_eq!(told(&mut bob, link, &[carol]), [at_home, carol], "a change");
+    assert_eq!(told(&mut bob, link, &[at_home, dave]), [at_home, dave]);
+    assert_eq!(told(&mut bob, link, &[gone(dave), carol]), [at_home, carol]);
+    assert_eq!(told(&mut bob, link, &[]), [at_home, carol]);
+
+    // Alice hosts from another device now.
+    bob.loses(link, DownReason::Unreachable);
+    let (_, said) = bob.tell(Participant::handle_wake);
+    let (link, hello) = bob.is_answered(&said);
+    let challenge = bob.challenge(&hello).encode();
+    bob.hears(link, challenge);
+    assert_eq!(told(&mut bob, link, &[at_work, carol]), [carol, at_work]);
+    assert_eq!(told(&mut bob, link, &[at_work, dave]), [dave, at_work]);
+}
+
+#[test]
+fn an_outbox_has_room_for_as_many_commands_as_the_settings_say() {
+    let mut bob = Bench::joining_with(
+        BOB,
+        0,
+        Config {
+            max_pending: 3,
+            ..queueing()
+        },
+    );
+    let mut submits = || bob.tell(|bob, now| bob.submit(call_me("Bob"), now)).0;
+    for _ in 0..3 {
+        assert!(submits().is_ok());
+    }
+    assert_eq!(submits(), Err(SubmitError::OutboxFull(3)));
+    assert_eq!(bob.machine.pending().len(), 3);
 }

@@ -352,6 +352,54 @@ fn an_update_that_cannot_be_read_is_asked_for_at_once() {
     assert_eq!(said.to(link), []);
 }
 
+#[test]
+fn a_device_that_is_back_takes_no_other_devices_place() {
+    let mut alice = hosting(Config {
+        max_links_per_peer: 2,
+        ..Config::default()
+    });
+    let first = tries(&mut alice, BOB, on_device(BOB, 1)).unwrap();
+    let second = tries(&mut alice, BOB, on_device(BOB, 2)).unwrap();
+    let again = tries(&mut alice, BOB, on_device(BOB, 2)).unwrap();
+    assert!(alice.is_served(first) && alice.is_served(again));
+    assert!(!alice.is_served(second), "it is on another link now");
+}
+
+#[test]
+fn what_members_do_makes_no_room_for_strangers_and_takes_none() {
+    let config = || Config {
+        max_stranger_receipts: 2,
+        ..Config::default()
+    };
+    let mut alice = hosting(config());
+    let poll_id = room().poll_id;
+    let bob = alice.admits(BOB);
+    alice.hears(bob, numbered(1, a_vote()));
+    for number in 2..=4 {
+        alice.hears(bob, numbered(number, a_bad_vote()));
+        alice
+            .tell(|host, now| host.submit(poll_id, a_bad_vote(), now))
+            .0
+            .unwrap();
+    }
+    alice.restarts_with(config());
+    let answer = |alice: &mut Bench<Host>, number| {
+        let link = alice.admits(stranger(number));
+        alice.hears(link, numbered(1, a_bad_vote())).refusal(link).1
+    };
+    assert_eq!(answer(&mut alice, 0), ErrorCode::UnknownOption);
+    assert_eq!(answer(&mut alice, 1), ErrorCode::UnknownOption);
+    assert_eq!(answer(&mut alice, 2), ErrorCode::Busy);
+    // A member votes again; the owner, who was always there, for the first time.
+    let bob = alice.admits(BOB);
+    assert!(!alice.hears(bob, numbered(5, a_vote())).hangs_up(bob));
+    alice
+        .tell(|host, now| host.submit(poll_id, a_vote(), now))
+        .0
+        .unwrap();
+    assert_eq!(answer(&mut alice, 2), ErrorCode::Busy);
+}
+
 /// Each mending is needed: without it one of the tests here goes red.
 #[cfg(feature = "planted")]
 #[test]

@@ -113,9 +113,7 @@ impl Participant {
         // An owner that is an old copy has lost what it had applied. It is offered that again.
         let (lost, records) = self.in_flight.meet(challenge.last_seq);
         self.persist_all(records);
-        if !lost.is_empty() {
-            self.view = None;
-        }
+        self.view = None;
         for command_id in lost {
             self.command_event(command_id, CommandState::Persisted);
         }
