@@ -4,10 +4,12 @@ mod bench;
 mod broker;
 mod browsers;
 mod ci;
+mod coverage;
 mod crates;
 mod demo;
 mod e2e;
 mod error;
+mod mutants;
 mod package;
 mod process;
 mod purity;
@@ -52,6 +54,11 @@ enum Chore {
     Ci,
     /// Run the simulator over many seeds, or replay one
     Sim(sim::Args),
+    /// Change the code, a little at a time, and see that a test turns red each time, with
+    /// cargo-mutants
+    Mutants(mutants::Args),
+    /// Say which lines of the core no test runs, with cargo-llvm-cov
+    Coverage(coverage::Args),
     /// Count the instructions of one operation of each kind, with valgrind
     Bench(bench::Args),
     /// Build the library for browsers and say how large it is
@@ -82,6 +89,8 @@ fn main() -> ExitCode {
         Chore::Lint => ci::lint(),
         Chore::Ci => ci::run(),
         Chore::Sim(args) => sim::run(&args),
+        Chore::Mutants(args) => mutants::run(&args),
+        Chore::Coverage(args) => coverage::run(&args),
         Chore::Bench(args) => bench::run(&args),
         Chore::Wasm => wasm::run(),
         Chore::Package(args) => package::run(&args),

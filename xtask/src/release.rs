@@ -150,7 +150,7 @@ pub(crate) fn powerset() -> Result<(), Error> {
 }
 
 /// Sees to it that cargo has a subcommand.
-fn tool(name: &str) -> Result<(), Error> {
+pub(crate) fn tool(name: &str) -> Result<(), Error> {
     let is_there =
         || process::capture(&mut process::cargo([name, "--version"])).map(|it| it.status.success());
     if is_there()? {
