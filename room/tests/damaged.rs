@@ -6,9 +6,11 @@
 mod common;
 
 use bytes::Bytes;
-use common::bench::{Bench, ready};
+use common::bench::{Bench, Pair, ready};
 use common::disk::Disk;
-use common::people::{ALICE, BOB, call_me, draft, numbered, option, revision, room, seq, vote};
+use common::people::{
+    ALICE, BOB, Person, call_me, draft, numbered, option, revision, room, seq, vote,
+};
 use common::world::{World, vote_in};
 use futures::FutureExt;
 use hustings_outbox::{Batch, Durability, Store, StoreError};
@@ -155,6 +157,13 @@ fn an_owner_restores_nothing_that_was_stored_in_another_place() {
     // A snapshot or an update under another revision, or another message in its place.
     let other = changed(&|it| it.log.snapshot.0 = revision(1));
     assert_eq!(other, named("the stored snapshot", unexpected.clone()));
+    let other = changed(&|it| {
+        it.log.snapshot.0 = revision(1);
+        it.log.tail.clear();
+    });
+    assert_eq!(other, named("the stored snapshot", unexpected.clone()));
+    let other = changed(&|it| it.log.tail = vec![(revision(2), it.log.tail[0].1.clone())]);
+    assert_eq!(other, named("the stored update 2", unexpected.clone()));
     let other = changed(&|it| it.log.tail[2].1 = it.log.tail[1].1.clone());
     assert_eq!(other, named("the stored update 3", unexpected.clone()));
     let other = changed(&|it| it.log.tail[0].1 = it.log.snapshot.1.clone());
@@ -210,4 +219,29 @@ fn a_journal_grows_with_its_poll_and_not_with_its_history() {
     assert!(journal.log.tail.len() < 50, "{}", journal.log.tail.len());
     assert_eq!(restored(journal), Ok(revision(100)));
     assert_eq!(alice.restored_owner().poll(), alice.owner().poll());
+}
+
+#[test]
+fn a_cache_grows_with_its_poll_and_not_with_its_history() {
+    let config = Config {
+        snapshot_after_bytes: 1,
+        ..Config::default()
+    };
+    let mut alice = Bench::hosting();
+    let carol = alice.admits(Person(3));
+    let mut bob = Bench::joining_with(BOB, 0, config);
+    let said = bob.drain();
+    let (pair, ..) = Pair::connect(&mut alice, &mut bob, &said);
+    for number in 1..=100 {
+        let choice = option(u128::from(number % 3));
+        let said = alice.hears(carol, numbered(number, vote(room().poll_id, choice)));
+        for frame in said.frames(pair.at_owner) {
+            bob.hears(pair.at_participant, frame);
+        }
+    }
+    assert_eq!(bob.machine.confirmed(), Some(alice.owner().poll()));
+    let kept = ready(records::load_participant(&bob.disk, BOB.device(), room()));
+    let cache = kept.1.unwrap();
+    assert!(cache.tail.len() < 50, "{}", cache.tail.len());
+    assert_eq!(cache.revision(), revision(100));
 }

@@ -12,7 +12,9 @@ mod common;
 use common::bench::{Bench, Outputs, Pair, copy, ready};
 use common::people::{BOB, CAROL, call_me, option, queueing, revision, room, seq, vote};
 use hustings_outbox::{Batch, Durability, Outbox, Store};
-use hustings_protocol::{Command, Hello, Message, Revision, WINDOW};
+use hustings_protocol::{
+    Challenge, Command, ErrorCode, Hello, Message, Refusal, Rejection, Revision, WINDOW,
+};
 use hustings_room::{CommandState, Event, Host, Moment, Participant};
 
 /// Somebody who queues what they submit while the owner is away.
@@ -316,6 +318,51 @@ fn what_is_offered_again_is_stored_again_under_its_new_number() {
     // Bob crashes before there is an answer.
     let bob = again(&bob, copy(&bob.disk));
     assert_eq!(pending(&bob), offered);
+}
+
+#[test]
+fn what_is_numbered_anew_is_stored_with_all_that_is_behind_it() {
+    let meets = |bob: &mut Bench<Participant>, said: &Outputs, last_seq| {
+        let (link, hello) = bob.is_answered(said);
+        let Message::Challenge(challenge) = bob.challenge(&hello) else {
+            unreachable!("it is one");
+        };
+        let challenge = Challenge {
+            last_seq,
+            ..challenge
+        };
+        bob.hears(link, Message::Challenge(challenge).encode());
+        link
+    };
+    let after_a_crash = |bob: &Bench<Participant>| {
+        let pending = again(bob, copy(&bob.disk)).machine.pending();
+        let pending = pending.into_iter().map(|it| (it.seq, it.command));
+        pending.collect::<Vec<_>>()
+    };
+    // The outbox is an old copy: the owner has five of this device, and the first was another.
+    let mut old = bob();
+    let (submitted, _) = old.tell(|bob, now| bob.submit(for_option(1), now));
+    let command_id = submitted.unwrap();
+    let mut old = again(&old, copy(&old.disk));
+    let said = old.drain();
+    let link = meets(&mut old, &said, Some(seq(5)));
+    let reused = Message::Error(Refusal {
+        command_id: Some(command_id),
+        rejection: Rejection::new(ErrorCode::SeqReused, "it was another"),
+    });
+    old.hears(link, reused.encode());
+    assert_eq!(after_a_crash(&old), [(seq(6), for_option(1))]);
+
+    // The owner is one: the first goes back into the store, before the one that is there.
+    let (mut alice, mut bob) = (Bench::hosting(), bob());
+    let pair = joins(&mut alice, &mut bob);
+    submits(&mut alice, &mut bob, pair, for_option(1));
+    let said = pair.breaks(&mut alice, &mut bob);
+    let (submitted, _) = bob.tell(|bob, now| bob.submit(for_option(2), now));
+    submitted.unwrap();
+    meets(&mut bob, &said, None);
+    let both = [(seq(1), for_option(1)), (seq(2), for_option(2))];
+    assert_eq!(after_a_crash(&bob), both);
 }
 
 /// Each mending is needed: without it one of the tests here goes red.

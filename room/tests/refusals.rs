@@ -921,3 +921,52 @@ fn an_outbox_has_room_for_as_many_commands_as_the_settings_say() {
     assert_eq!(submits(), Err(SubmitError::OutboxFull(3)));
     assert_eq!(bob.machine.pending().len(), 3);
 }
+
+#[test]
+fn an_update_of_ones_own_is_as_good_as_the_answer_and_anothers_is_not() {
+    let (mut bob, link) = bob();
+    let (submitted, _) = bob.tell(|bob, now| bob.submit(call_me("Bob"), now));
+    let command_id = submitted.unwrap();
+    let update = |author: Person, device: Person, at: u64| {
+        Message::Update(Update {
+            author: author.peer(),
+            device: device.device(),
+            revision: revision(at),
+            history: None,
+            numbered: Numbered {
+                command_id,
+                seq: seq(1),
+                command: call_me("Bob"),
+            },
+        })
+        .encode()
+    };
+    // Whoever gives the same name to something of theirs, from whatever device.
+    bob.hears(link, update(CAROL, CAROL, 1));
+    bob.hears(link, update(CAROL, BOB, 2));
+    bob.hears(link, update(BOB, CAROL, 3));
+    assert_eq!(bob.machine.pending().len(), 1);
+    let said = bob.hears(link, update(BOB, BOB, 4));
+    assert_eq!(bob.machine.pending(), []);
+    let applied = CommandState::Applied(revision(4));
+    assert!(said.events().contains(&Event::Command {
+        command_id,
+        state: applied
+    }));
+}
+
+#[test]
+fn a_number_that_was_given_meanwhile_is_somebody_elses_doing() {
+    let (mut bob, link) = bob();
+    let (submitted, _) = bob.tell(|bob, now| bob.submit(call_me("Bob"), now));
+    let refusal = Message::Error(Refusal {
+        command_id: Some(submitted.unwrap()),
+        rejection: Rejection::new(ErrorCode::SeqReused, "it is another's"),
+    });
+    assert!(bob.hears(link, refusal.encode()).hangs_up(link));
+    assert_eq!(
+        bob.machine.pending().len(),
+        1,
+        "a new link tells what is free"
+    );
+}

@@ -442,3 +442,16 @@ fn without_the_mendings_these_fail() {
         without(fault, test);
     }
 }
+
+/// A fault that is put back is the one that there was, and no other.
+#[cfg(feature = "planted")]
+#[test]
+fn where_strangers_take_every_link_there_are_some_to_take() {
+    use hustings_protocol::planted::{self, Fault};
+
+    planted::with(Some(Fault::StrangersTakeLinks), || {
+        let mut alice = hosting(Config::default());
+        let bob = alice.admits(BOB);
+        assert!(alice.is_served(bob));
+    });
+}

@@ -266,4 +266,38 @@ mod tests {
             "only what came after the snapshot counts"
         );
     }
+
+    #[test]
+    fn the_size_of_older_updates_counts() {
+        let older = (6..=10).map(|number| Bytes::from(format!("{number:>10}")));
+        let mut log = Log::new(revision(10), snapshot(10)).with_older(older);
+        assert_eq!(
+            catch_up(&mut log, Some(6), 10).len(),
+            4,
+            "40 bytes, as many"
+        );
+        assert_eq!(catch_up(&mut log, Some(5), 10), [(40, 10)], "50 bytes");
+    }
+
+    #[test]
+    fn of_a_large_poll_the_updates_since_the_snapshot_before_the_last_are_kept() {
+        let large = |at: u64| Bytes::from(format!("{at:>400}"));
+        let mut log = Log::new(revision(10), large(10));
+        for (last, keep_after) in [(14, 10), (18, 14), (22, 18)] {
+            for number in last - 3..=last {
+                log.push(Bytes::from(format!("{number:>10}")));
+            }
+            assert_eq!(
+                log.journal(revision(last), large(last)),
+                revision(keep_after)
+            );
+        }
+        let served =
+            |log: &mut Log, known| log.catch_up(Some(revision(known)), revision(22), || large(22));
+        assert_eq!(
+            numbers(served(&mut log, 18)),
+            [(10, 19), (10, 20), (10, 21), (10, 22)]
+        );
+        assert_eq!(numbers(served(&mut log, 17)), [(400, 22)], "these are gone");
+    }
 }

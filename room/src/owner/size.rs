@@ -216,4 +216,118 @@ mod tests {
             bytes(&poll)
         );
     }
+
+    fn poll_of(title: &str, labels: &[&str], limits: &Limits) -> Poll {
+        let draft = PollDraft::new(title)
+            .options(labels.iter().copied())
+            .multiple_choice(true);
+        let mut ids = 1..;
+        let next = || id(ids.next().unwrap());
+        Poll::new(PollId::from_uuid(Uuid::nil()), OWNER, draft, next, limits).unwrap()
+    }
+
+    fn vote(options: std::ops::RangeInclusive<u128>) -> Command {
+        let poll_id = PollId::from_uuid(Uuid::nil());
+        let option_ids = options.map(id).collect();
+        Command::Vote(Vote {
+            poll_id,
+            option_ids,
+        })
+    }
+
+    fn call_me(name: &str) -> Command {
+        let name = name.to_owned();
+        Command::SetProfile(UserProfile { name })
+    }
+
+    /// Applies a command, and returns by how many bytes the bound has grown with it.
+    fn grown(poll: &mut Poll, size: &mut Size, author: PeerId, command: &Command) -> usize {
+        let (subject, bytes) = (command.subject(author), size.bytes);
+        let before = Standing::of(poll, subject);
+        poll.apply(author, command, &Limits::default()).unwrap();
+        size.change(before, Standing::of(poll, subject), command);
+        assert_eq!(size.bytes, Size::of(poll).bytes);
+        size.bytes.saturating_sub(bytes)
+    }
+
+    #[test]
+    fn the_bound_holds_for_texts_of_which_every_character_is_escaped() {
+        let limits = Limits::default();
+        let [title, label, name] = [
+            limits.max_title_chars,
+            limits.max_label_chars,
+            limits.max_name_chars,
+        ]
+        .map(|most| "\"".repeat(most));
+        let labels: Vec<String> = (0..50).map(|it| format!("{}{it}", &label[2..])).collect();
+        let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+        let mut poll = poll_of(&title, &labels, &limits);
+        assert!(bytes(&poll) <= Size::of(&poll).bytes);
+        for number in 0..50 {
+            let peer = PeerId::from_bytes([number; 32]);
+            poll.apply(peer, &call_me(&name), &limits).unwrap();
+            poll.apply(peer, &vote(1..=50), &limits).unwrap();
+        }
+        assert!(bytes(&poll) <= Size::of(&poll).bytes);
+    }
+
+    #[test]
+    fn what_a_command_adds_is_known_before_it_is_applied() {
+        let mut poll = poll_of("Tea?", &["Tea", "Coffee", "Water"], &Limits::default());
+        let mut size = Size::of(&poll);
+        let [one, two, three] = [1, 2, 3].map(|it| PeerId::from_bytes([it + 10; 32]));
+        let poll_id = PollId::from_uuid(Uuid::nil());
+        let role = Command::UpdateRole(RoleUpdate {
+            poll_id,
+            peer_id: three,
+            role: Role::Viewer,
+        });
+        let option = Command::AddOption(OptionAdd {
+            poll_id,
+            option_id: id(9),
+            label: "Milk".to_owned(),
+        });
+        for (author, command) in [
+            (one, vote(1..=2)),
+            (one, vote(1..=3)),
+            (one, vote(2..=2)),
+            (two, call_me("Bob")),
+            (OWNER, role.clone()),
+            (OWNER, role),
+            (OWNER, option),
+        ] {
+            let expected = growth(&poll, author, &command);
+            let grown = grown(&mut poll, &mut size, author, &command);
+            assert_eq!(grown, expected, "{command:?}");
+        }
+        // Of a new name in place of another, all of it may be more.
+        let command = call_me("Robert");
+        let expected = growth(&poll, two, &command);
+        assert_eq!(expected, text("Robert"));
+        assert!(grown(&mut poll, &mut size, two, &command) <= expected);
+    }
+
+    #[test]
+    fn a_poll_may_be_as_large_as_a_frame_and_no_larger() {
+        let poll = poll_of("Tea?", &["Tea", "Coffee"], &Limits::default());
+        let size = Size::of(&poll);
+        let code = |max_frame_bytes: usize, command: &Command| {
+            let limits = Limits {
+                max_frame_bytes,
+                ..Limits::default()
+            };
+            let author = PeerId::from_bytes([9; 32]);
+            size.check(&poll, author, command, &limits)
+                .map_err(|it| it.code)
+        };
+        let (one, full) = (vote(1..=1), Err(ErrorCode::PollFull));
+        let with_it = size.bytes + growth(&poll, PeerId::from_bytes([9; 32]), &one);
+        assert_eq!(code(with_it, &one), Ok(()));
+        assert_eq!(code(with_it - 1, &one), full);
+        // What adds nothing is taken even where there is too much already.
+        let nothing = Command::UpdateSettings(hustings_protocol::SettingsUpdate::new(
+            PollId::from_uuid(Uuid::nil()),
+        ));
+        assert_eq!(code(size.bytes - 1, &nothing), Ok(()));
+    }
 }
