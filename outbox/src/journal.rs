@@ -259,9 +259,9 @@ impl Index {
         let all = Key::new(keys::JOURNAL).prefix_range();
         let mut beside = Vec::new();
         let mut from = all.start;
-        let sound = entries.iter().filter(|(key, value)| {
-            Self::room(key).is_some() && seal::open(key, value, Unsealed::Len(0)).is_ok()
-        });
+        let sound = entries
+            .iter()
+            .filter(|(key, value)| seal::open(key, value, Unsealed::Len(0)).is_ok());
         for room in sound.filter_map(|(key, _)| Self::room(key)) {
             let of_room = Journal::new(room).log.scope().prefix_range();
             beside.extend(store.scan(from..of_room.start).await?);

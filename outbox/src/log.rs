@@ -98,8 +98,8 @@ impl Log {
                     }
                     Some(_) | None => return Err(unknown_key(self.name(), &key)),
                 },
-                Some(part) if part != keys::SNAPSHOT => others.push((part, key, value)),
-                Some(_) | None => return Err(unknown_key(self.name(), &key)),
+                Some(part) => others.push((part, key, value)),
+                None => return Err(unknown_key(self.name(), &key)),
             }
         }
         let log = match snapshot {

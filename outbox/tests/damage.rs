@@ -387,3 +387,51 @@ fn a_damaged_journal_can_be_taken_away_as_it_is_and_removed() {
     let loaded = block_on(journal.load(&sound)).unwrap();
     assert_eq!(loaded, block_on(journal.load(&store())).unwrap());
 }
+
+/// The records of the first version have no seals, and are what they are.
+#[test]
+fn what_was_written_before_there_were_seals_is_read_as_it_is() {
+    const SEAL: usize = 9;
+    let sealed = store();
+    let bare = MemoryStore::new();
+    for (key, value) in records(&sealed) {
+        commit(&bare, |batch| batch.put(key, value.slice(SEAL..)));
+    }
+    assert_eq!(view(&bare), view(&sealed));
+
+    // What is none of them is named, even where its form would do.
+    let (key, secret) = records(&bare).swap_remove(0);
+    for at in [32, 57] {
+        let mut capital = secret.to_vec();
+        capital[at] = b'A';
+        let store = bare.fork();
+        commit(&store, |batch| batch.put(key.clone(), capital));
+        let identity = block_on(Identity::load_or_create(&store, 0));
+        let Err(StoreError::Corrupt { record, .. }) = identity else {
+            panic!("{identity:?}");
+        };
+        assert_eq!(record, "the identity");
+    }
+}
+
+#[test]
+fn a_journal_whose_entry_in_the_list_is_gone_or_damaged_is_found_in_its_order() {
+    const ENTRIES: u8 = 0x20;
+    let sound = store();
+    let entries = records(&sound)
+        .into_iter()
+        .filter(|(key, _)| key[0] == ENTRIES);
+    for (key, value) in entries {
+        for is_gone in [true, false] {
+            let store = sound.fork();
+            commit(&store, |batch| match is_gone {
+                true => batch.delete(key.clone()),
+                false => batch.put(key.clone(), with_bit(&value, 20)),
+            });
+            let listed = block_on(Journal::list(&store)).unwrap();
+            assert_eq!(listed.found, [room(3), room(9)]);
+            assert!(listed.damaged.iter().all(|it| it.key == key), "{listed:?}");
+            assert!(!listed.damaged.is_empty());
+        }
+    }
+}

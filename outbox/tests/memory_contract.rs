@@ -113,3 +113,26 @@ fn planned_faults_strike_once_and_in_their_order() {
     put(&store, "b", Durability::Strict).unwrap();
     assert!(!has(&store.fork(), "c"));
 }
+
+#[test]
+fn a_shared_store_is_the_store() {
+    let store = MemoryStore::new();
+    let shared = std::sync::Arc::new(store.clone());
+    put(&store, "a", Durability::Strict).unwrap();
+    let mut batch = Batch::new();
+    assert!(batch.is_empty());
+    batch.put("b", "value");
+    batch.delete("c");
+    assert_eq!((batch.is_empty(), batch.len()), (false, 2));
+    block_on(Store::commit(&shared, batch, Durability::Strict)).unwrap();
+    assert!(has(&store, "b"));
+    assert_eq!(
+        block_on(Store::get(&shared, b"a")).unwrap().unwrap(),
+        "value"
+    );
+    assert_eq!(block_on(Store::get(&shared, b"c")), Ok(None));
+    let all = Bytes::new()..Bytes::from_static(&[0xff]);
+    let found = block_on(Store::scan(&shared, all)).unwrap();
+    let keys: Vec<_> = found.iter().map(|(key, _)| &key[..]).collect();
+    assert_eq!(keys, [b"a", b"b"]);
+}

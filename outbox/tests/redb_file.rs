@@ -386,3 +386,18 @@ fn a_store_is_made_smaller_while_it_is_in_use() {
     drop(store);
     assert_eq!(everything(&RedbStore::open(&path).unwrap()).len(), 63);
 }
+
+#[test]
+fn a_range_that_ends_before_it_begins_is_empty() {
+    let directory = TempDir::new().unwrap();
+    let store = RedbStore::open(directory.path().join("store.redb")).unwrap();
+    for key in ["a", "b", "c"] {
+        put(&store, key, "value");
+    }
+    for (start, end) in [("c", "a"), ("b", "b")] {
+        let mut batch = Batch::new();
+        batch.delete_range(Bytes::from(start)..Bytes::from(end));
+        block_on(store.commit(batch, Durability::Strict)).unwrap();
+        assert_eq!(everything(&store).len(), 3);
+    }
+}

@@ -91,12 +91,8 @@ fn give_name(new: &Path, path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes the names in the directory of this file durable.
+/// Makes the names in the directory of this file, whose path is absolute, durable.
 #[cfg(unix)]
 pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        Some(_) | None => Path::new("."),
-    };
-    File::open(directory)?.sync_all()
+    File::open(path.parent().unwrap_or(path))?.sync_all()
 }
