@@ -31,8 +31,10 @@ fn states(room: &Room) -> Vec<CommandState> {
     pending.map(|command| command.state).collect()
 }
 
-fn assert_stopped(world: &mut World, room: &Room) {
-    let stopped = Err(CallError::Stopped);
+/// The driver of this room has stopped, and every call on a handle says why.
+#[track_caller]
+fn assert_stopped(world: &mut World, room: &Room, why: CallError) {
+    let stopped = Err(why);
     let submitted = world.try_submit(room, call_me("Nobody"));
     assert_eq!(submitted.map(drop), stopped);
     assert_eq!(world.wait_for(room.reconnect()), stopped);
@@ -64,7 +66,18 @@ fn an_owner_whose_disk_fails_says_nothing_and_goes_on_from_what_is_durable() {
         assert_eq!(ended, Err(DriverError::Store(disk_full())));
         assert_eq!(world.wire.from(ALICE.as_owner()).len(), 0, "{fault:?}");
         let submitted_at_owner = world.try_submit(&alice.room, vote_in(&alice.room, 0));
-        assert_eq!(submitted_at_owner.unwrap_err(), CallError::Stopped);
+        let full = DriverError::Store(disk_full());
+        let why = CallError::Failed(full.clone());
+        assert_eq!(submitted_at_owner.unwrap_err(), why);
+        let expected =
+            "the room is closed, because the store failed: storage is full: for this test";
+        assert_eq!(why.to_string(), expected);
+        let (hosting, poll_id) = (alice.hosting.clone(), alice.room.id().poll_id);
+        let created = world.wait_for(hosting.create(draft()));
+        assert_eq!(created.unwrap_err(), OpenError::Failed(full.clone()));
+        let opened = world.wait_for(hosting.open(poll_id));
+        assert_eq!(opened.unwrap_err(), OpenError::Failed(full.clone()));
+        drop(hosting);
 
         let alice = world.host_again(&alice.disk, alice.room.id().poll_id);
         assert_eq!(alice.room.revision(), Some(revision(is_there)));
@@ -80,11 +93,12 @@ fn a_participant_whose_disk_fails_sends_nothing_and_goes_on_from_what_is_durable
         bob.disk.fail_next(fault, disk_full());
         world.wire.clear();
         let submitted = world.try_submit(&bob.room, vote_in(&bob.room, 0));
-        assert_eq!(submitted.unwrap_err(), CallError::Stopped);
+        let full = CallError::Failed(DriverError::Store(disk_full()));
+        assert_eq!(submitted.unwrap_err(), full, "in the call itself");
         let ended = world.end_of(BOB.as_participant());
         assert_eq!(ended, Err(DriverError::Store(disk_full())));
         assert_eq!(world.wire.from(BOB.as_participant()).len(), 0, "{fault:?}");
-        assert_stopped(&mut world, &bob.room);
+        assert_stopped(&mut world, &bob.room, full);
 
         let bob = world.enter(BOB, &bob.disk, alice.room.id()).room;
         assert_eq!(bob.pending().len(), is_there);
@@ -609,7 +623,7 @@ fn close_keeps_and_sends_what_was_submitted() {
     world.quiesce();
     assert_eq!(alice.room.revision(), Some(revision(1)), "it was sent");
     assert_eq!(alice.room.peers().len(), 1);
-    assert_stopped(&mut world, &bob.room);
+    assert_stopped(&mut world, &bob.room, CallError::Stopped);
 
     // Its outcome was not awaited, so it is asked for again.
     let bob = world.enter(BOB, &bob.disk, alice.room.id()).room;
@@ -641,7 +655,8 @@ fn a_transport_that_fails_ends_the_driver_with_the_reason() {
     world.net.crash(&BOB.as_participant());
     let ended = world.end_of(BOB.as_participant());
     assert!(matches!(ended, Err(DriverError::Transport(_))), "{ended:?}");
-    assert_stopped(&mut world, &bob.room);
+    let why = CallError::Failed(ended.unwrap_err());
+    assert_stopped(&mut world, &bob.room, why);
 }
 
 #[test]
@@ -697,6 +712,19 @@ fn who_waits_for_an_outcome_is_told_when_the_driver_stops() {
 }
 
 #[test]
+fn who_waits_for_an_outcome_is_told_what_failed() {
+    let (mut world, alice, bob) = alice_and_bob();
+    world.crash_owner(alice);
+    let submitted = world.submit(&bob.room, vote_in(&bob.room, 0));
+    bob.disk.fail_next(Fault::Commit, disk_full());
+    let full = CallError::Failed(DriverError::Store(disk_full()));
+    let second = world.try_submit(&bob.room, vote_in(&bob.room, 1));
+    assert_eq!(second.unwrap_err(), full);
+    let outcome = world.try_wait_for(submitted.outcome());
+    assert_eq!(outcome, Ok(Err(full)));
+}
+
+#[test]
 fn a_driver_whose_process_is_dropped_leaves_its_handles_stopped() {
     let (mut world, _alice, bob) = alice_and_bob();
     let submitted = world.submit(&bob.room, vote_in(&bob.room, 0));
@@ -704,5 +732,5 @@ fn a_driver_whose_process_is_dropped_leaves_its_handles_stopped() {
     world.crash_participant(bob);
     let outcome = world.try_wait_for(submitted.outcome());
     assert_eq!(outcome, Ok(Err(CallError::Stopped)));
-    assert_stopped(&mut world, &room);
+    assert_stopped(&mut world, &room, CallError::Stopped);
 }

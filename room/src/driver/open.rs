@@ -7,7 +7,7 @@ use hustings_protocol::{PollId, Rejection, RoomId};
 
 use super::records;
 use super::room::{Room, Side};
-use super::run::Driver;
+use super::run::{Driver, DriverError};
 use super::shared::{Shared, Stopped};
 use crate::clock::{Clock, unix_millis};
 use crate::transport::Transport;
@@ -32,14 +32,17 @@ pub enum OpenError {
     /// The platform gives no random bytes.
     #[error("there is no source of randomness: {0}")]
     Randomness(String),
+    /// The driver has stopped because something failed, perhaps in this call.
+    #[error("the host is closed, because {0}")]
+    Failed(DriverError),
     /// The driver has stopped.
     #[error("the host is closed")]
     Stopped,
 }
 
 impl From<Stopped> for OpenError {
-    fn from(Stopped: Stopped) -> Self {
-        Self::Stopped
+    fn from(Stopped(failure): Stopped) -> Self {
+        failure.map_or(Self::Stopped, Self::Failed)
     }
 }
 

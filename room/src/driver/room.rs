@@ -13,6 +13,7 @@ use hustings_protocol::{
     Command, CommandId, Outcome, PeerId, PeerInfo, Poll as PollState, PollId, Revision, RoomId,
 };
 
+use super::run::DriverError;
 use super::shared::{AnyMachine, Core, Notes, RoomEvent, Shared, Stopped};
 use crate::{
     Connection, Event, Host, Machine, Moment, Owner, Participant, Pending, Refused, SubmitError,
@@ -28,15 +29,19 @@ pub enum CallError {
     /// The owner cannot be joined.
     #[error(transparent)]
     Refused(#[from] Refused),
-    /// The room is closed: [`Room::close`] was called on this handle or another, or the driver has
-    /// stopped, and its `run` has returned the reason.
+    /// The room is closed because something failed, perhaps in this call: the disk is full, for
+    /// instance. Once that is mended, open the same store again.
+    #[error("the room is closed, because {0}")]
+    Failed(DriverError),
+    /// The room is closed: [`Room::close`] was called on this handle or another, or the driver was
+    /// dropped.
     #[error("the room is closed")]
     Stopped,
 }
 
 impl From<Stopped> for CallError {
-    fn from(Stopped: Stopped) -> Self {
-        Self::Stopped
+    fn from(Stopped(failure): Stopped) -> Self {
+        failure.map_or(Self::Stopped, Self::Failed)
     }
 }
 
@@ -90,8 +95,9 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// See [`SubmitError`]; [`CallError::Stopped`] if the room is closed, and if the driver stopped
-    /// meanwhile the command may or may not be durable.
+    /// See [`SubmitError`]; [`CallError::Stopped`] if the room is closed, [`CallError::Failed`] if
+    /// that is because something failed. If it happened meanwhile the command may or may not be
+    /// durable: it is if it is [`pending`](Self::pending) once the store is open again.
     pub async fn submit(&self, command: Command) -> Result<Submitted, CallError> {
         let (tell, outcome) = oneshot::channel();
         let poll_id = self.room.poll_id;
@@ -117,9 +123,14 @@ impl Room {
                 shared.call(submit).await??
             }
         };
+        let core: Arc<Core<AnyMachine>> = match &self.side {
+            Side::Participant(shared) => shared.core(),
+            Side::Owner(shared, _) => shared.core(),
+        };
         Ok(Submitted {
             command_id,
             outcome,
+            core,
         })
     }
 
@@ -219,17 +230,18 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// [`CallError::Refused`] if the owner will not, [`CallError::Stopped`] if the room is closed.
+    /// [`CallError::Refused`] if the owner will not, [`CallError::Stopped`] or
+    /// [`CallError::Failed`] if the room is closed.
     pub async fn connected(&self) -> Result<(), CallError> {
         let mut events = self.events();
         loop {
             match self.connection() {
                 Connection::Connected => return Ok(()),
                 Connection::Refused(reason) => return Err(reason.into()),
-                Connection::Closed => return Err(CallError::Stopped),
+                Connection::Closed => return Err(self.stopped()),
                 Connection::Connecting | Connection::Disconnected { .. } => {}
             }
-            events.next().await.ok_or(CallError::Stopped)?;
+            events.next().await.ok_or_else(|| self.stopped())?;
         }
     }
 
@@ -237,14 +249,14 @@ impl Room {
     ///
     /// # Errors
     ///
-    /// [`CallError::Stopped`] if the room is closed.
+    /// [`CallError::Stopped`] or [`CallError::Failed`] if the room is closed.
     pub async fn reconnect(&self) -> Result<(), CallError> {
         match &self.side {
             Side::Participant(shared) => {
                 let again = |machine: &mut Participant, _: &mut Notes, now| machine.reconnect(now);
                 Ok(shared.call(again).await?)
             }
-            Side::Owner(..) if self.connection() == Connection::Closed => Err(CallError::Stopped),
+            Side::Owner(..) if self.connection() == Connection::Closed => Err(self.stopped()),
             Side::Owner(..) => Ok(()),
         }
     }
@@ -271,6 +283,15 @@ impl Room {
         }
     }
 
+    /// The error of a call on a room that is closed.
+    fn stopped(&self) -> CallError {
+        let stopped = match &self.side {
+            Side::Participant(shared) => shared.stopped(),
+            Side::Owner(shared, _) => shared.stopped(),
+        };
+        stopped.into()
+    }
+
     /// Looks at the owner of the poll, if this handle's opening of it is the present one.
     fn look<R>(
         &self,
@@ -290,10 +311,18 @@ fn open<'a>(host: &'a Host, notes: &Notes, poll_id: PollId, opening: u64) -> Opt
 }
 
 /// A command that is durable.
-#[derive(Debug)]
 pub struct Submitted {
     command_id: CommandId,
     outcome: oneshot::Receiver<Outcome>,
+    core: Arc<Core<AnyMachine>>,
+}
+
+impl fmt::Debug for Submitted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Submitted")
+            .field("command_id", &self.command_id)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Submitted {
@@ -307,9 +336,10 @@ impl Submitted {
     ///
     /// # Errors
     ///
-    /// [`CallError::Stopped`] if the room is closed first. The command is still in the outbox.
+    /// [`CallError::Stopped`] or [`CallError::Failed`] if the room is closed first. The command is
+    /// still in the outbox.
     pub async fn outcome(self) -> Result<Outcome, CallError> {
-        self.outcome.await.map_err(|_| CallError::Stopped)
+        self.outcome.await.map_err(|_| self.core.stopped().into())
     }
 }
 

@@ -205,7 +205,7 @@ impl<T: Transport, S: Store> Driver<T, S> {
                 self.feed(|machine, now| machine.handle_link_down(link, reason, now));
             }
             TransportEvent::Wake => self.feed(|machine, now| machine.handle_wake(now)),
-            TransportEvent::Failed(error) => return Err(error.into()),
+            TransportEvent::Failed(error) => return Err(self.fails(error.into())),
         }
         Ok(())
     }
@@ -227,6 +227,12 @@ impl<T: Transport, S: Store> Driver<T, S> {
                 self.close();
             }
         }
+    }
+
+    /// Notes why this driver stops, for its handles.
+    fn fails(&self, error: DriverError) -> DriverError {
+        self.ends.core.lock().notes.failure = Some(error.clone());
+        error
     }
 
     fn close(&mut self) {
@@ -275,7 +281,9 @@ impl<T: Transport, S: Store> Driver<T, S> {
             let staged = std::mem::take(&mut self.staged);
             if let Some(durability) = staged.durability {
                 let writes = staged.batch.len();
-                self.store.commit(staged.batch, durability).await?;
+                let committed = self.store.commit(staged.batch, durability).await;
+                // While those who wait for this commit still do.
+                committed.map_err(|error| self.fails(error.into()))?;
                 self.trace.committed(writes, durability);
             }
             let core = Arc::clone(&self.ends.core);

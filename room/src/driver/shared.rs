@@ -10,6 +10,7 @@ use hustings_protocol::PollId;
 
 use super::commands::Commands;
 use super::openings::Openings;
+use super::run::DriverError;
 use crate::clock::Clock;
 use crate::{Event, Machine, Moment};
 
@@ -50,6 +51,9 @@ pub(super) struct State<M: ?Sized> {
 pub(super) struct Notes {
     pub(super) commands: Commands,
     pub(super) openings: Openings,
+    /// The reason why the driver has stopped, if something failed: whoever calls a handle is told,
+    /// and not only whoever runs the driver.
+    pub(super) failure: Option<DriverError>,
 }
 
 /// The state, as both sides see it.
@@ -72,15 +76,20 @@ pub(super) struct Ends {
     pub(super) events: Sender<RoomEvent>,
 }
 
-/// The driver has stopped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stopped;
+/// The driver has stopped; with the failure, if that is why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stopped(pub(super) Option<DriverError>);
 
 impl<M: ?Sized> Core<M> {
     /// The state. A thread that panicked while it had the lock leaves the state usable: every step
     /// of a machine is complete before anything of it is acted upon.
     pub(super) fn lock(&self) -> MutexGuard<'_, State<M>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The error of a call that the driver does not answer any more.
+    pub(super) fn stopped(&self) -> Stopped {
+        Stopped(self.lock().notes.failure.clone())
     }
 }
 
@@ -122,6 +131,11 @@ impl<M: Machine + Send + 'static> Shared<M> {
         self.core.lock()
     }
 
+    /// See [`Core::stopped`].
+    pub(super) fn stopped(&self) -> Stopped {
+        self.core.stopped()
+    }
+
     pub(super) fn now(&self) -> Moment {
         self.clock.now()
     }
@@ -131,9 +145,14 @@ impl<M: Machine + Send + 'static> Shared<M> {
         self.requests.is_closed()
     }
 
+    /// The state, as the driver sees it.
+    pub(super) fn core(&self) -> Arc<Core<AnyMachine>> {
+        Arc::clone(&self.core) as _
+    }
+
     /// A new listener, for the events from now on, and the state as it is at this event.
     pub(super) fn listen(&self) -> (Receiver<RoomEvent>, Arc<Core<AnyMachine>>) {
-        (self.events.activate_cloned(), Arc::clone(&self.core) as _)
+        (self.events.activate_cloned(), self.core())
     }
 
     /// Has the driver take a step of the machine; resolves once what came of it is durable.
@@ -150,7 +169,7 @@ impl<M: Machine + Send + 'static> Shared<M> {
             })
         }));
         self.send(request).await?;
-        answer.await.map_err(|_| Stopped)
+        answer.await.map_err(|_| self.stopped())
     }
 
     /// Has the driver close; resolves once it has, or at once if it has stopped already.
@@ -166,7 +185,8 @@ impl<M: Machine + Send + 'static> Shared<M> {
 
     async fn send(&self, request: Request) -> Result<(), Stopped> {
         let mut requests = self.requests.clone();
-        requests.send(request).await.map_err(|_| Stopped)
+        let sent = requests.send(request).await;
+        sent.map_err(|_| self.stopped())
     }
 }
 
