@@ -6,6 +6,11 @@
 //! same: `HUSTINGS_SEED`, `HUSTINGS_STEPS`, `HUSTINGS_KIND` (one of the kinds of schedules, such as
 //! `Hostile`); `HUSTINGS_SEEDS`, `HUSTINGS_FROM`, `HUSTINGS_JOBS`; and `HUSTINGS_FAULT`, a mended
 //! fault that is put back, such as `OwnerJoins`.
+//!
+//! `cargo xtask sim --points` tells every story with a crash at every boundary, and at every two;
+//! `--story S --crash 12,15` tells one with two crashes, and prints what happens. The environment
+//! says the same: `HUSTINGS_POINTS=true`; `HUSTINGS_STORY`, `HUSTINGS_CRASH`, and
+//! `HUSTINGS_POWER=true` for crashes of the whole machine.
 
 #![cfg(not(target_family = "wasm"))]
 
@@ -39,14 +44,19 @@ fn planned(seed: u64) -> Plan {
 
 /// Runs a schedule, with the fault put back that the environment names, if any.
 fn run(plan: &Plan) -> Result<Report, Violation> {
+    with_fault(|| sim::run(plan))
+}
+
+/// With the fault put back that the environment names, if any.
+fn with_fault<T>(then: impl FnOnce() -> T) -> T {
     #[cfg(feature = "planted")]
     if let Some(name) = from_environment::<String>("HUSTINGS_FAULT") {
         let mut faults = Fault::ALL.iter().copied();
         let fault = faults.find(|fault| format!("{fault:?}") == name);
         assert!(fault.is_some(), "there is no fault {name}");
-        return planted::with(fault, || sim::run(plan));
+        return planted::with(fault, then);
     }
-    sim::run(plan)
+    then()
 }
 
 #[test]
@@ -210,6 +220,222 @@ fn planted_bugs_are_caught() {
         });
         println!("{plant:?}: seed {found:?}");
         assert!(found.is_some(), "{plant:?} went unnoticed");
+    }
+}
+
+/// Every crash point of every story, and every two of which the second is in the recovery from the
+/// first.
+mod crash_points {
+    use super::sim::{Crashes, STORIES, Story, tell};
+    use super::*;
+
+    /// The boundaries after a crash that are those of the recovery from it.
+    const RECOVERY: u64 = 8;
+    /// Stories with more boundaries are too long to be told for every two in every build.
+    const SHORT: u64 = 70;
+
+    /// One telling of a story: its place among them, and where it crashes.
+    #[derive(Debug, Clone)]
+    struct Telling {
+        story: &'static Story,
+        at: Vec<u64>,
+        is_of_power: bool,
+    }
+
+    impl Telling {
+        fn of(story: &'static Story, at: &[u64], is_of_power: bool) -> Self {
+            let at = at.to_vec();
+            Self {
+                story,
+                at,
+                is_of_power,
+            }
+        }
+
+        fn is_told(&self, plant: Option<Plant>, is_verbose: bool) -> Result<u64, Violation> {
+            let Self { story, .. } = self;
+            let crashes = Crashes {
+                at: &self.at,
+                is_of_power: self.is_of_power,
+            };
+            let told = with_fault(|| tell(story, &crashes, plant, is_verbose))?;
+            Ok(told.points)
+        }
+
+        /// The way to see it again.
+        fn replay(&self) -> String {
+            let at: Vec<String> = self.at.iter().map(u64::to_string).collect();
+            let power = if self.is_of_power { " --power" } else { "" };
+            let (name, at) = (self.story.name, at.join(","));
+            format!("replay: cargo xtask sim --story \"{name}\" --crash {at}{power}")
+        }
+    }
+
+    /// Every crash of a story, of a process and of its machine.
+    fn singles(story: &'static Story, points: u64) -> impl Iterator<Item = Telling> {
+        let of = move |point| [false, true].map(|power| Telling::of(story, &[point], power));
+        (0..points).flat_map(of)
+    }
+
+    /// Tells them all on some threads; the boundaries of each, or what the first of them that is
+    /// not held breaks.
+    fn told(tellings: &[Telling]) -> Vec<u64> {
+        let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+        let (next, failed) = (AtomicU64::new(0), Mutex::new(None));
+        let points = Mutex::new(vec![0; tellings.len()]);
+        let work = || {
+            while failed.lock().is_ok_and(|failed| failed.is_none()) {
+                let at = usize::try_from(next.fetch_add(1, Ordering::Relaxed)).expect("few");
+                let Some(telling) = tellings.get(at) else {
+                    return;
+                };
+                match telling.is_told(None, false) {
+                    Ok(count) => {
+                        points.lock().unwrap_or_else(PoisonError::into_inner)[at] = count;
+                    }
+                    Err(violation) => {
+                        let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
+                        failed.get_or_insert((at, violation));
+                    }
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..jobs {
+                scope.spawn(work);
+            }
+        });
+        let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, violation)) = failed {
+            panic!("{}\n{violation}", tellings[at].replay());
+        }
+        points.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[test]
+    fn every_crash_point_keeps_every_guarantee() {
+        if let Some(name) = from_environment::<String>("HUSTINGS_STORY") {
+            return replay(&name);
+        }
+        let is_all = from_environment::<bool>("HUSTINGS_POINTS").unwrap_or(false);
+        let (mut count, mut of_two) = (0, 0);
+        for story in STORIES {
+            let base = Telling::of(story, &[], false);
+            let points = told(&[base])[0];
+            let singles: Vec<Telling> = singles(story, points).collect();
+            let after = told(&singles);
+            let both = singles
+                .iter()
+                .zip(&after)
+                .filter(|_| is_all || points <= SHORT);
+            let pairs: Vec<Telling> = both
+                .filter(|(first, _)| is_all || !first.is_of_power)
+                .flat_map(|(first, after)| {
+                    let from = first.at[0] + 1;
+                    let end = if is_all { *after } else { from + RECOVERY };
+                    let seconds = from..end.min(*after);
+                    seconds
+                        .map(|second| Telling::of(story, &[first.at[0], second], first.is_of_power))
+                })
+                .collect();
+            told(&pairs);
+            println!(
+                "{}: {points} boundaries, {} tellings with a crash, {} with two",
+                story.name,
+                singles.len(),
+                pairs.len()
+            );
+            count += singles.len();
+            of_two += pairs.len();
+        }
+        println!("{count} tellings with a crash, and {of_two} with two, keep every guarantee");
+        assert!(count >= 1_000 && of_two >= 1_000, "{count} and {of_two}");
+    }
+
+    /// Once more, with everything that happens.
+    fn replay(name: &str) {
+        let story = STORIES.iter().find(|story| story.name == name);
+        let at: String = from_environment("HUSTINGS_CRASH").unwrap_or_default();
+        let numbers = at.split(',').filter(|number| !number.is_empty());
+        let telling = Telling {
+            story: story.unwrap_or_else(|| panic!("there is no story {name}")),
+            at: numbers.map(|it| it.parse().expect("a number")).collect(),
+            is_of_power: from_environment("HUSTINGS_POWER").unwrap_or(false),
+        };
+        match telling.is_told(None, true) {
+            Ok(points) => println!("held, {points} boundaries"),
+            Err(violation) => panic!("{violation}"),
+        }
+    }
+
+    #[test]
+    fn a_story_is_always_the_same() {
+        for story in STORIES {
+            for at in [&[][..], &[9], &[9, 12]] {
+                let crashes = Crashes {
+                    at,
+                    is_of_power: true,
+                };
+                let [first, second] = [(); 2].map(|()| tell(story, &crashes, None, false).unwrap());
+                assert_eq!(first, second, "{}", story.name);
+            }
+        }
+    }
+
+    /// The points of a story at which a bug shows; none if it shows without a crash, too.
+    fn found_by(story: &'static Story, plant: Plant) -> Vec<Telling> {
+        let base = Telling::of(story, &[], false);
+        let Ok(points) = base.is_told(Some(plant), false) else {
+            return Vec::new();
+        };
+        let singles = singles(story, points);
+        singles
+            .filter(|telling| telling.is_told(Some(plant), false).is_err())
+            .collect()
+    }
+
+    /// Bugs that a story without a crash does not show, nor one with a crash at most of its points.
+    #[test]
+    fn bugs_that_need_a_crash_are_found_at_their_points() {
+        let mut found_at = Vec::new();
+        for plant in [Plant::HalfCommit, Plant::LoseQueued, Plant::WriteRelaxed] {
+            let mut found = STORIES.iter().map(|story| (story, found_by(story, plant)));
+            let first = found.find(|(_, found)| !found.is_empty());
+            let Some((story, found)) = first else {
+                panic!("{plant:?} goes unnoticed");
+            };
+            let at: Vec<_> = found.iter().map(|it| (it.at[0], it.is_of_power)).collect();
+            println!("{plant:?}: \"{}\" at {at:?}", story.name);
+            found_at.push(at);
+        }
+        let [half, queued, relaxed] = &found_at[..] else {
+            panic!("there are three");
+        };
+        // In a commit, and while something is in the outbox; the last only with the machine.
+        assert!(
+            half.len() <= 10 && queued.len() <= 12,
+            "{half:?} {queued:?}"
+        );
+        assert!(relaxed.iter().all(|(_, is_of_power)| *is_of_power));
+    }
+
+    /// A bug that no single crash shows.
+    #[test]
+    fn a_bug_in_the_recovery_is_found_by_two_crashes() {
+        let story = &STORIES[0];
+        let points = Telling::of(story, &[], false).is_told(None, false).unwrap();
+        let plant = Some(Plant::LoseTwice);
+        for telling in singles(story, points) {
+            let held = telling.is_told(plant, false);
+            assert!(held.is_ok(), "{telling:?}: {held:?}");
+        }
+        let mut pairs = (0..points).flat_map(|first| {
+            let seconds = first + 1..first + 1 + RECOVERY;
+            seconds.map(move |second| Telling::of(story, &[first, second], false))
+        });
+        let found = pairs.find(|telling| telling.is_told(plant, false).is_err());
+        println!("{found:?}");
+        assert!(found.is_some(), "it goes unnoticed");
     }
 }
 

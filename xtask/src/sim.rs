@@ -26,10 +26,25 @@ pub(crate) struct Args {
     /// The number of threads [default: one for each core]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
+    /// Tell every short story with a crash at every boundary, and at every two
+    #[arg(long, conflicts_with_all = ["seed", "story"])]
+    points: bool,
+    /// Tell this short story alone, such as `a vote`, with its whole trace
+    #[arg(long, value_name = "NAME", conflicts_with = "seed")]
+    story: Option<String>,
+    /// The boundaries at which it crashes, such as `12,15`
+    #[arg(long, value_name = "NUMBERS", requires = "story")]
+    crash: Option<String>,
+    /// The crashes are those of the machine, with all that is not synced
+    #[arg(long, requires = "story")]
+    power: bool,
 }
 
 /// The one test that looks at the seeds.
 const FRONT_END: &str = "random_schedules_keep_every_guarantee";
+
+/// The one that tells stories.
+const STORIES: &str = "every_crash_point_keeps_every_guarantee";
 
 /// Runs the simulator.
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
@@ -41,7 +56,18 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         "--test",
         "simulation",
     ]);
-    let what = if let Some(seed) = args.seed {
+    let mut front_end = FRONT_END;
+    let what = if let Some(story) = &args.story {
+        front_end = STORIES;
+        test.env("HUSTINGS_STORY", story)
+            .env("HUSTINGS_CRASH", args.crash.as_deref().unwrap_or_default())
+            .env("HUSTINGS_POWER", args.power.to_string());
+        format!("the story of {story}")
+    } else if args.points {
+        front_end = STORIES;
+        test.arg("--release").env("HUSTINGS_POINTS", "true");
+        "the stories, with every two crashes".to_owned()
+    } else if let Some(seed) = args.seed {
         test.env("HUSTINGS_SEED", seed.to_string());
         format!("the simulator with seed {seed}")
     } else {
@@ -62,6 +88,6 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     if let Some(fault) = &args.fault {
         test.env("HUSTINGS_FAULT", fault);
     }
-    test.args([FRONT_END, "--", "--nocapture"]);
+    test.args([front_end, "--", "--nocapture"]);
     process::step(&what, || process::run(&mut test))
 }

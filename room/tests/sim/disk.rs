@@ -38,6 +38,9 @@ impl Disk {
             scene.die(slot);
             return None;
         }
+        if !scene.crosses(slot, "before a commit") {
+            return None;
+        }
         scene.slots[slot].is_committing = true;
         let longest = scene.commit_millis;
         Some(Duration::from_millis(scene.draw(longest + 1)))
@@ -58,8 +61,20 @@ impl Disk {
             | None => true,
         };
         scene.trace("committed", &(slot, doom));
+        let half = scene.is_planted(Plant::HalfCommit).then(|| batch.clone());
+        if !scene.crosses(slot, "in a commit") {
+            if let Some(half) = half {
+                scene.tear(slot, half);
+            }
+            return None;
+        }
         if takes_effect {
             scene.commit(slot, batch, durability);
+        } else if let Some(half) = half {
+            scene.tear(slot, half);
+        }
+        if !scene.crosses(slot, "after a commit") {
+            return None;
         }
         match doom {
             Some(Doom::DuringCommit { .. }) => {
@@ -104,6 +119,9 @@ impl Disk {
             scene.die(slot);
             return None;
         }
+        if !scene.crosses(slot, "read") {
+            return None;
+        }
         if scene.slots[slot].doom == Some(Doom::FailedRead) {
             scene.slots[slot].doom = None;
             scene.slots[slot].may_end = true;
@@ -119,7 +137,10 @@ impl Disk {
             let updates = updates(room);
             let is_update = |(key, _): &(Bytes, Bytes)| key.starts_with(&updates);
             if let Some(last) = records.iter().rposition(is_update) {
-                if scene.is_planted(Plant::LoseUpdate) {
+                let has_died_twice = scene.slots[slot].deaths > 1;
+                if scene.is_planted(Plant::LoseUpdate)
+                    || scene.is_planted(Plant::LoseTwice) && has_died_twice
+                {
                     records.remove(last);
                 } else if scene.is_planted(Plant::AlterUpdate) {
                     let value = records[last].1.iter();
@@ -155,6 +176,7 @@ impl Scene {
                 None => return,
             }
         }
+        self.slots[slot].deaths = 0;
         let durability = match self.is_planted(Plant::WriteRelaxed) {
             true => Durability::Relaxed,
             false => durability,
@@ -209,6 +231,13 @@ impl Scene {
         self.slots[slot].write(batch_of(part), durability);
         let grown = self.look(slot, true);
         self.held(grown);
+    }
+
+    /// Only the first half of a batch takes effect, and nobody is told.
+    fn tear(&mut self, slot: usize, batch: Batch) {
+        let mut writes = batch.into_writes();
+        writes.truncate(writes.len() / 2);
+        self.slots[slot].write(batch_of(writes), Durability::Strict);
     }
 
     fn look(&mut self, slot: usize, is_whole: bool) -> Result<(), Violation> {

@@ -8,6 +8,9 @@
 //! in the [`scene`]. [`hostile`] has those who keep to no protocol, [`clock`] the clocks, and
 //! [`world`] the kinds of schedules. [`oracle`] is told, knows nothing of how it comes about, and
 //! says which guarantee is broken. [`history`] is the same for a checker that is not ours.
+//!
+//! [`points`] has short stories instead of random schedules, told once for each boundary that their
+//! processes come to, with a crash there.
 
 mod clock;
 mod disk;
@@ -15,6 +18,7 @@ mod history;
 mod hostile;
 mod keys;
 mod oracle;
+mod points;
 mod process;
 mod scene;
 mod schedule;
@@ -24,6 +28,7 @@ mod world;
 use std::fmt;
 
 pub(crate) use history::{History, Spoilt};
+pub(crate) use points::{Crashes, STORIES, Story, tell};
 pub(crate) use schedule::run;
 pub(crate) use world::{Kind, World};
 
@@ -33,6 +38,8 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
     pub(crate) kind: Kind,
     pub(crate) steps: usize,
+    /// The processes beside the owner's.
+    pub(crate) participants: usize,
     pub(crate) plant: Option<Plant>,
     /// True for signatures as they are made; otherwise something much cheaper stands for them, where
     /// the feature `planted` allows it.
@@ -51,6 +58,7 @@ impl Plan {
             seed,
             kind: Kind::Mixed,
             steps,
+            participants: 4,
             plant: None,
             signs: seed.is_multiple_of(Self::SIGNS_OF),
             is_verbose: false,
@@ -106,10 +114,15 @@ pub(crate) enum Plant {
     AlterUpdate,
     /// An update is stored twice, at two revisions.
     StoreTwice,
+    /// A crash in the midst of a commit leaves half of it.
+    HalfCommit,
+    /// The last update of the journal is missing once its process has died twice, and did nothing
+    /// in between.
+    LoseTwice,
 }
 
 impl Plant {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 18] = [
         Self::AnswerBeforeCommit,
         Self::ForgetReceipts,
         Self::SettleWhenSent,
@@ -126,6 +139,8 @@ impl Plant {
         Self::LoseUpdate,
         Self::AlterUpdate,
         Self::StoreTwice,
+        Self::HalfCommit,
+        Self::LoseTwice,
     ];
 }
 

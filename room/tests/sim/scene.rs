@@ -19,6 +19,7 @@ use rand_core::{Rng, SeedableRng};
 
 use super::clock::OwnClock;
 use super::oracle::{Copied, Oracle};
+use super::points::Points;
 use super::{Plan, Plant, Violation, World};
 
 /// The owner's place among the processes.
@@ -86,6 +87,8 @@ pub(super) struct Scene {
     pub(super) hostile: Vec<Address>,
     /// The last frames of participants.
     pub(super) overheard: VecDeque<Bytes>,
+    /// The boundaries at which processes die, where a story says so and not chance.
+    pub(super) points: Option<Points>,
 }
 
 /// One process, running or not, and its disk.
@@ -105,6 +108,8 @@ pub(super) struct Slot {
     pub(super) life: u64,
     pub(super) is_alive: bool,
     pub(super) is_committing: bool,
+    /// The times that it has died since it last did anything to its disk or its network.
+    pub(super) deaths: u64,
     /// The things that its driver has heard in its present step.
     pub(super) heard: usize,
     /// True once its driver may end: it was told to close, or its disk failed.
@@ -136,6 +141,7 @@ impl Scene {
             across: BTreeMap::new(),
             hostile: Vec::new(),
             overheard: VecDeque::new(),
+            points: None,
         };
         scene.trace("seed", &plan.seed);
         scene.trace("kind", &(plan.kind, world));
@@ -326,7 +332,10 @@ impl Scene {
         if !self.slots[slot].is_alive {
             return;
         }
-        let has_power = self.draw(2) == 0;
+        let has_power = match &self.points {
+            Some(points) => points.keeps_power(),
+            None => self.draw(2) == 0,
+        };
         self.trace("crash", &(slot, has_power));
         self.oracle.report.crashes += 1;
         self.end(slot);
@@ -334,12 +343,36 @@ impl Scene {
         if !has_power {
             self.lose_power(slot);
         }
-        self.worsen(slot);
+        self.slots[slot].deaths += 1;
+        if self.points.is_none() {
+            self.worsen(slot);
+        }
+    }
+
+    /// A process comes to a boundary between it and the outside. False if it dies there.
+    pub(super) fn crosses(&mut self, slot: usize, what: &'static str) -> bool {
+        let Some(points) = &mut self.points else {
+            return true;
+        };
+        let Some(number) = points.next() else {
+            return true;
+        };
+        let dies = points.is_crash(number);
+        self.trace("boundary", &(number, slot, what));
+        if dies {
+            self.oracle.report.torn += 1;
+            self.die(slot);
+        }
+        !dies
     }
 
     fn lose_power(&mut self, slot: usize) {
         let written = self.slots[slot].relaxed.len() as u64;
-        let kept = usize::try_from(self.draw(written + 1)).expect("there are few");
+        let kept = match self.points {
+            Some(_) => 0,
+            None => self.draw(written + 1),
+        };
+        let kept = usize::try_from(kept).expect("there are few");
         let slot = &mut self.slots[slot];
         slot.memory.crash();
         slot.relaxed.truncate(kept);
@@ -368,10 +401,7 @@ impl Scene {
             && self.draw(2) == 0
             && let Some((memory, copied)) = self.slots[slot].copy.take()
         {
-            self.trace("put back", &slot);
-            self.slots[slot].memory.restore(&memory);
-            self.slots[slot].relaxed.clear();
-            self.oracle.put_back(slot, copied);
+            self.put_back(slot, &memory, copied);
         }
         if slot != OWNER && self.world.damages_caches {
             self.damage_cache(slot);
@@ -385,6 +415,21 @@ impl Scene {
                 self.forget(slot, seq);
                 self.oracle.loses(slot, seq);
             }
+        }
+    }
+
+    /// The disk of a dead process becomes what it once was.
+    fn put_back(&mut self, slot: usize, memory: &MemoryStore, copied: Copied) {
+        self.trace("put back", &slot);
+        self.slots[slot].memory.restore(memory);
+        self.slots[slot].relaxed.clear();
+        self.oracle.put_back(slot, copied);
+    }
+
+    /// The disk of a dead process becomes the copy that was made of it, if any.
+    pub(super) fn restore(&mut self, slot: usize) {
+        if let Some((memory, copied)) = self.slots[slot].copy.take() {
+            self.put_back(slot, &memory, copied);
         }
     }
 
@@ -443,6 +488,10 @@ impl Process {
     /// The same, for something that the process does to the outside: it may die of it.
     pub(super) fn act(&self) -> Option<MutexGuard<'_, Scene>> {
         let mut scene = self.scene()?;
+        if !scene.crosses(self.slot, "output") {
+            return None;
+        }
+        scene.slots[self.slot].deaths = 0;
         match &mut scene.slots[self.slot].outputs_left {
             Some(0) => {
                 scene.die(self.slot);

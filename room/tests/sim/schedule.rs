@@ -22,12 +22,12 @@ use uuid::Uuid;
 use super::clock::OwnClock;
 use super::disk::Disk;
 use super::hostile::{Hostile, Impostor, Place, Shared, deceives, listens};
+use super::points::{Act, Ask, Crashes, Points, Story, Told};
 use super::process::{Handle, Handles, hosts, joins};
 use super::scene::{Doom, OWNER, Process, Scene, Slot, lock};
 use super::tap::Tap;
 use super::{Plan, Plant, Report, Violation, World, keys};
 
-const PARTICIPANTS: usize = 4;
 /// Most members of a poll to which strangers come.
 pub(super) const MAX_MEMBERS: usize = 12;
 /// Most of their rejections that its owner remembers.
@@ -40,6 +40,12 @@ const LATENCY: Latency = Latency {
 };
 /// After which time a cut or a crash is noticed at the other end.
 const DETECTION: Duration = Duration::from_secs(2);
+
+/// The pause between two looks at a story.
+const SLICE: Duration = Duration::from_millis(300);
+/// Most of them in which anything comes right: longer than the longest backoff, and than silence
+/// goes unnoticed.
+const MAX_SLICES: usize = 400;
 
 struct Schedule {
     plan: Plan,
@@ -55,12 +61,23 @@ struct Schedule {
     /// Those who keep to no protocol.
     hostile: Vec<Shared>,
     impostor: Place,
+    /// The processes that are started whenever they are dead.
+    wanted: Vec<usize>,
 }
 
 /// Runs one schedule.
 pub(crate) fn run(plan: &Plan) -> Result<Report, Violation> {
-    // Nothing that a driver is told may make it panic.
-    catch_unwind(AssertUnwindSafe(|| run_signing(plan))).unwrap_or_else(|panic| {
+    caught(|| run_signing(plan))
+}
+
+/// Tells a story, with everything that becomes of it.
+pub(super) fn tell(story: &Story, crashes: &Crashes<'_>, plan: Plan) -> Result<Told, Violation> {
+    caught(|| tell_through(story, crashes, plan))
+}
+
+/// Nothing that a driver is told may make it panic.
+fn caught<T>(then: impl FnOnce() -> Result<T, Violation>) -> Result<T, Violation> {
+    catch_unwind(AssertUnwindSafe(then)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|it| (*it).to_owned()));
         Err(Violation {
@@ -81,27 +98,43 @@ fn run_through(plan: &Plan) -> Result<Report, Violation> {
         schedule.step()?;
     }
     schedule.heal()?;
-    let mut scene = schedule.scene();
-    let mut report = std::mem::take(&mut scene.oracle.report);
-    report.trace = scene.hash();
-    report.steps = plan.steps as u64;
-    Ok(report)
+    Ok(schedule.report())
+}
+
+fn tell_through(story: &Story, crashes: &Crashes<'_>, plan: Plan) -> Result<Told, Violation> {
+    let mut schedule = Schedule::new(plan);
+    schedule.scene().points = Some(Points::new(crashes));
+    schedule.is_wanted(OWNER, true);
+    schedule.has_handle(OWNER)?;
+    schedule.knows_options();
+    for act in story.acts {
+        schedule.play(*act)?;
+    }
+    let mut points = 0;
+    if let Some(told) = &mut schedule.scene().points {
+        told.end();
+        points = told.count();
+    }
+    schedule.heal()?;
+    let report = schedule.report();
+    Ok(Told { points, report })
 }
 
 /// The key of a process and its device.
-fn identity(slot: usize, world: &World) -> (SigningKey, DeviceId) {
+fn identity(slot: usize, plan: &Plan) -> (SigningKey, DeviceId) {
     let mark = u8::try_from(slot + 1).expect("there are few slots");
     // The last participant is the one before it, on another device.
-    let is_second = world.has_devices && slot == PARTICIPANTS;
+    let is_second = plan.world().has_devices && slot == plan.participants;
     let person = mark - u8::from(is_second);
     (keys::named(person), DeviceId::from_bytes([mark; 5]))
 }
 
-fn setup(slot: usize, life: u64, seed: u64, world: &World) -> Setup {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ (slot as u64) << 32 ^ life << 48);
+fn setup(slot: usize, life: u64, plan: &Plan) -> Setup {
+    let world = plan.world();
+    let mut rng = ChaCha8Rng::seed_from_u64(plan.seed ^ (slot as u64) << 32 ^ life << 48);
     let mut bytes = [0; 32];
     rng.fill_bytes(&mut bytes);
-    let (key, device) = identity(slot, world);
+    let (key, device) = identity(slot, plan);
     let mut config = Config {
         offline: OfflinePolicy::Queue,
         // Small, so that snapshots are taken.
@@ -121,8 +154,8 @@ fn setup(slot: usize, life: u64, seed: u64, world: &World) -> Setup {
     }
     if world.has_few_links {
         // One for each of those who have a right to one.
-        config.max_links = PARTICIPANTS;
-        config.max_handshakes = PARTICIPANTS;
+        config.max_links = plan.participants;
+        config.max_handshakes = plan.participants;
     }
     if world.had_wider_limits && slot != OWNER && life <= 1 {
         config.limits.max_name_chars *= 2;
@@ -167,7 +200,7 @@ fn draft() -> PollDraft {
 fn place(slot: usize, plan: &Plan, clock: &VirtualClock) -> Slot {
     let world = &plan.world();
     let sticks = plan.plant == Some(Plant::StuckTimer);
-    let (key, device) = identity(slot, world);
+    let (key, device) = identity(slot, plan);
     let peer = PeerId::of(&key);
     let address = if slot == OWNER {
         Address::Owner(peer)
@@ -190,6 +223,7 @@ fn place(slot: usize, plan: &Plan, clock: &VirtualClock) -> Slot {
         life: 0,
         is_alive: false,
         is_committing: false,
+        deaths: 0,
         heard: 0,
         may_end: false,
         doom: None,
@@ -203,7 +237,7 @@ impl Schedule {
         let clock = runtime.clock().clone();
         let net = MemoryNet::new(plan.seed, LATENCY, Arc::new(clock.clone()));
         net.set_detection(DETECTION);
-        let slots = (0..=PARTICIPANTS).map(|slot| place(slot, &plan, &clock));
+        let slots = (0..=plan.participants).map(|slot| place(slot, &plan, &clock));
         let slots = slots.collect();
         let scene = Scene::new(plan, net.clone(), clock, slots);
         Self {
@@ -212,11 +246,12 @@ impl Schedule {
             runtime,
             net,
             scene: Arc::new(Mutex::new(scene)),
-            handles: Handles::new(vec![None; PARTICIPANTS + 1].into()),
-            processes: (0..=PARTICIPANTS).map(|_| None).collect(),
+            handles: Handles::new(vec![None; plan.participants + 1].into()),
+            processes: (0..=plan.participants).map(|_| None).collect(),
             options: Vec::new(),
             hostile: Vec::new(),
             impostor: Place::default(),
+            wanted: Vec::new(),
         }
     }
 
@@ -253,18 +288,14 @@ impl Schedule {
     fn found(&mut self) -> Result<(), Violation> {
         self.start(OWNER);
         self.advance(Duration::ZERO)?;
-        let room = self.handle(OWNER).expect("the poll is made").room;
-        let poll = room.poll().expect("it is hosted");
-        self.options = poll.options().iter().map(|it| it.option_id).collect();
-        let later = (1..=4).map(|number| OptionId::from_uuid(Uuid::from_u128(number)));
-        self.options.extend(later);
-        for slot in 1..=PARTICIPANTS {
+        self.knows_options();
+        for slot in 1..=self.plan.participants {
             self.start(slot);
         }
         let world = self.world();
         if world.is_crowd || world.has_few_links {
             // Whoever has a right to something has voted; the owner has all of them without.
-            for slot in 1..=PARTICIPANTS {
+            for slot in 1..=self.plan.participants {
                 self.advance(Duration::from_secs(1))?;
                 self.votes(slot);
             }
@@ -305,9 +336,136 @@ impl Schedule {
             self.meet(None);
         }
         if world.has_copied_owner {
-            self.meet(Some(identity(OWNER, &world)));
+            self.meet(Some(identity(OWNER, &self.plan)));
         }
         Ok(())
+    }
+
+    /// The options of the new poll, and those that may come.
+    fn knows_options(&mut self) {
+        let room = self.handle(OWNER).expect("the poll is made").room;
+        let poll = room.poll().expect("it is hosted");
+        self.options = poll.options().iter().map(|it| it.option_id).collect();
+        let later = (1..=4).map(|number| OptionId::from_uuid(Uuid::from_u128(number)));
+        self.options.extend(later);
+    }
+
+    fn report(&self) -> Report {
+        let mut scene = self.scene();
+        let mut report = std::mem::take(&mut scene.oracle.report);
+        report.trace = scene.hash();
+        report.steps = self.plan.steps as u64;
+        report
+    }
+
+    // Stories.
+
+    /// From now on a process is started whenever it is dead, or is not.
+    fn is_wanted(&mut self, slot: usize, is_wanted: bool) {
+        self.wanted.retain(|wanted| *wanted != slot);
+        if is_wanted {
+            self.wanted.push(slot);
+        }
+    }
+
+    /// A little time passes, and whoever died in it is started again.
+    fn passes(&mut self) -> Result<(), Violation> {
+        for slot in self.wanted.clone() {
+            self.start(slot);
+        }
+        self.advance(SLICE)
+    }
+
+    /// A process is there, so that somebody can ask it for something.
+    fn has_handle(&mut self, slot: usize) -> Result<Handle, Violation> {
+        for _ in 0..MAX_SLICES {
+            if let Some(handle) = self.handle(slot) {
+                return Ok(handle);
+            }
+            self.passes()?;
+        }
+        let what = format!("{slot} does not come up");
+        Err(Violation { guarantee: 9, what })
+    }
+
+    /// True if nobody who is there waits for anything.
+    fn is_settled(&self) -> bool {
+        self.wanted.iter().all(|slot| {
+            let Some(Handle { room, .. }) = self.handle(*slot) else {
+                return false;
+            };
+            let is_idle = !self.scene().slots[*slot].is_committing && room.pending().is_empty();
+            is_idle && (*slot == OWNER || room.connection() == Connection::Connected)
+        })
+    }
+
+    fn play(&mut self, act: Act) -> Result<(), Violation> {
+        self.scene().trace("act", &act);
+        match act {
+            Act::Starts(slot) => {
+                self.is_wanted(slot, true);
+                self.has_handle(slot)?;
+            }
+            Act::Asks(slot, ask) => {
+                let command = self.asked(ask);
+                let handle = self.has_handle(slot)?;
+                self.runtime.spawn(handle.submit(command));
+            }
+            Act::Cut(slot) => self.on_links(slot, "cut", MemoryNet::cut_link),
+            Act::Leaves(slot) => {
+                let handle = self.has_handle(slot)?;
+                self.is_wanted(slot, false);
+                self.runtime.spawn(handle.close());
+                while self.is_alive(slot) {
+                    self.passes()?;
+                }
+            }
+            Act::Dies(slot) => {
+                self.is_wanted(slot, false);
+                self.scene().die(slot);
+            }
+            Act::Copied(slot) => self.scene().copy(slot),
+            Act::Restored(slot) => {
+                self.scene().die(slot);
+                self.scene().restore(slot);
+            }
+            Act::Moment => self.passes()?,
+            Act::Settles => {
+                // Whatever was just asked for is taken first.
+                self.passes()?;
+                for _ in 0..MAX_SLICES {
+                    if self.is_settled() {
+                        break;
+                    }
+                    self.passes()?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn asked(&self, ask: Ask) -> Command {
+        let poll_id = self.room().poll_id;
+        match ask {
+            Ask::Vote(at) => Command::Vote(Vote {
+                poll_id,
+                option_ids: vec![self.options[at]],
+            }),
+            Ask::Add(at, label) => Command::AddOption(OptionAdd {
+                poll_id,
+                option_id: self.options[at],
+                label: label.to_owned(),
+            }),
+            Ask::Name(name) => Command::SetProfile(UserProfile {
+                name: name.to_owned(),
+            }),
+            Ask::Silence(slot) => Command::UpdateRole(RoleUpdate {
+                poll_id,
+                peer_id: self.scene().slots[slot].peer,
+                role: Role::Viewer,
+            }),
+            Ask::Close => Command::UpdateSettings(SettingsUpdate::new(poll_id).closed(true)),
+        }
     }
 
     /// A participant votes, as it may.
@@ -336,7 +494,8 @@ impl Schedule {
     }
 
     fn step(&mut self) -> Result<(), Violation> {
-        let slot = usize::try_from(self.draw(PARTICIPANTS as u64 + 1)).expect("few slots");
+        let slot =
+            usize::try_from(self.draw(self.plan.participants as u64 + 1)).expect("few slots");
         let participant = slot.max(1);
         let world = self.world();
         if world.has_old_copies() && self.draw(6) == 0 {
@@ -523,7 +682,7 @@ impl Schedule {
         }
         self.handles.borrow_mut()[slot] = None;
         let process = Process::start(&self.scene, slot);
-        let setup = setup(slot, process.life(), self.plan.seed, &self.world());
+        let setup = setup(slot, process.life(), &self.plan);
         let (address, room, own_clock) = {
             let scene = self.scene();
             let place = &scene.slots[slot];
@@ -562,7 +721,7 @@ impl Schedule {
     /// The faults stop. In time everything has to be right, on the links as they are.
     fn heal(&mut self) -> Result<(), Violation> {
         self.scene().trace("heal", &());
-        for slot in 0..=PARTICIPANTS {
+        for slot in 0..=self.plan.participants {
             self.scene().slots[slot].copy = None;
         }
         self.scene().world.loses_entries = false;
@@ -570,7 +729,7 @@ impl Schedule {
         self.net.set_faults(Faults::NONE);
         self.scene().refused_of_100 = 0;
         self.scene().read_millis = 0;
-        for slot in 0..=PARTICIPANTS {
+        for slot in 0..=self.plan.participants {
             let clock = self.scene().slots[slot].clock.clone();
             clock.stop(false);
             self.on_links(slot, "resume", MemoryNet::resume);
@@ -582,18 +741,18 @@ impl Schedule {
             }
             hostile.borrow_mut().rest();
         }
-        for slot in 0..=PARTICIPANTS {
+        for slot in 0..=self.plan.participants {
             self.scene().slots[slot].doom = None;
             self.start(slot);
         }
         // One that was about to close is started again, too.
         self.advance(Duration::from_secs(1))?;
-        for slot in 0..=PARTICIPANTS {
+        for slot in 0..=self.plan.participants {
             self.start(slot);
         }
         if self.world().opens_again {
             // Whoever was told that there is no such poll asks once more.
-            for slot in 1..=PARTICIPANTS {
+            for slot in 1..=self.plan.participants {
                 if let Some(handle) = self.handle(slot)
                     && let Connection::Refused(_) = handle.room.connection()
                 {
@@ -613,7 +772,7 @@ impl Schedule {
         let backoff = 2 * config.backoff.max;
         self.advance(DETECTION + silence + waits + backoff + 10 * round_trip)?;
         let owner = self.handle(OWNER).expect("it runs").room;
-        for slot in 1..=PARTICIPANTS {
+        for slot in 1..=self.plan.participants {
             let room = self.handle(slot).expect("it runs").room;
             let peers = [&room, &owner].map(|room| {
                 let peers = room.peers();

@@ -186,6 +186,9 @@ impl Transport for Tap {
         };
         let mut event = event;
         if let (Poll::Ready(event), Some(mut scene)) = (&mut event, self.process.scene()) {
+            if !scene.crosses(self.process.slot, "input") {
+                return Poll::Pending;
+            }
             scene.slots[self.process.slot].heard += 1;
             if scene.world.reads_less && self.process.slot == READS_LESS {
                 make_later(&mut scene, event);
