@@ -214,7 +214,7 @@ fn planted_bugs_are_caught() {
         let found = (0..200).find(|seed| {
             let plan = Plan {
                 plant: Some(plant),
-                ..Plan::of(Kind::Plain, *seed)
+                ..Plan::of(plant.kind(), *seed)
             };
             run(&plan).is_err()
         });
@@ -437,6 +437,29 @@ mod crash_points {
         println!("{found:?}");
         assert!(found.is_some(), "it goes unnoticed");
     }
+}
+
+/// Each of two polls is held by itself, with everything that happens to it.
+#[test]
+fn two_polls_of_one_host_keep_every_guarantee() {
+    let mut total = Report::default();
+    for kind in [Kind::TwoPolls, Kind::TwoHostile] {
+        for seed in 0..30 {
+            let held = run(&Plan::of(kind, seed));
+            total.add(&held.unwrap_or_else(|broken| panic!("{kind:?} {seed}: {broken}")));
+        }
+    }
+    let Report {
+        put_back,
+        epochs,
+        hostile,
+        applied,
+        ..
+    } = total;
+    assert!(
+        put_back > 5 && epochs > 0 && hostile > 500 && applied > 500,
+        "{put_back} {epochs} {hostile} {applied}"
+    );
 }
 
 /// The histories of some schedules, held against a checker that is not ours: it knows lists, and

@@ -247,26 +247,34 @@ impl Scene {
             what: format!("the disk of {slot} cannot be read: {error}"),
         };
         if slot == OWNER {
-            let Some(room) = self.room.or_else(|| {
+            if self.room.is_none() || self.world.has_two_polls {
                 let rooms = now(Journal::list(&memory)).unwrap_or_default();
-                rooms.found.first().copied()
-            }) else {
-                return Ok(());
-            };
-            self.room = Some(room);
-            let journal = now(records::load_journal(&memory, room));
-            match journal.map_err(corrupt)? {
-                Some(journal) if is_whole => self.oracle.journal_is(&journal),
-                Some(journal) => self.oracle.journal_grows(&journal),
-                None => Ok(()),
+                self.finds(&rooms.found);
             }
-        } else if let Some(room) = self.room
+            for poll in 0..=self.others.len() {
+                let Some(room) = self.room_of(poll) else {
+                    continue;
+                };
+                let journal = now(records::load_journal(&memory, room));
+                let journal = journal.map_err(corrupt)?;
+                match (journal, self.oracle_of(poll)) {
+                    (Some(journal), Some(oracle)) if is_whole => oracle.journal_is(&journal)?,
+                    (Some(journal), Some(oracle)) => oracle.journal_grows(&journal)?,
+                    (None, _) | (_, None) => {}
+                }
+            }
+            Ok(())
+        } else if let poll = self.slots[slot].poll
+            && let Some(room) = self.room_of(poll)
             && is_whole
         {
             let device = self.slots[slot].device;
             let kept = now(records::load_participant(&memory, device, room));
             let (outbox, cache) = kept.map_err(corrupt)?;
-            self.oracle.disk_is(slot, &outbox, cache.as_ref())
+            match self.oracle_of(poll) {
+                Some(oracle) => oracle.disk_is(slot, &outbox, cache.as_ref()),
+                None => Ok(()),
+            }
         } else {
             Ok(())
         }
@@ -290,7 +298,9 @@ impl Scene {
 
     /// One bit of a participant's copy of the poll changes.
     pub(super) fn damage_cache(&mut self, slot: usize) {
-        let Some(room) = self.room else { return };
+        let Some(room) = self.room_of(self.slots[slot].poll) else {
+            return;
+        };
         let part = cache(self.slots[slot].device, room);
         let end = Bytes::from([&part[..], &[0xff; 16]].concat());
         let records = now(self.slots[slot].memory.scan(part..end));
@@ -316,7 +326,9 @@ impl Scene {
 
     /// A participant forgets a command.
     pub(super) fn forget(&mut self, slot: usize, seq: Seq) {
-        let Some(room) = self.room else { return };
+        let Some(room) = self.room_of(self.slots[slot].poll) else {
+            return;
+        };
         let mut batch = Batch::new();
         Outbox::new(self.slots[slot].device, room).remove(&mut batch, seq);
         self.slots[slot].write(batch, Durability::Strict);

@@ -12,9 +12,9 @@ use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use hustings_protocol::handshake::{Nonce, Side, Signature, Transcript, VERSION};
 use hustings_protocol::{
-    Address, Challenge, Command, CommandId, DeviceId, ErrorCode, Hello, Limits, Message, Numbered,
-    OptionId, PeerId, Position, Proof, Refusal, Rejection, Revision, RoomId, Seq, SyncRequest,
-    Update, UserProfile, Vote,
+    Address, Challenge, Command, CommandId, DeviceId, Epoch, ErrorCode, Hello, Limits, Message,
+    Numbered, OptionId, PeerId, Position, Proof, Refusal, Rejection, Revision, RoomId, Seq,
+    SyncRequest, Update, UserProfile, Vote,
 };
 use hustings_room::transport::{SendOutcome, Transport, TransportEvent};
 use hustings_room::{ChannelBinding, LinkId};
@@ -36,6 +36,8 @@ pub(super) struct Hostile {
     rng: ChaCha8Rng,
     net: MemoryNet,
     room: RoomId,
+    /// The place of its poll.
+    poll: usize,
     options: Vec<OptionId>,
     pub(super) address: Address,
     transport: MemTransport,
@@ -115,18 +117,20 @@ impl Hostile {
     pub(super) fn new(
         scene: Arc<Mutex<Scene>>,
         net: &MemoryNet,
-        room: RoomId,
+        poll: usize,
         options: Vec<OptionId>,
         copied: Option<(SigningKey, DeviceId)>,
     ) -> Self {
         let key = keys::named(MARK);
-        let mark = MARK + u8::from(copied.is_some());
+        let number = u8::try_from(poll).expect("there are few");
+        let mark = MARK + u8::from(copied.is_some()) + 2 * number;
         let address = Address::Participant(PeerId::of(&key), DeviceId::from_bytes([mark; 5]));
-        let (seed, world) = {
+        let (seed, world, room) = {
             let mut scene = lock(&scene);
             scene.hostile.push(address);
-            scene.oracle.meet(PeerId::of(&key));
-            (scene.plan.seed, scene.world)
+            scene.meet(PeerId::of(&key));
+            let room = scene.room_of(poll).expect("the poll has been made");
+            (scene.plan.seed, scene.world, room)
         };
         Self {
             rng: ChaCha8Rng::seed_from_u64(seed ^ u64::from(mark) << 56),
@@ -134,6 +138,7 @@ impl Hostile {
             net: net.clone(),
             scene,
             room,
+            poll,
             options,
             address,
             dials: 0,
@@ -169,6 +174,11 @@ impl Hostile {
         CommandId::from_uuid(uuid::Builder::from_random_bytes(self.bytes()).into_uuid())
     }
 
+    /// The epoch and the revision of the poll that it is after.
+    fn present(&self) -> Option<(Epoch, Revision)> {
+        self.scene().oracle_of(self.poll)?.present()
+    }
+
     // What it hears.
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -192,12 +202,13 @@ impl Hostile {
     }
 
     fn link_up(&mut self, link: LinkId, binding: ChannelBinding) {
+        let present = self.present();
         let Some(leg) = self.legs.get_mut(&link) else {
             return;
         };
         leg.binding = Some(binding);
         if leg.manner == Manner::Boasts
-            && let Some((epoch, revision)) = lock(&self.scene).oracle.present()
+            && let Some((epoch, revision)) = present
         {
             leg.hello.epoch = Some(epoch);
             leg.hello.revision = Revision::new(revision.get() + 1_000);
@@ -451,7 +462,7 @@ impl Hostile {
         {
             let mut scene = self.scene();
             scene.trace("hostile dial", &manner);
-            scene.oracle.meet(hello.peer_id);
+            scene.meet(hello.peer_id);
             match manner {
                 Manner::Claims => {
                     let victim = &scene.slots[victim];
@@ -506,7 +517,7 @@ impl Hostile {
 
     /// A copy of the poll that nobody can have.
     fn boast(&mut self, link: LinkId) {
-        let Some((epoch, revision)) = self.scene().oracle.present() else {
+        let Some((epoch, revision)) = self.present() else {
             return;
         };
         let known = Revision::new(revision.get() + 1_000_000).map(|revision| Position {

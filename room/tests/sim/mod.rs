@@ -73,6 +73,11 @@ impl Plan {
         }
     }
 
+    /// The polls that the owner hosts.
+    pub(crate) fn polls(&self) -> usize {
+        1 + usize::from(self.world().has_two_polls)
+    }
+
     pub(crate) fn world(&self) -> World {
         self.kind.world(self.seed)
     }
@@ -119,10 +124,12 @@ pub(crate) enum Plant {
     /// The last update of the journal is missing once its process has died twice, and did nothing
     /// in between.
     LoseTwice,
+    /// A relay to those in one poll goes to somebody in the other, too.
+    RelayToOther,
 }
 
 impl Plant {
-    pub(crate) const ALL: [Self; 18] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::AnswerBeforeCommit,
         Self::ForgetReceipts,
         Self::SettleWhenSent,
@@ -141,7 +148,16 @@ impl Plant {
         Self::StoreTwice,
         Self::HalfCommit,
         Self::LoseTwice,
+        Self::RelayToOther,
     ];
+
+    /// The kind of schedules that may show it.
+    pub(crate) const fn kind(self) -> Kind {
+        if matches!(self, Self::RelayToOther) {
+            return Kind::TwoPolls;
+        }
+        Kind::Plain
+    }
 }
 
 /// Counts of what happened in a schedule that kept every guarantee.

@@ -989,7 +989,12 @@ impl Oracle {
                 );
             }
         }
-        for name in &self.promised {
+        // What others have asked for comes right where they are.
+        let is_its = |name: &&Name| {
+            let device = (name.0, name.1);
+            device == self.devices[slot] || device == self.devices[OWNER]
+        };
+        for name in self.promised.iter().filter(is_its) {
             let has_outcome = |line: &Timeline| line.outcomes.contains_key(name);
             hold!(
                 1,

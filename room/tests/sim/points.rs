@@ -87,6 +87,8 @@ pub(super) enum Act {
     Asks(usize, Ask),
     /// Its links are cut.
     Cut(usize),
+    /// It joins another poll of the same owner, with the same disk.
+    Moves(usize, usize),
     /// It leaves in good order, and is not there until it starts.
     Leaves(usize),
     /// It dies, and is not there until it starts.
@@ -110,7 +112,7 @@ pub(crate) struct Story {
     pub(super) acts: &'static [Act],
 }
 
-use Act::{Asks, Copied, Cut, Dies, Leaves, Moment, Restored, Settles, Starts};
+use Act::{Asks, Copied, Cut, Dies, Leaves, Moment, Moves, Restored, Settles, Starts};
 use Ask::{Add, Close, Name, Silence, Vote};
 
 /// All of them. The owner's process starts before the first act, with a new poll.
@@ -204,6 +206,21 @@ pub(crate) const STORIES: &[Story] = &[
             Starts(1),
             Asks(1, Name("Ada")),
             Starts(0),
+            Settles,
+        ],
+    },
+    Story {
+        name: "a vote in each of two polls",
+        kind: Kind::TwoPolls,
+        participants: 1,
+        acts: &[
+            Starts(1),
+            Settles,
+            Asks(1, Vote(0)),
+            Moves(1, 1),
+            Asks(1, Vote(1)),
+            Settles,
+            Moves(1, 0),
             Settles,
         ],
     },

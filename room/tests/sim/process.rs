@@ -16,17 +16,24 @@ use hustings_protocol::{Command, Limits, PollDraft, PollId, RoomId};
 use hustings_room::driver::{
     CallError, DriverError, Events, Hosting, OpenError, Room, Submitted, host, join,
 };
-use hustings_room::{Connection, Setup, SubmitError};
+use hustings_room::{Connection, Event, Setup, SubmitError};
 
 /// The handles that people have, by the place of the process; none of a process that is dead or
 /// has not opened its room yet.
 pub(super) type Handles = Rc<RefCell<Vec<Option<Handle>>>>;
+
+/// The place of the owner's handle of a poll that is not its first, among so many.
+pub(super) const fn owners(poll: usize, handles: usize) -> usize {
+    handles - poll
+}
 
 #[derive(Clone)]
 pub(super) struct Handle {
     pub(super) room: Room,
     /// The life that it belongs to.
     process: Process,
+    /// The place of its poll.
+    poll: usize,
     hosting: Option<Hosting<Disk>>,
     /// True until somebody listens to its events.
     is_new: bool,
@@ -99,8 +106,8 @@ impl Handle {
         let outcome = submitted.outcome().await;
         if let (Ok(outcome), Some(mut scene)) = (outcome, self.process.scene()) {
             scene.trace("answered", &(self.process.slot, id, &outcome));
-            let held = scene.oracle.answered(self.process.slot, id, &outcome);
-            scene.held(held);
+            let slot = self.process.slot;
+            scene.ask(self.poll, |oracle| oracle.answered(slot, id, &outcome));
         }
     }
 
@@ -115,8 +122,7 @@ impl Handle {
             Ok(submitted) => {
                 let id = submitted.command_id();
                 scene.trace("promised", &(slot, id));
-                let kept = scene.oracle.promised(slot, id);
-                scene.held(kept);
+                scene.ask(self.poll, |oracle| oracle.promised(slot, id));
                 Some(submitted)
             }
             // As it should be.
@@ -145,37 +151,42 @@ impl Handle {
     }
 }
 
-/// The owner's process: a new poll, or the one that its disk has.
+/// The owner's process: new polls, or those that its disk has.
 pub(super) async fn hosts(
     setup: Setup,
     tap: Tap,
     disk: Disk,
     clock: OwnClock,
-    poll: Result<PollId, PollDraft>,
+    polls: Vec<Result<PollId, PollDraft>>,
     handles: Handles,
 ) {
     let process = disk.process.clone();
     let (hosting, driver) = host(setup, tap, disk, clock);
-    let opener = hosting.clone();
-    let opening = async move {
-        match poll {
-            Ok(poll_id) => {
-                // As somebody does who looks for their polls.
-                let listed = opener.journals().await?;
-                if listed.iter().all(|room| room.poll_id != poll_id) {
-                    return Err(OpenError::NoJournal(poll_id));
+    let openings = polls.into_iter().map(|poll| {
+        let opener = hosting.clone();
+        let opening = async move {
+            match poll {
+                Ok(poll_id) => {
+                    // As somebody does who looks for their polls.
+                    let listed = opener.journals().await?;
+                    if listed.iter().all(|room| room.poll_id != poll_id) {
+                        return Err(OpenError::NoJournal(poll_id));
+                    }
+                    opener.open(poll_id).await
                 }
-                opener.open(poll_id).await
+                Err(draft) => opener.create(draft).await,
             }
-            Err(draft) => opener.create(draft).await,
-        }
-    };
+        };
+        let opening: Boxed<Result<Room, OpenError>> = Box::pin(opening);
+        opening
+    });
+    let openings = openings.collect();
     let life = Life {
         process,
         driver: Box::pin(driver.run()),
-        opening: Some(Box::pin(opening)),
+        openings,
         hosting: Some(hosting),
-        events: None,
+        events: Vec::new(),
         handles,
     };
     life.await;
@@ -206,9 +217,9 @@ pub(super) async fn joins(
     let mut life = Life {
         process,
         driver: Box::pin(driver.run()),
-        opening: None,
+        openings: Vec::new(),
         hosting: None,
-        events: None,
+        events: Vec::new(),
         handles,
     };
     life.is_open(room);
@@ -224,59 +235,86 @@ type Boxed<T> = Pin<Box<dyn Future<Output = T>>>;
 struct Life {
     process: Process,
     driver: Boxed<Result<(), DriverError>>,
-    /// The room, where it takes the driver to open it.
-    opening: Option<Boxed<Result<Room, OpenError>>>,
+    /// The rooms that it takes the driver to open, and that are not open yet.
+    openings: Vec<Boxed<Result<Room, OpenError>>>,
     hosting: Option<Hosting<Disk>>,
-    events: Option<Events>,
+    /// The events of each room, by its place among the handles.
+    events: Vec<(usize, Events)>,
     handles: Handles,
 }
 
 impl Life {
     fn is_open(&mut self, room: Room) {
-        self.events = Some(room.events());
-        let handle = Handle {
+        let slot = self.process.slot;
+        let Some(scene) = self.process.scene() else {
+            return;
+        };
+        let poll = match slot {
+            OWNER => scene.poll_of(room.id()),
+            _ => scene.slots[slot].poll,
+        };
+        drop(scene);
+        let mut handles = self.handles.borrow_mut();
+        // The owner has one for each of its polls.
+        let place = match (slot, poll) {
+            (OWNER, 1..) => owners(poll, handles.len()),
+            _ => slot,
+        };
+        self.events.push((place, room.events()));
+        handles[place] = Some(Handle {
             room,
             process: self.process.clone(),
+            poll,
             hosting: self.hosting.clone(),
             is_new: false,
-        };
-        self.handles.borrow_mut()[self.process.slot] = Some(handle);
+        });
     }
 
-    fn room(&mut self) -> Option<Room> {
+    fn handle(&mut self, place: usize) -> Option<Handle> {
         let mut handles = self.handles.borrow_mut();
-        let handle = handles[self.process.slot].as_mut()?;
+        let handle = handles[place].as_mut()?;
         if std::mem::take(&mut handle.is_new) {
-            self.events = Some(handle.room.events());
+            self.events.retain(|(of, _)| *of != place);
+            self.events.push((place, handle.room.events()));
         }
-        Some(handle.room.clone())
+        Some(handle.clone())
     }
 
     fn poll_opening(&mut self, cx: &mut Context<'_>) {
-        let Some(opening) = &mut self.opening else {
-            return;
-        };
-        let Poll::Ready(opened) = opening.as_mut().poll(cx) else {
-            return;
-        };
-        self.opening = None;
-        match opened {
-            Ok(room) => self.is_open(room),
-            Err(error) => {
-                if let Some(mut scene) = self.process.scene() {
-                    if !scene.slots[OWNER].may_end {
-                        scene.breaks(format!("the owner cannot host: {error}"));
+        let mut openings = std::mem::take(&mut self.openings);
+        openings.retain_mut(|opening| {
+            let Poll::Ready(opened) = opening.as_mut().poll(cx) else {
+                return true;
+            };
+            match opened {
+                Ok(room) => self.is_open(room),
+                Err(error) => {
+                    if let Some(mut scene) = self.process.scene() {
+                        if !scene.slots[OWNER].may_end {
+                            scene.breaks(format!("the owner cannot host: {error}"));
+                        }
+                        // Whoever cannot open it looks at the error, and starts again.
+                        scene.die(OWNER);
                     }
-                    // Whoever cannot open it looks at the error, and starts again.
-                    scene.die(OWNER);
                 }
             }
-        }
+            false
+        });
+        self.openings = openings;
     }
 
     /// Shows the oracle where a step of the driver has led, as people see it.
     fn look(&mut self) {
-        let Some(room) = self.room() else { return };
+        let places: Vec<usize> = self.events.iter().map(|(place, _)| *place).collect();
+        for place in places {
+            self.look_at(place);
+        }
+    }
+
+    fn look_at(&mut self, place: usize) {
+        let Some(Handle { room, poll, .. }) = self.handle(place) else {
+            return;
+        };
         if self.process.slot == OWNER && room.connection() == Connection::Closed {
             return;
         }
@@ -291,22 +329,24 @@ impl Life {
             return;
         };
         let is_busy = scene.world.floods && scene.draw(100) > 0;
-        while !is_busy
-            && let Some(event) = self.events.as_mut().and_then(|it| it.next().now_or_never())
-        {
-            let Some(event) = event else { break };
-            scene.told(slot, &event);
+        while !is_busy && let Some(event) = next_event(&mut self.events, place) {
+            scene.told(slot, poll, &event);
         }
         let view = View {
             is_settled: !scene.slots[slot].is_committing,
             ..view
         };
-        let held = match slot {
-            OWNER => scene.oracle.check_owner(slot, &view),
-            _ => scene.oracle.check_participant(slot, &view),
-        };
-        scene.held(held);
+        scene.ask(poll, |oracle| match slot {
+            OWNER => oracle.check_owner(slot, &view),
+            _ => oracle.check_participant(slot, &view),
+        });
     }
+}
+
+/// What is told of one of the rooms, if anything is.
+fn next_event(events: &mut [(usize, Events)], place: usize) -> Option<Event> {
+    let (_, events) = events.iter_mut().find(|(of, _)| *of == place)?;
+    events.next().now_or_never().flatten()
 }
 
 impl Future for Life {

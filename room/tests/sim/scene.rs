@@ -55,6 +55,8 @@ pub(super) enum Doom {
 pub(super) struct Across {
     /// Its place; `None` for somebody hostile.
     pub(super) slot: Option<usize>,
+    /// The poll that it joins; `None` for somebody hostile, who asks for any.
+    pub(super) poll: Option<usize>,
     /// The commands that came since the link was blocked; `None` while it is not.
     unanswered: Option<BTreeSet<CommandId>>,
 }
@@ -74,6 +76,8 @@ pub(super) struct Scene {
     violation: Option<Violation>,
     /// Once the owner has made it.
     pub(super) room: Option<RoomId>,
+    /// The owner's other polls, of which each is held against the guarantees by itself.
+    pub(super) others: Vec<Other>,
     pub(super) slots: Vec<Slot>,
     /// The longest that a commit takes, in milliseconds.
     pub(super) commit_millis: u64,
@@ -91,15 +95,23 @@ pub(super) struct Scene {
     pub(super) points: Option<Points>,
 }
 
+/// A poll that the owner hosts beside the first.
+pub(super) struct Other {
+    pub(super) room: RoomId,
+    pub(super) oracle: Oracle,
+}
+
 /// One process, running or not, and its disk.
 pub(super) struct Slot {
     pub(super) address: Address,
     pub(super) peer: PeerId,
     pub(super) device: DeviceId,
+    /// The poll that a participant's process joins: the first is 0.
+    pub(super) poll: usize,
     pub(super) clock: OwnClock,
     pub(super) memory: MemoryStore,
     /// An earlier copy of it, to which it may be put back.
-    pub(super) copy: Option<(MemoryStore, Copied)>,
+    pub(super) copy: Option<(MemoryStore, Vec<Copied>)>,
     /// The relaxed commits since the last strict one: a loss of power leaves some of the first.
     pub(super) relaxed: Vec<Batch>,
     /// The batch that [`Plant::AnswerBeforeCommit`] has answered and not written.
@@ -134,6 +146,7 @@ impl Scene {
             oracle: Oracle::new(devices, &world),
             violation: None,
             room: None,
+            others: Vec::new(),
             slots,
             commit_millis: 0,
             refused_of_100: 0,
@@ -226,6 +239,89 @@ impl Scene {
         }));
     }
 
+    // The polls.
+
+    /// What is known of a poll; `None` if it is not there yet.
+    pub(super) fn oracle_of(&mut self, poll: usize) -> Option<&mut Oracle> {
+        match poll.checked_sub(1) {
+            None => Some(&mut self.oracle),
+            Some(at) => self.others.get_mut(at).map(|other| &mut other.oracle),
+        }
+    }
+
+    pub(super) fn room_of(&self, poll: usize) -> Option<RoomId> {
+        match poll.checked_sub(1) {
+            None => self.room,
+            Some(at) => self.others.get(at).map(|other| other.room),
+        }
+    }
+
+    /// The place of a poll among the owner's.
+    pub(super) fn poll_of(&self, room: RoomId) -> usize {
+        let at = self.others.iter().position(|other| other.room == room);
+        at.map_or(0, |at| at + 1)
+    }
+
+    /// All that the oracles know.
+    fn oracles(&mut self) -> impl Iterator<Item = &mut Oracle> {
+        let others = self.others.iter_mut().map(|other| &mut other.oracle);
+        std::iter::once(&mut self.oracle).chain(others)
+    }
+
+    /// Asks the oracle of a poll.
+    pub(super) fn ask(
+        &mut self,
+        poll: usize,
+        ask: impl FnOnce(&mut Oracle) -> Result<(), Violation>,
+    ) {
+        if let Some(oracle) = self.oracle_of(poll) {
+            let held = ask(oracle);
+            self.held(held);
+        }
+    }
+
+    /// A frame leaves the owner of which nobody knows the poll: it keeps the guarantees in one.
+    pub(super) fn sent_to_any(
+        &mut self,
+        slot: usize,
+        to: Option<Option<usize>>,
+        frame: &[u8],
+    ) -> Result<(), Violation> {
+        let mut sent = Ok(());
+        for oracle in self.oracles() {
+            sent = oracle.sent(slot, to, frame);
+            if sent.is_ok() {
+                break;
+            }
+        }
+        sent
+    }
+
+    /// The owner's disk has polls that it had not.
+    pub(super) fn finds(&mut self, rooms: &[RoomId]) {
+        for room in rooms {
+            match self.room {
+                None => self.room = Some(*room),
+                Some(first) if first == *room => {}
+                Some(_) if self.others.iter().any(|other| other.room == *room) => {}
+                Some(_) => {
+                    let slots = self.slots.iter();
+                    let devices = slots.map(|slot| (slot.peer, slot.device)).collect();
+                    let oracle = Oracle::new(devices, &self.world);
+                    let room = *room;
+                    self.others.push(Other { room, oracle });
+                }
+            }
+        }
+    }
+
+    /// Somebody hostile appears.
+    pub(super) fn meet(&mut self, stranger: PeerId) {
+        for oracle in self.oracles() {
+            oracle.meet(stranger);
+        }
+    }
+
     // The owner's links.
 
     /// Somebody has dialled the owner.
@@ -233,17 +329,35 @@ impl Scene {
         let owner = self.slots[OWNER].address;
         let leads_to = |address: &Address| self.net.links_to(&owner, address).contains(&link);
         if self.hostile.iter().any(leads_to) {
-            let (slot, unanswered) = (None, None);
-            self.across.insert(link, Across { slot, unanswered });
+            let across = Across {
+                slot: None,
+                poll: None,
+                unanswered: None,
+            };
+            self.across.insert(link, across);
         } else if let Some(slot) = self.slots.iter().position(|it| leads_to(&it.address)) {
-            let (slot, unanswered) = (Some(slot), None);
-            self.across.insert(link, Across { slot, unanswered });
+            let across = Across {
+                slot: Some(slot),
+                poll: Some(self.slots[slot].poll),
+                unanswered: None,
+            };
+            self.across.insert(link, across);
         }
     }
 
     /// The other end of one of the owner's links; `None` if that was gone before it was asked.
     pub(super) fn across(&self, link: LinkId) -> Option<&Across> {
         self.across.get(&link)
+    }
+
+    /// A link of another poll than these, for a bug on purpose.
+    pub(super) fn stray(&self, links: &[LinkId]) -> Option<LinkId> {
+        let of = self.across(*links.first()?)?.poll?;
+        let mut others = self.across.iter();
+        let stray = others.find(|(_, it)| it.poll.is_some_and(|poll| poll != of));
+        stray
+            .filter(|_| self.is_planted(Plant::RelayToOther))
+            .map(|(link, _)| *link)
     }
 
     pub(super) fn is_hostile(&self, link: LinkId) -> bool {
@@ -294,7 +408,7 @@ impl Scene {
     }
 
     /// A process tells its application something.
-    pub(super) fn told(&mut self, slot: usize, event: &Event) {
+    pub(super) fn told(&mut self, slot: usize, poll: usize, event: &Event) {
         self.trace("told", &(slot, event));
         // An impostor may say anything.
         let is_expected = match event {
@@ -322,8 +436,7 @@ impl Scene {
             | _ => false,
         };
         if !is_expected {
-            let told = self.oracle.told(slot, event);
-            self.held(told);
+            self.ask(poll, |oracle| oracle.told(slot, event));
         }
     }
 
@@ -389,7 +502,7 @@ impl Scene {
         };
         if is_of_it && self.slots[slot].copy.is_none() {
             self.trace("copy", &slot);
-            let copied = self.oracle.copied(slot);
+            let copied = self.oracles().map(|oracle| oracle.copied(slot)).collect();
             let slot = &mut self.slots[slot];
             slot.copy = Some((slot.memory.fork(), copied));
         }
@@ -407,23 +520,29 @@ impl Scene {
             self.damage_cache(slot);
         }
         if slot != OWNER && self.world.loses_entries {
-            let numbers = self.oracle.numbers(slot);
+            let poll = self.slots[slot].poll;
+            let numbers = self.oracle_of(poll).map(|oracle| oracle.numbers(slot));
+            let numbers = numbers.unwrap_or_default();
             if !numbers.is_empty() && self.draw(2) == 0 {
                 let at = self.draw(numbers.len() as u64);
                 let seq = numbers[usize::try_from(at).expect("there are few")];
                 self.trace("loses", &(slot, seq));
                 self.forget(slot, seq);
-                self.oracle.loses(slot, seq);
+                if let Some(oracle) = self.oracle_of(poll) {
+                    oracle.loses(slot, seq);
+                }
             }
         }
     }
 
     /// The disk of a dead process becomes what it once was.
-    fn put_back(&mut self, slot: usize, memory: &MemoryStore, copied: Copied) {
+    fn put_back(&mut self, slot: usize, memory: &MemoryStore, copied: Vec<Copied>) {
         self.trace("put back", &slot);
         self.slots[slot].memory.restore(memory);
         self.slots[slot].relaxed.clear();
-        self.oracle.put_back(slot, copied);
+        for (oracle, copied) in self.oracles().zip(copied) {
+            oracle.put_back(slot, copied);
+        }
     }
 
     /// The disk of a dead process becomes the copy that was made of it, if any.
@@ -460,7 +579,9 @@ impl Process {
     pub(super) fn start(scene: &Arc<Mutex<Scene>>, slot: usize) -> Self {
         let mut locked = lock(scene);
         locked.trace("start", &slot);
-        locked.oracle.restarts(slot);
+        for oracle in locked.oracles() {
+            oracle.restarts(slot);
+        }
         let place = &mut locked.slots[slot];
         place.life += 1;
         place.is_alive = true;

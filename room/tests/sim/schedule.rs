@@ -23,7 +23,7 @@ use super::clock::OwnClock;
 use super::disk::Disk;
 use super::hostile::{Hostile, Impostor, Place, Shared, deceives, listens};
 use super::points::{Act, Ask, Crashes, Points, Story, Told};
-use super::process::{Handle, Handles, hosts, joins};
+use super::process::{Handle, Handles, hosts, joins, owners};
 use super::scene::{Doom, OWNER, Process, Scene, Slot, lock};
 use super::tap::Tap;
 use super::{Plan, Plant, Report, Violation, World, keys};
@@ -56,8 +56,8 @@ struct Schedule {
     handles: Handles,
     /// Dropping one ends the process, if it still runs.
     processes: Vec<Option<RemoteHandle<()>>>,
-    /// The first options, which the poll is born with, and those that may come.
-    options: Vec<OptionId>,
+    /// The first options of each poll, which it is born with, and those that may come.
+    options: Vec<Vec<OptionId>>,
     /// Those who keep to no protocol.
     hostile: Vec<Shared>,
     impostor: Place,
@@ -152,6 +152,12 @@ fn setup(slot: usize, life: u64, plan: &Plan) -> Setup {
     if world.is_small {
         config.limits.max_frame_bytes = MAX_STATE_BYTES;
     }
+    if world.has_two_polls {
+        // Room for the links that nobody knows yet to be gone, and for those who are hostile in
+        // either: in a poll that somebody has just come to they have no more right to a link.
+        config.max_handshakes = 24;
+        config.max_links = 24;
+    }
     if world.has_few_links {
         // One for each of those who have a right to one.
         config.max_links = plan.participants;
@@ -215,6 +221,7 @@ fn place(slot: usize, plan: &Plan, clock: &VirtualClock) -> Slot {
         address,
         peer,
         device,
+        poll: 0,
         clock: OwnClock::new(clock.clone(), start, sticks),
         memory: MemoryStore::new(),
         copy: None,
@@ -246,7 +253,7 @@ impl Schedule {
             runtime,
             net,
             scene: Arc::new(Mutex::new(scene)),
-            handles: Handles::new(vec![None; plan.participants + 1].into()),
+            handles: Handles::new(vec![None; plan.participants + plan.polls()].into()),
             processes: (0..=plan.participants).map(|_| None).collect(),
             options: Vec::new(),
             hostile: Vec::new(),
@@ -275,6 +282,29 @@ impl Schedule {
     fn handle(&self, slot: usize) -> Option<Handle> {
         let handle = self.handles.borrow()[slot].clone();
         handle.filter(Handle::is_live)
+    }
+
+    /// The owner's handle of one of its polls.
+    fn owner(&self, poll: usize) -> Option<Handle> {
+        let place = match poll {
+            0 => OWNER,
+            _ => owners(poll, self.handles.borrow().len()),
+        };
+        self.handle(place)
+    }
+
+    /// The poll that a process is asked about, and somebody's handle of it.
+    fn asks(&mut self, slot: usize) -> (usize, Option<Handle>) {
+        match slot {
+            OWNER if self.world().has_two_polls => {
+                let poll = self.pick(&[0, 1]);
+                (poll, self.owner(poll))
+            }
+            _ => {
+                let poll = self.scene().slots[slot].poll;
+                (poll, self.handle(slot))
+            }
+        }
     }
 
     fn is_alive(&self, slot: usize) -> bool {
@@ -333,26 +363,33 @@ impl Schedule {
             self.scene().add_other_poll();
         }
         if world.is_hostile {
-            self.meet(None);
+            for poll in 0..self.plan.polls() {
+                self.meet(None, poll);
+            }
         }
         if world.has_copied_owner {
-            self.meet(Some(identity(OWNER, &self.plan)));
+            self.meet(Some(identity(OWNER, &self.plan)), 0);
         }
         Ok(())
     }
 
     /// The options of the new poll, and those that may come.
     fn knows_options(&mut self) {
-        let room = self.handle(OWNER).expect("the poll is made").room;
-        let poll = room.poll().expect("it is hosted");
-        self.options = poll.options().iter().map(|it| it.option_id).collect();
-        let later = (1..=4).map(|number| OptionId::from_uuid(Uuid::from_u128(number)));
-        self.options.extend(later);
+        for poll in 0..self.plan.polls() {
+            let room = self.owner(poll).expect("the poll is made").room;
+            let poll = room.poll().expect("it is hosted");
+            let first = poll.options().iter().map(|it| it.option_id);
+            let later = (1..=4).map(|number| OptionId::from_uuid(Uuid::from_u128(number)));
+            self.options.push(first.chain(later).collect());
+        }
     }
 
     fn report(&self) -> Report {
         let mut scene = self.scene();
         let mut report = std::mem::take(&mut scene.oracle.report);
+        for other in &scene.others {
+            report.add(&other.oracle.report);
+        }
         report.trace = scene.hash();
         report.steps = self.plan.steps as u64;
         report
@@ -379,7 +416,8 @@ impl Schedule {
     /// A process is there, so that somebody can ask it for something.
     fn has_handle(&mut self, slot: usize) -> Result<Handle, Violation> {
         for _ in 0..MAX_SLICES {
-            if let Some(handle) = self.handle(slot) {
+            let is_up = slot != OWNER || (1..self.plan.polls()).all(|it| self.owner(it).is_some());
+            if let Some(handle) = self.handle(slot).filter(|_| is_up) {
                 return Ok(handle);
             }
             self.passes()?;
@@ -407,8 +445,9 @@ impl Schedule {
                 self.has_handle(slot)?;
             }
             Act::Asks(slot, ask) => {
-                let command = self.asked(ask);
                 let handle = self.has_handle(slot)?;
+                let poll = self.scene().slots[slot].poll;
+                let command = self.asked(poll, ask);
                 self.runtime.spawn(handle.submit(command));
             }
             Act::Cut(slot) => self.on_links(slot, "cut", MemoryNet::cut_link),
@@ -419,6 +458,11 @@ impl Schedule {
                 while self.is_alive(slot) {
                     self.passes()?;
                 }
+            }
+            Act::Moves(slot, poll) => {
+                self.scene().die(slot);
+                self.goes_to(slot, poll);
+                self.has_handle(slot)?;
             }
             Act::Dies(slot) => {
                 self.is_wanted(slot, false);
@@ -444,16 +488,16 @@ impl Schedule {
         Ok(())
     }
 
-    fn asked(&self, ask: Ask) -> Command {
-        let poll_id = self.room().poll_id;
+    fn asked(&self, poll: usize, ask: Ask) -> Command {
+        let poll_id = self.scene().room_of(poll).expect("it is made").poll_id;
         match ask {
             Ask::Vote(at) => Command::Vote(Vote {
                 poll_id,
-                option_ids: vec![self.options[at]],
+                option_ids: vec![self.options[poll][at]],
             }),
             Ask::Add(at, label) => Command::AddOption(OptionAdd {
                 poll_id,
-                option_id: self.options[at],
+                option_id: self.options[poll][at],
                 label: label.to_owned(),
             }),
             Ask::Name(name) => Command::SetProfile(UserProfile {
@@ -472,7 +516,7 @@ impl Schedule {
     fn votes(&mut self, slot: usize) {
         let vote = Command::Vote(Vote {
             poll_id: self.room().poll_id,
-            option_ids: vec![self.options[0]],
+            option_ids: vec![self.options[0][0]],
         });
         if let Some(handle) = self.handle(slot) {
             self.runtime.spawn(handle.submit(vote));
@@ -480,10 +524,10 @@ impl Schedule {
     }
 
     /// Somebody hostile comes.
-    fn meet(&mut self, copied: Option<(SigningKey, DeviceId)>) {
+    fn meet(&mut self, copied: Option<(SigningKey, DeviceId)>, poll: usize) {
         let scene = Arc::clone(&self.scene);
-        let options = self.options.clone();
-        let hostile = Hostile::new(scene, &self.net, self.room(), options, copied);
+        let options = self.options[poll].clone();
+        let hostile = Hostile::new(scene, &self.net, poll, options, copied);
         let hostile = Rc::new(hostile.into());
         self.runtime.spawn(listens(Rc::clone(&hostile)));
         self.hostile.push(hostile);
@@ -522,6 +566,11 @@ impl Schedule {
             }
             78..92 if world.opens_again && self.handle(OWNER).is_some() && slot == OWNER => {
                 self.reopen();
+            }
+            78..92 if world.has_two_polls && slot != OWNER && !self.is_alive(slot) => {
+                let poll = self.pick(&[0, 1]);
+                self.goes_to(slot, poll);
+                self.start(slot);
             }
             78..92 => self.start(slot),
             // Seldom, for it takes its time: more than anybody may have under way.
@@ -578,16 +627,17 @@ impl Schedule {
     }
 
     fn submit(&mut self, slot: usize) {
-        let command = self.command();
-        if let Some(handle) = self.handle(slot) {
+        let (poll, handle) = self.asks(slot);
+        let command = self.command(poll);
+        if let Some(handle) = handle {
             self.scene().trace("submit", &(slot, &command));
             self.runtime.spawn(handle.submit(command));
         }
     }
 
-    fn command(&mut self) -> Command {
-        let poll_id = self.room().poll_id;
-        let options = self.options.clone();
+    fn command(&mut self, poll: usize) -> Command {
+        let poll_id = self.scene().room_of(poll).expect("it is made").poll_id;
+        let options = self.options[poll].clone();
         let world = self.world();
         let longest_name = match world.types_too_much || world.had_wider_limits {
             true => 127,
@@ -630,7 +680,7 @@ impl Schedule {
     }
 
     fn reopen(&mut self) {
-        let command = self.command();
+        let command = self.command(0);
         if let Some(handle) = self.handle(OWNER) {
             self.scene().trace("open again", &command);
             let handles = Handles::clone(&self.handles);
@@ -675,18 +725,35 @@ impl Schedule {
         }
     }
 
+    /// A participant joins another poll, at its next start.
+    fn goes_to(&mut self, slot: usize, poll: usize) {
+        let scene = &mut *self.scene();
+        scene.trace("goes to", &(slot, poll));
+        scene.slots[slot].poll = poll;
+    }
+
     /// Starts a process from what its disk has.
     fn start(&mut self, slot: usize) {
         if self.is_alive(slot) {
             return;
         }
         self.handles.borrow_mut()[slot] = None;
+        if slot == OWNER {
+            let last = self.handles.borrow().len();
+            for handle in &mut self.handles.borrow_mut()[self.plan.participants + 1..last] {
+                *handle = None;
+            }
+        }
         let process = Process::start(&self.scene, slot);
         let setup = setup(slot, process.life(), &self.plan);
         let (address, room, own_clock) = {
             let scene = self.scene();
             let place = &scene.slots[slot];
-            (place.address, scene.room, place.clock.clone())
+            (
+                place.address,
+                scene.room_of(place.poll),
+                place.clock.clone(),
+            )
         };
         if slot == OWNER {
             *self.impostor.borrow_mut() = None;
@@ -701,8 +768,11 @@ impl Schedule {
         };
         let handles = Handles::clone(&self.handles);
         let running = if slot == OWNER {
-            let poll = room.map(|room| room.poll_id).ok_or_else(draft);
-            let owner = hosts(setup, tap, disk, own_clock, poll, handles);
+            let polls = 0..self.plan.polls();
+            let rooms = polls.map(|poll| self.scene().room_of(poll));
+            let polls = rooms.map(|room| room.map(|room| room.poll_id).ok_or_else(draft));
+            let polls = polls.collect();
+            let owner = hosts(setup, tap, disk, own_clock, polls, handles);
             self.runtime.spawn_with_handle(owner)
         } else {
             let room = room.expect("the poll has been made");
@@ -770,23 +840,19 @@ impl Schedule {
         let silence = config.ping_after + 2 * config.pong_timeout;
         let waits = config.dial_timeout + config.handshake_timeout;
         let backoff = 2 * config.backoff.max;
-        self.advance(DETECTION + silence + waits + backoff + 10 * round_trip)?;
-        let owner = self.handle(OWNER).expect("it runs").room;
-        for slot in 1..=self.plan.participants {
-            let room = self.handle(slot).expect("it runs").room;
-            let peers = [&room, &owner].map(|room| {
-                let peers = room.peers();
-                let devices = peers.iter().map(|peer| (peer.peer_id, peer.device));
-                devices.collect::<BTreeSet<_>>()
-            });
-            let scene = &mut *self.scene();
-            scene.oracle.converged(
-                slot,
-                &room.connection(),
-                room.revision(),
-                room.confirmed().as_deref(),
-                &peers,
-            )?;
+        let longest = DETECTION + silence + waits + backoff + 10 * round_trip;
+        self.advance(longest)?;
+        self.converged()?;
+        if self.world().has_two_polls {
+            // What they have asked for in the other poll comes right once they are there.
+            for slot in 1..=self.plan.participants {
+                self.scene().die(slot);
+                let poll = 1 - self.scene().slots[slot].poll;
+                self.goes_to(slot, poll);
+                self.start(slot);
+            }
+            self.advance(longest)?;
+            self.converged()?;
         }
         for hostile in &self.hostile {
             hostile.borrow().check()?;
@@ -795,6 +861,30 @@ impl Schedule {
         self.start(OWNER);
         self.advance(Duration::from_secs(1))?;
         assert!(self.handle(OWNER).is_some(), "the owner comes back");
+        Ok(())
+    }
+
+    /// All is right, wherever anybody is.
+    fn converged(&self) -> Result<(), Violation> {
+        for slot in 1..=self.plan.participants {
+            let poll = self.scene().slots[slot].poll;
+            let owner = self.owner(poll).expect("it runs").room;
+            let room = self.handle(slot).expect("it runs").room;
+            let peers = [&room, &owner].map(|room| {
+                let peers = room.peers();
+                let devices = peers.iter().map(|peer| (peer.peer_id, peer.device));
+                devices.collect::<BTreeSet<_>>()
+            });
+            let scene = &mut *self.scene();
+            let oracle = scene.oracle_of(poll).expect("it is made");
+            oracle.converged(
+                slot,
+                &room.connection(),
+                room.revision(),
+                room.confirmed().as_deref(),
+                &peers,
+            )?;
+        }
         Ok(())
     }
 }

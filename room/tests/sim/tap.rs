@@ -30,9 +30,9 @@ impl Tap {
         }
     }
 
-    /// The oracle hears of a frame before anybody else does; with it of the link, unless it goes to
-    /// many.
-    fn tell(&self, link: Option<LinkId>, frame: &Bytes) {
+    /// The oracle hears of a frame before anybody else does, and of the links that it goes to; of
+    /// the one link, if it is sent to no other.
+    fn tell(&self, link: Option<LinkId>, links: &[LinkId], frame: &Bytes) {
         let Some(mut scene) = self.process.scene() else {
             return;
         };
@@ -51,8 +51,21 @@ impl Tap {
             OWNER => link.and_then(|link| scene.across(link)).map(|it| it.slot),
             _ => None,
         };
-        let sent = scene.oracle.sent(slot, to, frame);
-        scene.held(sent);
+        let poll = match slot {
+            OWNER => {
+                let across = links.iter().filter_map(|link| scene.across(*link));
+                across.filter_map(|it| it.poll).next()
+            }
+            _ => Some(scene.slots[slot].poll),
+        };
+        match poll {
+            Some(poll) => scene.ask(poll, |oracle| oracle.sent(slot, to, frame)),
+            // To the hostile alone: it is of one of the polls.
+            None => {
+                let sent = scene.sent_to_any(slot, to, frame);
+                scene.held(sent);
+            }
+        }
         if scene.is_planted(Plant::SettleWhenSent)
             && let Ok(Message::Command(numbered)) = Message::decode(frame, &Limits::default())
         {
@@ -138,7 +151,7 @@ impl Transport for Tap {
     }
 
     fn send(&mut self, link: LinkId, frame: Bytes) -> SendOutcome {
-        self.tell(Some(link), &frame);
+        self.tell(Some(link), &[link], &frame);
         self.pass_on(link, &frame)
     }
 
@@ -149,7 +162,7 @@ impl Transport for Tap {
         frame: &Bytes,
         blocked: &mut Vec<LinkId>,
     ) {
-        self.tell(None, frame);
+        self.tell(None, links, frame);
         let is_dropped = match self.process.scene() {
             Some(mut scene) => {
                 let is_presence = scene.is_planted(Plant::DropPresence)
@@ -158,6 +171,10 @@ impl Transport for Tap {
             }
             None => return,
         };
+        let stray = self.process.scene().and_then(|scene| scene.stray(links));
+        if let Some(link) = stray {
+            self.pass_on(link, frame);
+        }
         let links = links.iter().filter(|link| Some(**link) != except);
         for link in links.skip(usize::from(is_dropped)) {
             if self.pass_on(*link, frame) == SendOutcome::Blocked {

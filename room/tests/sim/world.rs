@@ -47,6 +47,8 @@ pub(crate) struct World {
     pub(crate) damages_caches: bool,
     /// The owner's disk has another poll, of which a record is damaged.
     pub(crate) has_other_polls: bool,
+    /// The owner hosts two polls, and participants join one or the other at each start.
+    pub(crate) has_two_polls: bool,
     /// People type what cannot be seen, or what is there already.
     pub(crate) types_oddly: bool,
     /// People and others send a great deal at once, and seldom look at what they are told.
@@ -83,6 +85,8 @@ pub(crate) enum Kind {
     OpensAgain,
     DamagedCache,
     OtherPolls,
+    TwoPolls,
+    TwoHostile,
     OddTexts,
     Floods,
 }
@@ -113,6 +117,8 @@ impl Kind {
         Self::OpensAgain,
         Self::DamagedCache,
         Self::OtherPolls,
+        Self::TwoPolls,
+        Self::TwoHostile,
         Self::OddTexts,
         Self::Floods,
     ];
@@ -129,6 +135,8 @@ impl Kind {
         Self::OpensAgain,
         Self::DamagedCache,
         Self::OtherPolls,
+        Self::TwoPolls,
+        Self::TwoHostile,
         Self::OddTexts,
         Self::Floods,
     ];
@@ -241,6 +249,17 @@ impl Kind {
                 has_other_polls: true,
                 ..none
             },
+            Self::TwoPolls => World {
+                has_two_polls: true,
+                restores_journals: seed % 3 == 1,
+                restores_outboxes: seed % 3 == 2,
+                ..none
+            },
+            Self::TwoHostile => World {
+                has_two_polls: true,
+                is_hostile: true,
+                ..none
+            },
             Self::OddTexts => World {
                 types_oddly: true,
                 ..none
@@ -301,6 +320,7 @@ impl World {
             opens_again: self.opens_again | other.opens_again,
             damages_caches: self.damages_caches | other.damages_caches,
             has_other_polls: self.has_other_polls | other.has_other_polls,
+            has_two_polls: self.has_two_polls | other.has_two_polls,
             types_oddly: self.types_oddly | other.types_oddly,
             floods: self.floods | other.floods,
         }
