@@ -439,16 +439,22 @@ mod crash_points {
     }
 }
 
-/// Each of two polls is held by itself, with everything that happens to it.
-#[test]
-fn two_polls_of_one_host_keep_every_guarantee() {
+/// All that happens in some schedules of these kinds.
+fn held(kinds: &[Kind], seeds: u64) -> Report {
     let mut total = Report::default();
-    for kind in [Kind::TwoPolls, Kind::TwoHostile] {
-        for seed in 0..30 {
-            let held = run(&Plan::of(kind, seed));
+    for kind in kinds {
+        for seed in 0..seeds {
+            let held = run(&Plan::of(*kind, seed));
             total.add(&held.unwrap_or_else(|broken| panic!("{kind:?} {seed}: {broken}")));
         }
     }
+    total
+}
+
+/// Each of two polls is held by itself, with everything that happens to it.
+#[test]
+fn two_polls_of_one_host_keep_every_guarantee() {
+    let total = held(&[Kind::TwoPolls, Kind::TwoHostile], 30);
     let Report {
         put_back,
         epochs,
@@ -460,6 +466,17 @@ fn two_polls_of_one_host_keep_every_guarantee() {
         put_back > 5 && epochs > 0 && hostile > 500 && applied > 500,
         "{put_back} {epochs} {hostile} {applied}"
     );
+}
+
+/// Of an owner's two machines one comes back after the other, as it was left: a fork, of which
+/// everybody hears who was on the other side.
+#[test]
+fn an_owner_that_moves_and_comes_back_is_found_out() {
+    let total = held(&[Kind::MovedOwner], 40);
+    let Report {
+        put_back, epochs, ..
+    } = total;
+    assert!(put_back > 20 && epochs > 10, "{put_back} {epochs}");
 }
 
 /// The histories of some schedules, held against a checker that is not ours: it knows lists, and

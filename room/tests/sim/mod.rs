@@ -126,10 +126,14 @@ pub(crate) enum Plant {
     LoseTwice,
     /// A relay to those in one poll goes to somebody in the other, too.
     RelayToOther,
+    /// A participant is not told that it has another history.
+    HideReplaced,
+    /// The owner is not told that its journal is an old copy.
+    HideRolledBack,
 }
 
 impl Plant {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::AnswerBeforeCommit,
         Self::ForgetReceipts,
         Self::SettleWhenSent,
@@ -149,12 +153,17 @@ impl Plant {
         Self::HalfCommit,
         Self::LoseTwice,
         Self::RelayToOther,
+        Self::HideReplaced,
+        Self::HideRolledBack,
     ];
 
     /// The kind of schedules that may show it.
     pub(crate) const fn kind(self) -> Kind {
         if matches!(self, Self::RelayToOther) {
             return Kind::TwoPolls;
+        }
+        if matches!(self, Self::HideReplaced | Self::HideRolledBack) {
+            return Kind::MovedOwner;
         }
         Kind::Plain
     }

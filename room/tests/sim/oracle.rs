@@ -34,6 +34,8 @@ pub(crate) struct Oracle {
     past: Vec<Timeline>,
     /// The numbers of commands in the history.
     numbers: BTreeMap<Name, usize>,
+    /// The owner's journal has begun a new epoch, and nobody was told so yet.
+    is_renewed: bool,
     /// True once nothing more goes wrong.
     is_over: bool,
     /// Commands of which nobody knows any more what became of them: outboxes are old copies.
@@ -96,6 +98,10 @@ struct Watched {
     sent: BTreeSet<CommandId>,
     /// Of the present process.
     revision: Option<Revision>,
+    /// The poll that it shows, while there is more than one history.
+    shown: Option<Vec<u8>>,
+    /// The revision of which it shows another history than before, and was not told so yet.
+    replaced: Option<Revision>,
     /// The last revision that it was told one of its commands has made.
     told_applied: Option<Revision>,
 }
@@ -177,6 +183,7 @@ impl Oracle {
             past: Vec::new(),
             unknown: BTreeSet::new(),
             numbers: BTreeMap::new(),
+            is_renewed: false,
             is_over: false,
             promised: BTreeSet::new(),
             report: Report::default(),
@@ -225,6 +232,7 @@ impl Oracle {
             if is_first {
                 self.line.epoch = Some(state.epoch);
                 self.report.epochs += 1;
+                self.is_renewed = true;
             }
             hold!(
                 4,
@@ -592,8 +600,16 @@ impl Oracle {
                     let is_old = self.world.has_old_copies() && is_of_numbers(&rejection.code);
                     rejection.code != ErrorCode::HandshakeFailed && !is_old
                 }
-                Event::JournalRolledBack { .. } => slot != OWNER || !self.is_forked(),
-                Event::HistoryReplaced { .. } => slot == OWNER || !self.is_forked(),
+                Event::JournalRolledBack { .. } => {
+                    self.is_renewed = false;
+                    slot != OWNER || !self.is_forked()
+                }
+                Event::HistoryReplaced { .. } => {
+                    let watched = &mut self.slots[slot];
+                    // The new one may be at the same revision.
+                    (watched.replaced, watched.shown) = (None, None);
+                    slot == OWNER || !self.is_forked()
+                }
                 // Whoever looks after each step of a driver misses what is told in one.
                 Event::Missed { .. } => {
                     self.slots[slot].has_missed = true;
@@ -768,6 +784,11 @@ impl Oracle {
             return Ok(());
         }
         hold!(
+            4,
+            !self.is_renewed,
+            "the owner's journal is an old copy, and nobody is told"
+        );
+        hold!(
             3,
             at == Some(last),
             "the owner is at {at:?}, {last} is kept"
@@ -795,7 +816,14 @@ impl Oracle {
                 },
                 "{slot} shows a poll at {revision} that never was"
             );
+            self.shows_history(slot, before, revision, poll);
         }
+        let replaced = self.slots[slot].replaced;
+        hold!(
+            4,
+            !view.is_settled || replaced.is_none(),
+            "{slot} has another history than that of {replaced:?}, and is not told"
+        );
         if before != view.revision
             && let Some(revision) = view.revision
         {
@@ -805,8 +833,31 @@ impl Oracle {
         Ok(())
     }
 
+    /// Somebody is shown one poll after another: whoever is shown that of another history has to be
+    /// told so, once it is durable.
+    fn shows_history(&mut self, slot: usize, before: Option<Revision>, now: Revision, poll: &Poll) {
+        let shows = bytes(poll);
+        let shown = self.slots[slot].shown.replace(shows.clone());
+        if let (Some(before), Some(shown)) = (before, shown)
+            && slot != OWNER
+            && self.is_forked()
+        {
+            // It may still be catching up with the one that was lost.
+            let has = |line: &Timeline, at, poll| line.states.get(index(at)) == Some(poll);
+            let has_both = |line| has(line, before, &shown) && has(line, now, &shows);
+            if !self.lines().any(has_both) {
+                self.slots[slot].replaced = Some(before);
+            }
+        }
+    }
+
     /// A process starts from what was durable.
     pub(crate) fn restarts(&mut self, slot: usize) {
+        self.slots[slot].shown = None;
+        self.slots[slot].replaced = None;
+        if slot == OWNER {
+            self.is_renewed = false;
+        }
         self.slots[slot].revision = None;
         self.slots[slot].told_applied = None;
         self.slots[slot].life += 1;

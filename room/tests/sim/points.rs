@@ -95,7 +95,8 @@ pub(super) enum Act {
     Dies(usize),
     /// Its disk is copied.
     Copied(usize),
-    /// It dies, and comes back with the copy of its disk.
+    /// It dies, and comes back with the copy of its disk; in the world of an owner that moves, what
+    /// it had is the copy from then on.
     Restored(usize),
     /// A moment passes, too short for anybody to notice that a link is gone.
     Moment,
@@ -236,6 +237,22 @@ pub(crate) const STORIES: &[Story] = &[
             Settles,
             Restored(0),
             Asks(0, Vote(1)),
+            Settles,
+        ],
+    },
+    Story {
+        name: "an owner on two machines, one after the other",
+        kind: Kind::MovedOwner,
+        participants: 1,
+        acts: &[
+            Starts(1),
+            Settles,
+            Copied(0),
+            Asks(1, Vote(0)),
+            Restored(0),
+            Asks(1, Vote(1)),
+            Settles,
+            Restored(0),
             Settles,
         ],
     },

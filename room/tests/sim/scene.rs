@@ -410,6 +410,20 @@ impl Scene {
     /// A process tells its application something.
     pub(super) fn told(&mut self, slot: usize, poll: usize, event: &Event) {
         self.trace("told", &(slot, event));
+        let is_hidden = match event {
+            Event::HistoryReplaced { .. } => self.is_planted(Plant::HideReplaced),
+            Event::JournalRolledBack { .. } => self.is_planted(Plant::HideRolledBack),
+            Event::Connection(_)
+            | Event::PollChanged { .. }
+            | Event::Command { .. }
+            | Event::PeersChanged(_)
+            | Event::Fault { .. }
+            | Event::Missed { .. }
+            | _ => false,
+        };
+        if is_hidden {
+            return;
+        }
         // An impostor may say anything.
         let is_expected = match event {
             Event::Fault {
@@ -497,14 +511,14 @@ impl Scene {
     /// Somebody makes a copy of a disk.
     pub(super) fn copy(&mut self, slot: usize) {
         let is_of_it = match slot {
-            OWNER => self.world.restores_journals && self.room.is_some(),
+            OWNER => {
+                (self.world.restores_journals || self.world.moves_owner) && self.room.is_some()
+            }
             _ => self.world.restores_outboxes,
         };
         if is_of_it && self.slots[slot].copy.is_none() {
             self.trace("copy", &slot);
-            let copied = self.oracles().map(|oracle| oracle.copied(slot)).collect();
-            let slot = &mut self.slots[slot];
-            slot.copy = Some((slot.memory.fork(), copied));
+            self.leave(slot);
         }
     }
 
@@ -514,6 +528,9 @@ impl Scene {
             && self.draw(2) == 0
             && let Some((memory, copied)) = self.slots[slot].copy.take()
         {
+            if slot == OWNER && self.world.moves_owner {
+                self.leave(slot);
+            }
             self.put_back(slot, &memory, copied);
         }
         if slot != OWNER && self.world.damages_caches {
@@ -545,9 +562,18 @@ impl Scene {
         }
     }
 
+    /// A disk stays as it is now, and may come back.
+    fn leave(&mut self, slot: usize) {
+        let copied = self.oracles().map(|oracle| oracle.copied(slot)).collect();
+        self.slots[slot].copy = Some((self.slots[slot].memory.fork(), copied));
+    }
+
     /// The disk of a dead process becomes the copy that was made of it, if any.
     pub(super) fn restore(&mut self, slot: usize) {
         if let Some((memory, copied)) = self.slots[slot].copy.take() {
+            if self.world.moves_owner {
+                self.leave(slot);
+            }
             self.put_back(slot, &memory, copied);
         }
     }

@@ -29,6 +29,9 @@ pub(crate) struct World {
     pub(crate) opens_late: bool,
     /// At a crash the owner's disk is put back to an earlier copy.
     pub(crate) restores_journals: bool,
+    /// The owner's disk is copied to another machine; at a crash the other of the two comes back, as
+    /// it was left.
+    pub(crate) moves_owner: bool,
     /// At a crash a participant's disk is put back to an earlier copy.
     pub(crate) restores_outboxes: bool,
     /// At a crash a participant's outbox loses a command.
@@ -76,6 +79,7 @@ pub(crate) enum Kind {
     FullDisks,
     OpenedLate,
     OldJournal,
+    MovedOwner,
     OldOutbox,
     LostEntry,
     Crowd,
@@ -108,6 +112,7 @@ impl Kind {
         Self::FullDisks,
         Self::OpenedLate,
         Self::OldJournal,
+        Self::MovedOwner,
         Self::OldOutbox,
         Self::LostEntry,
         Self::Crowd,
@@ -126,6 +131,7 @@ impl Kind {
     /// The kinds that are held, and change too much to be mixed with others.
     pub(crate) const ALONE: &[Self] = &[
         Self::OldJournal,
+        Self::MovedOwner,
         Self::OldOutbox,
         Self::LostEntry,
         Self::Crowd,
@@ -209,6 +215,10 @@ impl Kind {
             },
             Self::OldJournal => World {
                 restores_journals: true,
+                ..none
+            },
+            Self::MovedOwner => World {
+                moves_owner: true,
                 ..none
             },
             Self::OldOutbox => World {
@@ -311,6 +321,7 @@ impl World {
             has_full_disks: self.has_full_disks | other.has_full_disks,
             opens_late: self.opens_late | other.opens_late,
             restores_journals: self.restores_journals | other.restores_journals,
+            moves_owner: self.moves_owner | other.moves_owner,
             restores_outboxes: self.restores_outboxes | other.restores_outboxes,
             loses_entries: self.loses_entries | other.loses_entries,
             is_crowd: self.is_crowd | other.is_crowd,
@@ -328,6 +339,6 @@ impl World {
 
     /// Disks are put back to earlier copies, or lose something.
     pub(crate) const fn has_old_copies(&self) -> bool {
-        self.restores_journals || self.restores_outboxes || self.loses_entries
+        self.restores_journals || self.moves_owner || self.restores_outboxes || self.loses_entries
     }
 }
