@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::FutureExt;
 use hustings_outbox::{Batch, Cache, Durability, Journal, Outbox, Store, StoreError, Write};
+use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{
     CommandId, DeviceId, Outcome, PeerId, PollId, Receipt, Revision, RoomId, Seq,
 };
@@ -25,9 +26,26 @@ use super::{Plant, Violation};
 pub(super) struct Disk {
     pub(super) process: Process,
     pub(super) clock: VirtualClock,
+    /// The birth of the disk when it was opened.
+    pub(super) birth: u64,
 }
 
 impl Disk {
+    /// An error if the disk was deleted since it was opened, whether there is another one in its
+    /// place or not. As of all stores that outlive a process, so that nothing is taken for stored
+    /// that nobody would find again.
+    fn is_the_same(&self, scene: &mut Scene) -> Result<(), StoreError> {
+        let place = &mut scene.slots[self.process.slot];
+        if place.births == self.birth || planted::is_on(Fault::BornAgain) {
+            // Whoever is told that all is well may rely on what it has stored.
+            place.is_stale = false;
+            return Ok(());
+        }
+        place.may_end = true;
+        scene.oracle.report.failed += 1;
+        Err(StoreError::Deleted("the disk".to_owned()))
+    }
+
     /// The time that the commit will take; `None` if the process does not live to see it.
     fn begin(&self, batch: &Batch) -> Option<Duration> {
         let mut scene = self.process.scene()?;
@@ -51,6 +69,9 @@ impl Disk {
         let mut scene = self.process.scene()?;
         let slot = self.process.slot;
         scene.slots[slot].is_committing = false;
+        if let Err(error) = self.is_the_same(&mut scene) {
+            return Some(Err(error));
+        }
         let doom = scene.slots[slot].doom.take_if(|doom| !doom.is_of_reads());
         let takes_effect = match doom {
             Some(Doom::DuringCommit { is_durable }) => is_durable,
@@ -127,6 +148,9 @@ impl Disk {
             scene.slots[slot].may_end = true;
             scene.oracle.report.failed += 1;
             return Some(Err(StoreError::Io("the disk cannot be read".to_owned())));
+        }
+        if let Err(error) = self.is_the_same(&mut scene) {
+            return Some(Err(error));
         }
         let mut records = now(scene.slots[slot].memory.scan(range));
         if let (Ok(records), Some(room)) = (&mut records, scene.room) {

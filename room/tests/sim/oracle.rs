@@ -76,6 +76,13 @@ pub(super) enum Copied {
     Outbox(BTreeMap<Seq, CommandId>, Option<Seq>),
 }
 
+impl Copied {
+    /// A copy of an empty disk.
+    pub(super) const fn nothing() -> Self {
+        Self::Outbox(BTreeMap::new(), None)
+    }
+}
+
 /// The oracle's knowledge of one process.
 #[derive(Default)]
 struct Watched {

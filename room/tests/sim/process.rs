@@ -122,7 +122,9 @@ impl Handle {
             Ok(submitted) => {
                 let id = submitted.command_id();
                 scene.trace("promised", &(slot, id));
-                scene.ask(self.poll, |oracle| oracle.promised(slot, id));
+                if !scene.slots[slot].is_stale {
+                    scene.ask(self.poll, |oracle| oracle.promised(slot, id));
+                }
                 Some(submitted)
             }
             // As it should be.
@@ -336,6 +338,9 @@ impl Life {
             is_settled: !scene.slots[slot].is_committing,
             ..view
         };
+        if scene.slots[slot].is_stale {
+            return;
+        }
         scene.ask(poll, |oracle| match slot {
             OWNER => oracle.check_owner(slot, &view),
             _ => oracle.check_participant(slot, &view),

@@ -114,6 +114,11 @@ pub(super) struct Slot {
     pub(super) copy: Option<(MemoryStore, Vec<Copied>)>,
     /// The relaxed commits since the last strict one: a loss of power leaves some of the first.
     pub(super) relaxed: Vec<Batch>,
+    /// The number of times that the disk was made anew: an open handle is of one of them.
+    pub(super) births: u64,
+    /// True while the process has a disk that is not there any more, and nobody has told it so. It
+    /// knows things that are stored nowhere.
+    pub(super) is_stale: bool,
     /// The batch that [`Plant::AnswerBeforeCommit`] has answered and not written.
     pub(super) unwritten: Option<Batch>,
     /// The number of this start of the process, from one.
@@ -410,6 +415,9 @@ impl Scene {
     /// A process tells its application something.
     pub(super) fn told(&mut self, slot: usize, poll: usize, event: &Event) {
         self.trace("told", &(slot, event));
+        if self.slots[slot].is_stale {
+            return;
+        }
         let is_hidden = match event {
             Event::HistoryReplaced { .. } => self.is_planted(Plant::HideReplaced),
             Event::JournalRolledBack { .. } => self.is_planted(Plant::HideRolledBack),
@@ -562,6 +570,20 @@ impl Scene {
         }
     }
 
+    /// A disk is deleted, and there is a new and empty one in its place. Whoever has it open finds
+    /// out at the next use.
+    pub(super) fn make_anew(&mut self, slot: usize) {
+        self.trace("made anew", &slot);
+        let place = &mut self.slots[slot];
+        place.memory.restore(&MemoryStore::new());
+        place.relaxed.clear();
+        place.births += 1;
+        place.is_stale = place.is_alive;
+        for oracle in self.oracles() {
+            oracle.put_back(slot, Copied::nothing());
+        }
+    }
+
     /// A disk stays as it is now, and may come back.
     fn leave(&mut self, slot: usize) {
         let copied = self.oracles().map(|oracle| oracle.copied(slot)).collect();
@@ -612,6 +634,7 @@ impl Process {
         place.life += 1;
         place.is_alive = true;
         place.may_end = false;
+        place.is_stale = false;
         let life = place.life;
         drop(locked);
         Self {

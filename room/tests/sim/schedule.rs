@@ -226,6 +226,8 @@ fn place(slot: usize, plan: &Plan, clock: &VirtualClock) -> Slot {
         memory: MemoryStore::new(),
         copy: None,
         relaxed: Vec::new(),
+        births: 0,
+        is_stale: false,
         unwritten: None,
         life: 0,
         is_alive: false,
@@ -611,6 +613,9 @@ impl Schedule {
             *self.impostor.borrow_mut() = Some(impostor);
             self.runtime.spawn(deceives(Rc::clone(&self.impostor)));
         }
+        if world.makes_anew && slot != OWNER {
+            self.scene().make_anew(slot);
+        }
         if world.has_bad_clocks {
             let what = self.draw(4);
             let by = Duration::from_secs(self.draw(20_000));
@@ -762,9 +767,11 @@ impl Schedule {
         let transport = transport.expect("the address is free once its process is dead");
         let tap = Tap::new(transport, process.clone());
         let clock = self.runtime.clock().clone();
+        let birth = self.scene().slots[slot].births;
         let disk = Disk {
             process,
             clock: clock.clone(),
+            birth,
         };
         let handles = Handles::clone(&self.handles);
         let running = if slot == OWNER {
@@ -813,6 +820,11 @@ impl Schedule {
         }
         for slot in 0..=self.plan.participants {
             self.scene().slots[slot].doom = None;
+            let is_stale = self.scene().slots[slot].is_stale;
+            if is_stale {
+                // It would find out at its next use, and be started again.
+                self.scene().die(slot);
+            }
             self.start(slot);
         }
         // One that was about to close is started again, too.

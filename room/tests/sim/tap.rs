@@ -47,6 +47,9 @@ impl Tap {
         if slot != OWNER {
             scene.overhear(frame);
         }
+        if scene.slots[slot].is_stale {
+            return;
+        }
         let to = match slot {
             OWNER => link.and_then(|link| scene.across(link)).map(|it| it.slot),
             _ => None,

@@ -46,6 +46,8 @@ pub(crate) struct World {
     pub(crate) reads_less: bool,
     /// The poll is closed and opened again while its host runs, by two at once.
     pub(crate) opens_again: bool,
+    /// A participant's disk is deleted and made anew while its process runs.
+    pub(crate) makes_anew: bool,
     /// At a crash a bit of a participant's cache changes.
     pub(crate) damages_caches: bool,
     /// The owner's disk has another poll, of which a record is damaged.
@@ -87,6 +89,7 @@ pub(crate) enum Kind {
     FewLinks,
     ReadsLess,
     OpensAgain,
+    MadeAnew,
     DamagedCache,
     OtherPolls,
     TwoPolls,
@@ -120,6 +123,7 @@ impl Kind {
         Self::FewLinks,
         Self::ReadsLess,
         Self::OpensAgain,
+        Self::MadeAnew,
         Self::DamagedCache,
         Self::OtherPolls,
         Self::TwoPolls,
@@ -139,6 +143,7 @@ impl Kind {
         Self::FewLinks,
         Self::ReadsLess,
         Self::OpensAgain,
+        Self::MadeAnew,
         Self::DamagedCache,
         Self::OtherPolls,
         Self::TwoPolls,
@@ -251,6 +256,10 @@ impl Kind {
                 opens_again: true,
                 ..none
             },
+            Self::MadeAnew => World {
+                makes_anew: true,
+                ..none
+            },
             Self::DamagedCache => World {
                 damages_caches: true,
                 ..none
@@ -329,6 +338,7 @@ impl World {
             has_few_links: self.has_few_links | other.has_few_links,
             reads_less: self.reads_less | other.reads_less,
             opens_again: self.opens_again | other.opens_again,
+            makes_anew: self.makes_anew | other.makes_anew,
             damages_caches: self.damages_caches | other.damages_caches,
             has_other_polls: self.has_other_polls | other.has_other_polls,
             has_two_polls: self.has_two_polls | other.has_two_polls,
@@ -339,6 +349,10 @@ impl World {
 
     /// Disks are put back to earlier copies, or lose something.
     pub(crate) const fn has_old_copies(&self) -> bool {
-        self.restores_journals || self.moves_owner || self.restores_outboxes || self.loses_entries
+        self.makes_anew
+            || self.restores_journals
+            || self.moves_owner
+            || self.restores_outboxes
+            || self.loses_entries
     }
 }
