@@ -18,6 +18,7 @@ use hustings_room::driver::records;
 use hustings_transport_mem::VirtualClock;
 use uuid::Uuid;
 
+use super::cost::aside;
 use super::scene::{Doom, OWNER, Process, Scene, Slot};
 use super::{Plant, Violation};
 
@@ -465,7 +466,7 @@ impl Store for Disk {
             if let Some(duration) = self.wait() {
                 self.clock.sleep_until(self.clock.now() + duration).await;
             }
-            match self.read(range) {
+            match aside(self.process.meter, || self.read(range)) {
                 Some(records) => records,
                 None => pending().await,
             }
@@ -481,11 +482,12 @@ impl Store for Disk {
         'life0: 'async_trait,
     {
         Box::pin(async move {
-            let Some(duration) = self.begin(&batch) else {
+            let meter = self.process.meter;
+            let Some(duration) = aside(meter, || self.begin(&batch)) else {
                 return pending().await;
             };
             self.clock.sleep_until(self.clock.now() + duration).await;
-            match self.finish(batch, durability) {
+            match aside(meter, || self.finish(batch, durability)) {
                 Some(answer) => answer,
                 None => pending().await,
             }

@@ -9,10 +9,11 @@
 //! [`world`] the kinds of schedules. [`oracle`] is told, knows nothing of how it comes about, and
 //! says which guarantee is broken. [`history`] is the same for a checker that is not ours.
 //!
-//! [`points`] has short stories instead of random schedules, told once for each boundary that their
+//! [`cost`] counts what an owner allocates. [`points`] has short stories instead of random schedules, told once for each boundary that their
 //! processes come to, with a crash there.
 
 mod clock;
+pub(crate) mod cost;
 mod disk;
 mod history;
 mod hostile;
@@ -21,12 +22,13 @@ mod oracle;
 mod points;
 mod process;
 mod scene;
-mod schedule;
+pub(crate) mod schedule;
 mod tap;
 mod world;
 
 use std::fmt;
 
+use cost::{Cost, Meter};
 pub(crate) use history::{History, Spoilt};
 pub(crate) use points::{Crashes, STORIES, Story, tell};
 pub(crate) use schedule::run;
@@ -45,6 +47,8 @@ pub(crate) struct Plan {
     /// the feature `planted` allows it.
     pub(crate) signs: bool,
     pub(crate) is_verbose: bool,
+    /// Counts what the owner costs.
+    pub(crate) meter: Option<Meter>,
 }
 
 impl Plan {
@@ -62,6 +66,7 @@ impl Plan {
             plant: None,
             signs: seed.is_multiple_of(Self::SIGNS_OF),
             is_verbose: false,
+            meter: None,
         }
     }
 
@@ -130,9 +135,14 @@ pub(crate) enum Plant {
     HideReplaced,
     /// The owner is not told that its journal is an old copy.
     HideRolledBack,
+    /// Everything that the owner hears is kept, each frame in a buffer of its own.
+    Hoard,
+    /// Everything that the owner hears is gone through each time that it hears something.
+    Toil,
 }
 
 impl Plant {
+    /// Those that break a guarantee. The others break a budget.
     pub(crate) const ALL: [Self; 21] = [
         Self::AnswerBeforeCommit,
         Self::ForgetReceipts,
@@ -200,6 +210,8 @@ pub(crate) struct Report {
     pub(crate) epochs: u64,
     /// Times that somebody was told to have missed events.
     pub(crate) missed: u64,
+    /// The cost of the owner, if there is a meter.
+    pub(crate) cost: Cost,
     /// Greetings that an impostor got.
     pub(crate) deceived: u64,
     /// Steps of schedules.
@@ -227,6 +239,7 @@ impl Report {
         self.epochs += other.epochs;
         self.missed += other.missed;
         self.deceived += other.deceived;
+        self.cost.add(&other.cost);
         self.steps += other.steps;
         self.events += other.events;
     }

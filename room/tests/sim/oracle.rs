@@ -208,6 +208,12 @@ impl Oracle {
         Some((self.line.epoch?, Revision::new(last as u64)?))
     }
 
+    /// The members of the poll.
+    pub(crate) fn members(&self) -> u64 {
+        let poll = self.line.poll.as_ref();
+        poll.map_or(0, |poll| poll.members().count() as u64)
+    }
+
     fn name(&self, slot: usize, id: CommandId) -> Name {
         let (peer, device) = self.devices[slot];
         (peer, device, id)

@@ -1,12 +1,13 @@
 //! A running process: a driver, and whoever looks at what it shows after each of its steps.
 
 use std::cell::RefCell;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use super::clock::OwnClock;
+use super::cost::measured;
 use super::disk::Disk;
 use super::oracle::View;
 use super::scene::{OWNER, Process};
@@ -348,6 +349,24 @@ impl Life {
     }
 }
 
+/// Its memory is given back, and counted if there is a meter.
+impl Drop for Life {
+    fn drop(&mut self) {
+        if self.process.meter.is_none() {
+            return;
+        }
+        let ((), counted) = measured(self.process.meter, || {
+            self.driver = Box::pin(pending());
+            self.openings.clear();
+            self.hosting = None;
+            self.events.clear();
+            self.handles.borrow_mut()[OWNER] = None;
+        });
+        self.process
+            .has_kept(u64::try_from(-counted.left).unwrap_or(0));
+    }
+}
+
 /// What is told of one of the rooms, if anything is.
 fn next_event(events: &mut [(usize, Events)], place: usize) -> Option<Event> {
     let (_, events) = events.iter_mut().find(|(of, _)| *of == place)?;
@@ -361,14 +380,21 @@ impl Future for Life {
         let life = &mut *self;
         let slot = life.process.slot;
         match life.process.scene() {
-            Some(mut scene) => scene.slots[slot].heard = 0,
+            Some(mut scene) => {
+                scene.slots[slot].heard = 0;
+                scene.slots[slot].heard_bytes = 0;
+            }
             None => return Poll::Ready(()),
         }
-        let ended = life.driver.as_mut().poll(cx);
+        let (ended, counted) = measured(life.process.meter, || life.driver.as_mut().poll(cx));
         let Some(mut scene) = life.process.scene() else {
             return Poll::Ready(());
         };
         let heard = scene.slots[slot].heard;
+        if slot == OWNER {
+            let bytes = scene.slots[slot].heard_bytes;
+            scene.oracle.report.cost.step(heard as u64, bytes, counted);
+        }
         if heard > MAX_HEARD {
             scene.breaks(format!(
                 "{slot} hears {heard} things, and nobody else has a turn"

@@ -18,6 +18,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
 use super::clock::OwnClock;
+use super::cost::Meter;
 use super::oracle::{Copied, Oracle};
 use super::points::Points;
 use super::{Plan, Plant, Violation, World};
@@ -127,8 +128,9 @@ pub(super) struct Slot {
     pub(super) is_committing: bool,
     /// The times that it has died since it last did anything to its disk or its network.
     pub(super) deaths: u64,
-    /// The things that its driver has heard in its present step.
+    /// The things that its driver has heard in its present step, and the bytes of frames.
     pub(super) heard: usize,
+    pub(super) heard_bytes: u64,
     /// True once its driver may end: it was told to close, or its disk failed.
     pub(super) may_end: bool,
     pub(super) doom: Option<Doom>,
@@ -620,6 +622,7 @@ pub(super) struct Process {
     scene: Arc<Mutex<Scene>>,
     pub(super) slot: usize,
     life: u64,
+    pub(super) meter: Option<Meter>,
 }
 
 impl Process {
@@ -636,16 +639,26 @@ impl Process {
         place.may_end = false;
         place.is_stale = false;
         let life = place.life;
+        // What only the owner costs is of interest.
+        let meter = locked.plan.meter.filter(|_| slot == OWNER);
         drop(locked);
         Self {
             scene: Arc::clone(scene),
             slot,
             life,
+            meter,
         }
     }
 
     pub(super) const fn life(&self) -> u64 {
         self.life
+    }
+
+    /// The process is no more, and has left so much memory.
+    pub(super) fn has_kept(&self, bytes: u64) {
+        let mut scene = lock(&self.scene);
+        let members = scene.oracle.members();
+        scene.oracle.report.cost.kept.push((members, bytes));
     }
 
     /// The scene; `None` to a process that is dead.

@@ -31,7 +31,9 @@ use super::{Plan, Plant, Report, Violation, World, keys};
 /// Most members of a poll to which strangers come.
 pub(super) const MAX_MEMBERS: usize = 12;
 /// Most of their rejections that its owner remembers.
-pub(super) const MAX_STRANGER_RECEIPTS: usize = 4;
+pub(crate) const MAX_STRANGER_RECEIPTS: usize = 4;
+/// Most links of an owner.
+pub(crate) const MAX_LINKS: usize = 6;
 /// Most bytes of a snapshot of a small poll.
 pub(super) const MAX_STATE_BYTES: usize = 1_600;
 const LATENCY: Latency = Latency {
@@ -141,10 +143,13 @@ fn setup(slot: usize, life: u64, plan: &Plan) -> Setup {
         snapshot_after_bytes: 2_000,
         // Few, so that strangers take them all.
         max_handshakes: 6,
-        max_links: 6,
+        max_links: MAX_LINKS,
         max_links_per_peer: 3,
         ..Config::default()
     };
+    if plan.meter.is_some() {
+        config.max_stranger_receipts = MAX_STRANGER_RECEIPTS;
+    }
     if world.is_crowd {
         config.limits.max_members = MAX_MEMBERS;
         config.max_stranger_receipts = MAX_STRANGER_RECEIPTS;
@@ -234,6 +239,7 @@ fn place(slot: usize, plan: &Plan, clock: &VirtualClock) -> Slot {
         is_committing: false,
         deaths: 0,
         heard: 0,
+        heard_bytes: 0,
         may_end: false,
         doom: None,
         outputs_left: None,

@@ -9,6 +9,7 @@ use hustings_room::transport::{SendOutcome, Transport, TransportEvent};
 use hustings_transport_mem::MemTransport;
 
 use super::Plant;
+use super::cost::aside;
 use super::scene::{OWNER, Process, Scene};
 
 /// The participant that cannot read all updates, in worlds that have one.
@@ -19,6 +20,8 @@ pub(super) struct Tap {
     process: Process,
     /// Links that found no room, and have some again.
     drained: Vec<LinkId>,
+    /// For bugs on purpose: everything that the process has heard.
+    heard: Vec<Vec<u8>>,
 }
 
 impl Tap {
@@ -27,6 +30,7 @@ impl Tap {
             transport,
             process,
             drained: Vec::new(),
+            heard: Vec::new(),
         }
     }
 
@@ -143,8 +147,8 @@ fn spoil(scene: &mut Scene, slot: usize, frame: &Bytes) -> Option<Bytes> {
     }
 }
 
-impl Transport for Tap {
-    fn dial(&mut self, link: LinkId, to: &Address) {
+impl Tap {
+    fn dials(&mut self, link: LinkId, to: &Address) {
         let Some(mut scene) = self.process.act() else {
             return;
         };
@@ -153,12 +157,12 @@ impl Transport for Tap {
         self.transport.dial(link, to);
     }
 
-    fn send(&mut self, link: LinkId, frame: Bytes) -> SendOutcome {
+    fn sends(&mut self, link: LinkId, frame: Bytes) -> SendOutcome {
         self.tell(Some(link), &[link], &frame);
         self.pass_on(link, &frame)
     }
 
-    fn broadcast(
+    fn broadcasts(
         &mut self,
         links: &[LinkId],
         except: Option<LinkId>,
@@ -186,7 +190,7 @@ impl Transport for Tap {
         }
     }
 
-    fn hangup(&mut self, link: LinkId) {
+    fn hangs_up(&mut self, link: LinkId) {
         let Some(mut scene) = self.process.act() else {
             return;
         };
@@ -196,7 +200,7 @@ impl Transport for Tap {
         self.transport.hangup(link);
     }
 
-    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<TransportEvent> {
+    fn next_event(&mut self, cx: &mut Context<'_>) -> Poll<TransportEvent> {
         if self.process.scene().is_none() {
             return Poll::Pending;
         }
@@ -210,10 +214,68 @@ impl Transport for Tap {
                 return Poll::Pending;
             }
             scene.slots[self.process.slot].heard += 1;
+            if let TransportEvent::Frame { frame, .. } = &event {
+                scene.slots[self.process.slot].heard_bytes += frame.len() as u64;
+            }
             if scene.world.reads_less && self.process.slot == READS_LESS {
                 make_later(&mut scene, event);
             }
             happened(&mut scene, self.process.slot, event);
+        }
+        event
+    }
+}
+
+impl Tap {
+    fn hoards(&mut self, frame: &Bytes) {
+        let is_planted = |plant| {
+            let scene = self.process.scene();
+            scene.is_some_and(|scene| scene.is_planted(plant))
+        };
+        let (hoards, toils) = (is_planted(Plant::Hoard), is_planted(Plant::Toil));
+        if hoards || toils {
+            let mut buffer = Vec::with_capacity(1024);
+            buffer.extend_from_slice(frame);
+            self.heard.push(buffer);
+        }
+        if toils {
+            drop(self.heard.clone());
+        }
+    }
+}
+
+/// The tap is the simulator's: what it allocates costs the process nothing.
+impl Transport for Tap {
+    fn dial(&mut self, link: LinkId, to: &Address) {
+        aside(self.process.meter, || self.dials(link, to));
+    }
+
+    fn send(&mut self, link: LinkId, frame: Bytes) -> SendOutcome {
+        aside(self.process.meter, || self.sends(link, frame))
+    }
+
+    fn broadcast(
+        &mut self,
+        links: &[LinkId],
+        except: Option<LinkId>,
+        frame: &Bytes,
+        blocked: &mut Vec<LinkId>,
+    ) {
+        aside(self.process.meter, || {
+            self.broadcasts(links, except, frame, blocked);
+        });
+    }
+
+    fn hangup(&mut self, link: LinkId) {
+        aside(self.process.meter, || self.hangs_up(link));
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<TransportEvent> {
+        let event = aside(self.process.meter, || self.next_event(cx));
+        if self.process.meter.is_some()
+            && let Poll::Ready(TransportEvent::Frame { frame, .. }) = &event
+        {
+            self.hoards(frame);
         }
         event
     }
