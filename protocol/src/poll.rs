@@ -1,12 +1,13 @@
 //! The poll as a value: the content of a snapshot, which the rules change.
 
-use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use litemap::LiteMap;
+use rpds::RedBlackTreeMapSync;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::envelope::{Fields, encode};
 use crate::limits::fits;
@@ -142,7 +143,12 @@ impl PollDraft {
     }
 }
 
+/// The members of a poll, in the order of their ids. A copy of them shares all that is the same.
+pub(crate) type Members = RedBlackTreeMapSync<PeerId, Member>;
+
 /// A poll: its options, its members, their roles and their votes.
+///
+/// A copy costs little, and so does a change of one of two copies, however many members there are.
 ///
 /// It changes only by [`decide`](Poll::decide) and [`apply`](Poll::apply). Two polls with the same
 /// history are equal and are written as the same bytes.
@@ -155,38 +161,50 @@ pub struct Poll {
     pub(crate) multiple_choice: bool,
     pub(crate) voters_may_add_options: bool,
     pub(crate) closed: bool,
-    #[serde(deserialize_with = "objects")]
-    pub(crate) options: Vec<PollOption>,
+    #[serde(serialize_with = "shared", deserialize_with = "shared_objects")]
+    pub(crate) options: Arc<Vec<PollOption>>,
     #[serde(deserialize_with = "members")]
-    pub(crate) members: BTreeMap<PeerId, Member>,
+    pub(crate) members: Members,
     #[serde(skip)]
     pub(crate) labels: Labels,
 }
 
-/// Reads the members and refuses a peer id that occurs twice: a map would silently take the last.
-fn members<'de, D>(deserializer: D) -> Result<BTreeMap<PeerId, Member>, D::Error>
+fn shared<S: Serializer>(options: &Arc<Vec<PollOption>>, to: S) -> Result<S::Ok, S::Error> {
+    options.as_slice().serialize(to)
+}
+
+fn shared_objects<'de, D>(deserializer: D) -> Result<Arc<Vec<PollOption>>, D::Error>
 where
     D: Deserializer<'de>,
 {
-    struct Members;
-    impl<'de> Visitor<'de> for Members {
-        type Value = BTreeMap<PeerId, Member>;
+    objects(deserializer).map(Arc::new)
+}
+
+/// Reads the members and refuses a peer id that occurs twice: a map would silently take the last.
+fn members<'de, D>(deserializer: D) -> Result<Members, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    struct Read;
+    impl<'de> Visitor<'de> for Read {
+        type Value = Members;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("members by their peer ids")
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut members = BTreeMap::new();
+            let mut members = Members::default();
             while let Some((peer, Object(member))) = map.next_entry()? {
-                if members.insert(peer, member).is_some() {
+                if members.contains_key(&peer) {
                     return Err(A::Error::custom(format!("the member {peer} appears twice")));
                 }
+                members.insert_mut(peer, member);
             }
             Ok(members)
         }
     }
-    deserializer.deserialize_map(Members)
+    deserializer.deserialize_map(Read)
 }
 
 /// The votes for one option.
@@ -233,15 +251,17 @@ impl Poll {
             multiple_choice: draft.multiple_choice,
             voters_may_add_options: draft.voters_may_add_options,
             closed: false,
-            options: draft
-                .options
-                .into_iter()
-                .map(|label| PollOption {
-                    option_id: option_id(),
-                    label: text::normalised(&label).into_owned(),
-                })
-                .collect(),
-            members: BTreeMap::new(),
+            options: Arc::new(
+                draft
+                    .options
+                    .into_iter()
+                    .map(|label| PollOption {
+                        option_id: option_id(),
+                        label: text::normalised(&label).into_owned(),
+                    })
+                    .collect(),
+            ),
+            members: Members::default(),
             labels: Labels::default(),
         };
         poll.check(limits)?;
@@ -380,7 +400,7 @@ impl Poll {
     /// A sentence that names the part that is wrong.
     pub fn check(&self, limits: &Limits) -> Result<(), Rejection> {
         check_text("the title", &self.title, limits.max_title_chars)?;
-        if self.options.len() > limits.max_options || self.members.len() > limits.max_members {
+        if self.options.len() > limits.max_options || self.members.size() > limits.max_members {
             return Err(Rejection::new(
                 ErrorCode::PollFull,
                 format!(
@@ -390,7 +410,7 @@ impl Poll {
             ));
         }
         let mut known: LiteMap<OptionId, ()> = LiteMap::new();
-        for option in &self.options {
+        for option in self.options.iter() {
             check_text("an option's label", &option.label, limits.max_label_chars)?;
             if known.insert(option.option_id, ()).is_some() {
                 return Err(Rejection::new(

@@ -1,6 +1,6 @@
 //! The rules of a poll: the commands that each role may give, and the changes that they make.
 
-use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 use crate::poll::check_text;
 use crate::{
@@ -105,7 +105,7 @@ impl Poll {
                 format!("a poll has at most {} options", limits.max_options),
             ));
         }
-        self.options.push(PollOption {
+        Arc::make_mut(&mut self.options).push(PollOption {
             option_id: option.option_id,
             label: option.label.clone(),
         });
@@ -175,15 +175,16 @@ impl Poll {
 
     /// The member with this id; one who is not a member yet becomes one, if there is room.
     fn member_mut(&mut self, peer: PeerId, limits: &Limits) -> Result<&mut Member, Rejection> {
-        let role = self.role(peer);
-        let is_full = self.members.len() >= limits.max_members;
-        match self.members.entry(peer) {
-            Entry::Occupied(entry) => Ok(entry.into_mut()),
-            Entry::Vacant(_) if is_full => Err(Rejection::new(
-                ErrorCode::PollFull,
-                format!("a poll has at most {} members", limits.max_members),
-            )),
-            Entry::Vacant(entry) => Ok(entry.insert(Member::new(role))),
+        if !self.members.contains_key(&peer) {
+            if self.members.size() >= limits.max_members {
+                return Err(Rejection::new(
+                    ErrorCode::PollFull,
+                    format!("a poll has at most {} members", limits.max_members),
+                ));
+            }
+            self.members.insert_mut(peer, Member::new(self.role(peer)));
         }
+        let member = self.members.get_mut(&peer);
+        Ok(member.expect("whoever was no member has become one"))
     }
 }

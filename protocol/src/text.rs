@@ -31,6 +31,7 @@
 mod unicode;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use crate::planted::{self, Fault};
 use crate::{ErrorCode, PollOption, Rejection};
@@ -222,7 +223,7 @@ fn key(text: &str) -> String {
 ///
 /// It relies on that options are only ever added at the end.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Labels(Vec<String>);
+pub(crate) struct Labels(Arc<Vec<String>>);
 
 impl PartialEq for Labels {
     fn eq(&self, _: &Self) -> bool {
@@ -242,8 +243,10 @@ impl Labels {
         if planted::is_on(Fault::SameLabels) {
             return Ok(());
         }
-        let unknown = options.iter().skip(self.0.len());
-        self.0.extend(unknown.map(|option| key(&option.label)));
+        let unknown = options.get(self.0.len()..).unwrap_or_default();
+        if !unknown.is_empty() {
+            Arc::make_mut(&mut self.0).extend(unknown.iter().map(|option| key(&option.label)));
+        }
         let label = key(label);
         let same = self.0.iter().zip(options).find(|(key, _)| **key == label);
         let Some((_, same)) = same else {

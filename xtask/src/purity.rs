@@ -28,6 +28,8 @@ const ALLOWED: &[&str] = &[
     "zeroize",
     // randomness from a seed
     "ppv-lite86", "rand_chacha", "rand_core", "zerocopy",
+    // maps of which two copies share what is the same
+    "archery", "rpds",
     // a keyed hash, by which an owner knows its own marks again
     "siphasher",
 ];
