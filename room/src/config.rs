@@ -52,6 +52,10 @@ pub struct Config {
     /// The time between two messages about who came and went. Default 200 ms: the first is sent at
     /// once, and a crowd that comes after it is told of together.
     pub presence_interval: Duration,
+    /// Most devices of which an owner tells the others that they are there. Default 256: nobody
+    /// reads a longer list, and telling everybody of everybody costs the square of their number.
+    /// They are those that came first. The owner's own application hears of all.
+    pub max_listed_peers: usize,
     /// The bytes of updates that the journal gathers before it takes a new snapshot, unless the
     /// last snapshot is larger than that. Default 256 KiB, about a thousand votes.
     pub snapshot_after_bytes: usize,
@@ -75,6 +79,7 @@ impl Default for Config {
             max_devices_per_peer: 32,
             max_stranger_receipts: 16_384,
             presence_interval: Duration::from_millis(200),
+            max_listed_peers: 256,
             snapshot_after_bytes: 256 * 1024,
         }
     }

@@ -143,18 +143,17 @@ impl Owner {
     /// The peers that are online: this owner, and each connected device.
     #[must_use]
     pub fn peers(&self) -> Vec<PeerInfo> {
-        let here = PeerInfo {
-            peer_id: self.room.owner,
-            device: self.device,
+        self.with_owner(self.links.devices())
+    }
+
+    fn with_owner(&self, devices: impl Iterator<Item = (PeerId, DeviceId)>) -> Vec<PeerInfo> {
+        let online = |(peer_id, device)| PeerInfo {
+            peer_id,
+            device,
             online: true,
         };
-        std::iter::once(here)
-            .chain(self.links.devices().map(|(peer_id, device)| PeerInfo {
-                peer_id,
-                device,
-                online: true,
-            }))
-            .collect()
+        let here = std::iter::once((self.room.owner, self.device));
+        here.chain(devices).map(online).collect()
     }
 
     /// The last number of a device that has its outcome.
@@ -492,7 +491,7 @@ impl Owner {
         let frame = match self.presence.list() {
             Some(frame) => frame,
             None => {
-                let frame = Message::Discovery(self.peers()).encode();
+                let frame = Message::Discovery(self.with_owner(self.presence.listed())).encode();
                 self.presence.set_list(frame)
             }
         };
@@ -501,7 +500,13 @@ impl Owner {
 
     /// A device has come or gone: the application hears of it at once, the others when it is time.
     fn presence_changed(&mut self, peer_id: PeerId, device: DeviceId, online: bool) {
-        self.presence.change(peer_id, device);
+        match online {
+            true => {
+                let max_listed = self.config.max_listed_peers;
+                self.presence.came((peer_id, device), max_listed);
+            }
+            false => self.presence.went((peer_id, device)),
+        }
         self.event(Event::PeersChanged(vec![PeerInfo {
             peer_id,
             device,
@@ -515,10 +520,11 @@ impl Owner {
             return;
         };
         let peers: Vec<PeerInfo> = changed
-            .map(|(peer_id, device)| PeerInfo {
+            .into_iter()
+            .map(|((peer_id, device), online)| PeerInfo {
                 peer_id,
                 device,
-                online: self.links.of_device(peer_id, device).is_some(),
+                online,
             })
             .collect();
         let frame = Message::Discovery(peers).encode();

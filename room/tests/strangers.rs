@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use common::bench::Bench;
 use common::people::{
-    BOB, CAROL, Person, add_option, call_me, command_id, frame_of, hello, numbered, option,
+    ALICE, BOB, CAROL, Person, add_option, call_me, command_id, frame_of, hello, numbered, option,
     revision, room, vote,
 };
 use hustings_protocol::{Command, CommandId, DeviceId, ErrorCode, Hello, Limits, Message};
-use hustings_room::{Config, Host, LinkId};
+use hustings_room::{Config, DownReason, Host, LinkId};
 use uuid::Uuid;
 
 fn hosting(config: Config) -> Bench<Host> {
@@ -323,6 +323,60 @@ fn a_crowd_that_comes_together_is_told_of_together() {
     assert_eq!(told(&said, bob), [50]);
     assert_eq!(alice.owner().peers().len(), 52);
     assert_eq!(told(&alice.waits(Duration::from_secs(9)), bob), [0; 0]);
+}
+
+#[test]
+fn of_a_crowd_the_others_hear_of_the_first() {
+    let mut alice = hosting(Config {
+        max_listed_peers: 3,
+        ..Config::default()
+    });
+    let device = |number| (stranger(number).peer(), stranger(number).device());
+    let lists = |said: &common::bench::Outputs, link| -> Vec<Vec<_>> {
+        let messages = said.to(link).into_iter();
+        let lists = messages.filter_map(|message| match message {
+            Message::Discovery(peers) => Some(peers),
+            _ => None,
+        });
+        let named = |peers: Vec<hustings_protocol::PeerInfo>| {
+            let peers = peers.into_iter();
+            let mut all: Vec<_> = peers
+                .map(|it| ((it.peer_id, it.device), it.online))
+                .collect();
+            all.sort_unstable();
+            all
+        };
+        lists.map(named).collect()
+    };
+    let mut links = Vec::new();
+    for number in 0..6 {
+        let who = stranger(number);
+        let (link, said) = alice.admits_with(who, hello(who, room()));
+        let listed = usize::from(number < 3) + links.len().min(3);
+        assert_eq!(lists(&said, link)[0].len(), 1 + listed, "and the owner");
+        let told = links.first().map(|first| lists(&said, *first));
+        let expected = match number {
+            0 => None,
+            1 | 2 => Some(vec![vec![(device(number), true)]]),
+            _ => Some(vec![]),
+        };
+        assert_eq!(told, expected);
+        links.push(link);
+    }
+    assert_eq!(alice.owner().peers().len(), 7, "the owner knows them all");
+    // One of whom nobody has heard goes; then one of the others, and the next takes the place.
+    let said = alice.loses(links[3], DownReason::ClosedByPeer);
+    assert_eq!(lists(&said, links[0]), [[]; 0]);
+    let said = alice.loses(links[1], DownReason::ClosedByPeer);
+    let mut changed = vec![(device(1), false), (device(4), true)];
+    changed.sort_unstable();
+    assert_eq!(lists(&said, links[5]), [changed]);
+    // As many as before, and nothing is left of those who are gone.
+    let (link, said) = alice.admits_with(BOB, hello(BOB, room()));
+    let mut first: Vec<_> = [0, 2, 4].map(|it| (device(it), true)).into();
+    first.push(((ALICE.peer(), ALICE.device()), true));
+    first.sort_unstable();
+    assert_eq!(lists(&said, link)[0], first);
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! Presence: who came and went, told together.
+//! Presence: who came and went, told together, and of a crowd only the first.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,13 +9,20 @@ use litemap::LiteMap;
 
 use crate::Moment;
 
-/// The devices that came or went since the others were told.
+/// The devices that the others are told of, and those of them that came or went since.
 ///
-/// A list of everybody is made at most once between two tellings. Newcomers are sent that one: what
+/// Everybody hears of everybody, which in a crowd of N would be N² lines. So they hear of the first
+/// ones, [`Config::max_listed_peers`](crate::Config::max_listed_peers) at most; when one of these
+/// goes, the next takes the place.
+///
+/// A list of all of them is made at most once between two tellings. Newcomers are sent that one: what
 /// has changed since is told to them with all the others, so that a crowd that comes at once costs
 /// an owner the work of one list, not of one for each.
 #[derive(Debug, Default)]
 pub(crate) struct Presence {
+    listed: LiteMap<(PeerId, DeviceId), ()>,
+    /// The others, in the order in which they came.
+    waiting: VecDeque<(PeerId, DeviceId)>,
     changed: LiteMap<(PeerId, DeviceId), ()>,
     /// Not before this moment the others are told again.
     not_before: Moment,
@@ -22,9 +30,35 @@ pub(crate) struct Presence {
 }
 
 impl Presence {
-    /// A device has come or gone.
-    pub(crate) fn change(&mut self, peer: PeerId, device: DeviceId) {
-        self.changed.insert((peer, device), ());
+    /// A device has come.
+    pub(crate) fn came(&mut self, device: (PeerId, DeviceId), max_listed: usize) {
+        if self.listed.len() < max_listed {
+            self.list_one(device);
+        } else {
+            self.waiting.push_back(device);
+        }
+    }
+
+    /// A device has gone.
+    pub(crate) fn went(&mut self, device: (PeerId, DeviceId)) {
+        if self.listed.remove(&device).is_none() {
+            self.waiting.retain(|waiting| *waiting != device);
+            return;
+        }
+        self.changed.insert(device, ());
+        if let Some(next) = self.waiting.pop_front() {
+            self.list_one(next);
+        }
+    }
+
+    fn list_one(&mut self, device: (PeerId, DeviceId)) {
+        self.listed.insert(device, ());
+        self.changed.insert(device, ());
+    }
+
+    /// The devices that the others are told of.
+    pub(crate) fn listed(&self) -> impl Iterator<Item = (PeerId, DeviceId)> {
+        self.listed.keys().copied()
     }
 
     /// The moment when the others are to be told; `None` if nothing has changed.
@@ -32,20 +66,25 @@ impl Presence {
         (!self.changed.is_empty()).then_some(self.not_before)
     }
 
-    /// Takes what has changed, if it is time to tell.
+    /// Takes the devices that have come (true) or gone, if it is time to tell.
     pub(crate) fn take(
         &mut self,
         now: Moment,
         interval: Duration,
-    ) -> Option<impl Iterator<Item = (PeerId, DeviceId)> + use<>> {
+    ) -> Option<Vec<((PeerId, DeviceId), bool)>> {
         self.due().filter(|due| *due <= now)?;
         self.not_before = now + interval;
         self.list = None;
         let changed = std::mem::take(&mut self.changed);
-        Some(changed.into_iter().map(|(device, ())| device))
+        let changed = changed.into_iter().map(|(device, ())| device);
+        Some(
+            changed
+                .map(|device| (device, self.listed.contains_key(&device)))
+                .collect(),
+        )
     }
 
-    /// The list of everybody, as it was made since the last telling.
+    /// The list of all that are told of, as it was made since the last telling.
     pub(crate) fn list(&self) -> Option<Bytes> {
         self.list.clone()
     }
