@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::cost::aside;
 use super::scene::{Doom, OWNER, Process, Scene, Slot};
-use super::{Plant, Violation};
+use super::{Kind, Plant, Violation};
 
 /// A process's handle of its disk. The disk itself is in the scene and outlives it.
 #[derive(Clone)]
@@ -272,7 +272,7 @@ impl Scene {
             what: format!("the disk of {slot} cannot be read: {error}"),
         };
         if slot == OWNER {
-            if self.room.is_none() || self.world.has_two_polls {
+            if self.room.is_none() || self.world.has(Kind::TwoPolls) {
                 let rooms = now(Journal::list(&memory)).unwrap_or_default();
                 self.finds(&rooms.found);
             }

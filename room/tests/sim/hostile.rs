@@ -23,7 +23,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
 use super::scene::{OWNER, Scene, lock};
-use super::{Violation, World, keys};
+use super::{Kind, Violation, World, keys};
 
 /// The mark of the key that is not one of the participants'.
 const MARK: u8 = 66;
@@ -366,10 +366,10 @@ impl Hostile {
         }
         let at = self.draw(is_in.len() as u64);
         let link = is_in[usize::try_from(at).expect("there are few")];
-        if self.world.has_few_links {
+        if self.world.has(Kind::FewLinks) {
             return self.dial();
         }
-        if self.world.is_crowd {
+        if self.world.has(Kind::Crowd) {
             return self.in_the_crowd(link);
         }
         let what = self.draw(16);
@@ -432,9 +432,9 @@ impl Hostile {
             None => MANNERS[usize::try_from(at).expect("there are few")],
         };
         let manner = match at {
-            0..2 if self.world.has_few_links => Manner::Silent,
-            2..4 if self.world.has_few_links => Manner::Half,
-            _ if self.world.has_few_links || self.world.is_crowd => Manner::Fresh,
+            0..2 if self.world.has(Kind::FewLinks) => Manner::Silent,
+            2..4 if self.world.has(Kind::FewLinks) => Manner::Half,
+            _ if self.world.has(Kind::FewLinks) || self.world.has(Kind::Crowd) => Manner::Fresh,
             _ => manner,
         };
         let own = keys::named(MARK);
@@ -574,7 +574,7 @@ impl Hostile {
     /// More than anybody would ask for, and nobody reads the answers.
     fn flood(&mut self, link: LinkId) {
         let count = match self.draw(4) {
-            _ if self.world.floods => 1_000,
+            _ if self.world.has(Kind::Floods) => 1_000,
             0 => 500,
             _ => 30,
         };
@@ -653,7 +653,7 @@ impl Impostor {
         let life = locked.slots[OWNER].life;
         locked.trace("impostor", &life);
         let seed = locked.plan.seed ^ life << 32;
-        let challenges = locked.world.impostor_challenges;
+        let challenges = locked.world.has(Kind::ForgedChallenge);
         drop(locked);
         Self {
             scene: Arc::clone(scene),

@@ -80,7 +80,7 @@ impl Plan {
 
     /// The polls that the owner hosts.
     pub(crate) fn polls(&self) -> usize {
-        1 + usize::from(self.world().has_two_polls)
+        1 + usize::from(self.world().has(Kind::TwoPolls))
     }
 
     pub(crate) fn world(&self) -> World {

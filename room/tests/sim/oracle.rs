@@ -13,7 +13,7 @@ use hustings_room::{CommandState, Connection, Event, Pending};
 use super::history::Reader;
 use super::scene::OWNER;
 use super::schedule::{MAX_MEMBERS, MAX_STATE_BYTES, MAX_STRANGER_RECEIPTS};
-use super::{Report, Violation, World, hold};
+use super::{Kind, Report, Violation, World, hold};
 
 /// A command. Two devices may use one id: a hostile one uses those of others.
 type Name = (PeerId, DeviceId, CommandId);
@@ -175,7 +175,7 @@ fn index(revision: Revision) -> usize {
 impl Oracle {
     pub(crate) fn new(devices: Vec<(PeerId, DeviceId)>, world: &World) -> Self {
         let mut submit_limits = Limits::default();
-        if world.had_wider_limits {
+        if world.has(Kind::WiderLimits) {
             submit_limits.max_name_chars *= 2;
         }
         Self {
@@ -340,7 +340,9 @@ impl Oracle {
         let has_only_a_name = |member: &Member| {
             member.choices.is_empty() && member.role == Role::Voter && member.profile.is_some()
         };
-        if self.world.is_crowd && is_newcomer && matches!(numbered.command, Command::SetProfile(_))
+        if self.world.has(Kind::Crowd)
+            && is_newcomer
+            && matches!(numbered.command, Command::SetProfile(_))
         {
             let names = poll.members().filter(|(_, it)| has_only_a_name(it)).count();
             hold!(
@@ -385,7 +387,7 @@ impl Oracle {
     /// The owner's journal has become this, at the end of a commit.
     pub(crate) fn journal_is(&mut self, journal: &StoredJournal) -> Result<(), Violation> {
         self.journal_grows(journal)?;
-        if self.world.is_crowd {
+        if self.world.has(Kind::Crowd) {
             self.strangers_are_few(journal)?;
         }
         for (id, revision) in &self.line.applied {
@@ -573,7 +575,9 @@ impl Oracle {
                 "the owner relays {} before it is durable",
                 update.revision
             ),
-            Ok(Message::PollState(_)) if self.world.is_small && frame.len() > MAX_STATE_BYTES => {
+            Ok(Message::PollState(_))
+                if self.world.has(Kind::Small) && frame.len() > MAX_STATE_BYTES =>
+            {
                 hold!(
                     10,
                     false,
@@ -683,7 +687,7 @@ impl Oracle {
             self.report.history.hears(*number, is_applied);
         }
         if let CommandState::Applied(revision) = state
-            && !self.world.reads_less
+            && !self.world.has(Kind::ReadsLess)
         {
             let last = &mut self.slots[slot].told_applied;
             *last = (*last).max(Some(*revision));

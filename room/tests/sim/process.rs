@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use super::Kind;
 use super::clock::OwnClock;
 use super::cost::measured;
 use super::disk::Disk;
@@ -331,7 +332,7 @@ impl Life {
         let Some(mut scene) = self.process.scene() else {
             return;
         };
-        let is_busy = scene.world.floods && scene.draw(100) > 0;
+        let is_busy = scene.world.has(Kind::Floods) && scene.draw(100) > 0;
         while !is_busy && let Some(event) = next_event(&mut self.events, place) {
             scene.told(slot, poll, &event);
         }

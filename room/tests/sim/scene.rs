@@ -21,7 +21,7 @@ use super::clock::OwnClock;
 use super::cost::Meter;
 use super::oracle::{Copied, Oracle};
 use super::points::Points;
-use super::{Plan, Plant, Violation, World};
+use super::{Kind, Plan, Plant, Violation, World};
 
 /// The owner's place among the processes.
 pub(super) const OWNER: usize = 0;
@@ -406,7 +406,7 @@ impl Scene {
 
     /// A frame of a participant, that somebody else may send once more.
     pub(super) fn overhear(&mut self, frame: &Bytes) {
-        if self.world.is_hostile {
+        if self.world.has(Kind::Hostile) {
             self.overheard.push_back(frame.clone());
             if self.overheard.len() > OVERHEARD {
                 self.overheard.pop_front();
@@ -443,11 +443,11 @@ impl Scene {
                 // commands arrive without a proof that found no room.
                 self.is_hostile(*link)
                     || rejection.code == ErrorCode::Busy && !self.hostile.is_empty()
-                    || rejection.code == ErrorCode::TooLong && self.world.had_wider_limits
+                    || rejection.code == ErrorCode::TooLong && self.world.has(Kind::WiderLimits)
             }
             Event::Fault { rejection, .. } => {
-                self.world.has_impostor
-                    || self.world.reads_less
+                self.world.has(Kind::Impostor)
+                    || self.world.has(Kind::ReadsLess)
                     || rejection.code == ErrorCode::Busy && !self.hostile.is_empty()
             }
             Event::Connection(_)
@@ -522,9 +522,10 @@ impl Scene {
     pub(super) fn copy(&mut self, slot: usize) {
         let is_of_it = match slot {
             OWNER => {
-                (self.world.restores_journals || self.world.moves_owner) && self.room.is_some()
+                (self.world.has(Kind::OldJournal) || self.world.has(Kind::MovedOwner))
+                    && self.room.is_some()
             }
-            _ => self.world.restores_outboxes,
+            _ => self.world.has(Kind::OldOutbox),
         };
         if is_of_it && self.slots[slot].copy.is_none() {
             self.trace("copy", &slot);
@@ -538,15 +539,15 @@ impl Scene {
             && self.draw(2) == 0
             && let Some((memory, copied)) = self.slots[slot].copy.take()
         {
-            if slot == OWNER && self.world.moves_owner {
+            if slot == OWNER && self.world.has(Kind::MovedOwner) {
                 self.leave(slot);
             }
             self.put_back(slot, &memory, copied);
         }
-        if slot != OWNER && self.world.damages_caches {
+        if slot != OWNER && self.world.has(Kind::DamagedCache) {
             self.damage_cache(slot);
         }
-        if slot != OWNER && self.world.loses_entries {
+        if slot != OWNER && self.world.has(Kind::LostEntry) {
             let poll = self.slots[slot].poll;
             let numbers = self.oracle_of(poll).map(|oracle| oracle.numbers(slot));
             let numbers = numbers.unwrap_or_default();
@@ -595,7 +596,7 @@ impl Scene {
     /// The disk of a dead process becomes the copy that was made of it, if any.
     pub(super) fn restore(&mut self, slot: usize) {
         if let Some((memory, copied)) = self.slots[slot].copy.take() {
-            if self.world.moves_owner {
+            if self.world.has(Kind::MovedOwner) {
                 self.leave(slot);
             }
             self.put_back(slot, &memory, copied);

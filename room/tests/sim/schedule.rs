@@ -26,7 +26,7 @@ use super::points::{Act, Ask, Crashes, Points, Story, Told};
 use super::process::{Handle, Handles, hosts, joins, owners};
 use super::scene::{Doom, OWNER, Process, Scene, Slot, lock};
 use super::tap::Tap;
-use super::{Plan, Plant, Report, Violation, World, keys};
+use super::{Kind, Plan, Plant, Report, Violation, World, keys};
 
 /// Most members of a poll to which strangers come.
 pub(super) const MAX_MEMBERS: usize = 12;
@@ -126,7 +126,7 @@ fn tell_through(story: &Story, crashes: &Crashes<'_>, plan: Plan) -> Result<Told
 fn identity(slot: usize, plan: &Plan) -> (SigningKey, DeviceId) {
     let mark = u8::try_from(slot + 1).expect("there are few slots");
     // The last participant is the one before it, on another device.
-    let is_second = plan.world().has_devices && slot == plan.participants;
+    let is_second = plan.world().has(Kind::Devices) && slot == plan.participants;
     let person = mark - u8::from(is_second);
     (keys::named(person), DeviceId::from_bytes([mark; 5]))
 }
@@ -150,31 +150,31 @@ fn setup(slot: usize, life: u64, plan: &Plan) -> Setup {
     if plan.meter.is_some() {
         config.max_stranger_receipts = MAX_STRANGER_RECEIPTS;
     }
-    if world.is_crowd {
+    if world.has(Kind::Crowd) {
         config.limits.max_members = MAX_MEMBERS;
         config.max_stranger_receipts = MAX_STRANGER_RECEIPTS;
     }
-    if world.is_small {
+    if world.has(Kind::Small) {
         config.limits.max_frame_bytes = MAX_STATE_BYTES;
     }
-    if world.has_two_polls {
+    if world.has(Kind::TwoPolls) {
         // Room for the links that nobody knows yet to be gone, and for those who are hostile in
         // either: in a poll that somebody has just come to they have no more right to a link.
         config.max_handshakes = 24;
         config.max_links = 24;
     }
-    if world.has_few_links {
+    if world.has(Kind::FewLinks) {
         // One for each of those who have a right to one.
         config.max_links = plan.participants;
         config.max_handshakes = plan.participants;
     }
-    if world.had_wider_limits && slot != OWNER && life <= 1 {
+    if world.has(Kind::WiderLimits) && slot != OWNER && life <= 1 {
         config.limits.max_name_chars *= 2;
     }
     let unix_millis = match rng.next_u64() % 4 {
         // As a clock shows that stands before 1970, or that nobody has ever set.
-        0 if world.has_bad_clocks => 0,
-        1 if world.has_bad_clocks => u64::MAX,
+        0 if world.has(Kind::BadClocks) => 0,
+        1 if world.has(Kind::BadClocks) => u64::MAX,
         _ => 1_790_000_000_000,
     };
     Setup {
@@ -218,7 +218,7 @@ fn place(slot: usize, plan: &Plan, clock: &VirtualClock) -> Slot {
     } else {
         Address::Participant(peer, device)
     };
-    let start = match world.ends_in_time {
+    let start = match world.has(Kind::EndOfTime) {
         true => Moment::from_millis(u64::MAX - 200_000 * slot as u64),
         false => Moment::START,
     };
@@ -304,7 +304,7 @@ impl Schedule {
     /// The poll that a process is asked about, and somebody's handle of it.
     fn asks(&mut self, slot: usize) -> (usize, Option<Handle>) {
         match slot {
-            OWNER if self.world().has_two_polls => {
+            OWNER if self.world().has(Kind::TwoPolls) => {
                 let poll = self.pick(&[0, 1]);
                 (poll, self.owner(poll))
             }
@@ -331,7 +331,7 @@ impl Schedule {
             self.start(slot);
         }
         let world = self.world();
-        if world.is_crowd || world.has_few_links {
+        if world.has(Kind::Crowd) || world.has(Kind::FewLinks) {
             // Whoever has a right to something has voted; the owner has all of them without.
             for slot in 1..=self.plan.participants {
                 self.advance(Duration::from_secs(1))?;
@@ -341,7 +341,7 @@ impl Schedule {
         }
         // Mostly small, so that links are blocked.
         let mut queue = self.pick(&[1_200, 1_200, 1_200, 100_000]);
-        if world.floods {
+        if world.has(Kind::Floods) {
             queue *= 10;
         }
         self.net.set_queue_limit(queue);
@@ -352,10 +352,10 @@ impl Schedule {
             scene.commit_millis = commit_millis;
             scene.refused_of_100 = refused_of_100;
             // Longer than a host lets anybody wait for a poll.
-            if scene.world.opens_late {
+            if scene.world.has(Kind::OpenedLate) {
                 scene.read_millis = 20_000;
             }
-            if scene.world.opens_again {
+            if scene.world.has(Kind::OpensAgain) {
                 scene.read_millis = 300;
             }
         }
@@ -367,15 +367,15 @@ impl Schedule {
         self.net.set_faults(faults);
         let all = (queue, commit_millis, refused_of_100, faults);
         self.scene().trace("faults", &all);
-        if world.has_other_polls {
+        if world.has(Kind::OtherPolls) {
             self.scene().add_other_poll();
         }
-        if world.is_hostile {
+        if world.has(Kind::Hostile) {
             for poll in 0..self.plan.polls() {
                 self.meet(None, poll);
             }
         }
-        if world.has_copied_owner {
+        if world.has(Kind::CopiedOwner) {
             self.meet(Some(identity(OWNER, &self.plan)), 0);
         }
         Ok(())
@@ -572,17 +572,19 @@ impl Schedule {
                     self.runtime.spawn(handle.close());
                 }
             }
-            78..92 if world.opens_again && self.handle(OWNER).is_some() && slot == OWNER => {
+            78..92
+                if world.has(Kind::OpensAgain) && self.handle(OWNER).is_some() && slot == OWNER =>
+            {
                 self.reopen();
             }
-            78..92 if world.has_two_polls && slot != OWNER && !self.is_alive(slot) => {
+            78..92 if world.has(Kind::TwoPolls) && slot != OWNER && !self.is_alive(slot) => {
                 let poll = self.pick(&[0, 1]);
                 self.goes_to(slot, poll);
                 self.start(slot);
             }
             78..92 => self.start(slot),
             // Seldom, for it takes its time: more than anybody may have under way.
-            92 if self.draw(4) == 0 || world.floods => {
+            92 if self.draw(4) == 0 || world.has(Kind::Floods) => {
                 for _ in 0..WINDOW + 16 {
                     self.submit(slot);
                 }
@@ -590,7 +592,7 @@ impl Schedule {
             _ => self.mischief(slot),
         }
         for hostile in self.hostile.clone() {
-            let acts = match world.is_crowd || world.has_few_links {
+            let acts = match world.has(Kind::Crowd) || world.has(Kind::FewLinks) {
                 true => 2,
                 false => u64::from(self.draw(3) == 0),
             };
@@ -609,7 +611,7 @@ impl Schedule {
     /// The things that go wrong only in worlds that have them.
     fn mischief(&mut self, slot: usize) {
         let world = self.world();
-        if world.has_impostor
+        if world.has(Kind::Impostor)
             && !self.is_alive(OWNER)
             && self.impostor.borrow().is_none()
             && self.draw(2) == 0
@@ -619,10 +621,10 @@ impl Schedule {
             *self.impostor.borrow_mut() = Some(impostor);
             self.runtime.spawn(deceives(Rc::clone(&self.impostor)));
         }
-        if world.makes_anew && slot != OWNER {
+        if world.has(Kind::MadeAnew) && slot != OWNER {
             self.scene().make_anew(slot);
         }
-        if world.has_bad_clocks {
+        if world.has(Kind::BadClocks) {
             let what = self.draw(4);
             let by = Duration::from_secs(self.draw(20_000));
             let scene = self.scene();
@@ -650,7 +652,7 @@ impl Schedule {
         let poll_id = self.scene().room_of(poll).expect("it is made").poll_id;
         let options = self.options[poll].clone();
         let world = self.world();
-        let longest_name = match world.types_too_much || world.had_wider_limits {
+        let longest_name = match world.has(Kind::TooMuch) || world.has(Kind::WiderLimits) {
             true => 127,
             false => 63,
         };
@@ -669,13 +671,13 @@ impl Schedule {
                 Command::AddOption(OptionAdd {
                     poll_id,
                     option_id,
-                    label: match world.types_oddly {
+                    label: match world.has(Kind::OddTexts) {
                         true => self.pick(&ODD_TEXTS).to_owned(),
                         false => format!("One more, {option_id}"),
                     },
                 })
             }
-            4 if world.types_oddly => Command::SetProfile(UserProfile {
+            4 if world.has(Kind::OddTexts) => Command::SetProfile(UserProfile {
                 name: self.pick(&ODD_TEXTS).to_owned(),
             }),
             4 => Command::SetProfile(UserProfile {
@@ -702,7 +704,7 @@ impl Schedule {
     fn doom(&mut self, slot: usize) {
         let outputs = self.draw(4);
         let took_effect = self.draw(2) == 0;
-        if self.world().has_full_disks && self.draw(3) == 0 {
+        if self.world().has(Kind::FullDisks) && self.draw(3) == 0 {
             let doom = self.pick(&[Doom::Full { took_effect }, Doom::FailedRead]);
             return self.doom_of(slot, doom);
         }
@@ -807,8 +809,8 @@ impl Schedule {
         for slot in 0..=self.plan.participants {
             self.scene().slots[slot].copy = None;
         }
-        self.scene().world.loses_entries = false;
-        self.scene().world.floods = false;
+        self.scene().world.stops(Kind::LostEntry);
+        self.scene().world.stops(Kind::Floods);
         self.net.set_faults(Faults::NONE);
         self.scene().refused_of_100 = 0;
         self.scene().read_millis = 0;
@@ -838,7 +840,7 @@ impl Schedule {
         for slot in 0..=self.plan.participants {
             self.start(slot);
         }
-        if self.world().opens_again {
+        if self.world().has(Kind::OpensAgain) {
             // Whoever was told that there is no such poll asks once more.
             for slot in 1..=self.plan.participants {
                 if let Some(handle) = self.handle(slot)
@@ -861,7 +863,7 @@ impl Schedule {
         let longest = DETECTION + silence + waits + backoff + 10 * round_trip;
         self.advance(longest)?;
         self.converged()?;
-        if self.world().has_two_polls {
+        if self.world().has(Kind::TwoPolls) {
             // What they have asked for in the other poll comes right once they are there.
             for slot in 1..=self.plan.participants {
                 self.scene().die(slot);

@@ -8,9 +8,9 @@ use hustings_room::LinkId;
 use hustings_room::transport::{SendOutcome, Transport, TransportEvent};
 use hustings_transport_mem::MemTransport;
 
-use super::Plant;
 use super::cost::aside;
 use super::scene::{OWNER, Process, Scene};
+use super::{Kind, Plant};
 
 /// The participant that cannot read all updates, in worlds that have one.
 const READS_LESS: usize = 4;
@@ -217,7 +217,7 @@ impl Tap {
             if let TransportEvent::Frame { frame, .. } = &event {
                 scene.slots[self.process.slot].heard_bytes += frame.len() as u64;
             }
-            if scene.world.reads_less && self.process.slot == READS_LESS {
+            if scene.world.has(Kind::ReadsLess) && self.process.slot == READS_LESS {
                 make_later(&mut scene, event);
             }
             happened(&mut scene, self.process.slot, event);
