@@ -593,7 +593,7 @@ impl Hostile {
     /// It does nothing more but to ask, on every link, whether it was heard. Those who came once
     /// go: while they have all places, nobody who is as new as they are is promised one.
     pub(super) fn rest(&mut self) {
-        if !self.world.has_few_links {
+        if !self.world.has(Kind::FewLinks) {
             let transport = &mut self.transport;
             self.legs.retain(|link, leg| {
                 let stays = leg.manner != Manner::Fresh;
