@@ -5,8 +5,9 @@ mod common;
 use bytes::Bytes;
 use hustings_protocol::handshake::{Nonce, VERSION};
 use hustings_protocol::{
-    Command, DeviceId, Envelope, Epoch, Hello, HistoryMark, Kind, Limits, MAX_SAFE_INTEGER,
-    Message, Numbered, OptionAdd, PeerId, Position, Revision, Seq, StoredLog, UserProfile,
+    Address, Command, DeviceId, Envelope, Epoch, Hello, HistoryMark, Kind, Limits,
+    MAX_SAFE_INTEGER, Message, Numbered, OptionAdd, PeerId, Position, Revision, Seq, StoredLog,
+    StoredOutbox, UserProfile,
 };
 
 use common::{command_id, device, option_id, peer, poll_id, spread};
@@ -310,4 +311,12 @@ fn a_greeting_tells_where_its_copy_is_if_it_has_one() {
     ] {
         assert_eq!(half.known(), None, "half a place is none");
     }
+}
+
+#[test]
+fn an_address_names_its_person_and_a_new_outbox_begins_at_one() {
+    assert_eq!(Address::Owner(peer(1)).peer(), peer(1));
+    assert_eq!(Address::Participant(peer(1), device(2)).peer(), peer(1));
+    let new = StoredOutbox::default();
+    assert_eq!((new.next_seq, new.entries.len()), (Seq::FIRST, 0));
 }

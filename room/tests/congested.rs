@@ -278,3 +278,12 @@ fn what_is_said_of_an_old_link_is_nothing_to_the_new_one() {
     assert!(submitted.is_ok());
     assert_eq!(said.frames(link).len(), 0, "it is still full");
 }
+
+#[test]
+fn what_no_owner_has_written_is_owed_to_nobody() {
+    let (mut alice, bob, _) = alice_bob_and_carol();
+    for frame in [&b"{{"[..], br#"{"type":"ack","payload":{}}"#] {
+        has_none_for(&mut alice, bob, &Bytes::from_static(frame));
+        assert_eq!(has_room(&mut alice, bob), []);
+    }
+}

@@ -9,12 +9,14 @@ use bytes::Bytes;
 use common::bench::{Bench, Pair, ready};
 use common::disk::Disk;
 use common::people::{
-    ALICE, BOB, Person, call_me, draft, numbered, option, revision, room, seq, vote,
+    ALICE, BOB, Person, call_me, decode, draft, numbered, option, revision, room, seq, vote,
 };
 use common::world::{World, vote_in};
 use futures::FutureExt;
 use hustings_outbox::{Batch, Durability, Store, StoreError};
-use hustings_protocol::{ErrorCode, Revision, Seq, StoredJournal, StoredOutbox};
+use hustings_protocol::{
+    ErrorCode, Message, PollState, Revision, Seq, StoredJournal, StoredOutbox, Update,
+};
 use hustings_room::driver::{OpenError, records};
 use hustings_room::{Config, Host, Moment, Owner, Participant, RestoreError};
 
@@ -164,6 +166,8 @@ fn an_owner_restores_nothing_that_was_stored_in_another_place() {
     assert_eq!(other, named("the stored snapshot", unexpected.clone()));
     let other = changed(&|it| it.log.tail = vec![(revision(2), it.log.tail[0].1.clone())]);
     assert_eq!(other, named("the stored update 2", unexpected.clone()));
+    let other = changed(&|it| drop(it.log.tail.remove(1)));
+    assert_eq!(other, named("the stored update 3", unexpected.clone()));
     let other = changed(&|it| it.log.tail[2].1 = it.log.tail[1].1.clone());
     assert_eq!(other, named("the stored update 3", unexpected.clone()));
     let other = changed(&|it| it.log.tail[0].1 = it.log.snapshot.1.clone());
@@ -244,4 +248,30 @@ fn a_cache_grows_with_its_poll_and_not_with_its_history() {
     let cache = kept.1.unwrap();
     assert!(cache.tail.len() < 50, "{}", cache.tail.len());
     assert_eq!(cache.revision(), revision(100));
+}
+
+/// As the first version has written it, whose updates follow each other by their numbers alone.
+#[test]
+fn a_journal_without_marks_has_no_gaps_either() {
+    let (_, mut journal, _) = journal_and_snapshot("Rob");
+    let unmarked = |frame: &Bytes| match decode(frame) {
+        Message::Update(update) => Message::Update(Update {
+            history: None,
+            ..update
+        }),
+        Message::PollState(state) => Message::PollState(PollState {
+            history: None,
+            ..state
+        }),
+        other => panic!("{other:?}"),
+    };
+    journal.log.snapshot.1 = unmarked(&journal.log.snapshot.1).encode();
+    for (_, frame) in &mut journal.log.tail {
+        *frame = unmarked(frame).encode();
+    }
+    assert_eq!(restored(journal.clone()), Ok(revision(3)));
+    journal.log.tail.remove(1);
+    let error = restored(journal).unwrap_err();
+    assert_eq!(error.what, "the stored update 3");
+    assert_eq!(error.reason.code, ErrorCode::SeqGap);
 }

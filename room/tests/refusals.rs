@@ -12,11 +12,12 @@ use common::people::{
     seq, vote,
 };
 use hustings_protocol::{
-    Ack, CommandId, DeviceId, Epoch, ErrorCode, Hello, Limits, Message, Numbered, PeerInfo, Poll,
-    Position, Refusal, Rejection, Revision, Role, RoomId, SyncRequest, Update,
+    Ack, Challenge, CommandId, DeviceId, Epoch, ErrorCode, Hello, Limits, Message, Numbered,
+    PeerInfo, Poll, Position, Refusal, Rejection, Revision, Role, RoomId, SyncRequest, Update,
 };
 use hustings_room::{
-    CommandState, Config, DownReason, Event, Host, LinkId, Owner, Participant, SubmitError,
+    CommandState, Config, Connection, DownReason, Event, Host, LinkId, Owner, Participant, Refused,
+    SubmitError,
 };
 
 fn poll_id() -> hustings_protocol::PollId {
@@ -969,4 +970,60 @@ fn a_number_that_was_given_meanwhile_is_somebody_elses_doing() {
         1,
         "a new link tells what is free"
     );
+}
+
+#[test]
+fn a_question_that_cannot_be_read_is_refused() {
+    let frame = br#"{"type":"sync:request","payload":{}}"#;
+    is_refused_and_forgotten(frame, None, ErrorCode::BadField);
+}
+
+#[test]
+fn a_command_under_another_number_has_the_outcome_that_it_had() {
+    let (mut alice, bob) = alice_and_bob();
+    let first = alice.hears(bob, numbered(1, call_me("Bob"))).to(bob);
+    let again = alice.hears(bob, frame_of(2, command_id(1), call_me("Bob")));
+    assert_eq!(again.to(bob), first);
+    assert!(again.keeps_anything(), "the number is used");
+    assert_eq!(alice.owner().revision(), revision(1));
+    assert_eq!(
+        alice.hears(bob, numbered(3, call_me("Rob"))).to(bob),
+        [ack(3, 2)]
+    );
+}
+
+#[test]
+fn an_owner_of_another_version_that_has_proved_itself_is_left_for_good() {
+    let mut bob = Bench::joining(BOB);
+    let said = bob.drain();
+    let (link, hello) = bob.is_answered(&said);
+    let Message::Challenge(challenge) = bob.challenge(&hello) else {
+        unreachable!("it is one");
+    };
+    let later = Challenge {
+        v: challenge.v + 1,
+        ..challenge
+    };
+    let said = bob.hears(link, Message::Challenge(later).encode());
+    assert!(said.hangs_up(link));
+    let Connection::Refused(Refused::ByOwner(why)) = bob.machine.connection() else {
+        panic!("{:?}", bob.machine.connection());
+    };
+    assert_eq!(why.code, ErrorCode::UnsupportedVersion);
+}
+
+#[test]
+fn what_comes_before_a_link_is_up_is_not_heard() {
+    let mut bob = Bench::joining(BOB);
+    let link = bob.drain().dialled().unwrap();
+    assert_eq!(bob.hears(link, Message::Ping.encode()).0, []);
+}
+
+#[test]
+fn an_update_before_the_poll_makes_it_ask_for_the_poll() {
+    let mut bob = Bench::joining(BOB);
+    let said = bob.drain();
+    let (link, _) = bob.is_let_in(&said);
+    assert_eq!(bob.hears(link, update(1)).to(link), [asks_for(None)]);
+    assert_eq!(bob.machine.confirmed(), None);
 }

@@ -209,3 +209,22 @@ fn an_open_poll_needs_no_connection_of_its_owner() {
     let alice = world.host();
     assert_eq!(world.wait_for(alice.room.reconnect()), Ok(()));
 }
+
+// Who and where.
+
+#[test]
+fn machines_say_whose_they_are() {
+    let (alice, bob) = (Bench::hosting(), Bench::joining(BOB));
+    assert_eq!(alice.machine.polls().collect::<Vec<_>>(), [room().poll_id]);
+    assert_eq!(bob.machine.room_id(), room());
+    assert_eq!(bob.machine.peer(), BOB.peer());
+}
+
+#[test]
+fn a_setup_shows_neither_key_nor_seed() {
+    let shown = format!("{:?}", BOB.setup(0, queueing()));
+    assert!(shown.contains(&BOB.device().to_string()), "{shown}");
+    for secret in ["2, 2, 2", "0202", "seed", "key"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}

@@ -193,3 +193,26 @@ impl History {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_remembered_for_so_long_and_no_longer() {
+        let key = SigningKey::from_bytes(&[1; 32]);
+        let poll_id = PollId::from_uuid(uuid::Uuid::nil());
+        let mut history = History::new(Seal::of(&key, poll_id), [0].into());
+        let last = REMEMBERED as u64 + 10;
+        for digest in 1..=last {
+            history.push(digest);
+        }
+        let revision = |number| Revision::new(number).unwrap();
+        let at = |number| history.digest_at(revision(number), revision(last));
+        assert_eq!(at(last), Some(last));
+        assert_eq!(at(11), Some(11));
+        assert_eq!(at(10), None, "too long ago");
+        assert_eq!(at(last + 1), None, "not yet");
+        assert_eq!(history.digests.len(), REMEMBERED);
+    }
+}

@@ -311,6 +311,7 @@ mod tests {
     fn a_poll_may_be_as_large_as_a_frame_and_no_larger() {
         let poll = poll_of("Tea?", &["Tea", "Coffee"], &Limits::default());
         let size = Size::of(&poll);
+        assert!(size.bytes < 1_024, "{} for so little", size.bytes);
         let code = |max_frame_bytes: usize, command: &Command| {
             let limits = Limits {
                 max_frame_bytes,
