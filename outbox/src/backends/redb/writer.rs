@@ -149,10 +149,9 @@ fn apply(table: &mut Table<'_, &[u8], &[u8]>, write: &Write) -> Result<(), redb:
     match write {
         Write::Put { key, value } => drop(table.insert(&**key, &**value)?),
         Write::Delete { key } => drop(table.remove(&**key)?),
-        Write::DeleteRange { range } if range.start < range.end => {
+        Write::DeleteRange { range } => {
             table.retain_in::<&[u8], _>(&*range.start..&*range.end, |_, _| false)?;
         }
-        Write::DeleteRange { .. } => {}
     }
     Ok(())
 }
