@@ -66,6 +66,8 @@ pub(super) struct Timeline {
     last_seq: BTreeMap<(PeerId, DeviceId), Seq>,
     /// The highest number of each device that has an outcome.
     last_answered: BTreeMap<(PeerId, DeviceId), Seq>,
+    /// The commands that had their outcomes under the numbers of each device.
+    answered: BTreeMap<(PeerId, DeviceId, Seq), CommandId>,
     outcomes: BTreeMap<Name, Outcome>,
 }
 
@@ -424,6 +426,8 @@ impl Oracle {
             let answered = self.line.last_answered.entry((*author, *device));
             let answered = answered.or_insert(receipt.seq);
             *answered = receipt.seq.max(*answered);
+            let number = (*author, *device, receipt.seq);
+            self.line.answered.insert(number, receipt.command_id);
             match self.line.outcomes.get(&id) {
                 Some(known) => hold!(
                     1,
@@ -918,19 +922,23 @@ impl Oracle {
 
     /// The commands of a device that journals which are lost have applied, as it was told: those
     /// among its last numbers, which it remembers.
+    ///
+    /// Not where the present journal has another command under the number: then the device has
+    /// used it on both sides of a fork, and believes the owner that it is answered.
     fn last_acknowledged(&self, slot: usize) -> Vec<Name> {
-        let next = self.slots[slot].highest.map_or(0, Seq::get);
-        let mut lost = Vec::new();
-        for line in &self.past {
-            let remembered = |(_, seq): &(Name, Seq)| seq.get() + WINDOW >= next;
-            lost.extend(line.made.iter().copied().filter(remembered));
-        }
         let (peer, device) = self.devices[slot];
-        let acknowledged = &self.slots[slot].acknowledged;
-        let names = lost.into_iter().map(|(name, _)| name);
-        names
-            .filter(|(p, d, id)| (*p, *d) == (peer, device) && acknowledged.contains(id))
-            .collect()
+        let watched = &self.slots[slot];
+        let next = watched.highest.map_or(0, Seq::get);
+        let is_remembered = |((p, d, id), seq): &(Name, Seq)| {
+            let answered = self.line.answered.get(&(peer, device, *seq));
+            (*p, *d) == (peer, device)
+                && seq.get() + WINDOW >= next
+                && watched.acknowledged.contains(id)
+                && answered.is_none_or(|answered| answered == id)
+        };
+        let lost = self.past.iter().flat_map(|line| &line.made);
+        let remembered = lost.filter(|it| is_remembered(it));
+        remembered.map(|(name, _)| *name).collect()
     }
 
     /// The present journal, and those that were lost.
