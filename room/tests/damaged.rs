@@ -200,7 +200,11 @@ fn a_participant_restores_no_command_under_anothers_number() {
     let restored = |entries: Vec<(Seq, Bytes)>| {
         let setup = BOB.setup(0, Config::default());
         let next_seq = seq(9);
-        let outbox = StoredOutbox { next_seq, entries };
+        let outbox = StoredOutbox {
+            next_seq,
+            entries,
+            applied: Vec::new(),
+        };
         let bob = Participant::new(setup, room(), outbox, None, Moment::START);
         bob.map(|bob| bob.pending().len())
     };

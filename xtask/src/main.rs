@@ -5,6 +5,7 @@ mod broker;
 mod browsers;
 mod ci;
 mod coverage;
+mod crash;
 mod crates;
 mod demo;
 mod e2e;
@@ -59,6 +60,8 @@ enum Chore {
     Mutants(mutants::Args),
     /// Say which lines of the core no test runs, with cargo-llvm-cov
     Coverage(coverage::Args),
+    /// Kill an owner hundreds of times under load, and look whether anything is lost
+    Crash(crash::Args),
     /// Count the instructions of one operation of each kind, with valgrind
     Bench(bench::Args),
     /// Build the library for browsers and say how large it is
@@ -91,6 +94,7 @@ fn main() -> ExitCode {
         Chore::Sim(args) => sim::run(&args),
         Chore::Mutants(args) => mutants::run(&args),
         Chore::Coverage(args) => coverage::run(&args),
+        Chore::Crash(args) => crash::run(&args),
         Chore::Bench(args) => bench::run(&args),
         Chore::Wasm => wasm::run(),
         Chore::Package(args) => package::run(&args),

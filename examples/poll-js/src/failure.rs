@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use hustings_browser::{HostError, JoinError};
 use hustings_outbox::{NoLocks, StoreError, TabError};
 use hustings_protocol::Rejection;
-use hustings_room::driver::{CallError, OpenError};
+use hustings_room::driver::{CallError, DriverError, OpenError};
 use hustings_room::{Refused, SubmitError};
 use js_sys::{Error, Reflect};
 use wasm_bindgen::JsValue;
@@ -81,8 +81,9 @@ impl From<CallError> for Failure {
                 Self::new(code, error)
             }
             CallError::Refused(refused) => refused.into(),
+            CallError::Failed(DriverError::Store(error)) => error.into(),
             CallError::Stopped => Self::new("closed", error),
-            _ => Self::other(error),
+            CallError::Failed(_) | _ => Self::other(error),
         }
     }
 }
@@ -124,13 +125,13 @@ impl From<NoLocks> for Failure {
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         match error {
-            OpenError::Store(error) => error.into(),
+            OpenError::Store(error) | OpenError::Failed(DriverError::Store(error)) => error.into(),
             OpenError::Kept(_) => Self::new("storage-corrupt", error),
             OpenError::Draft(_) => Self::new("bad-draft", error),
             OpenError::NoJournal(_) => Self::new("no-journal", error),
             OpenError::Randomness(_) => Self::new("no-randomness", error),
             OpenError::Stopped => Self::new("closed", error),
-            _ => Self::other(error),
+            OpenError::Failed(_) | _ => Self::other(error),
         }
     }
 }

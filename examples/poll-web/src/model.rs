@@ -232,7 +232,7 @@ impl Model {
             };
             match ended {
                 // A room that stopped tells why itself.
-                Ok(Outcome::Applied(_)) | Err(CallError::Stopped) => {}
+                Ok(Outcome::Applied(_)) | Err(CallError::Failed(_) | CallError::Stopped) => {}
                 Ok(Outcome::Rejected(why)) => self.refused(&command, &why.message),
                 Err(CallError::Submit(SubmitError::OwnerOffline)) => {
                     self.tell("Nothing was sent: the host is away.".to_owned());

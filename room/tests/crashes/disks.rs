@@ -7,8 +7,10 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 
 use crate::host::{BALLAST, DISK, EXPORT, LIMIT, STORE, WHOLE};
 use crate::scene::{OWNER, Scene};
@@ -36,45 +38,64 @@ fn limited(scene: &mut Scene, who: usize) -> bool {
 fn on_small_disk(scene: &mut Scene, who: usize) -> bool {
     let disk = scene.path(&format!("disk-{who}"));
     fs::create_dir(&disk).unwrap();
-    // In a namespace of its own: the mount ends with the process, however that ends.
     let script = "mount -t tmpfs -o size=6m,mode=700 tmpfs \"$0\" && exec \"$@\"";
-    let ways: [&[&str]; 2] = [
-        &["unshare", "--mount"],
-        &["unshare", "--map-root-user", "--mount"],
-    ];
-    let Some(way) = ways.into_iter().find(|way| can_mount(way, script, &disk)) else {
-        eprintln!(
-            "LEFT OUT: a full disk takes a mount; run this test as root, or allow \
-             `unshare --map-root-user --mount` (sysctl kernel.unprivileged_userns_clone=1)"
-        );
+    let Some(around) = in_namespace(script, &disk) else {
         return false;
     };
-    let mut around: Vec<String> = way.iter().map(ToString::to_string).collect();
-    around.extend(["sh", "-c", script].map(String::from));
-    around.push(disk.display().to_string());
     scene.around.insert(who, around);
     let export = scene.path(&format!("export-{who}"));
     let settings = scene.settings.entry(who).or_default();
     settings.insert(DISK, BALLAST.into());
     settings.insert(EXPORT, export.into());
-    settings.insert(STORE, OsString::from(disk.join("store.redb")));
+    settings.insert(STORE, disk.join("store.redb").into());
     true
 }
 
-fn can_mount(way: &[&str], script: &str, disk: &Path) -> bool {
-    let mut command = Command::new(way[0]);
-    command.args(&way[1..]).args(["sh", "-c", script]).arg(disk);
-    command.arg("true").stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
+/// What starts a process behind a shell script, of which `$0` is a folder, and which may mount
+/// something there. It has namespaces of its own: the mount ends with the process, however that
+/// ends. `None` if this machine lets nobody do that, which is then said.
+pub(crate) fn in_namespace(script: &str, folder: &Path) -> Option<Vec<String>> {
+    let ways: [&[&str]; 2] = [
+        &["unshare", "--mount"],
+        &["unshare", "--map-root-user", "--mount"],
+    ];
+    let can_mount = |way: &&[&str]| {
+        let mut command = Command::new(way[0]);
+        command.args(&way[1..]).args(["sh", "-c", script]);
+        let status = command
+            .arg(folder)
+            .arg("true")
+            .stderr(Stdio::null())
+            .status();
+        status.is_ok_and(|status| status.success())
+    };
+    let Some(way) = ways.into_iter().find(can_mount) else {
+        left_out(
+            "it takes a mount; run the test as root, or allow `unshare --map-root-user --mount` \
+             (sysctl kernel.unprivileged_userns_clone=1)",
+        );
+        return None;
+    };
+    let words = way.iter().copied().chain(["sh", "-c", script]);
+    let mut around: Vec<String> = words.map(String::from).collect();
+    around.push(folder.display().to_string());
+    Some(around)
+}
+
+/// Says that the running test does not do what it is there for, where it is seen: what tests print
+/// is only shown when they fail.
+pub(crate) fn left_out(why: &str) {
+    let test = thread::current().name().unwrap_or_default().to_owned();
+    let _ = writeln!(std::io::stderr(), "{test}: LEFT OUT, {why}");
 }
 
 /// Nobody reads it until much has happened.
-fn whole_journal(scene: &mut Scene) {
+pub(crate) fn whole_journal(scene: &mut Scene) {
     let owner = scene.settings.entry(OWNER).or_default();
     owner.insert(WHOLE, OsString::new());
 }
 
-fn busy(scene: &mut Scene) {
+pub(crate) fn busy(scene: &mut Scene) {
     let enough = scene.outcomes + SOME;
     scene.hear_until(None, |scene| scene.outcomes >= enough);
 }

@@ -143,10 +143,7 @@ pub(crate) fn play() {
     let mut orders = orders();
     let store = path(STORE);
     let disk = Fullness::of_this_process();
-    loop {
-        let Err(why) = block_on(host(&pool, &store, disk, &mut orders)) else {
-            break;
-        };
+    while let Err(why) = block_on(host(&pool, &store, disk, &mut orders)) {
         say(&format!("failed {why}"));
         // What it is like to start while there still is no room: an error, perhaps, but no damage.
         match RedbStore::open(&store) {

@@ -91,6 +91,25 @@ impl Moment {
     }
 }
 
+/// Says of a failure when it was.
+struct Life {
+    seed: u64,
+    kill: u64,
+    moment: Moment,
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let Self { seed, kill, moment } = self;
+            eprintln!(
+                "at kill {kill} of seed {seed}, {}: {moment:?}",
+                moment.word()
+            );
+        }
+    }
+}
+
 impl Scene {
     fn assert_nobody_ended(&self) {
         for (who, line) in &self.heard {
@@ -122,6 +141,7 @@ fn an_owner_and_its_participants_are_killed_again_and_again_and_nothing_is_lost(
 
     for kill in 1..kills {
         let moment = Moment::draw(&mut whims);
+        let _life = Life { seed, kill, moment };
         scene.settings.clear();
         if let Moment::Compacting(..) = moment {
             let owner = scene.settings.entry(OWNER).or_default();
@@ -183,11 +203,12 @@ fn an_owner_and_its_participants_are_killed_again_and_again_and_nothing_is_lost(
         ledger.rejected(),
         ledger.told_by_a_successor,
     );
-    assert!(
-        ledger.told_by_a_successor > 0,
-        "no kill came between a commit and its ack"
-    );
-    assert!(ledger.rejected() > 0, "nothing was rejected");
+    // A run of a few says nothing about what it had no time for.
+    if kills >= FEW {
+        let is_repeated = ledger.told_by_a_successor > 0;
+        assert!(is_repeated, "no kill came between a commit and its ack");
+        assert!(ledger.rejected() > 0, "nothing was rejected");
+    }
 }
 
 /// An owner's first start, killed anywhere: there is no file, or a sound one, and the next start

@@ -17,6 +17,7 @@ mod host;
 mod kills;
 mod ledger;
 mod member;
+mod places;
 mod process;
 mod scene;
 mod sockets;

@@ -1,7 +1,7 @@
 //! A participant that goes on submitting commands until it is told to stop, in the test's own
 //! process or in one that is killed.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use futures::channel::mpsc::UnboundedReceiver;
 use futures::executor::ThreadPool;
@@ -16,7 +16,7 @@ use hustings_protocol::{
 };
 use hustings_room::clock::SystemClock;
 use hustings_room::driver::{self, Room};
-use hustings_room::{CommandState, Config, Event, OfflinePolicy};
+use hustings_room::{BackoffConfig, CommandState, Config, Event, OfflinePolicy};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use std::time::Duration;
@@ -28,13 +28,17 @@ pub(crate) const OUTSTANDING: usize = 8;
 
 /// Everybody comes back quickly, and nobody is refused a command because the owner has just died.
 pub(crate) fn config() -> Config {
-    let mut config = Config::default();
-    config.offline = OfflinePolicy::Queue;
-    config.backoff.initial = Duration::from_millis(10);
-    config.backoff.max = Duration::from_millis(100);
-    // Several of them in the life of an owner, and room for what happens in one of those.
-    config.snapshot_after_bytes = 48 * 1024;
-    config
+    Config {
+        offline: OfflinePolicy::Queue,
+        backoff: BackoffConfig {
+            initial: Duration::from_millis(10),
+            max: Duration::from_millis(100),
+            ..BackoffConfig::default()
+        },
+        // Several of them in the life of an owner, and room for what happens in one of those.
+        snapshot_after_bytes: 48 * 1024,
+        ..Config::default()
+    }
 }
 
 /// What a participant, or the owner about its own commands, tells the test.
@@ -276,11 +280,6 @@ impl News {
             Self::Poll(json) => format!("poll {json}"),
         }
     }
-}
-
-/// Somewhere for a file of this name.
-pub(crate) fn file(directory: &Path, name: &str) -> PathBuf {
-    directory.join(format!("{name}.redb"))
 }
 
 /// A pool that is enough for a process.

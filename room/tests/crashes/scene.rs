@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -16,13 +16,13 @@ use tempfile::TempDir;
 
 use crate::host;
 use crate::ledger::Ledger;
-use crate::member::{End, Member, Order, file, pool};
+use crate::member::{End, Member, Order, pool};
 use crate::process::{Heard, Other};
 
 /// The owner's number.
 pub(crate) const OWNER: usize = 0;
 
-/// Nobody is silent for so long, unless something is broken.
+/// Nothing that is waited for takes so long, unless something is broken.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A room's processes and their files, and what is known of them.
@@ -73,8 +73,12 @@ impl Scene {
         self.directory.path().join(name)
     }
 
+    /// Where a process has its store.
     pub(crate) fn store_of(&self, who: usize) -> PathBuf {
-        file(self.directory.path(), &who.to_string())
+        let settings = self.settings.get(&who);
+        let elsewhere = settings.and_then(|settings| settings.get(host::STORE));
+        let here = || self.path(&format!("{who}.redb"));
+        elsewhere.map_or_else(here, PathBuf::from)
     }
 
     /// Where the store of a process is after its end.
@@ -217,15 +221,17 @@ impl Scene {
         until: Option<Instant>,
         mut is_enough: impl FnMut(&mut Self) -> bool,
     ) -> bool {
+        let end = until.unwrap_or_else(|| Instant::now() + PATIENCE);
         while !is_enough(self) {
-            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            if left == Some(Duration::ZERO) {
-                return false;
-            }
-            match self.ear.recv_timeout(left.unwrap_or(PATIENCE)) {
-                Ok(heard) => self.take(heard),
-                Err(RecvTimeoutError::Timeout) if until.is_some() => return false,
-                Err(error) => panic!("{error}; unheard: {:?}", self.heard),
+            let left = end.saturating_duration_since(Instant::now());
+            let heard = match left {
+                Duration::ZERO => None,
+                left => self.ear.recv_timeout(left).ok(),
+            };
+            match heard {
+                Some(heard) => self.take(heard),
+                None if until.is_some() => return false,
+                None => panic!("nobody has said it; but {:?}", self.heard),
             }
         }
         true
