@@ -10,6 +10,7 @@ mod crates;
 mod demo;
 mod e2e;
 mod error;
+mod fuzz;
 mod mutants;
 mod package;
 mod process;
@@ -62,6 +63,8 @@ enum Chore {
     Coverage(coverage::Args),
     /// Kill an owner hundreds of times under load, and look whether anything is lost
     Crash(crash::Args),
+    /// Look with libFuzzer for inputs that show a fault; needs a C++ compiler
+    Fuzz(fuzz::Args),
     /// Count the instructions of one operation of each kind, with valgrind
     Bench(bench::Args),
     /// Build the library for browsers and say how large it is
@@ -95,6 +98,7 @@ fn main() -> ExitCode {
         Chore::Mutants(args) => mutants::run(&args),
         Chore::Coverage(args) => coverage::run(&args),
         Chore::Crash(args) => crash::run(&args),
+        Chore::Fuzz(args) => fuzz::run(&args),
         Chore::Bench(args) => bench::run(&args),
         Chore::Wasm => wasm::run(),
         Chore::Package(args) => package::run(&args),

@@ -1,0 +1,30 @@
+//! Targets for coverage-guided fuzzing: plain functions of bytes that panic where something that is
+//! promised does not hold. `cargo xtask fuzz` looks for such bytes with libFuzzer; `tests/replay.rs`
+//! runs what it has found so far, in `corpus/`, with every other test.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a panic is what a target says a fault with"
+)]
+
+mod input;
+mod people;
+mod targets;
+
+pub use targets::TARGETS;
+
+/// One target.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// Its name, and that of its folder in `corpus/`.
+    pub name: &'static str,
+    /// Panics if these bytes show a fault.
+    pub run: fn(&[u8]),
+}
+
+/// The target with this name.
+#[must_use]
+pub fn target(name: &str) -> Option<Target> {
+    TARGETS.iter().find(|target| target.name == name).copied()
+}
