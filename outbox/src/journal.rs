@@ -64,7 +64,7 @@ impl Journal {
     }
 
     /// Records the outcome of a command of this device, in place of the outcome of the command
-    /// [`WINDOW`] before it.
+    /// [`WINDOW`](hustings_protocol::WINDOW) before it.
     pub fn receipt(&self, batch: &mut Batch, author: PeerId, device: DeviceId, receipt: &Receipt) {
         let key = self
             .log
