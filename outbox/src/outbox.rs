@@ -54,9 +54,9 @@ impl Outbox {
         batch.delete(self.entry(seq).bytes());
     }
 
-    /// Removes a command that was applied, if it is there, and keeps it among the last
-    /// [`WINDOW`](hustings_protocol::WINDOW) of these: an owner whose journal is an old copy has lost some, and is offered them
-    /// again.
+    /// Removes a command that was applied, if it is there, and keeps it among the last of these: an
+    /// owner whose journal is an old copy has lost some, and is offered them again. There are
+    /// [`WINDOW`](hustings_protocol::WINDOW) at most.
     pub fn keep_applied(&self, batch: &mut Batch, seq: Seq, frame: &[u8]) {
         self.remove(batch, seq);
         seal::put(batch, self.applied().byte(keys::place_in_ring(seq)), frame);
