@@ -147,7 +147,7 @@ pub use listed::{Damaged, Listed};
 pub use outbox::Outbox;
 pub use store::{Batch, Durability, MaybeSend, Store, StoreError, Write};
 #[cfg(target_family = "wasm")]
-pub use tabs::{Adopted, HostingError, HostingLock, NoLocks, Slot, TabError};
+pub use tabs::{Adopted, Guarded, HostingError, HostingLock, NoLocks, Slot, TabError};
 
 /// The crate's own front page: its code is compiled and run, too.
 #[cfg(doctest)]

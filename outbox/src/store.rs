@@ -178,6 +178,10 @@ pub enum StoreError {
          was saved there is gone"
     )]
     Deleted(String),
+    /// Another tab has taken this one's place while the browser had put this page away. Nothing was
+    /// written; to load the page again is to begin where the other one is.
+    #[error("another tab has taken over while this page was away; load it again")]
+    TakenOver,
     /// The data is of a version that this program does not know, and stays as it is.
     #[error("the data in {0} was written by a newer version of hustings; only that can read it")]
     Newer(String),

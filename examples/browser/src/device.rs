@@ -35,7 +35,7 @@ impl Profile {
 pub(crate) struct Device {
     pub(crate) profile: Rc<Profile>,
     pub(crate) identity: Identity,
-    _slot: Option<Slot>,
+    slot: Option<Slot>,
 }
 
 impl Device {
@@ -51,7 +51,7 @@ impl Device {
             return Ok(Self {
                 identity: Identity::load_or_create(&profile.store, slot).await?,
                 profile: Rc::clone(profile),
-                _slot: None,
+                slot: None,
             });
         }
         let mut number = 0;
@@ -85,8 +85,17 @@ impl Device {
         Ok(Self {
             profile: Rc::clone(profile),
             identity: slot.identity(&profile.store).await?,
-            _slot: Some(slot),
+            slot: Some(slot),
         })
+    }
+
+    /// The store, which this device writes to only while it has its slot.
+    pub(crate) fn store(&self) -> Rc<dyn Store> {
+        let store = Rc::clone(&self.profile.store);
+        match &self.slot {
+            Some(slot) => Rc::new(slot.guard(store)),
+            None => store,
+        }
     }
 
     /// The address of this device as a participant.

@@ -56,7 +56,10 @@ impl Hosted {
         let setup = driver::setup(&device.identity, Config::default())?;
         let transport = device.transport(&Address::Owner(owner))?;
         let status = transport.status();
-        let store = Rc::clone(&profile.store);
+        let store = match &lock {
+            Some(lock) => Rc::new(lock.guard(device.store())),
+            None => device.store(),
+        };
         let (hosting, driver) = driver::host(setup, transport, store, SystemClock::new());
         // No other tab hosts until the journals have no writer any more.
         let running = Running::start(driver.run(), (device, lock));

@@ -44,7 +44,7 @@ impl Joined {
         let setup = driver::setup(&device.identity, Config::default())?;
         let transport = device.transport(&device.address())?;
         let status = transport.status();
-        let store = Rc::clone(&device.profile.store);
+        let store = device.store();
         let (room, driver) =
             driver::join(setup, link, transport, store, SystemClock::new()).await?;
         // The device is this room's until its outbox has no writer any more.

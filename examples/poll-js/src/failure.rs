@@ -100,6 +100,7 @@ impl From<StoreError> for Failure {
             StoreError::Io(_) => "storage-failed",
             StoreError::Deleted(_) => "storage-deleted",
             StoreError::Newer(_) => "storage-newer",
+            StoreError::TakenOver => "taken-over",
             _ => OTHER,
         };
         Self::new(code, error)

@@ -3,8 +3,6 @@
 //! `web-sys` has them only behind a compiler flag that every consumer would have to set, so the one
 //! method that is needed is called by its name.
 
-use std::fmt;
-
 use futures::channel::oneshot;
 use futures::future::{Either, select};
 use js_sys::{Function, Object, Promise, Reflect};
@@ -20,7 +18,7 @@ pub(super) struct WebLocks {
     request: Function,
 }
 
-/// A lock that this page has until it is dropped.
+/// A lock as the browser has given it; it is free again when this is dropped.
 pub(super) struct Held {
     release: Function,
 }
@@ -95,11 +93,5 @@ impl Drop for Held {
     fn drop(&mut self) {
         // The function that resolves a promise does not throw.
         let _ = self.release.call0(&JsValue::UNDEFINED);
-    }
-}
-
-impl fmt::Debug for Held {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Held").finish_non_exhaustive()
     }
 }

@@ -1,12 +1,15 @@
 //! Tabs of one browser that share a profile: each gets its device, and one may host.
 
 mod locks;
+mod place;
 
 use std::fmt;
 
 use hustings_protocol::{DeviceId, PeerId, RoomId};
 
-use self::locks::{Held, WebLocks};
+use self::locks::WebLocks;
+pub use self::place::Guarded;
+use self::place::Place;
 use crate::keys::corrupt;
 use crate::{Identity, Listed, Outbox, Store, StoreError};
 
@@ -16,7 +19,8 @@ use crate::{Identity, Listed, Outbox, Store, StoreError};
 /// A slot is a device of the profile's identity, with an outbox of its own, so every tab numbers
 /// its own commands. It is held with a Web Lock until it is dropped or the tab is gone, for any
 /// reason: nothing has to be cleaned up after a crash. A tab that the browser froze keeps its slot
-/// and disturbs nobody.
+/// and disturbs nobody. A page that was left, and may be shown again by the back button, gives it
+/// up; so it writes through a store that is [guarded](Self::guard).
 ///
 /// A profile is a store, and the store's name can name it. Natively the lock on the store's file
 /// does all this: one process has the store, and its slot is 0.
@@ -40,7 +44,7 @@ use crate::{Identity, Listed, Outbox, Store, StoreError};
 pub struct Slot {
     profile: String,
     number: u32,
-    _held: Held,
+    place: Place,
 }
 
 /// A slot that nobody held, whose device has commands that nobody else would deliver.
@@ -76,13 +80,11 @@ impl Slot {
     ///
     /// [`TabError::NoLocks`] if the browser has no Web Locks for this page.
     pub async fn try_take(profile: &str, number: u32) -> Result<Option<Self>, TabError> {
-        let held = WebLocks::of_the_page()?
-            .try_hold(&name(profile, format_args!("slot/{number}")))
-            .await?;
-        Ok(held.map(|held| Self {
+        let place = Place::try_take(name(profile, format_args!("slot/{number}"))).await?;
+        Ok(place.map(|place| Self {
             profile: profile.to_owned(),
             number,
-            _held: held,
+            place,
         }))
     }
 
@@ -117,6 +119,11 @@ impl Slot {
             found: adopted.collect(),
             damaged: left.damaged,
         })
+    }
+
+    /// A store that writes only while this tab has the slot: see [`Guarded`].
+    pub fn guard<S: Store>(&self, store: S) -> Guarded<S> {
+        self.place.guard(store)
     }
 
     /// The number of the slot.
@@ -172,14 +179,15 @@ async fn pending(store: &impl Store) -> Result<Listed<(u32, DeviceId, Vec<RoomId
 /// The right of one tab to host the polls of an identity.
 ///
 /// An owner has one address, and a journal has one writer, so only one tab can host. The right is
-/// held until it is dropped or the tab is gone. A second tab of the owner can join the poll as a
-/// participant, with its own device and address.
+/// held until it is dropped or the tab is gone, or has gone into the back/forward cache: a host
+/// writes through a store that is [guarded](Self::guard). A second tab of the owner can join the
+/// poll as a participant, with its own device and address.
 ///
 /// Natively the lock on the file of the store does this.
 #[derive(Debug)]
 #[must_use = "another tab may host once it is dropped"]
 pub struct HostingLock {
-    _held: Held,
+    place: Place,
 }
 
 impl HostingLock {
@@ -189,13 +197,15 @@ impl HostingLock {
     ///
     /// [`HostingError::AlreadyHosting`] while another tab has it.
     pub async fn take(profile: &str, owner: PeerId) -> Result<Self, HostingError> {
-        let held = WebLocks::of_the_page()?
-            .try_hold(&name(profile, format_args!("host/{owner}")))
-            .await?;
-        match held {
-            Some(held) => Ok(Self { _held: held }),
+        match Place::try_take(name(profile, format_args!("host/{owner}"))).await? {
+            Some(place) => Ok(Self { place }),
             None => Err(HostingError::AlreadyHosting(owner)),
         }
+    }
+
+    /// A store that writes only while this tab has the right to host: see [`Guarded`].
+    pub fn guard<S: Store>(&self, store: S) -> Guarded<S> {
+        self.place.guard(store)
     }
 }
 

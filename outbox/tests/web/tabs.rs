@@ -124,6 +124,67 @@ async fn tabs_that_open_a_new_profile_together_are_one_person() {
     assert_eq!(slot.identity(&store).await.unwrap(), identities[2]);
 }
 
+/// The page goes into the browser's cache, or comes back from it.
+async fn page(event: &str) {
+    js(
+        event,
+        "dispatchEvent(new PageTransitionEvent(name, { persisted: true }))",
+    )
+    .await;
+}
+
+async fn write(store: &impl Store) -> Result<(), StoreError> {
+    let mut batch = Batch::new();
+    batch.put(&b"key"[..], &b"value"[..]);
+    store.commit(batch, Durability::Strict).await
+}
+
+/// What the back button shows again is the whole page, with everything that it had.
+#[wasm_bindgen_test]
+async fn a_page_that_is_away_gives_its_place_up_and_takes_it_again() {
+    let profile = unique_name();
+    let store = IndexedDbStore::open(&profile).await.unwrap();
+    let slot = Slot::try_take(&profile, 0).await.unwrap().unwrap();
+    let host = HostingLock::take(&profile, ALICE).await.unwrap();
+    let (mine, hosted) = (slot.guard(store.clone()), host.guard(store.clone()));
+    assert_eq!(write(&mine).await, Ok(()));
+
+    page("pagehide").await;
+    let mut waiting = Box::pin(write(&mine));
+    assert_eq!((&mut waiting).now_or_never(), None, "nobody is there");
+    page("pageshow").await;
+    assert_eq!(waiting.await, Ok(()));
+    assert_eq!(write(&hosted).await, Ok(()));
+    assert!(Slot::try_take(&profile, 0).await.unwrap().is_none());
+
+    // Another tab takes both meanwhile.
+    page("pagehide").await;
+    let others = Slot::try_take(&profile, 0).await.unwrap();
+    let hosts = HostingLock::take(&profile, ALICE).await.unwrap();
+    page("pageshow").await;
+    assert_eq!(write(&mine).await, Err(StoreError::TakenOver));
+    assert_eq!(write(&hosted).await, Err(StoreError::TakenOver));
+    assert_eq!(write(&hosts.guard(store.clone())).await, Ok(()));
+    drop((others, hosts));
+    page("pageshow").await;
+    assert_eq!(
+        write(&mine).await,
+        Err(StoreError::TakenOver),
+        "it stays so"
+    );
+    assert_eq!(mine.get(b"key").await.unwrap().unwrap(), &b"value"[..]);
+}
+
+#[wasm_bindgen_test]
+async fn a_slot_that_is_dropped_is_written_to_no_more() {
+    let profile = unique_name();
+    let store = IndexedDbStore::open(&profile).await.unwrap();
+    let slot = Slot::take(&profile).await.unwrap();
+    let mine = slot.guard(store);
+    drop(slot);
+    assert_eq!(write(&mine).await, Err(StoreError::TakenOver));
+}
+
 #[wasm_bindgen_test]
 async fn what_a_closed_tab_left_is_adopted_by_one() {
     let profile = unique_name();
