@@ -58,3 +58,38 @@ fn an_owner_has_one_tab_that_hosts_and_others_that_join() {
             .await
     });
 }
+
+/// What the browser keeps of a page that is left, to show it again by the back button, keeps its
+/// locks as well.
+#[test]
+#[ignore = "needs a browser: cargo xtask test --browsers"]
+fn a_host_that_went_elsewhere_in_its_tab_hosts_again() {
+    scenario(async |world| {
+        let poll = Poll::begin(world).await?;
+        let bob = poll.join("bob").await?;
+        bob.votes_for("Thai").await?;
+        poll.agrees(&[&bob], result(&[("Thai", 1), ("Pizza", 0)]))
+            .await?;
+        let elsewhere = world.page("empty.html");
+
+        // By the link, which makes another page beside the one that is kept.
+        poll.owner.tab.go(&elsewhere).await?;
+        bob.is_alone(BACK).await?;
+        poll.owner.goes_to(&poll.link).await?;
+        poll.owner.is_host(SOON).await?;
+        bob.is_connected(BACK).await?;
+        bob.votes_for("Pizza").await?;
+        poll.agrees(&[&bob], result(&[("Thai", 0), ("Pizza", 1)]))
+            .await?;
+
+        // By the button, which shows the page that was left last.
+        poll.owner.tab.go(&elsewhere).await?;
+        bob.is_alone(BACK).await?;
+        poll.owner.tab.back().await?;
+        poll.owner.is_host(BACK).await?;
+        bob.is_connected(BACK).await?;
+        bob.votes_for("Thai").await?;
+        poll.agrees(&[&bob], result(&[("Thai", 1), ("Pizza", 0)]))
+            .await
+    });
+}
