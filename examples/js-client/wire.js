@@ -159,6 +159,8 @@ export class Link {
   #frames = []
   #pieces = []
   #size = 0
+  /** The bytes of the frame whose pieces come, as the first of them has said. */
+  #said
   #reason
   #wake = () => {}
 
@@ -215,24 +217,36 @@ export class Link {
     else throw this.#reason
   }
 
-  /** A frame is one message of text; or pieces, each a flag, 1 (more follows) or 0 (the last), and then bytes. */
+  /**
+   * A frame is one message of text; or pieces, each a flag and then bytes. The flag is the sum of 1 (more follows) and
+   * 2 (the first piece, with the length of the whole frame in 4 bytes after the flag).
+   */
   #take(data) {
     this.heardAt = Date.now()
     if (typeof data === 'string') {
-      if (this.#pieces.length > 0) return this.end('there is a text between the pieces of a frame')
+      if (this.#said !== undefined) return this.end('there is a text between the pieces of a frame')
       return this.#arrived(data)
     }
-    const [flag] = new Uint8Array(data, 0, 1)
-    const piece = new Uint8Array(data, 1)
-    if (flag > 1 || piece.length === 0) return this.end('a piece of a frame is none')
+    const view = new DataView(data)
+    const flag = data.byteLength > 0 ? view.getUint8(0) : 4
+    const [isFirst, isLast] = [(flag & 2) !== 0, (flag & 1) === 0]
+    if (flag > 3 || data.byteLength <= (isFirst ? 5 : 1)) return this.end('a piece of a frame is none')
+    // A channel that is called reliable can lose pieces nevertheless.
+    if (isFirst === (this.#said !== undefined)) return this.end('a piece of a frame is missing')
+    if (isFirst) this.#said = view.getUint32(1)
+    if (this.#said > MAX_FRAME_BYTES) return this.end('a frame is too long')
+    const piece = new Uint8Array(data, isFirst ? 5 : 1)
     this.#pieces.push(piece)
     this.#size += piece.length
-    if (this.#size > MAX_FRAME_BYTES) return this.end('a frame is too long')
-    if (flag === 1) return
+    if (isLast ? this.#size !== this.#said : this.#size >= this.#said) {
+      return this.end(`a frame of ${this.#said} bytes has ${isLast ? this.#size : 'more'}: a piece is missing or too many`)
+    }
+    if (!isLast) return
     const decoder = new TextDecoder()
     const texts = this.#pieces.map(piece => decoder.decode(piece, { stream: true }))
     this.#pieces = []
     this.#size = 0
+    this.#said = undefined
     this.#arrived(texts.join('') + decoder.decode())
   }
 

@@ -261,10 +261,11 @@ impl Run {
                     let message = match kind {
                         0 => ChannelMessage::Text("{}".into()),
                         1 => binary(b"{}"),
-                        2 => binary(&[1, 7]),
+                        2 => binary(&[3, 0, 0, 0, 2, 7]),
                         3 => binary(&[0, 7]),
                         _ => binary(br#"{"__peerData":{"type":"close"}}"#),
                     };
+                    self.promises.heard(rtc);
                     self.endpoint.handle_message(rtc, message, now);
                 }
             }

@@ -20,7 +20,7 @@ use hustings_room::{DownReason, LinkId, Moment};
 use hustings_transport_peerjs::Config;
 use hustings_transport_peerjs::wire::{
     ChannelKind, ChannelMessage, Notice, Refusal, RegistrationError, RegistrationState, RtcAction,
-    RtcState, SdpError, TimeoutReason,
+    RtcState, SdpError, Serialization, TimeoutReason, split,
 };
 
 /// An owner at 0, a participant at 1, both registered.
@@ -92,8 +92,8 @@ fn frames_of_any_size_pass_both_ways() {
     let large = Bytes::from(vec![b'x'; 3_000_000]);
     let now = bench.now;
     for (at, link, frame) in [
-        (1, dialled, Bytes::from_static(b"{}")),
         (0, accepted, large.clone()),
+        (1, dialled, Bytes::from_static(b"{}")),
         (1, dialled, Bytes::from(vec![b'y'; 60_000])),
     ] {
         assert_eq!(
@@ -113,6 +113,64 @@ fn frames_of_any_size_pass_both_ways() {
     };
     assert_eq!(frames(0), [2, 60_000]);
     assert_eq!(frames(1), [large.len()]);
+}
+
+#[test]
+fn whoever_was_dialled_sends_nothing_before_it_has_heard_something() {
+    let (mut bench, mut relay, dialled, accepted) = connected();
+    let rtc = bench.last_rtc(0);
+    let now = bench.now;
+    let sends = |bench: &Bench| {
+        let actions = bench.sides[0].actions.iter();
+        let is_send = |(of, action): &&(_, _)| *of == rtc && matches!(action, RtcAction::Send(_));
+        actions.filter(is_send).count()
+    };
+    let frame = Bytes::from_static(b"first");
+    let side = &mut bench.sides[0].endpoint;
+    assert_eq!(side.send(accepted, frame.clone(), now), SendOutcome::Queued);
+    side.handle_buffered(rtc, 0, now);
+    relay.run(&mut bench);
+    assert_eq!(sends(&bench), 0, "Chromium would lose it");
+    let word = Bytes::from_static(b"hello");
+    bench.sides[1].endpoint.send(dialled, word, now);
+    relay.run(&mut bench);
+    assert_eq!(sends(&bench), 1);
+    let link = dialled;
+    assert_eq!(last_event(&bench, 1), TransportEvent::Frame { link, frame });
+}
+
+#[test]
+fn whoever_was_dialled_and_hangs_up_unheard_still_sends_what_waits() {
+    let (mut bench, mut relay, dialled, accepted) = connected();
+    let (rtc, now) = (bench.last_rtc(0), bench.now);
+    let frame = Bytes::from_static(b"first and last");
+    bench.sides[0].endpoint.send(accepted, frame.clone(), now);
+    bench.sides[0].hangup(accepted, now);
+    relay.run(&mut bench);
+    assert_eq!(bench.sides[0].endpoint.connections(), 1, "it waits");
+    bench.inject(0, rtc, ChannelMessage::Text("hello".into()));
+    let [.., arrived, end] = &bench.sides[1].events[..] else {
+        panic!("{:?}", bench.sides[1].events);
+    };
+    let link = dialled;
+    assert_eq!(*arrived, TransportEvent::Frame { link, frame });
+    assert_eq!(*end, down(link, DownReason::ClosedByPeer));
+    assert_eq!(bench.sides[0].endpoint.connections(), 0);
+}
+
+#[test]
+fn a_piece_that_got_lost_ends_the_link_and_says_so() {
+    let (mut bench, _, _, accepted) = connected();
+    let rtc = bench.last_rtc(0);
+    let frame = Bytes::from(vec![b'x'; 60_000]);
+    let mut pieces = split(Serialization::Raw, &frame).unwrap();
+    pieces.remove(1);
+    for piece in pieces {
+        bench.inject(0, rtc, piece);
+    }
+    let why = "piece missing: a frame of 60000 bytes has ended after 43617";
+    let lost = down(accepted, DownReason::Lost(why.into()));
+    assert_eq!(last_event(&bench, 0), lost);
 }
 
 #[test]
@@ -177,6 +235,7 @@ fn a_full_queue_refuses_until_it_has_drained() {
     let (mut bench, mut relay, _, accepted) = connected();
     let rtc = bench.last_rtc(0);
     let now = bench.now;
+    bench.inject(0, rtc, ChannelMessage::Text("hello".into()));
     let side = &mut bench.sides[0].endpoint;
     side.handle_buffered(rtc, 1 << 20, now);
     let frame = Bytes::from(vec![b'x'; 1 << 20]);
@@ -566,22 +625,22 @@ fn candidates_that_overtook_their_offer_are_used() {
 
 #[test]
 fn offers_that_cannot_work_are_refused_with_a_reason() {
-    use Refusal::{Description, Kind, Serialization, Unreliable};
+    use Refusal::{Description, Kind, Unreliable};
     let cases: [(&str, serde_json::Value, Refusal); 8] = [
         (
             "serialization",
             "binary".into(),
-            Serialization("binary".into()),
+            Refusal::Serialization("binary".into()),
         ),
         (
             "serialization",
             "binary-utf8".into(),
-            Serialization("binary-utf8".into()),
+            Refusal::Serialization("binary-utf8".into()),
         ),
         (
             "serialization",
             serde_json::Value::Null,
-            Serialization(String::new()),
+            Refusal::Serialization(String::new()),
         ),
         ("reliable", false.into(), Unreliable),
         ("reliable", serde_json::Value::Null, Unreliable),

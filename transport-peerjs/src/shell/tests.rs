@@ -372,8 +372,8 @@ mod ends {
         assert_eq!(side.events(), [], "nothing more is heard of it");
         side.holds(rtc, 50_000);
         let calls = side.calls();
-        // Three pieces of the frame have a byte more each: six of 16 KiB make 90,000.
-        assert_eq!(first + sent(&calls), 90_006);
+        // Six pieces make 90,000, with a flag each, and the length in the first.
+        assert_eq!(first + sent(&calls), 90_010);
         assert_eq!(calls.last(), Some(&Call::LowWater(rtc, 0)));
         side.holds(rtc, 1);
         assert_eq!(side.calls(), []);

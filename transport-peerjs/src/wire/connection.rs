@@ -70,6 +70,9 @@ pub(crate) struct Connection {
     remote_candidates: Vec<IceCandidate>,
     candidates_taken: usize,
     channel: Channel,
+    /// True from the start for whoever dials. Chromium loses the beginning of what is sent on an
+    /// accepted channel before anything has come on it, although the channel is open and reliable.
+    may_speak: bool,
     joiner: Joiner,
     outgoing: Outgoing,
 }
@@ -106,6 +109,7 @@ impl Connection {
         Self {
             // The channel of whoever dials is its own.
             channel: Channel::There,
+            may_speak: true,
             ..Self::new(names, Serialization::Raw, joiner, until)
         }
     }
@@ -155,6 +159,7 @@ impl Connection {
             remote_candidates: Vec::new(),
             candidates_taken: 0,
             channel: Channel::Absent,
+            may_speak: false,
             joiner,
             outgoing: Outgoing::default(),
         }
@@ -316,6 +321,10 @@ impl Connection {
     ) -> Result<(), End> {
         // What brings a message is open, even if nobody has said so yet.
         self.handle_channel_open(cx);
+        if !self.may_speak {
+            self.may_speak = true;
+            self.pump(cx);
+        }
         if self.phase != Phase::Up {
             return Ok(());
         }
@@ -419,11 +428,15 @@ impl Connection {
         if self.channel != Channel::Open {
             return;
         }
-        while let Some(message) = self.outgoing.next(cx.limits) {
-            cx.out.rtc(rtc, RtcAction::Send(message));
+        if self.may_speak {
+            while let Some(message) = self.outgoing.next(cx.limits) {
+                cx.out.rtc(rtc, RtcAction::Send(message));
+            }
         }
         if self.phase == Phase::Closing && self.outgoing.is_empty() {
-            if let Some(goodbye) = self.serialization.goodbye() {
+            if let Some(goodbye) = self.serialization.goodbye()
+                && self.may_speak
+            {
                 cx.out.rtc(rtc, RtcAction::Send(goodbye));
             }
             self.channel = Channel::Ending;

@@ -2,9 +2,13 @@
 //!
 //! A message of at most 16 KiB passes every WebRTC stack; larger ones pass some and close the
 //! channel of others. So a frame that is longer travels in pieces, each a binary message of one
-//! flag byte (1: more follows, 0: this is the last) and then bytes. A shorter one is one text
-//! message, which a stock page reads as a string. Pages that connect with PeerJS's `json` send and
-//! get one binary message of UTF-8 for each frame.
+//! flag byte and then bytes. The flag is the sum of 1 (more follows) and 2 (this is the first
+//! piece); in the first one the length of the whole frame, 32 bits big-endian, is between the flag
+//! and the bytes. Stacks that call a channel reliable have lost pieces of it, so pieces that do not
+//! make what the first has said are no frame and end the link.
+//!
+//! A shorter frame is one text message, which a stock page reads as a string. Pages that connect
+//! with PeerJS's `json` send and get one binary message of UTF-8 for each frame.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -23,7 +27,7 @@
 //! # Ok::<(), hustings_transport_peerjs::wire::FramingError>(())
 //! ```
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::Deserialize;
 
 /// Largest message of a `raw` channel, in bytes, with its flag.
@@ -31,8 +35,10 @@ pub const MAX_MESSAGE: usize = 16 * 1024;
 /// Largest message of a `json` channel, in bytes: what Chromium and Firefox both take.
 pub const MAX_JSON_MESSAGE: usize = 262_144;
 
-const LAST: u8 = 0;
+/// More pieces follow.
 const MORE: u8 = 1;
+/// This is the first piece, and says how long the frame is.
+const FIRST: u8 = 2;
 
 /// The goodbye of a `json` channel.
 const JSON_CLOSE: &str = r#"{"__peerData":{"type":"close"}}"#;
@@ -125,12 +131,29 @@ pub enum FramingError {
     /// A piece without bytes.
     #[error("empty piece of a frame")]
     Empty,
-    /// A flag that is neither 0 nor 1.
+    /// A flag above 3.
     #[error("unknown flag {0} on a piece of a frame")]
     Flag(u8),
     /// A text message between the pieces of a frame.
     #[error("text message between the pieces of a frame")]
     TextInside,
+    /// A first piece between the pieces of another frame: the end of that one is missing.
+    #[error("piece missing: a frame of {said} bytes has ended after {came}")]
+    Cut {
+        /// The length that the first piece has said, in bytes.
+        said: usize,
+        /// The bytes that have come.
+        came: usize,
+    },
+    /// A piece of a frame whose first piece is missing.
+    #[error("piece missing: the beginning of a frame has not come")]
+    NoBeginning,
+    /// More bytes than the first piece has said, or a frame that goes on after all of them.
+    #[error("piece too many: a frame of {said} bytes goes on after that")]
+    TooMany {
+        /// The length that the first piece has said, in bytes.
+        said: usize,
+    },
     /// A text message on a channel that is `json`, where stock pages send none.
     #[error("text message on a json channel")]
     TextOnJson,
@@ -139,14 +162,16 @@ pub enum FramingError {
     NotUtf8,
 }
 
-/// The bytes of a frame that one piece carries.
-const PIECE: usize = MAX_MESSAGE - 1;
+/// The bytes before those of the frame in the first piece: the flag and the length.
+const FIRST_HEAD: usize = 5;
 
 /// The messages of one frame, made one after the other, so that a snapshot of many megabytes is not
 /// copied before the channel has room for it.
 #[derive(Debug, Clone)]
 pub(crate) struct Splitter {
     serialization: Serialization,
+    /// Of the whole frame, as the first piece says it.
+    len: u32,
     rest: Bytes,
     started: bool,
 }
@@ -164,8 +189,12 @@ impl Splitter {
                 return Err(FramingError::NotUtf8);
             }
         }
+        let len = u32::try_from(frame.len()).map_err(|_| FramingError::TooLong {
+            max: usize::try_from(u32::MAX).unwrap_or(usize::MAX),
+        })?;
         Ok(Self {
             serialization,
+            len,
             rest: frame,
             started: false,
         })
@@ -199,9 +228,16 @@ impl Iterator for Splitter {
             }
             Serialization::Raw => {}
         }
-        let piece = self.rest.split_to(self.rest.len().min(PIECE));
-        let mut message = BytesMut::with_capacity(1 + piece.len());
-        message.put_u8(if self.rest.is_empty() { LAST } else { MORE });
+        let head = if first { FIRST_HEAD } else { 1 };
+        let piece = self.rest.split_to(self.rest.len().min(MAX_MESSAGE - head));
+        let mut message = BytesMut::with_capacity(head + piece.len());
+        let more = if self.rest.is_empty() { 0 } else { MORE };
+        if first {
+            message.put_u8(FIRST | more);
+            message.put_u32(self.len);
+        } else {
+            message.put_u8(more);
+        }
         message.put(piece);
         Some(ChannelMessage::Binary(message.freeze()))
     }
@@ -211,7 +247,7 @@ impl Iterator for Splitter {
 ///
 /// # Errors
 ///
-/// [`FramingError`] if a `json` channel cannot carry the frame; a `raw` one carries any.
+/// [`FramingError`] if a `json` channel cannot carry the frame; a `raw` one carries any below 4 GiB.
 pub fn split(
     serialization: Serialization,
     frame: &Bytes,
@@ -224,6 +260,8 @@ pub fn split(
 pub struct Joiner {
     serialization: Serialization,
     max: usize,
+    /// The length of the frame whose pieces come, as its first one has said it.
+    said: Option<usize>,
     pieces: BytesMut,
 }
 
@@ -234,6 +272,7 @@ impl Joiner {
         Self {
             serialization,
             max,
+            said: None,
             pieces: BytesMut::new(),
         }
     }
@@ -244,15 +283,11 @@ impl Joiner {
     ///
     /// [`FramingError`] if the messages are no frames, or too long ones.
     pub fn push(&mut self, message: ChannelMessage) -> Result<Option<Incoming>, FramingError> {
-        // Nothing is added before it is known to fit.
-        if self.pieces.len().saturating_add(message.len()) > self.max.saturating_add(1) {
-            return Err(FramingError::TooLong { max: self.max });
-        }
         match (self.serialization, message) {
             (Serialization::Json, ChannelMessage::Text(_)) => Err(FramingError::TextOnJson),
             (Serialization::Json, ChannelMessage::Binary(bytes)) => self.json(bytes).map(Some),
             (Serialization::Raw, ChannelMessage::Text(text)) => {
-                if !self.pieces.is_empty() {
+                if self.said.is_some() {
                     return Err(FramingError::TextInside);
                 }
                 self.whole(Bytes::from(text)).map(Some)
@@ -283,23 +318,47 @@ impl Joiner {
     }
 
     fn piece(&mut self, mut bytes: Bytes) -> Result<Option<Incoming>, FramingError> {
-        if bytes.len() < 2 {
+        let flag = bytes.try_get_u8().map_err(|_| FramingError::Empty)?;
+        if flag > FIRST | MORE {
+            return Err(FramingError::Flag(flag));
+        }
+        let came = self.pieces.len();
+        let said = match (flag & FIRST == FIRST, self.said) {
+            (true, None) => {
+                let said = bytes.try_get_u32().map_err(|_| FramingError::Empty)?;
+                // Nothing is kept before the whole is known to fit.
+                usize::try_from(said)
+                    .ok()
+                    .filter(|said| *said <= self.max)
+                    .ok_or(FramingError::TooLong { max: self.max })?
+            }
+            (true, Some(said)) => return Err(FramingError::Cut { said, came }),
+            (false, Some(said)) => said,
+            (false, None) => return Err(FramingError::NoBeginning),
+        };
+        if bytes.is_empty() {
             return Err(FramingError::Empty);
         }
-        let flag = bytes.split_to(1)[0];
-        match flag {
-            LAST if self.pieces.is_empty() => self.whole(bytes).map(Some),
-            LAST => {
-                self.pieces.put(bytes);
-                let frame = std::mem::take(&mut self.pieces).freeze();
-                self.whole(frame).map(Some)
-            }
-            MORE => {
-                self.pieces.put(bytes);
-                Ok(None)
-            }
-            other => Err(FramingError::Flag(other)),
+        let is_last = flag & MORE == 0;
+        let came = came + bytes.len();
+        if came > said || (came == said && !is_last) {
+            return Err(FramingError::TooMany { said });
         }
+        if is_last && came < said {
+            return Err(FramingError::Cut { said, came });
+        }
+        if !is_last {
+            self.said = Some(said);
+            self.pieces.put(bytes);
+            return Ok(None);
+        }
+        self.said = None;
+        if self.pieces.is_empty() {
+            return Ok(Some(Incoming::Frame(bytes)));
+        }
+        self.pieces.put(bytes);
+        let frame = std::mem::take(&mut self.pieces).freeze();
+        Ok(Some(Incoming::Frame(frame)))
     }
 }
 
@@ -353,11 +412,11 @@ mod tests {
 
     #[test]
     fn what_is_longer_goes_in_flagged_pieces_that_fit() {
-        let messages = split(
-            Serialization::Raw,
-            &Bytes::from(vec![b'x'; MAX_MESSAGE + 1]),
-        )
-        .unwrap();
+        let frame = Bytes::from(vec![b'x'; MAX_MESSAGE + 1]);
+        let messages = split(Serialization::Raw, &frame).unwrap();
+        assert!(
+            matches!(&messages[0], ChannelMessage::Binary(first) if first[1..5] == [0, 0, 64, 1])
+        );
         let heads: Vec<_> = messages
             .iter()
             .map(|message| match message {
@@ -365,13 +424,13 @@ mod tests {
                 ChannelMessage::Text(_) => panic!("a text"),
             })
             .collect();
-        assert_eq!(heads, [(MORE, MAX_MESSAGE), (LAST, 3)]);
+        assert_eq!(heads, [(FIRST | MORE, MAX_MESSAGE), (0, 7)]);
     }
 
     #[test]
     fn bytes_that_are_no_text_are_one_piece() {
         let messages = split(Serialization::Raw, &Bytes::from_static(&[0xFF])).unwrap();
-        assert_eq!(messages, [binary(&[LAST, 0xFF])]);
+        assert_eq!(messages, [binary(&[FIRST, 0, 0, 0, 1, 0xFF])]);
     }
 
     #[test]
@@ -417,15 +476,43 @@ mod tests {
         }
     }
 
+    /// The first piece of a frame that is said to have `said` bytes.
+    fn begin(more: u8, said: u8, bytes: &[u8]) -> ChannelMessage {
+        binary(&[&[FIRST | more, 0, 0, 0, said], bytes].concat())
+    }
+
     #[test]
     fn malformed_sequences_are_errors() {
         assert_eq!(raw().push(binary(&[])), Err(FramingError::Empty));
-        assert_eq!(raw().push(binary(&[MORE])), Err(FramingError::Empty));
-        assert_eq!(raw().push(binary(&[LAST])), Err(FramingError::Empty));
-        assert_eq!(raw().push(binary(&[2, 0])), Err(FramingError::Flag(2)));
+        assert_eq!(raw().push(binary(&[FIRST, 0, 0])), Err(FramingError::Empty));
+        assert_eq!(raw().push(begin(MORE, 9, &[])), Err(FramingError::Empty));
+        assert_eq!(raw().push(binary(&[4, 0])), Err(FramingError::Flag(4)));
         let mut joiner = raw();
-        assert_eq!(joiner.push(binary(&[MORE, 1])), Ok(None));
-        assert_eq!(joiner.push(text("x")), Err(FramingError::TextInside));
+        assert_eq!(joiner.push(begin(MORE, 2, &[1])), Ok(None));
+        assert_eq!(
+            joiner.clone().push(text("x")),
+            Err(FramingError::TextInside)
+        );
+        assert_eq!(joiner.push(binary(&[0])), Err(FramingError::Empty));
+    }
+
+    #[test]
+    fn a_frame_with_another_number_of_bytes_than_it_has_said_is_none() {
+        let cut = |said, came| Err(FramingError::Cut { said, came });
+        let too_many = Err(FramingError::TooMany { said: 2 });
+        assert_eq!(raw().push(binary(&[0, 7])), Err(FramingError::NoBeginning));
+        assert_eq!(
+            raw().push(binary(&[MORE, 7])),
+            Err(FramingError::NoBeginning)
+        );
+        assert_eq!(raw().push(begin(0, 2, &[1])), cut(2, 1));
+        assert_eq!(raw().push(begin(0, 2, &[1, 2, 3])), too_many);
+        assert_eq!(raw().push(begin(MORE, 2, &[1, 2])), too_many);
+        let mut joiner = raw();
+        assert_eq!(joiner.push(begin(MORE, 2, &[1])), Ok(None));
+        assert_eq!(joiner.clone().push(binary(&[0, 2, 3])), too_many);
+        assert_eq!(joiner.clone().push(begin(MORE, 2, &[1])), cut(2, 1));
+        assert_eq!(joiner.push(binary(&[0, 2])), Ok(frame(&[1, 2])));
     }
 
     #[test]
@@ -434,21 +521,26 @@ mod tests {
         let longest = "x".repeat(100);
         assert_eq!(raw().push(text(&longest)), Ok(frame(longest.as_bytes())));
         assert_eq!(raw().push(text(&"x".repeat(101))), too_long);
-        let mut joiner = raw();
-        assert_eq!(joiner.push(binary(&[MORE; 100])), Ok(None));
-        assert_eq!(joiner.clone().push(binary(&[LAST, 7])).map(|_| ()), Ok(()));
-        assert_eq!(joiner.push(binary(&[LAST, 7, 7])), too_long);
+        assert_eq!(raw().push(begin(MORE, 100, &[7])), Ok(None));
+        // Before any of it is kept.
+        assert_eq!(raw().push(begin(MORE, 101, &[7])), too_long);
     }
 
     fn message() -> impl Strategy<Value = ChannelMessage> {
         prop_oneof![
             ".{0,40}".prop_map(ChannelMessage::Text),
-            (0..=3_u8, proptest::collection::vec(any::<u8>(), 0..40)).prop_map(
+            (0..=4_u8, proptest::collection::vec(any::<u8>(), 0..40)).prop_map(
                 |(flag, mut bytes)| {
                     bytes.insert(0, flag);
                     ChannelMessage::Binary(bytes.into())
                 }
             ),
+            (
+                0..=1_u8,
+                0..60_u8,
+                proptest::collection::vec(any::<u8>(), 0..40)
+            )
+                .prop_map(|(more, said, bytes)| begin(more, said, &bytes)),
             proptest::collection::vec(any::<u8>(), 0..3)
                 .prop_map(|bytes| ChannelMessage::Binary(bytes.into())),
         ]
@@ -475,6 +567,34 @@ mod tests {
                 prop_assert_eq!(joined, [Incoming::Frame(sent)]);
                 prop_assert_eq!(joiner.kept(), 0);
             }
+        }
+
+        #[test]
+        fn no_frame_comes_of_pieces_of_which_one_is_missing_or_twice_there(
+            len in MAX_MESSAGE + 1..200_000_usize,
+            which in any::<proptest::sample::Index>(),
+            is_missing in any::<bool>(),
+        ) {
+            let sent = Bytes::from(vec![b'x'; len]);
+            let mut messages = split(Serialization::Raw, &sent).unwrap();
+            let at = which.index(messages.len());
+            if is_missing {
+                messages.remove(at);
+            } else {
+                messages.insert(at, messages[at].clone());
+            }
+            // The next frame shows that the last piece of this one is missing.
+            messages.push(text("{}"));
+            let mut joiner = Joiner::new(Serialization::Raw, 1 << 20);
+            let mut frames = Vec::new();
+            let end = messages.into_iter().try_for_each(|message| {
+                frames.extend(joiner.push(message)?);
+                Ok::<_, FramingError>(())
+            });
+            prop_assert!(end.is_err());
+            // A last piece that is twice there comes after a whole frame.
+            frames.retain(|frame| *frame != Incoming::Frame(sent.clone()));
+            prop_assert_eq!(frames, []);
         }
 
         #[test]

@@ -69,9 +69,16 @@ pub(crate) struct Promises {
     over: BTreeSet<LinkId>,
     hung_up: BTreeSet<LinkId>,
     closed: BTreeSet<RtcId>,
+    /// Accepted connections on which nothing has been heard.
+    unheard: BTreeSet<RtcId>,
 }
 
 impl Promises {
+    /// A message comes on a connection.
+    pub(crate) fn heard(&mut self, rtc: RtcId) {
+        self.unheard.remove(&rtc);
+    }
+
     pub(crate) fn dialled(&mut self, link: LinkId) {
         self.dialled.insert(link);
     }
@@ -124,8 +131,24 @@ impl Promises {
             }
             Output::Rtc { rtc, action } => {
                 assert!(!self.closed.contains(rtc), "{action:?} after the end");
-                if *action == RtcAction::Close {
-                    self.closed.insert(*rtc);
+                match action {
+                    RtcAction::Close => {
+                        self.closed.insert(*rtc);
+                    }
+                    RtcAction::CreateAnswer { .. } => {
+                        self.unheard.insert(*rtc);
+                    }
+                    // Chromium would lose it.
+                    RtcAction::Send(_) => {
+                        assert!(
+                            !self.unheard.contains(rtc),
+                            "{rtc} speaks before it has heard"
+                        );
+                    }
+                    RtcAction::CreateOffer { .. }
+                    | RtcAction::SetRemote { .. }
+                    | RtcAction::AddCandidate(_)
+                    | RtcAction::CloseChannel => {}
                 }
             }
             Output::Event(event) => self.check_event(event),
@@ -345,6 +368,7 @@ impl Bench {
             }
             RtcAction::Send(message) => {
                 if let Some((other, peer)) = side.peers.get(&rtc).copied() {
+                    self.sides[other].promises.heard(peer);
                     self.sides[other]
                         .endpoint
                         .handle_message(peer, message, now);
@@ -364,6 +388,7 @@ impl Bench {
 
     /// Gives a message to a connection as if the other side had sent it.
     pub(crate) fn inject(&mut self, at: usize, rtc: RtcId, message: ChannelMessage) {
+        self.sides[at].promises.heard(rtc);
         self.sides[at]
             .endpoint
             .handle_message(rtc, message, self.now);

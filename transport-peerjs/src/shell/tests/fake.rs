@@ -256,7 +256,7 @@ impl Side {
         (side, link, rtc)
     }
 
-    /// A side that was dialled and whose link is up.
+    /// A side that was dialled, whose link is up, and that has heard the other side.
     pub(super) fn accepted(limits: WireLimits) -> (Self, LinkId, RtcId) {
         let side = Self::registered(limits);
         let (link, rtc) = (LinkId::accepted(1), RtcId(1));
@@ -264,6 +264,8 @@ impl Side {
         side.rtc(rtc, RtcInput::Description(chromium_sdp([1; 32])));
         side.rtc(rtc, RtcInput::Channel(ChannelKind::RELIABLE));
         side.is_up(link);
+        side.frame(rtc, 0);
+        assert!(matches!(side.event(), Some(TransportEvent::Frame { .. })));
         (side, link, rtc)
     }
 
