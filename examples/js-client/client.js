@@ -31,7 +31,9 @@ const MAX_COMMAND_BYTES = 16 * 1024
 /** How many commands may be on their way: as many outcomes as an owner remembers for a device. */
 const WINDOW = 64
 
-const REGISTRATION_MS = 2_000
+const REGISTRATION_MS = 10_000
+const ECHO_MS = 10_000
+const ECHO_AGAIN_MS = 250
 const HANDSHAKE_MS = 10_000
 const SILENCE_MS = 30_000
 const STABLE_MS = 10_000
@@ -198,22 +200,60 @@ export class Client extends EventTarget {
   }
 
   async #dial() {
-    if (!this.#peer?.open) await this.#register()
+    if (!(await this.#isRegistered())) await this.#register()
     const connection = this.#peer.connect(this.#owner, { serialization: 'raw', reliable: true })
     if (!connection) throw new Offline('the signalling server cannot be reached')
     this.#link = new Link(connection)
     await this.#link.opened()
   }
 
+  get #address() {
+    const { peerId, device } = this.#profile.identity
+    return `${peerId}-${device}`
+  }
+
+  /** Whether the signalling server knows this device. A socket whose other end is gone looks like any other. */
+  async #isRegistered() {
+    const peer = this.#peer
+    return Boolean(peer) && !peer.disconnected && !peer.destroyed && (await this.#echo(peer, ECHO_MS))
+  }
+
+  /** Whether a message to oneself comes back from the signalling server in time. PeerJS itself makes nothing of it. */
+  #echo(peer, patience) {
+    const { socket } = peer
+    const [dst, echo] = [this.#address, wire.base32(wire.random(10))]
+    return new Promise(resolve => {
+      // PeerJS drops it while the socket is not open.
+      const ask = () => socket.send({ type: 'CANDIDATE', payload: { echo }, dst })
+      const asks = setInterval(() => (peer.disconnected ? settle(false) : ask()), ECHO_AGAIN_MS)
+      const ends = setTimeout(() => settle(false), patience)
+      const hear = ({ src, payload }) => src === dst && payload?.echo === echo && settle(true)
+      const settle = isHeard => {
+        clearInterval(asks)
+        clearTimeout(ends)
+        socket.off('message', hear)
+        resolve(isHeard)
+      }
+      socket.on('message', hear)
+      ask()
+    })
+  }
+
   /** Makes this device known to the signalling server. PeerJS ends for good over some failures: it is made anew. */
   async #register() {
     this.#peer?.destroy()
-    const { peerId, device, token } = this.#profile.identity
-    const peer = (this.#peer = new Peer(`${peerId}-${device}`, { ...this.#server, token }))
+    if (this.state.name === 'closed') throw new Offline('closed')
+    const { token } = this.#profile.identity
+    const peer = (this.#peer = new Peer(this.#address, { ...this.#server, token }))
     await new Promise((resolve, reject) => {
       peer.on('open', resolve)
-      // The server does not answer a device that it still knows, and refuses at once what it refuses.
-      setTimeout(resolve, REGISTRATION_MS)
+      // The server does not answer a device that it still knows. But it passes messages on to it, from then on; what
+      // PeerJS is told to dial before that is lost, and PeerJS does not say so.
+      this.#echo(peer, REGISTRATION_MS).then(isHeard => {
+        if (isHeard) resolve()
+        else reject(new Offline('the signalling server does not answer'))
+      })
+      peer.on('disconnected', () => reject(new Offline('the signalling server cannot be reached')))
       peer.on('error', error => {
         reject(new Offline(`the signalling server: ${error.type}`))
         if (error.type === 'peer-unavailable') this.#link?.end('the owner is not there')

@@ -222,6 +222,7 @@ export class Link {
    * 2 (the first piece, with the length of the whole frame in 4 bytes after the flag).
    */
   #take(data) {
+    if (this.#reason) return
     this.heardAt = Date.now()
     if (typeof data === 'string') {
       if (this.#said !== undefined) return this.end('there is a text between the pieces of a frame')

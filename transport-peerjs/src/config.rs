@@ -84,6 +84,12 @@ pub struct Timing {
     /// The interval of heartbeats, by which the server knows that this side is alive. Default 5 s,
     /// as PeerJS's.
     pub heartbeat_every: Duration,
+    /// The interval at which a message goes to this side itself, by the server, to see that the
+    /// socket still works. Default 30 s. It is also sent on a wake and after a dial that had no
+    /// answer.
+    pub echo_every: Duration,
+    /// The time after which a socket by which it did not come back is opened anew. Default 10 s.
+    pub echo_timeout: Duration,
     /// Without an answer from the server for this long after the socket has opened, this side
     /// counts as registered. Default 1 s. PeerServer answers nothing when a socket replaces
     /// another.
@@ -113,6 +119,8 @@ impl Default for Timing {
         Self {
             socket_timeout: Duration::from_secs(10),
             heartbeat_every: Duration::from_secs(5),
+            echo_every: Duration::from_secs(30),
+            echo_timeout: Duration::from_secs(10),
             assume_registered_after: Duration::from_secs(1),
             asleep_after: Duration::from_secs(90),
             backoff: BackoffConfig::default(),

@@ -534,6 +534,89 @@ fn a_machine_that_slept_registers_anew() {
     assert_eq!(relay.opened, opened + 2);
 }
 
+/// A participant at 0, registered, whose socket's other end is gone without a word.
+fn half_open() -> (Bench, Relay) {
+    let mut bench = Bench::new();
+    bench.add(&Config::default(), &participant(2), "t");
+    let mut relay = Relay::default();
+    pass(&mut bench, &mut relay, Duration::from_secs(5));
+    assert!(bench.sides[0].endpoint.is_registered());
+    relay.dead = true;
+    (bench, relay)
+}
+
+/// Lets time pass until a socket is opened anew, and returns how much it was.
+fn until_reopened(bench: &mut Bench, relay: &mut Relay, patience: Duration) -> Duration {
+    let (opened, before) = (relay.opened, bench.now);
+    while relay.opened == opened {
+        assert!(bench.now - before <= patience, "it is registered for ever");
+        pass(bench, relay, Duration::from_millis(100));
+    }
+    relay.dead = false;
+    pass(bench, relay, Duration::from_secs(2));
+    assert!(bench.sides[0].endpoint.is_registered());
+    bench.now - before
+}
+
+#[test]
+fn a_socket_that_brings_no_echo_is_opened_anew() {
+    let (mut bench, mut relay) = half_open();
+    until_reopened(&mut bench, &mut relay, Duration::from_secs(41));
+    // The new one takes over, and works: it stays.
+    let opened = relay.opened;
+    pass(&mut bench, &mut relay, Duration::from_secs(600));
+    assert_eq!(relay.opened, opened);
+}
+
+#[test]
+fn a_wake_asks_for_an_echo_at_once() {
+    let (mut bench, mut relay) = half_open();
+    bench.sides[0].endpoint.wake(bench.now);
+    until_reopened(&mut bench, &mut relay, Duration::from_secs(11));
+}
+
+#[test]
+fn a_dial_without_an_answer_asks_for_an_echo() {
+    let mut config = Config::default();
+    config.timing.echo_every = Duration::from_secs(3_600);
+    let mut bench = Bench::new();
+    bench.add(&config, &participant(2), "t");
+    let mut relay = Relay::default();
+    relay.run(&mut bench);
+    relay.dead = true;
+    let link = bench.sides[0].dial(&owner(1), bench.now);
+    until_reopened(&mut bench, &mut relay, Duration::from_secs(26));
+    let why = DownReason::DialFailed("no answer in time".into());
+    assert!(bench.sides[0].events.contains(&down(link, why)));
+}
+
+#[test]
+fn an_echo_that_was_asked_for_earlier_proves_nothing() {
+    let mut bench = lone_owner();
+    let echo = |bench: &mut Bench| {
+        bench.sides[0].endpoint.wake(bench.now);
+        bench.pump();
+        let asked = bench.sides[0].sockets.iter().rev();
+        let asked = asked.into_iter().find_map(|wanted| match wanted {
+            SocketDo::Send(_, text) if text.contains("echo_") => Some(text.clone()),
+            _ => None,
+        });
+        let mut message: serde_json::Value = serde_json::from_str(&asked.unwrap()).unwrap();
+        message["src"] = owner(1).to_string().into();
+        message.to_string()
+    };
+    let first = echo(&mut bench);
+    say(&mut bench, 0, &first);
+    let second = echo(&mut bench);
+    assert_ne!(first, second);
+    say(&mut bench, 0, &first);
+    let (at, _) = bench.sides[0].endpoint.poll_timeout().unwrap();
+    bench.advance(at - bench.now + Duration::from_secs(5));
+    bench.pump();
+    let last = bench.sides[0].sockets.last();
+    assert!(matches!(last, Some(SocketDo::Open(..))), "{last:?}");
+}
+
 /// An offer of a stock page, with something changed.
 fn offer(change: impl FnOnce(&mut serde_json::Value)) -> String {
     let mut offer = serde_json::json!({

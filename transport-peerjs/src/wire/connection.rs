@@ -182,6 +182,11 @@ impl Connection {
         }
     }
 
+    /// True while the other side has not answered.
+    pub(crate) fn is_offered(&self) -> bool {
+        self.phase == Phase::Offered
+    }
+
     /// True while somebody waits to hear of the link's end.
     pub(crate) fn is_awaited(&self) -> bool {
         match self.phase {

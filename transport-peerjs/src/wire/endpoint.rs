@@ -100,12 +100,21 @@ impl Endpoint {
     ) -> Result<Self, ConfigError> {
         let url = socket_url(config, address, token)?;
         let mut out = Outputs::default();
-        let registration = Registration::new(url, config.timing.clone(), now, &mut out);
+        let mut rng = ChaCha8Rng::from_seed(seed);
+        let own_id = address.to_string();
+        let registration = Registration::new(
+            url,
+            own_id.clone(),
+            rng.next_u64(),
+            config.timing.clone(),
+            now,
+            &mut out,
+        );
         Ok(Self {
-            own_id: address.to_string(),
+            own_id,
             timing: config.timing.clone(),
             limits: config.limits,
-            rng: ChaCha8Rng::from_seed(seed),
+            rng,
             out,
             registration,
             connections: BTreeMap::new(),
@@ -350,7 +359,13 @@ impl Endpoint {
             .map(|(rtc, _)| *rtc)
             .collect();
         for rtc in due {
-            self.with(rtc, now, |connection, _| Err(connection.timed_out()));
+            self.with(rtc, now, |connection, cx| {
+                // Perhaps it is not the other side that is gone, but the server.
+                if connection.is_offered() {
+                    cx.registration.ask_echo(now, cx.out);
+                }
+                Err(connection.timed_out())
+            });
         }
         self.follow_registration(now);
     }

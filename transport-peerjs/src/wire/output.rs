@@ -258,6 +258,8 @@ pub enum TimeoutReason {
     Registration,
     /// It is time for a heartbeat.
     Heartbeat,
+    /// It is time to ask the server for an echo, or too late for one that was asked for.
+    Echo,
     /// It is time to try the server again.
     Retry,
     /// A connection has not come up.

@@ -4,6 +4,10 @@
 //! same token take it over. It says OPEN to a new registration, ID-TAKEN to a stranger and
 //! **nothing** to a socket that takes over, so a socket that is open and hears no objection counts
 //! as registered.
+//!
+//! Heartbeats are never answered, and a socket whose other end is gone takes them for hours. So
+//! something is always asked for that has to come back: an echo, which is a message to oneself by
+//! the server. A socket that brings none is replaced.
 
 use std::time::Duration;
 
@@ -11,7 +15,7 @@ use hustings_room::Moment;
 use rand_chacha::ChaCha8Rng;
 
 use super::backoff::Backoff;
-use super::messages::{ServerFault, ToServer};
+use super::messages::{Candidate, IceCandidate, ServerFault, ToServer};
 use super::output::{
     Output, Outputs, RegistrationError, RegistrationState, RtcId, SocketId, TimeoutReason,
 };
@@ -21,10 +25,18 @@ use crate::config::Timing;
 /// Descriptions, of which each connection has one, are always kept.
 const MAX_UNSENT: usize = 1_024;
 
+/// The beginning of the names of all echoes.
+pub(crate) const ECHO: &str = "echo_";
+
 /// The machine of one registration.
 #[derive(Debug)]
 pub(crate) struct Registration {
     url: String,
+    own_id: String,
+    /// The beginning of the names of this side's echoes, which nobody else's have.
+    echo_name: String,
+    /// The number of echoes that were asked for.
+    echoes: u64,
     timing: Timing,
     phase: Phase,
     last_socket: u64,
@@ -54,6 +66,7 @@ enum Phase {
         socket: SocketId,
         since: Moment,
         heartbeat: Heartbeat,
+        echo: Echo,
     },
     Waiting {
         retry_at: Moment,
@@ -68,6 +81,24 @@ struct Heartbeat {
     next: Moment,
 }
 
+/// A message to oneself that shows that the socket works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Echo {
+    /// It is to be asked for at this moment.
+    Due(Moment),
+    /// It has been asked for, by this number, and has to come until then.
+    Asked { number: u64, until: Moment },
+}
+
+impl Echo {
+    const fn deadline(self) -> Moment {
+        match self {
+            Self::Due(at) => at,
+            Self::Asked { until, .. } => until,
+        }
+    }
+}
+
 impl Heartbeat {
     fn after(last: Moment, every: Duration) -> Self {
         let next = last + every;
@@ -76,10 +107,20 @@ impl Heartbeat {
 }
 
 impl Registration {
-    /// Begins to register.
-    pub(crate) fn new(url: String, timing: Timing, now: Moment, out: &mut Outputs) -> Self {
+    /// Begins to register `own_id`. `nonce` is this side's alone.
+    pub(crate) fn new(
+        url: String,
+        own_id: String,
+        nonce: u64,
+        timing: Timing,
+        now: Moment,
+        out: &mut Outputs,
+    ) -> Self {
         let mut registration = Self {
             url,
+            own_id,
+            echo_name: format!("{ECHO}{nonce:016x}_"),
+            echoes: 0,
             timing,
             phase: Phase::Over,
             last_socket: 0,
@@ -126,7 +167,12 @@ impl Registration {
                 (*until, TimeoutReason::Registration)
                     .min((heartbeat.next, TimeoutReason::Heartbeat)),
             ),
-            Phase::Registered { heartbeat, .. } => Some((heartbeat.next, TimeoutReason::Heartbeat)),
+            Phase::Registered {
+                heartbeat, echo, ..
+            } => Some(
+                (heartbeat.next, TimeoutReason::Heartbeat)
+                    .min((echo.deadline(), TimeoutReason::Echo)),
+            ),
             Phase::Waiting { retry_at } => Some((*retry_at, TimeoutReason::Retry)),
             Phase::Over => None,
         }
@@ -172,6 +218,43 @@ impl Registration {
         }
     }
 
+    /// Has the socket show that it works, unless that is being asked already.
+    pub(crate) fn ask_echo(&mut self, now: Moment, out: &mut Outputs) {
+        let Phase::Registered { socket, echo, .. } = &mut self.phase else {
+            return;
+        };
+        if let Echo::Asked { .. } = echo {
+            return;
+        }
+        self.echoes += 1;
+        let number = self.echoes;
+        let until = now + self.timing.echo_timeout;
+        *echo = Echo::Asked { number, until };
+        let candidate = Candidate {
+            connection_id: format!("{}{number}", self.echo_name),
+            // Nothing to try, so it does no harm wherever it arrives.
+            ice: IceCandidate::default(),
+        };
+        let dst = self.own_id.clone();
+        out.push(Output::SendSocket {
+            socket: *socket,
+            text: ToServer::Candidate { dst, candidate }.to_string(),
+        });
+    }
+
+    /// A message to oneself has come, by this name.
+    pub(crate) fn handle_echo(&mut self, name: &str, now: Moment) {
+        let heard = name.strip_prefix(&self.echo_name);
+        let heard = heard.and_then(|number| number.parse::<u64>().ok());
+        if let Phase::Registered { echo, .. } = &mut self.phase
+            && let Echo::Asked { number, .. } = *echo
+            // Not one from before: it may have waited in a buffer while everything stood still.
+            && heard == Some(number)
+        {
+            *echo = Echo::Due(now + self.timing.echo_every);
+        }
+    }
+
     /// The server has said OPEN, or something that it says only to those who are registered.
     pub(crate) fn handle_accepted(&mut self, now: Moment, out: &mut Outputs) {
         if let Phase::Asking {
@@ -184,6 +267,7 @@ impl Registration {
                 socket,
                 since: now,
                 heartbeat,
+                echo: Echo::Due(now + self.timing.echo_every),
             };
             out.push(Output::Registration(RegistrationState::Registered));
             for (_, text) in std::mem::take(&mut self.unsent) {
@@ -252,10 +336,20 @@ impl Registration {
             Phase::Asking { until, .. } => {
                 if until <= now {
                     self.handle_accepted(now, out);
+                    // Nobody has said so.
+                    self.ask_echo(now, out);
                 }
                 self.beat(now, out);
             }
-            Phase::Registered { .. } => self.beat(now, out),
+            Phase::Registered { echo, .. } => {
+                match echo {
+                    // The other end is gone, and the socket may never say so.
+                    Echo::Asked { until, .. } if until <= now => return self.open(now, out),
+                    Echo::Due(at) if at <= now => self.ask_echo(now, out),
+                    Echo::Asked { .. } | Echo::Due(_) => {}
+                }
+                self.beat(now, out);
+            }
             Phase::Opening { .. } | Phase::Waiting { .. } | Phase::Over => {}
         }
     }
@@ -268,6 +362,7 @@ impl Registration {
                 // A socket that died while nobody looked shows it when something is sent.
                 heartbeat.next = now;
                 self.beat(now, out);
+                self.ask_echo(now, out);
             }
             Phase::Opening { .. } | Phase::Asking { .. } | Phase::Over => {}
         }

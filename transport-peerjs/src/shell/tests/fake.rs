@@ -205,6 +205,7 @@ impl Side {
             limits,
             timing: Timing {
                 // Of no interest here, and every one would be another call.
+                echo_every: Duration::from_secs(3_600),
                 heartbeat_every: Duration::from_secs(3_600),
                 asleep_after: Duration::from_secs(36_000),
                 ..Timing::default()

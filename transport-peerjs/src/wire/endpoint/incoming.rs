@@ -39,6 +39,11 @@ impl Endpoint {
                     });
                 }
             }
+            // Nobody dials itself.
+            FromServer::Candidate { src, candidate } if src == self.own_id => {
+                registration.handle_accepted(now, out);
+                registration.handle_echo(&candidate.connection_id, now);
+            }
             FromServer::Candidate { src, candidate } => {
                 registration.handle_accepted(now, out);
                 let key = (src, candidate.connection_id.clone());
