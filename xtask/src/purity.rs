@@ -29,7 +29,7 @@ const ALLOWED: &[&str] = &[
     // randomness from a seed
     "ppv-lite86", "rand_chacha", "rand_core", "zerocopy",
     // maps of which two copies share what is the same
-    "archery", "rpds",
+    "archery", "rpds", "smallvec", "triomphe",
     // a keyed hash, by which an owner knows its own marks again
     "siphasher",
 ];
