@@ -247,8 +247,8 @@ export class Client extends EventTarget {
     const peer = (this.#peer = new Peer(this.#address, { ...this.#server, token }))
     await new Promise((resolve, reject) => {
       peer.on('open', resolve)
-      // The server does not answer a device that it still knows. But it passes messages on to it, from then on; what
-      // PeerJS is told to dial before that is lost, and PeerJS does not say so.
+      // The server does not answer a device that it still knows. But it passes messages on to it,
+      // from then on; what PeerJS is told to dial before that is lost, and PeerJS does not say so.
       this.#echo(peer, REGISTRATION_MS).then(isHeard => {
         if (isHeard) resolve()
         else reject(new Offline('the signalling server does not answer'))

@@ -152,7 +152,7 @@ mod switch {
         then()
     }
 
-    /// What stands in place of the signature of `signer` over these bytes; `None` where real ones
+    /// The stand-in for the signature of `signer` over these bytes; `None` where real ones
     /// are made.
     pub(crate) fn stub(signer: PeerId, bytes: &[u8]) -> Option<Signature> {
         if !IS_STUBBED.get() {

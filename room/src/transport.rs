@@ -109,6 +109,20 @@ pub enum TransportEvent {
     Failed(TransportError),
 }
 
+impl TransportEvent {
+    /// The link that the event is about; `None` for one that is about the whole transport.
+    #[must_use]
+    pub const fn link(&self) -> Option<LinkId> {
+        match self {
+            Self::LinkUp { link, .. }
+            | Self::Frame { link, .. }
+            | Self::Writable { link }
+            | Self::LinkDown { link, .. } => Some(*link),
+            Self::Wake | Self::Failed(_) => None,
+        }
+    }
+}
+
 /// The reason why a whole transport cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -44,7 +44,7 @@ fn has_room(alice: &mut Bench<Host>, link: LinkId) -> Vec<Owed> {
     said.to(link).into_iter().map(Owed::from).collect()
 }
 
-/// What a link gets late, as far as it matters here.
+/// A thing that a link gets late, as far as it matters here.
 #[derive(Debug, PartialEq, Eq)]
 enum Owed {
     /// The poll, at this revision.

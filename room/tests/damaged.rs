@@ -121,8 +121,8 @@ fn a_damaged_journal_is_named_and_the_other_polls_open() {
 
 // Records that read, and are not what was stored there.
 
-/// What the owner has stored after two commands of Bob's, and the poll at the second as it was told
-/// to him.
+/// The owner's journal after two commands of Bob's, and the poll at the second as it was told to
+/// him.
 fn journal_and_snapshot(second: &str) -> (Bench<Host>, StoredJournal, Bytes) {
     let mut alice = Bench::hosting();
     let bob = alice.admits(BOB);

@@ -5,7 +5,7 @@ use crate::process;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// How many times the owner is killed, while its participants go on
+    /// The number of times that the owner is killed, while its participants go on
     #[arg(long, value_name = "N", default_value_t = 300)]
     kills: u64,
     /// The seed of the moments; what the machine makes of them is never twice the same
@@ -15,14 +15,7 @@ pub(crate) struct Args {
 
 /// Kills.
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
-    let mut test = process::cargo([
-        "test",
-        "--package",
-        "hustings-room",
-        "--all-features",
-        "--test",
-        "crashes",
-    ]);
+    let mut test = process::room_test("crashes");
     test.env("HUSTINGS_KILLS", args.kills.to_string())
         .env("HUSTINGS_SEED", args.seed.to_string())
         // One test after the other: the numbers that each prints are read by people.

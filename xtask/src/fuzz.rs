@@ -10,7 +10,7 @@ use crate::process;
 pub(crate) struct Args {
     /// The targets, such as `decoder`; without any, each folder of `xtask/fuzz/corpus`
     targets: Vec<String>,
-    /// How long each of them runs
+    /// The time for which each of them runs, in seconds
     #[arg(long, value_name = "N", default_value_t = 60)]
     seconds: u64,
     /// Afterwards, put the fewest inputs that reach as much into the repository
@@ -18,7 +18,7 @@ pub(crate) struct Args {
     keep: bool,
 }
 
-/// What cargo-fuzz asks of the compiler for coverage; all of it is stable.
+/// The compiler's flags for coverage, as cargo-fuzz gives them; all of them are stable.
 const FLAGS: [&str; 8] = [
     "--cfg=hustings_fuzz",
     "-Cpasses=sancov-module",

@@ -38,6 +38,14 @@ pub(crate) fn cargo<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Comma
     command
 }
 
+/// `cargo test` of one of `room`'s test programs, for chores that run it in their own way.
+pub(crate) fn room_test(program: &str) -> Command {
+    let test = ["test", "--package", "hustings-room", "--all-features"];
+    let mut test = cargo(test);
+    test.args(["--test", program]);
+    test
+}
+
 /// True if npm's packages can be installed.
 pub(crate) fn has_npm() -> bool {
     on_path("npm").is_some() && on_path("node").is_some()

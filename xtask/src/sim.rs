@@ -48,14 +48,7 @@ const STORIES: &str = "every_crash_point_keeps_every_guarantee";
 
 /// Runs the simulator.
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
-    let mut test = process::cargo([
-        "test",
-        "--package",
-        "hustings-room",
-        "--all-features",
-        "--test",
-        "simulation",
-    ]);
+    let mut test = process::room_test("simulation");
     let mut front_end = FRONT_END;
     let what = if let Some(story) = &args.story {
         front_end = STORIES;

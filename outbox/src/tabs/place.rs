@@ -43,7 +43,7 @@ enum State {
 impl Place {
     /// Takes the place of this name; `None` while another tab has it.
     pub(super) async fn try_take(name: String) -> Result<Option<Self>, NoLocks> {
-        let held = WebLocks::of_the_page()?.try_hold(&name).await?;
+        let held = try_hold(&name).await?;
         Ok(held.map(|held| Self::new(name, held)))
     }
 
@@ -63,6 +63,11 @@ impl Place {
         let place = Rc::clone(&self.shared);
         Guarded { store, place }
     }
+}
+
+/// Takes the lock of this name; `None` while another tab has it.
+async fn try_hold(name: &str) -> Result<Option<Held>, NoLocks> {
+    WebLocks::of_the_page()?.try_hold(name).await
 }
 
 impl Drop for Place {
@@ -93,10 +98,7 @@ impl Shared {
         }
         let place = Rc::clone(self);
         spawn_local(async move {
-            let held = match WebLocks::of_the_page() {
-                Ok(locks) => locks.try_hold(&place.name).await,
-                Err(error) => Err(error),
-            };
+            let held = try_hold(&place.name).await;
             // It may have been dropped, or have gone away once more, in the meantime.
             let is_away = matches!(*place.state.borrow(), State::Away(_));
             match held {

@@ -139,7 +139,7 @@ async fn write(store: &impl Store) -> Result<(), StoreError> {
     store.commit(batch, Durability::Strict).await
 }
 
-/// What the back button shows again is the whole page, with everything that it had.
+/// The back button shows the whole page again, with everything that it had.
 #[wasm_bindgen_test]
 async fn a_page_that_is_away_gives_its_place_up_and_takes_it_again() {
     let profile = unique_name();

@@ -284,7 +284,8 @@ fn place(code: u32, (start, count): (u32, u32)) -> Option<u32> {
     code.checked_sub(start).filter(|place| *place < count)
 }
 
-/// True if a character is the second of any pair. Nearly none is, and a look at all pairs costs more.
+/// True if a character is the second of any pair. Nearly none is, and a look at all pairs costs
+/// more.
 fn is_second(code: u32) -> bool {
     TABLES.seconds.iter().any(|known| known[0] == code)
 }

@@ -156,16 +156,17 @@ impl History {
         (epoch, present): (Epoch, Revision),
         known: Option<Position>,
     ) -> Claim {
-        let Some(known) = known else {
+        // An earlier epoch is over.
+        let Some(known) = known.filter(|known| known.epoch >= epoch) else {
             return Claim::Foreign;
         };
         let is_ours = known.history.is_some_and(|mark| {
             mark == self.mark(known.epoch, known.revision, mark.digest())
                 || planted::is_on(Fault::BelieveRevisions)
         });
-        if known.epoch != epoch {
-            // Epochs grow: a later one of this poll began in a life that this journal has lost.
-            return match known.epoch > epoch && is_ours {
+        if known.epoch > epoch {
+            // Epochs grow: this one of the poll began in a life that the journal has lost.
+            return match is_ours {
                 true => Claim::Lost,
                 false => Claim::Foreign,
             };

@@ -51,7 +51,7 @@ fn on_small_disk(scene: &mut Scene, who: usize) -> bool {
     true
 }
 
-/// What starts a process behind a shell script, of which `$0` is a folder, and which may mount
+/// The words that start a process behind a shell script, of which `$0` is a folder, and which may mount
 /// something there. It has namespaces of its own: the mount ends with the process, however that
 /// ends. `None` if this machine lets nobody do that, which is then said.
 pub(crate) fn in_namespace(script: &str, folder: &Path) -> Option<Vec<String>> {

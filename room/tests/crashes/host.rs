@@ -36,7 +36,7 @@ pub(crate) const COMPACT: &str = "HUSTINGS_CRASH_COMPACT";
 pub(crate) const WHOLE: &str = "HUSTINGS_CRASH_WHOLE";
 /// If it is set, the store is copied to this path at the end.
 pub(crate) const EXPORT: &str = "HUSTINGS_CRASH_EXPORT";
-/// What makes the disk full, see [`Fullness`].
+/// The cause for which the disk is full, see [`Fullness`].
 pub(crate) const DISK: &str = "HUSTINGS_CRASH_DISK";
 /// The value of [`DISK`] for a limit of the process.
 pub(crate) const LIMIT: &str = "limit";
@@ -124,7 +124,7 @@ pub(crate) fn fill_percent(order: &str) -> Option<u64> {
     order.strip_prefix("fill ")?.parse().ok()
 }
 
-/// What is said to this process, line by line.
+/// The orders to this process, line by line.
 pub(crate) fn orders() -> UnboundedReceiver<String> {
     let (sender, orders) = unbounded();
     thread::spawn(move || {

@@ -1,5 +1,5 @@
-//! What the test knows: what was submitted and what was answered, as it was told, and what is
-//! durable, as it stands in the owner's store after each of its deaths.
+//! The knowledge of the test: what was submitted and what was answered, as it was told, and what
+//! is durable, as it stands in the owner's store after each of its deaths.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -21,7 +21,7 @@ pub(crate) struct Ledger {
     pub(crate) devices: BTreeMap<usize, Device>,
     /// By the number of the process: what it has submitted, in that order.
     pub(crate) submitted: BTreeMap<usize, Vec<CommandId>>,
-    /// What was told of each command.
+    /// The outcome of each command, as it was told.
     pub(crate) told: BTreeMap<CommandId, Outcome>,
     /// Told since the journal was last read.
     unchecked: Vec<CommandId>,
@@ -35,7 +35,7 @@ pub(crate) struct Ledger {
     receipts: BTreeMap<CommandId, (Device, Receipt)>,
     /// Answered in the journal when an owner died, and not told by then.
     untold: BTreeSet<CommandId>,
-    /// How many of them were told later.
+    /// The number of them that were told later.
     pub(crate) told_by_a_successor: usize,
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn config() -> Config {
     }
 }
 
-/// What a participant, or the owner about its own commands, tells the test.
+/// News for the test, from a participant, or from the owner about its own commands.
 #[derive(Debug)]
 pub(crate) enum News {
     /// It is known as this.
@@ -60,7 +60,7 @@ pub(crate) enum News {
     Poll(String),
 }
 
-/// What the test tells a participant.
+/// An order of the test to a participant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
     /// Submit nothing more, and say when nothing is pending.
@@ -78,7 +78,7 @@ pub(crate) struct Member {
     pub(crate) seed: u64,
 }
 
-/// How a participant came to its end.
+/// The end of a participant.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum End {
     Closed,
@@ -216,7 +216,7 @@ fn outcome(state: CommandState) -> Option<Outcome> {
     }
 }
 
-/// What somebody feels like doing.
+/// The moods of somebody, by which they decide.
 pub(crate) struct Whims(ChaCha20Rng);
 
 impl Whims {

@@ -43,7 +43,7 @@ pub(crate) struct Scene {
     pub(crate) ledger: Ledger,
     /// A seed for each process.
     next_seed: u64,
-    /// What was heard, other than about commands, and not looked at.
+    /// News that is not about commands, and was not looked at.
     pub(crate) heard: Vec<(usize, String)>,
     /// The number of outcomes that were heard.
     pub(crate) outcomes: usize,
@@ -73,7 +73,7 @@ impl Scene {
         self.directory.path().join(name)
     }
 
-    /// Where a process has its store.
+    /// The place of a process's store.
     pub(crate) fn store_of(&self, who: usize) -> PathBuf {
         let settings = self.settings.get(&who);
         let elsewhere = settings.and_then(|settings| settings.get(host::STORE));
@@ -81,7 +81,7 @@ impl Scene {
         elsewhere.map_or_else(here, PathBuf::from)
     }
 
-    /// Where the store of a process is after its end.
+    /// The place of a process's store after its end.
     fn left_by(&self, who: usize) -> PathBuf {
         let settings = self.settings.get(&who);
         let export = settings.and_then(|settings| settings.get(host::EXPORT));

@@ -145,7 +145,7 @@ impl Transport for SocketTransport {
     fn hangup(&mut self, link: LinkId) {
         let mut state = self.inner.lock();
         state.links.remove(&link);
-        state.events.retain(|event| link_of(event) != Some(link));
+        state.events.retain(|event| event.link() != Some(link));
         drop(state);
         self.inner.changed.notify_all();
     }
@@ -156,7 +156,7 @@ impl Transport for SocketTransport {
             state.waker = Some(cx.waker().clone());
             return Poll::Pending;
         };
-        let link = link_of(&event).and_then(|link| state.links.get_mut(&link));
+        let link = event.link().and_then(|link| state.links.get_mut(&link));
         match (&event, link) {
             (TransportEvent::Frame { frame, .. }, Some(link)) => {
                 link.unread -= frame.len();
@@ -337,14 +337,4 @@ fn socket(directory: &Path, address: &Address) -> PathBuf {
         Address::Owner(_) => peer.to_owned(),
         Address::Participant(_, device) => format!("{peer}-{device}"),
     })
-}
-
-const fn link_of(event: &TransportEvent) -> Option<LinkId> {
-    match event {
-        TransportEvent::LinkUp { link, .. }
-        | TransportEvent::Frame { link, .. }
-        | TransportEvent::Writable { link }
-        | TransportEvent::LinkDown { link, .. } => Some(*link),
-        TransportEvent::Wake | TransportEvent::Failed(_) => None,
-    }
 }

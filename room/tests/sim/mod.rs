@@ -9,8 +9,8 @@
 //! [`world`] the kinds of schedules. [`oracle`] is told, knows nothing of how it comes about, and
 //! says which guarantee is broken. [`history`] is the same for a checker that is not ours.
 //!
-//! [`cost`] counts what an owner allocates. [`points`] has short stories instead of random schedules, told once for each boundary that their
-//! processes come to, with a crash there.
+//! [`cost`] counts what an owner allocates. [`points`] has short stories instead of random
+//! schedules, told once for each boundary that their processes come to, with a crash there.
 
 mod clock;
 pub(crate) mod cost;

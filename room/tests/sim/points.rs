@@ -64,7 +64,7 @@ impl Points {
     }
 }
 
-/// What is asked for.
+/// A thing that somebody asks for.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Ask {
     /// A vote for the option at this place.

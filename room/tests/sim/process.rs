@@ -368,7 +368,7 @@ impl Drop for Life {
     }
 }
 
-/// What is told of one of the rooms, if anything is.
+/// The next event of one of the rooms, if there is any.
 fn next_event(events: &mut [(usize, Events)], place: usize) -> Option<Event> {
     let (_, events) = events.iter_mut().find(|(of, _)| *of == place)?;
     events.next().now_or_never().flatten()

@@ -248,7 +248,7 @@ impl Scene {
 
     // The polls.
 
-    /// What is known of a poll; `None` if it is not there yet.
+    /// The oracle of a poll; `None` if it is not there yet.
     pub(super) fn oracle_of(&mut self, poll: usize) -> Option<&mut Oracle> {
         match poll.checked_sub(1) {
             None => Some(&mut self.oracle),

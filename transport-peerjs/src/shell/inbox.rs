@@ -37,7 +37,7 @@ impl Inbox {
     /// Nothing more is to be said of a link that was hung up.
     pub(super) fn forget(&mut self, link: LinkId) {
         self.unread.remove(&link);
-        self.events.retain(|event| about(event) != Some(link));
+        self.events.retain(|event| event.link() != Some(link));
     }
 
     /// Nobody is there any more to take an event.
@@ -82,15 +82,5 @@ fn cost(event: &TransportEvent) -> Option<(LinkId, usize)> {
         | TransportEvent::LinkDown { .. }
         | TransportEvent::Wake
         | TransportEvent::Failed(_) => None,
-    }
-}
-
-fn about(event: &TransportEvent) -> Option<LinkId> {
-    match event {
-        TransportEvent::LinkUp { link, .. }
-        | TransportEvent::Frame { link, .. }
-        | TransportEvent::Writable { link }
-        | TransportEvent::LinkDown { link, .. } => Some(*link),
-        TransportEvent::Wake | TransportEvent::Failed(_) => None,
     }
 }

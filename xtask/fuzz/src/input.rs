@@ -1,6 +1,6 @@
 //! Bytes as a sequence of choices.
 
-/// What is left of the bytes of one run. Past its end every choice is the first.
+/// The rest of the bytes of one run. Past its end every choice is the first.
 #[derive(Debug, Clone)]
 pub(crate) struct Input<'a>(&'a [u8]);
 

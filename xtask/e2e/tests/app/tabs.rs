@@ -59,8 +59,7 @@ fn an_owner_has_one_tab_that_hosts_and_others_that_join() {
     });
 }
 
-/// What the browser keeps of a page that is left, to show it again by the back button, keeps its
-/// locks as well.
+/// A page that the browser keeps, to show it again by the back button, keeps its locks as well.
 #[test]
 #[ignore = "needs a browser: cargo xtask test --browsers"]
 fn a_host_that_went_elsewhere_in_its_tab_hosts_again() {

@@ -66,7 +66,7 @@ fn reads(frame: &[u8], limits: &Limits) -> Option<Message> {
     Some(message)
 }
 
-/// What an owner relays of a command keeps its payload, its name and its digest.
+/// A command that an owner relays keeps its payload, its name and its digest.
 fn is_relayed_as_it_is(envelope: &Envelope<'_>) {
     let author = PeerId::from_bytes([7; 32]);
     let device = DeviceId::from_bytes([7; 5]);

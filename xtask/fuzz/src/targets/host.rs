@@ -38,7 +38,7 @@ struct Link {
     channel: u64,
     heard: Option<Hello>,
     challenge: Option<Challenge>,
-    /// Who has proved to be at the other end.
+    /// The peer that has proved to be at the other end.
     proven: Option<PeerId>,
     is_up: bool,
     last: Option<Bytes>,

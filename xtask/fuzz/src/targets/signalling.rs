@@ -107,7 +107,7 @@ impl Run {
         );
     }
 
-    /// What a server says, more or less.
+    /// A message of a server, more or less.
     fn text(&self, input: &mut Input<'_>) -> String {
         let src = Address::Owner(peer(input.byte() % 4)).to_string();
         let which = input.byte();
