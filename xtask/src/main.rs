@@ -11,6 +11,7 @@ mod demo;
 mod e2e;
 mod error;
 mod fuzz;
+mod hashed;
 mod mutants;
 mod package;
 mod process;

@@ -9,10 +9,14 @@ use std::time::Duration;
 
 use crate::broker::Broker;
 use crate::error::Error;
-use crate::{process, setup, wasm};
+use crate::{hashed, process, setup, wasm};
 
 /// The folder of the app.
 const APP: &str = "poll-web";
+/// What a browser keeps for good, each after those that it names.
+const KEPT: [&str; 4] = ["poll-web_bg.wasm", "poll-web.js", "icon.svg", "style.css"];
+/// What names the others, and is asked for each time.
+const ASKED_FOR: [&str; 2] = ["boot.js", "index.html"];
 
 /// The content of the page's `<meta>` elements; an empty one stays as it is in the page.
 #[derive(Default)]
@@ -39,9 +43,25 @@ pub(crate) fn build(settings: &Settings) -> Result<PathBuf, Error> {
         }
         fs::create_dir_all(&to).map_err(Error::file("make", &to))?;
         wasm::bindings(&tool, "poll-web.wasm", &to)?;
-        pages(&to, settings)
+        pages(&to, settings)?;
+        hashed::names(&to, &KEPT, &ASKED_FOR)
+    })?;
+    process::step("compress the site", || {
+        let mut compress = Command::new(&tool);
+        process::run(compress.arg("compress").args(files(&to)?))
     })?;
     Ok(to)
+}
+
+/// Everything in the folder, sorted by name.
+fn files(site: &Path) -> Result<Vec<PathBuf>, Error> {
+    let entries = fs::read_dir(site).and_then(|entries| {
+        let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+        paths.collect::<io::Result<Vec<_>>>()
+    });
+    let mut files = entries.map_err(Error::file("read", site))?;
+    files.sort();
+    Ok(files)
 }
 
 /// Puts the files beside the wasm that are served as they are.
@@ -77,10 +97,15 @@ fn set(page: &str, name: &str, value: &str) -> String {
 /// Builds the app, sees whether it is served well, and says how large it is.
 pub(crate) fn run() -> Result<(), Error> {
     let site = check()?;
-    let files = ["poll-web_bg.wasm", "poll-web.js", "style.css", "index.html"];
+    let is_compressed = |path: &PathBuf| {
+        let kind = path.extension().and_then(|kind| kind.to_str());
+        matches!(kind, Some("br" | "gz"))
+    };
+    let mut files = files(&site)?;
+    files.retain(|path| !is_compressed(path));
     let mut size = Command::new(wasm::tool()?);
-    size.arg("size").args(files.map(|file| site.join(file)));
-    println!("      raw      gzip  (bytes)");
+    size.arg("size").args(files);
+    println!("{}", wasm::SIZES);
     process::run(&mut size)?;
     println!("{}", site.display());
     Ok(())
@@ -91,15 +116,24 @@ pub(crate) fn run() -> Result<(), Error> {
 pub(crate) fn check() -> Result<PathBuf, Error> {
     let site = build(&Settings::default())?;
     let server = Broker::with_pages(&site)?;
+    // The names of the others have a hash in them; they stand in the page.
+    let index = site.join("index.html");
+    let page = fs::read_to_string(&index).map_err(Error::file("read", &index))?;
+    let named = |kind: &str| -> Result<String, Error> {
+        let mut quoted = page.split('"').skip(1).step_by(2);
+        let name = quoted.find(|text| text.ends_with(kind) && *text != ASKED_FOR[0]);
+        let missing = || Error::Because(format!("the page names no file of the kind {kind}"));
+        Ok(format!("/{}", name.ok_or_else(missing)?))
+    };
     for (path, kind, begin) in [
-        ("/", "text/html", "<!doctype html>"),
-        ("/boot.js", "text/javascript", "//"),
-        ("/poll-web.js", "text/javascript", ""),
-        ("/poll-web_bg.wasm", "application/wasm", "\0asm"),
-        ("/style.css", "text/css", "/*"),
-        ("/peerjs/id", "text/plain", ""),
+        ("/".to_owned(), "text/html", "<!doctype html>"),
+        ("/boot.js".to_owned(), "text/javascript", "//"),
+        (named(".js")?, "text/javascript", ""),
+        (named(".wasm")?, "application/wasm", "\0asm"),
+        (named(".css")?, "text/css", "/*"),
+        ("/peerjs/id".to_owned(), "text/plain", ""),
     ] {
-        let answer = get(server.port(), path)?;
+        let answer = get(server.port(), &path)?;
         let is_fine = answer.starts_with("HTTP/1.1 200 ")
             && answer.contains(&format!("\r\ncontent-type: {kind}"))
             && answer.contains(&format!("\r\n\r\n{begin}"));

@@ -11,6 +11,9 @@ const WASM_OPT: &str = "-Oz --enable-bulk-memory --enable-multivalue --enable-mu
                         --enable-nontrapping-float-to-int --enable-reference-types \
                         --enable-sign-ext";
 
+/// What stands above the sizes of files.
+pub(crate) const SIZES: &str = "      raw      gzip    brotli  (bytes)";
+
 /// Builds `xtask/bench/size` and prints the sizes.
 pub(crate) fn run() -> Result<(), Error> {
     let cargo = setup::wasm()?;
@@ -48,7 +51,7 @@ pub(crate) fn run() -> Result<(), Error> {
 
 /// Prints the sizes of what a page loads.
 fn say(tool: &Path, files: [&Path; 2]) -> Result<(), Error> {
-    println!("      raw      gzip  (bytes)");
+    println!("{SIZES}");
     process::run(Command::new(tool).arg("size").args(files))
 }
 

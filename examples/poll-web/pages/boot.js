@@ -1,10 +1,33 @@
 // Starts the app, and says so if that cannot be done.
-import start from "./poll-web.js";
+//
+// It names the other parts and is asked for each time, so they are always those of one build.
 
-start().catch((error) => {
+// A click helps where a part did not arrive, or a server or a store has mixed two builds.
+function sentence(error) {
+  if (typeof WebAssembly !== "object") return ["This browser has no WebAssembly.", false];
+  if (error instanceof WebAssembly.LinkError) {
+    return ["The parts of this page are not of one version.", true];
+  }
+  // A part that is missing: a TypeError, or an error page that does not compile.
+  if (error instanceof TypeError || error instanceof WebAssembly.CompileError) {
+    return ["A part of this page did not arrive.", true];
+  }
+  return [`This browser cannot run the page: ${error}`, false];
+}
+
+function say(error) {
+  const [text, loadingHelps] = sentence(error);
   const said = document.createElement("p");
   said.className = "banner problem";
   said.setAttribute("role", "alert");
-  said.textContent = `This browser cannot run the page: ${error}`;
+  said.append(text);
+  if (loadingHelps) {
+    const again = document.createElement("button");
+    again.textContent = "Load the page again";
+    again.onclick = () => location.reload();
+    said.append(" ", again);
+  }
   document.body.append(said);
-});
+}
+
+import("./poll-web.js").then((app) => app.default()).catch(say);

@@ -8,14 +8,17 @@
 //!   calls it as the runner of the target
 //! - `hustings-xtask-wasm bindgen <wasm-bindgen's arguments>` makes the bindings of a wasm
 //! - `hustings-xtask-wasm size <file>…` says how large files are, raw and compressed
+//! - `hustings-xtask-wasm compress <file>…` writes each file, compressed, beside it, for servers that
+//!   then need not do it
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::Write;
-use std::path::Path;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
+use brotli::CompressorWriter;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use wasm_bindgen_cli::{wasm_bindgen, wasm_bindgen_test_runner};
@@ -39,23 +42,72 @@ fn run(chore: Option<OsString>, args: Vec<OsString>) -> Result<()> {
         Some("test") => wasm_bindgen_test_runner::run_cli_with_args(args),
         Some("bindgen") => wasm_bindgen::run_cli_with_args(args),
         Some("size") => sizes(&args[1..]),
-        Some(_) | None => bail!("say test, bindgen or size; `cargo xtask` does"),
+        Some("compress") => compress(&args[1..]),
+        Some(_) | None => bail!("say test, bindgen, size or compress; `cargo xtask` does"),
     }
+}
+
+/// Brotli's best quality: this is done once, and sent many times.
+const QUALITY: u32 = 11;
+/// The largest window that every browser takes, as a power of two (RFC 7932, 9.1).
+const WINDOW: u32 = 22;
+/// The size of the buffer on the way to it, in bytes.
+const BUFFER: usize = 64 * 1024;
+
+fn gzip(content: &[u8]) -> io::Result<Vec<u8>> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+    gzip.write_all(content)?;
+    gzip.finish()
+}
+
+fn brotli(content: &[u8]) -> io::Result<Vec<u8>> {
+    let mut brotli = CompressorWriter::new(Vec::new(), BUFFER, QUALITY, WINDOW);
+    brotli.write_all(content)?;
+    Ok(brotli.into_inner())
+}
+
+/// Writes `x.br` and `x.gz` beside each file `x` that they are smaller than.
+fn compress(files: &[OsString]) -> Result<()> {
+    for file in files {
+        let content = read(file)?;
+        for (kind, compressed) in [(".br", brotli(&content)?), (".gz", gzip(&content)?)] {
+            if compressed.len() >= content.len() {
+                continue;
+            }
+            let mut to = file.clone();
+            to.push(kind);
+            let to = PathBuf::from(to);
+            fs::write(&to, compressed).with_context(|| format!("cannot write {}", to.display()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Prints the size of each file and of all, in bytes: raw, and as a server sends it.
 fn sizes(files: &[OsString]) -> Result<()> {
-    let mut all = (0, 0);
+    let mut all = [0; 3];
     for file in files {
-        let file = Path::new(file);
-        let content = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-        gzip.write_all(&content)?;
-        let size = (content.len(), gzip.finish()?.len());
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        println!("{:>9} {:>9}  {name}", size.0, size.1);
-        all = (all.0 + size.0, all.1 + size.1);
+        let content = read(file)?;
+        let sizes = [
+            content.len(),
+            gzip(&content)?.len(),
+            brotli(&content)?.len(),
+        ];
+        let name = Path::new(file).file_name().unwrap_or_default();
+        print(sizes, &name.to_string_lossy());
+        for (all, size) in all.iter_mut().zip(sizes) {
+            *all += size;
+        }
     }
-    println!("{:>9} {:>9}  in all", all.0, all.1);
+    print(all, "in all");
     Ok(())
+}
+
+fn print([raw, gzip, brotli]: [usize; 3], what: &str) {
+    println!("{raw:>9} {gzip:>9} {brotli:>9}  {what}");
+}
+
+fn read(file: &OsString) -> Result<Vec<u8>> {
+    let file = Path::new(file);
+    fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }
