@@ -11,6 +11,7 @@ mod accessible;
 mod away;
 mod member;
 mod network;
+mod parts;
 mod roles;
 mod screen;
 mod sending;
