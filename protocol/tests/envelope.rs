@@ -125,6 +125,7 @@ fn an_envelope_has_what_is_written_beside_the_payload() {
 
     let ping = Message::Ping.encode();
     assert_eq!(parsed(&ping).command_id(), None);
+    assert_eq!(parsed(&ping).kind().unwrap().to_string(), "ping");
 }
 
 #[test]
@@ -219,7 +220,7 @@ fn an_error_names_the_type_and_the_reason_and_no_more_than_its_share() {
         command_id(1)
     ));
     assert!(
-        wrong.starts_with("user:profile: ") && wrong.contains("string"),
+        wrong.starts_with("user:profile: ") && wrong.ends_with("a string at line 1 column 9"),
         "{wrong}"
     );
 
@@ -230,6 +231,10 @@ fn an_error_names_the_type_and_the_reason_and_no_more_than_its_share() {
         let said = text.strip_prefix("ack: ").expect("the type first");
         let bounds = 201 - wide.len()..=200;
         assert!(bounds.contains(&said.len()), "{}: {said}", said.len());
+        assert!(
+            said.ends_with(wide),
+            "nothing is said after the cut: {said}"
+        );
     }
 }
 
