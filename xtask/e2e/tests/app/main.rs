@@ -15,5 +15,6 @@ mod parts;
 mod roles;
 mod screen;
 mod sending;
+mod session;
 mod tabs;
 mod votes;
