@@ -22,6 +22,11 @@ fn at_a_time() -> usize {
 /// Builds what the scenarios are played with, and plays them in Chromium. `args` go to cargo: a
 /// filter, for instance.
 pub(crate) fn run(args: &[OsString]) -> Result<(), Error> {
+    run_with(args, &[])
+}
+
+/// The same, with these settings in the environment.
+pub(crate) fn run_with(args: &[OsString], settings: &[(&str, String)]) -> Result<(), Error> {
     let driver = browsers::chromium()?;
     // Not the quick build: what is tested is what people get.
     process::step("build the JavaScript package", || {
@@ -30,6 +35,7 @@ pub(crate) fn run(args: &[OsString]) -> Result<(), Error> {
     process::step("build the web app", || site::build(&Settings::default()))?;
     let mut scenarios = process::cargo(["test", "--package", "hustings-e2e"]);
     scenarios
+        .envs(settings.iter().map(|(name, value)| (name, value)))
         .args(args)
         .args(["--", "--ignored", "--show-output"])
         .args(["--test-threads", &at_a_time().to_string()]);

@@ -17,6 +17,7 @@ mod package;
 mod process;
 mod purity;
 mod release;
+mod session;
 mod setup;
 mod sim;
 mod site;
@@ -64,6 +65,8 @@ enum Chore {
     Coverage(coverage::Args),
     /// Kill an owner hundreds of times under load, and look whether anything is lost
     Crash(crash::Args),
+    /// Play an hour of real use, by a seed: a host and many voters, in a browser each
+    Session(session::Args),
     /// Look with libFuzzer for inputs that show a fault; needs a C++ compiler
     Fuzz(fuzz::Args),
     /// Count the instructions of one operation of each kind, with valgrind
@@ -99,6 +102,7 @@ fn main() -> ExitCode {
         Chore::Mutants(args) => mutants::run(&args),
         Chore::Coverage(args) => coverage::run(&args),
         Chore::Crash(args) => crash::run(&args),
+        Chore::Session(args) => session::run(&args),
         Chore::Fuzz(args) => fuzz::run(&args),
         Chore::Bench(args) => bench::run(&args),
         Chore::Wasm => wasm::run(),
