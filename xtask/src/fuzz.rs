@@ -38,6 +38,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let host = host.trim();
     process::step("building the targets with coverage", || {
         let mut build = process::cargo(["build", "--release", "--package", "hustings-fuzz"]);
+        build.args(["--features", "stubbed"]);
         // Without it link-time optimisation leaves no coverage.
         build.args(["--config", "profile.release.lto=false"]);
         // With a target named, build scripts and macros have no coverage, which they cannot link.

@@ -14,7 +14,8 @@ pub struct Broker {
     /// The pages that it serves, too.
     pages: Option<PathBuf>,
     port: u16,
-    running: Option<Group>,
+    /// The one that was started last, whether it runs or was killed.
+    running: Group,
 }
 
 impl Broker {
@@ -24,7 +25,7 @@ impl Broker {
             program: program.to_owned(),
             pages: pages.map(Path::to_owned),
             port,
-            running: Some(group),
+            running: group,
         })
     }
 
@@ -35,8 +36,8 @@ impl Broker {
     }
 
     /// Kills it. Everybody who is registered loses their socket.
-    pub fn kill(&mut self) {
-        self.running = None;
+    pub fn kill(&self) {
+        self.running.kill();
     }
 
     /// Starts it again at the same port, with nobody registered.
@@ -46,8 +47,10 @@ impl Broker {
     /// It does not start.
     pub async fn restart(&mut self) -> anyhow::Result<()> {
         self.kill();
+        // Until then it has the port.
+        self.running.ended().await;
         let (group, _) = run(&self.program, self.pages.as_deref(), self.port).await?;
-        self.running = Some(group);
+        self.running = group;
         Ok(())
     }
 }

@@ -21,7 +21,7 @@ mod under_libfuzzer {
         },
         |bytes: &[u8]| {
             if let Some(target) = TARGET.get() {
-                (target.run)(bytes);
+                target.run_quickly(bytes);
             }
         }
     );

@@ -3,6 +3,7 @@
 mod decoder;
 mod framing;
 mod host;
+mod participant;
 mod records;
 mod signalling;
 mod texts;
@@ -22,6 +23,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "host",
         run: host::run,
+    },
+    Target {
+        name: "participant",
+        run: participant::run,
     },
     Target {
         name: "records",
