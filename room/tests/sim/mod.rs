@@ -15,6 +15,7 @@
 mod clock;
 pub(crate) mod cost;
 mod disk;
+mod draws;
 mod history;
 mod hostile;
 mod keys;

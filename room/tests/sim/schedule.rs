@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use super::clock::OwnClock;
 use super::disk::Disk;
+use super::draws::Draws;
 use super::hostile::{Hostile, Impostor, Place, Shared, deceives, listens};
 use super::points::{Act, Ask, Crashes, Points, Story, Told};
 use super::process::{Handle, Handles, hosts, joins, owners};
@@ -51,7 +52,7 @@ const MAX_SLICES: usize = 400;
 
 struct Schedule {
     plan: Plan,
-    rng: ChaCha8Rng,
+    draws: Draws,
     runtime: VirtualRuntime,
     net: MemoryNet,
     scene: Arc<Mutex<Scene>>,
@@ -69,7 +70,12 @@ struct Schedule {
 
 /// Runs one schedule.
 pub(crate) fn run(plan: &Plan) -> Result<Report, Violation> {
-    caught(|| run_signing(plan))
+    run_drawn(plan, Vec::new())
+}
+
+/// Runs one schedule whose first choices are these bytes.
+pub(crate) fn run_drawn(plan: &Plan, bytes: Vec<u8>) -> Result<Report, Violation> {
+    caught(|| run_signing(plan, bytes))
 }
 
 /// Tells a story, with everything that becomes of it.
@@ -89,12 +95,12 @@ fn caught<T>(then: impl FnOnce() -> Result<T, Violation>) -> Result<T, Violation
     })
 }
 
-fn run_signing(plan: &Plan) -> Result<Report, Violation> {
-    hustings_protocol::planted::with_stubbed_signatures(!plan.signs, || run_through(plan))
+fn run_signing(plan: &Plan, bytes: Vec<u8>) -> Result<Report, Violation> {
+    hustings_protocol::planted::with_stubbed_signatures(!plan.signs, || run_through(plan, bytes))
 }
 
-fn run_through(plan: &Plan) -> Result<Report, Violation> {
-    let mut schedule = Schedule::new(*plan);
+fn run_through(plan: &Plan, bytes: Vec<u8>) -> Result<Report, Violation> {
+    let mut schedule = Schedule::new(*plan, bytes);
     schedule.found()?;
     for _ in 0..plan.steps {
         schedule.step()?;
@@ -104,7 +110,7 @@ fn run_through(plan: &Plan) -> Result<Report, Violation> {
 }
 
 fn tell_through(story: &Story, crashes: &Crashes<'_>, plan: Plan) -> Result<Told, Violation> {
-    let mut schedule = Schedule::new(plan);
+    let mut schedule = Schedule::new(plan, Vec::new());
     schedule.scene().points = Some(Points::new(crashes));
     schedule.is_wanted(OWNER, true);
     schedule.has_handle(OWNER)?;
@@ -247,7 +253,7 @@ fn place(slot: usize, plan: &Plan, clock: &VirtualClock) -> Slot {
 }
 
 impl Schedule {
-    fn new(plan: Plan) -> Self {
+    fn new(plan: Plan, bytes: Vec<u8>) -> Self {
         let runtime = VirtualRuntime::new();
         let clock = runtime.clock().clone();
         let net = MemoryNet::new(plan.seed, LATENCY, Arc::new(clock.clone()));
@@ -257,7 +263,7 @@ impl Schedule {
         let scene = Scene::new(plan, net.clone(), clock, slots);
         Self {
             plan,
-            rng: ChaCha8Rng::seed_from_u64(plan.seed),
+            draws: Draws::new(bytes, plan.seed),
             runtime,
             net,
             scene: Arc::new(Mutex::new(scene)),
@@ -275,7 +281,7 @@ impl Schedule {
     }
 
     fn draw(&mut self, below: u64) -> u64 {
-        self.rng.next_u64() % below
+        self.draws.below(below)
     }
 
     fn pick<T: Copy>(&mut self, from: &[T]) -> T {

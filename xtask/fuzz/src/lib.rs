@@ -10,6 +10,10 @@
 
 mod input;
 mod people;
+// Where `room` has it, for its own tests.
+#[allow(dead_code, unused_imports, reason = "those tests use all of it")]
+#[path = "../../../room/tests/sim/mod.rs"]
+mod sim;
 mod targets;
 
 pub use targets::TARGETS;

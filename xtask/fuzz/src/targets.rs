@@ -5,6 +5,7 @@ mod framing;
 mod host;
 mod participant;
 mod records;
+mod scenario;
 mod signalling;
 mod texts;
 
@@ -31,6 +32,10 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "records",
         run: records::run,
+    },
+    Target {
+        name: "scenario",
+        run: scenario::run,
     },
     Target {
         name: "signalling",
