@@ -51,6 +51,7 @@ pub mod handshake;
 mod history;
 mod ids;
 mod limits;
+mod link;
 mod message;
 mod outcome;
 #[doc(hidden)]
@@ -72,6 +73,7 @@ pub use handshake::{Challenge, Hello, Proof};
 pub use history::{HistoryMark, Position};
 pub use ids::{Address, CommandId, DeviceId, IdError, OptionId, PeerId, PollId, RoomId};
 pub use limits::Limits;
+pub use link::FindLinkError;
 pub use message::{Ack, Message, PeerInfo, PollState, Refusal, SyncRequest};
 pub use outcome::{Outcome, Receipt, Rejection};
 pub use poll::{Member, OptionTally, Poll, PollDraft, PollOption, Role, Tally};

@@ -131,6 +131,12 @@ fn trimmed(text: &str) -> &str {
     })
 }
 
+/// True of characters that are there and are not seen: a link between them is still the same.
+pub(crate) fn is_unseen(character: char) -> bool {
+    let kind = Kind::of(character);
+    kind == Kind::Unseen || kind == TURNS || kind == INVISIBLE
+}
+
 /// A text of somebody else's for a sentence of one's own: between the characters that isolate its
 /// direction (FSI and PDI), and without any that could end the isolation, or the line.
 ///
