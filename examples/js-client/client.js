@@ -83,14 +83,13 @@ export class Client extends EventTarget {
   #joinedAt = 0
 
   /**
-   * Joins the poll of a room link.
+   * Joins the poll of a room link, which may stand in a text: an address, or what somebody pasted.
    *
    * `server` is where the signalling server is, as PeerJS takes it: `host`, `port`, `path`, `key`, `secure`, and
    * `config` with the ICE servers. A `profile` is a person on this browser.
    */
   static async join(link, server, profile = 'default') {
-    const [, owner, pollId] = /^([a-z2-7]{52})\/([0-9a-f-]{36})$/.exec(link.trim()) ?? []
-    if (!owner) throw new Error('a room link is <owner>/<poll>')
+    const [owner, pollId] = wire.roomOf(link)
     const client = new Client()
     client.#owner = owner
     client.#pollId = pollId

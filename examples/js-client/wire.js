@@ -264,3 +264,21 @@ function parse(frame) {
     return undefined
   }
 }
+
+/**
+ * The owner and the poll of the one room link in a text: within an address or a sentence, in either case, encoded, or
+ * broken over lines. Throws if there is none, or more than one.
+ */
+export function roomOf(text) {
+  // What nobody sees, and what ends or quotes a line.
+  const plain = `${text}`
+    .replace(/[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]|%E2%80%8[B-F]/gi, '')
+    .replace(/(=?(\s|%0D|%0A|%20)+>*)+/gi, '')
+    .replace(/%(25)*2F/gi, '/')
+    .toLowerCase()
+  const links = plain.matchAll(/([a-z2-7]{52})\/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})/g)
+  const rooms = new Map([...links].map(([link, ...room]) => [link, room]))
+  if (rooms.size > 1) throw new Error('there are links to more than one poll in this text')
+  for (const room of rooms.values()) return room
+  throw new Error('there is no link to a poll in this text, or it is incomplete')
+}

@@ -157,6 +157,5 @@ impl Hustings {
 }
 
 fn parse(link: &str) -> Result<RoomId, Failure> {
-    link.parse()
-        .map_err(|error| Failure::argument("the link", error))
+    RoomId::find(link).map_err(|error| Failure::argument("the link", error))
 }

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use hustings_browser::{App, Storage};
+use hustings_protocol::FindLinkError;
 use hustings_protocol::text::isolated;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -12,6 +13,7 @@ use crate::browser::{hash, meta, parameter, reload, server};
 use crate::room::RoomPage;
 use crate::route::Route;
 use crate::start::Start;
+use crate::words::sentence;
 
 /// The name of the database; all tabs of a browser are one person.
 const PROFILE: &str = "hustings";
@@ -94,7 +96,7 @@ fn Views(opened: Opened) -> impl IntoView {
         {move || match route.get() {
             Route::Start => view! { <Start /> }.into_any(),
             Route::Room(link) => view! { <RoomPage link /> }.into_any(),
-            Route::Unknown => view! { <Unknown /> }.into_any(),
+            Route::Unknown(why) => view! { <Unknown why /> }.into_any(),
         }}
     }
 }
@@ -131,10 +133,14 @@ fn Unusable(why: String) -> impl IntoView {
 
 /// The address is of nothing here.
 #[component]
-fn Unknown() -> impl IntoView {
+fn Unknown(why: FindLinkError) -> impl IntoView {
+    let why = match why {
+        FindLinkError::Nothing => "The address of this page is not that of a poll.".to_owned(),
+        why => sentence(&format!("{why}.")),
+    };
     view! {
         <Heading text="This is no poll" />
-        <p>"The link in the address is not complete. Ask the person who sent it for the whole link."</p>
+        <p>{why}" Ask the person who sent it for the whole link."</p>
         <p><a href="#/">"Start or join a poll"</a></p>
     }
 }

@@ -1,6 +1,6 @@
 //! The route: the view that the page's address asks for.
 
-use hustings_protocol::RoomId;
+use hustings_protocol::{FindLinkError, RoomId};
 
 /// A view.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,16 +9,17 @@ pub(crate) enum Route {
     Start,
     /// A poll.
     Room(RoomId),
-    /// The text behind the `#` is neither.
-    Unknown,
+    /// The text behind the `#` is neither, for this reason.
+    Unknown(FindLinkError),
 }
 
 impl Route {
-    /// The view of a fragment: `#/<owner>/<poll>`, or nothing.
+    /// The view of a fragment: `#/<owner>/<poll>`, or nothing. What a mail or a messenger has added
+    /// to it does not count.
     pub(crate) fn of(fragment: &str) -> Self {
         match fragment.trim_start_matches('#').trim_start_matches('/') {
             "" => Self::Start,
-            link => link.parse().map_or(Self::Unknown, Self::Room),
+            text => RoomId::find(text).map_or_else(Self::Unknown, Self::Room),
         }
     }
 }
@@ -26,16 +27,6 @@ impl Route {
 /// The fragment of a poll.
 pub(crate) fn fragment(link: RoomId) -> String {
     format!("#/{link}")
-}
-
-/// The poll that somebody pasted: a page's address with a fragment, or the bare link.
-pub(crate) fn pasted(text: &str) -> Option<RoomId> {
-    let text = text.trim();
-    let fragment = text.split_once('#').map_or(text, |(_, fragment)| fragment);
-    match Route::of(fragment) {
-        Route::Room(link) => Some(link),
-        Route::Start | Route::Unknown => None,
-    }
 }
 
 #[cfg(test)]
@@ -51,21 +42,18 @@ mod tests {
         assert_eq!(Route::of(""), Route::Start);
         assert_eq!(Route::of("#/"), Route::Start);
         assert_eq!(Route::of(&fragment(link)), Route::Room(link));
-        assert_eq!(Route::of("#/nonsense"), Route::Unknown);
-    }
-
-    #[test]
-    fn a_poll_is_found_in_what_people_paste() {
-        let link: RoomId = LINK.parse().unwrap();
-        for text in [
-            LINK.to_owned(),
-            format!("  http://127.0.0.1:8000/?ice=none#/{LINK}\n"),
-            format!("#/{LINK}"),
-        ] {
-            assert_eq!(pasted(&text), Some(link), "{text}");
+        assert_eq!(
+            Route::of("#/nonsense"),
+            Route::Unknown(FindLinkError::Nothing)
+        );
+        let cut = format!("#/{}", &LINK[..80]);
+        let missing = FindLinkError::Incomplete { missing: 9 };
+        assert_eq!(Route::of(&cut), Route::Unknown(missing));
+        for added in [".", ")", "%E2%80%8B", "?utm_source=x", "%20thanks"] {
+            let opened = Route::of(&format!("#/{LINK}{added}"));
+            assert_eq!(opened, Route::Room(link), "{added}");
         }
-        for text in ["", "https://example.org/", "#/", "what?"] {
-            assert_eq!(pasted(text), None, "{text}");
-        }
+        let encoded = LINK.replace('/', "%2F").to_uppercase();
+        assert_eq!(Route::of(&format!("#%2F{encoded}")), Route::Room(link));
     }
 }

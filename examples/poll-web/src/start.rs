@@ -8,7 +8,8 @@ use leptos::task::spawn_local;
 
 use crate::app::{Heading, Opened};
 use crate::browser::{self, go_to};
-use crate::route::{fragment, pasted};
+use crate::route::fragment;
+use crate::words::sentence;
 
 /// The first view.
 #[component]
@@ -193,13 +194,13 @@ fn focus(id: String) {
 #[component]
 fn Join() -> impl IntoView {
     let text = RwSignal::new(String::new());
-    let problem = RwSignal::new(None::<&str>);
+    let problem = RwSignal::new(None::<String>);
     let join = move |event: ev::SubmitEvent| {
         event.prevent_default();
-        match pasted(&text.get_untracked()) {
-            Some(link) => go_to(link),
-            None => {
-                problem.set(Some("This is not a link to a poll. Paste the whole link."));
+        match RoomId::find(&text.get_untracked()) {
+            Ok(link) => go_to(link),
+            Err(error) => {
+                problem.set(Some(sentence(&format!("{error}."))));
                 focus("link".to_owned());
             }
         }

@@ -62,7 +62,7 @@ impl Visitor {
         let port = port();
         let join = format!(
             "const {{ elements }} = document.getElementById('join')
-             elements.link.value = '{link}'
+             elements.link.value = 'Vote: https://example.org/#/{link}?utm_source=x.'
              elements.server.value = 'http://127.0.0.1:{port}/'
              elements.profile.value = '{profile}'
              document.getElementById('join').requestSubmit()"

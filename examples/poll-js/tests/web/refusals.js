@@ -14,7 +14,10 @@ const hosted = await ann.create(teaOrCoffee);
 same(ann.leftBehind(hosted.link), 0);
 same(await refusal(ben.resume(hosted.link)), "no-journal");
 same(await refusal(ann.resume(`${ann.me}/00000000-0000-4000-8000-000000000000`)), "no-journal");
-const joined = await join(ben, hosted.link);
+const cut = await ben.join(`https://example.org/#/${hosted.link.slice(0, -3)}…`).catch(error => error);
+same([cut.code, /: 3 of its 89 characters are missing$/.test(cut.message)], ["bad-argument", true], cut.message);
+const joined = await join(ben, ` Please vote: https://example.org/#%2F${hosted.link.replace("/", "%2f")}?utm_source=x.\n`);
+same(joined.link, hosted.link);
 same(await refusal(joined.vote(["tea"])), "bad-argument");
 same(await refusal(joined.setRole(ben.me, "king")), "bad-argument");
 
