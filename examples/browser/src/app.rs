@@ -6,6 +6,9 @@ use futures::lock::Mutex;
 use hustings_outbox::{IndexedDbStore, Journal, MemoryStore, Store, StoreError, TabError};
 use hustings_protocol::{Limits, Message, PeerId, RoomId};
 use hustings_transport_peerjs::Config;
+use js_sys::{Function, Promise, Reflect};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
 
 use crate::deliveries::Deliveries;
 use crate::device::{Device, Profile};
@@ -159,6 +162,19 @@ impl App {
         Ok(hosted.insert(started).clone())
     }
 
+    /// Ends everything but the joined rooms, which are closed by their own handles first: hosting,
+    /// and deliveries for closed tabs. What waits stays stored. Resolves once the browser has
+    /// released what this tab held, so that the same profile can be opened again in the same page.
+    pub async fn close(&self) {
+        if let Some(hosted) = self.hosted.lock().await.take() {
+            hosted.close().await;
+        }
+        self.deliveries.close().await;
+        if self.profile.is_shared {
+            locks_are_released().await;
+        }
+    }
+
     /// Joins a person's poll. The cached copy of it can be read at once, even if its owner is away.
     ///
     /// # Errors
@@ -167,6 +183,22 @@ impl App {
     pub async fn join(&self, link: RoomId) -> Result<Joined, JoinError> {
         let device = Device::take(&self.profile, Some(link)).await?;
         Joined::take(device, link).await
+    }
+}
+
+/// Resolves once the browser has dealt with what this page has released. It does so in order, and
+/// so before it answers a question.
+async fn locks_are_released() {
+    let property = |of: &JsValue, name: &str| Reflect::get(of, &name.into()).ok();
+    let asked = (|| {
+        let navigator = property(&js_sys::global(), "navigator")?;
+        let locks = property(&navigator, "locks")?;
+        let query: Function = property(&locks, "query")?.dyn_into().ok()?;
+        query.call0(&locks).ok()?.dyn_into::<Promise>().ok()
+    })();
+    if let Some(asked) = asked {
+        // The answer itself does not matter.
+        let _ = JsFuture::from(asked).await;
     }
 }
 

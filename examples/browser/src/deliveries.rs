@@ -1,9 +1,11 @@
 //! Deliveries: the commands that closed tabs have left without an answer.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures::channel::oneshot;
+use futures::lock::Mutex;
 use futures::{FutureExt, StreamExt};
 use hustings_protocol::{Command, Rejection, RoomId};
 use hustings_room::clock::{Clock, SystemClock};
@@ -26,6 +28,11 @@ pub struct Deliveries {
     /// again; the next visit to the page tries once more.
     given_up: Rc<RefCell<Vec<Rc<Device>>>>,
     refused: Rc<RefCell<Vec<Refusal>>>,
+    is_closed: Rc<Cell<bool>>,
+    /// Locked during a look for closed tabs.
+    looking: Rc<Mutex<()>>,
+    /// One for each device that is delivered for: it ends when that does.
+    tasks: Rc<RefCell<Vec<oneshot::Receiver<()>>>>,
 }
 
 /// A command of a closed tab that did not take effect.
@@ -61,6 +68,22 @@ impl Deliveries {
             .collect()
     }
 
+    /// Ends all of it. What is not delivered stays stored; resolves once its devices are free.
+    pub(crate) async fn close(&self) {
+        self.is_closed.set(true);
+        drop(self.looking.lock().await);
+        let rooms = self.under_way.borrow().clone();
+        for room in rooms {
+            room.close().await;
+        }
+        let tasks = self.tasks.take();
+        for task in tasks {
+            // It ends by being dropped.
+            let _ = task.await;
+        }
+        self.given_up.borrow_mut().clear();
+    }
+
     /// Looks now and then, for as long as the app is there.
     pub(crate) fn watch(&self, profile: &Rc<Profile>) {
         if !profile.is_shared {
@@ -76,10 +99,19 @@ impl Deliveries {
                 let Some(profile) = profile.upgrade() else {
                     break;
                 };
+                let _looking = deliveries.looking.lock().await;
+                if deliveries.is_closed.get() {
+                    break;
+                }
                 // What cannot be read now is tried again; whoever opens the room is told why.
                 let left = Device::left_behind(&profile).await.unwrap_or_default();
+                let mut tasks = deliveries.tasks.borrow_mut();
+                tasks.retain_mut(|task| task.try_recv().is_ok());
                 for (device, rooms) in left {
-                    spawn_local(deliveries.clone().deliver(device, rooms));
+                    let (task, ended) = oneshot::channel();
+                    tasks.push(ended);
+                    let delivery = deliveries.clone().deliver(device, rooms);
+                    spawn_local(delivery.map(|()| drop(task)));
                 }
             }
         });
@@ -89,13 +121,19 @@ impl Deliveries {
     async fn deliver(self, device: Device, links: Vec<RoomId>) {
         let device = Rc::new(device);
         for link in links {
+            if self.is_closed.get() {
+                break;
+            }
             let Ok(joined) = Joined::share(&device, link).await else {
                 continue;
             };
             let room = joined.room().clone();
             self.under_way.borrow_mut().push(room.clone());
             let (mut events, left) = (room.events(), room.pending());
-            while !room.pending().is_empty() && may_still_be_delivered(&room) {
+            while !self.is_closed.get()
+                && !room.pending().is_empty()
+                && may_still_be_delivered(&room)
+            {
                 let Some(event) = events.next().await else {
                     break;
                 };
@@ -105,10 +143,10 @@ impl Deliveries {
             while let Some(Some(event)) = events.next().now_or_never() {
                 self.note_refusal(link, &left, event);
             }
-            if !room.pending().is_empty() {
+            if !room.pending().is_empty() && !self.is_closed.get() {
                 self.given_up.borrow_mut().push(Rc::clone(&device));
             }
-            room.close().await;
+            joined.close().await;
             self.under_way
                 .borrow_mut()
                 .retain(|other| !(other.id() == link && other.connection() == Connection::Closed));

@@ -98,4 +98,10 @@ impl Hosted {
     pub fn failure(&self) -> Option<String> {
         self.running.failure()
     }
+
+    /// Ends hosting, as [`Hosting::close`] does, and resolves once another tab can host.
+    pub async fn close(&self) {
+        self.hosting.close().await;
+        self.running.ended().await;
+    }
 }

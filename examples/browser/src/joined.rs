@@ -68,11 +68,23 @@ impl Joined {
         &self.status
     }
 
+    /// True if it still runs: it was not closed and has not failed.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.running.is_on()
+    }
+
     /// The reason why the room has stopped, if it has: the storage is full, for instance. All
     /// acknowledged and pending commands are stored, and a new visit to the page continues from
     /// there.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         self.running.failure()
+    }
+
+    /// Leaves the room, as [`Room::close`] does, and resolves once its device is free for another.
+    pub async fn close(&self) {
+        self.room.close().await;
+        self.running.ended().await;
     }
 }

@@ -1,28 +1,63 @@
 //! One tab of the app.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
-use hustings_browser::{App, Storage};
-use hustings_protocol::{PollDraft, RoomId};
+use futures::future::join_all;
+use hustings_browser::{App, Hosted, Joined, Storage};
+use hustings_protocol::{PeerId, PollDraft};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
+use crate::arguments::{self, unless_aborted};
 use crate::failure::Failure;
 use crate::options::Options;
 use crate::room::Room;
-use crate::values;
+use crate::values::{self, Refusal};
+
+thread_local! {
+    /// All that are open: a garbage collector must not decide when hosting ends.
+    static OPEN: RefCell<Vec<Rc<Tab>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The app of an instance, and the rooms that were joined by it.
+struct Tab {
+    app: RefCell<Option<Rc<App>>>,
+    joined: RefCell<Vec<Joined>>,
+}
+
+impl Tab {
+    fn app(&self) -> Result<Rc<App>, Failure> {
+        let app = self.app.borrow().clone();
+        app.ok_or_else(|| Failure::new("closed", "this instance was closed; open another one"))
+    }
+}
 
 /// One tab of a polling app: the user's identity, the polls that this tab hosts and those that it
 /// joins.
 #[wasm_bindgen]
 pub struct Hustings {
-    app: Rc<App>,
+    tab: Rc<Tab>,
+    me: PeerId,
+    storage: Storage,
+}
+
+impl Hustings {
+    /// Hosts, unless it was closed in the meantime.
+    async fn hosted(&self) -> Result<Hosted, Failure> {
+        let hosted = self.tab.app()?.host().await?;
+        if let Err(closed) = self.tab.app() {
+            hosted.close().await;
+            return Err(closed);
+        }
+        Ok(hosted)
+    }
 }
 
 #[wasm_bindgen]
 impl Hustings {
     /// Opens the data that this browser stores, or begins it: the identity, the user's polls, votes
-    /// without an answer. Call it once for each page.
+    /// without an answer. It is open until `close`, or as long as the page.
     ///
     /// # Errors
     ///
@@ -38,16 +73,34 @@ impl Hustings {
         let profile = options.profile.take();
         let profile = profile.as_deref().unwrap_or("hustings");
         let app = App::open(profile, options.peerjs()).await?;
-        // For as long as the page: a garbage collector must not decide when hosting ends.
-        std::mem::forget(Rc::clone(&app));
-        Ok(Self { app })
+        let (me, storage) = (app.me(), app.storage().clone());
+        let tab = Rc::new(Tab {
+            app: RefCell::new(Some(app)),
+            joined: RefCell::default(),
+        });
+        OPEN.with_borrow_mut(|open| open.push(Rc::clone(&tab)));
+        Ok(Self { tab, me, storage })
+    }
+
+    /// Closes all of it: leaves every room, ends hosting, and lets go of what only one tab can
+    /// have. What waits stays stored. Once it has resolved, the same profile can be opened and
+    /// hosted again, in this page or in another tab. To close it twice does nothing.
+    pub async fn close(&self) {
+        let Some(app) = self.tab.app.take() else {
+            return;
+        };
+        let joined = self.tab.joined.take();
+        join_all(joined.iter().map(Joined::close)).await;
+        drop(joined);
+        app.close().await;
+        OPEN.with_borrow_mut(|open| open.retain(|tab| !Rc::ptr_eq(tab, &self.tab)));
     }
 
     /// The user's peer id.
     #[wasm_bindgen(getter)]
     #[must_use]
     pub fn me(&self) -> String {
-        self.app.me().to_string()
+        self.me.to_string()
     }
 
     /// The place of the data: the browser's database, shared by all tabs of the profile, or only
@@ -55,7 +108,7 @@ impl Hustings {
     #[wasm_bindgen(getter, unchecked_return_type = "\"database\" | \"memory\"")]
     #[must_use]
     pub fn storage(&self) -> JsValue {
-        let word = match self.app.storage() {
+        let word = match &self.storage {
             Storage::Database => "database",
             Storage::Memory(_) => "memory",
         };
@@ -66,7 +119,7 @@ impl Hustings {
     #[wasm_bindgen(getter, js_name = storageProblem)]
     #[must_use]
     pub fn storage_problem(&self) -> Option<String> {
-        match self.app.storage() {
+        match &self.storage {
             Storage::Database => None,
             Storage::Memory(why) => Some(why.clone()),
         }
@@ -79,7 +132,7 @@ impl Hustings {
     ///
     /// `storage-…`, with the browser's own text.
     pub async fn persist(&self) -> Result<bool, Failure> {
-        Ok(self.app.persist().await?)
+        Ok(self.tab.app()?.persist().await?)
     }
 
     /// Hosts all polls of this user from now on, for as long as the page is open.
@@ -88,7 +141,7 @@ impl Hustings {
     ///
     /// `hosted-elsewhere` while another tab does; its polls can be joined from here.
     pub async fn host(&self) -> Result<(), Failure> {
-        self.app.host().await?;
+        self.hosted().await?;
         Ok(())
     }
 
@@ -98,7 +151,7 @@ impl Hustings {
     ///
     /// `storage-…`: they cannot be read.
     pub async fn polls(&self) -> Result<Vec<String>, Failure> {
-        let polls = self.app.polls().await?;
+        let polls = self.tab.app()?.polls().await?;
         Ok(polls.iter().map(|poll| poll.link.to_string()).collect())
     }
 
@@ -113,7 +166,7 @@ impl Hustings {
         #[wasm_bindgen(unchecked_param_type = "PollDraft")] draft: JsValue,
     ) -> Result<Room, Failure> {
         let draft: PollDraft = values::from_js(&draft, "the poll")?;
-        let hosted = self.app.host().await?;
+        let hosted = self.hosted().await?;
         let room = hosted.hosting().create(draft).await?;
         Ok(Room::hosted(hosted, room))
     }
@@ -123,12 +176,15 @@ impl Hustings {
     /// # Errors
     ///
     /// `no-journal` when it is not kept here; and those of `host`.
-    pub async fn resume(&self, link: &str) -> Result<Room, Failure> {
-        let link = parse(link)?;
-        if link.owner != self.app.me() {
+    pub async fn resume(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "string")] link: JsValue,
+    ) -> Result<Room, Failure> {
+        let link = arguments::link(&link)?;
+        if link.owner != self.me {
             return Err(Failure::new("no-journal", "this poll is somebody else's"));
         }
-        let hosted = self.app.host().await?;
+        let hosted = self.hosted().await?;
         let room = hosted.hosting().open(link.poll_id).await?;
         Ok(Room::hosted(hosted, room))
     }
@@ -136,12 +192,29 @@ impl Hustings {
     /// Joins a poll. The copy that was kept of it can be read at once, whether or not its owner
     /// is there; `connected` tells when they are.
     ///
+    /// The link may stand in a text: the address of a page, or what somebody pasted.
+    ///
     /// # Errors
     ///
-    /// `bad-argument` for a link that is none; `storage-…`, `bad-configuration`.
-    pub async fn join(&self, link: &str) -> Result<Room, Failure> {
-        let link = parse(link)?;
-        Ok(Room::joined(self.app.join(link).await?))
+    /// `bad-argument` for a text without a link, with a part of one, or with several; `aborted`;
+    /// `storage-…`, `bad-configuration`.
+    pub async fn join(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "string")] link: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
+    ) -> Result<Room, Failure> {
+        let link = arguments::link(&link)?;
+        let app = self.tab.app()?;
+        let joining = async { Ok(app.join(link).await?) };
+        let joined = unless_aborted(&options, joining).await?;
+        if let Err(closed) = self.tab.app() {
+            joined.close().await;
+            return Err(closed);
+        }
+        let mut rooms = self.tab.joined.borrow_mut();
+        rooms.retain(Joined::is_on);
+        rooms.push(joined.clone());
+        Ok(Room::joined(joined))
     }
 
     /// The number of commands for this poll that closed tabs have left without an answer and this
@@ -149,13 +222,33 @@ impl Hustings {
     ///
     /// # Errors
     ///
-    /// `bad-argument` for an invalid link.
+    /// `bad-argument` for an invalid link; `closed`.
     #[wasm_bindgen(js_name = leftBehind)]
-    pub fn left_behind(&self, link: &str) -> Result<usize, Failure> {
-        Ok(self.app.deliveries().pending(parse(link)?).len())
+    pub fn left_behind(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "string")] link: JsValue,
+    ) -> Result<usize, Failure> {
+        let link = arguments::link(&link)?;
+        Ok(self.tab.app()?.deliveries().pending(link).len())
     }
-}
 
-fn parse(link: &str) -> Result<RoomId, Failure> {
-    RoomId::find(link).map_err(|error| Failure::argument("the link", error))
+    /// The commands for this poll that closed tabs have left and that were refused since this was
+    /// last asked: their users have not been told.
+    ///
+    /// # Errors
+    ///
+    /// `bad-argument` for an invalid link; `closed`.
+    #[wasm_bindgen(js_name = takeRefused, unchecked_return_type = "Refusal[]")]
+    pub fn take_refused(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "string")] link: JsValue,
+    ) -> Result<JsValue, Failure> {
+        let refused = self
+            .tab
+            .app()?
+            .deliveries()
+            .take_refused(arguments::link(&link)?);
+        let refused: Vec<Refusal> = refused.into_iter().map(Refusal::from).collect();
+        Ok(values::to_js(&refused))
+    }
 }

@@ -7,12 +7,14 @@
 //! `Error` with a sentence for people and a `code` for programs (`Failure`).
 //!
 //! JavaScript drops nothing, and a garbage collector must not decide when somebody leaves: the app
-//! lives as long as the page, and a room until it is closed.
+//! and its rooms live until they are closed, or as long as the page.
 
 #![cfg(target_family = "wasm")]
 
+mod arguments;
 mod failure;
 mod hustings;
+mod kept;
 mod options;
 mod room;
 mod submitted;

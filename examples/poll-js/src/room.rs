@@ -1,21 +1,26 @@
 //! A poll that this tab hosts or has joined.
 
+use std::sync::Arc;
+
 use futures::StreamExt;
 use futures::future::{AbortHandle, abortable};
 use hustings_browser::{Hosted, Joined};
 use hustings_protocol::{
-    Command, OptionAdd, OptionId, PeerId, RoleUpdate, SettingsUpdate, UserProfile, Vote,
+    Command, OptionAdd, OptionId, PeerId, PeerInfo, Poll, RoleUpdate, SettingsUpdate, UserProfile,
+    Vote,
 };
 use hustings_room::driver;
 use hustings_transport_peerjs::Status;
 use hustings_transport_peerjs::wire::RegistrationState;
 use js_sys::{Function, Promise};
 use serde::Deserialize;
-use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
 
+use crate::arguments::{check_signal, text, unless_aborted};
 use crate::failure::Failure;
+use crate::kept::Kept;
 use crate::submitted::Submitted;
 use crate::values::{self, Connection, Pending, RoomEvent, Tally};
 
@@ -24,6 +29,12 @@ use crate::values::{self, Connection, Pending, RoomEvent, Tally};
 pub struct Room {
     room: driver::Room,
     side: Side,
+    poll: Kept<Option<Arc<Poll>>>,
+    confirmed: Kept<Option<Arc<Poll>>>,
+    tally: Kept<Option<Arc<Poll>>>,
+    pending: Kept<Vec<hustings_room::Pending>>,
+    connection: Kept<hustings_room::Connection>,
+    peers: Kept<Vec<PeerInfo>>,
 }
 
 /// The side of the room that this is.
@@ -57,11 +68,21 @@ impl Room {
         Self::new(room, Side::Joined(joined))
     }
 
-    const fn new(room: driver::Room, side: Side) -> Self {
-        Self { room, side }
+    fn new(room: driver::Room, side: Side) -> Self {
+        Self {
+            room,
+            side,
+            poll: Kept::default(),
+            confirmed: Kept::default(),
+            tally: Kept::default(),
+            pending: Kept::default(),
+            connection: Kept::default(),
+            peers: Kept::default(),
+        }
     }
 
-    async fn submit(&self, command: Command) -> Result<Submitted, Failure> {
+    async fn submit(&self, command: Command, options: &JsValue) -> Result<Submitted, Failure> {
+        check_signal(options)?;
         Ok(self.room.submit(command).await?.into())
     }
 }
@@ -87,14 +108,18 @@ impl Room {
     #[wasm_bindgen(unchecked_return_type = "Poll | undefined")]
     #[must_use]
     pub fn poll(&self) -> JsValue {
-        values::optional(self.room.poll().as_deref())
+        let poll = self.room.poll();
+        self.poll
+            .object(poll, |poll| values::optional(poll.as_deref()))
     }
 
     /// The poll as its owner has confirmed it.
     #[wasm_bindgen(unchecked_return_type = "Poll | undefined")]
     #[must_use]
     pub fn confirmed(&self) -> JsValue {
-        values::optional(self.room.confirmed().as_deref())
+        let poll = self.room.confirmed();
+        self.confirmed
+            .object(poll, |poll| values::optional(poll.as_deref()))
     }
 
     /// The confirmed result.
@@ -102,7 +127,10 @@ impl Room {
     #[must_use]
     pub fn tally(&self) -> JsValue {
         let poll = self.room.confirmed();
-        values::optional(poll.map(|poll| Tally::from(poll.tally())).as_ref())
+        self.tally.object(poll, |poll| {
+            let tally = poll.as_ref().map(|poll| Tally::from(poll.tally()));
+            values::optional(tally.as_ref())
+        })
     }
 
     /// The number of commands that the owner has applied to the confirmed poll.
@@ -116,22 +144,27 @@ impl Room {
     #[wasm_bindgen(unchecked_return_type = "Pending[]")]
     #[must_use]
     pub fn pending(&self) -> JsValue {
-        let pending: Vec<Pending> = self.room.pending().into_iter().map(Pending::from).collect();
-        values::to_js(&pending)
+        self.pending.object(self.room.pending(), |pending| {
+            let pending: Vec<_> = pending.iter().cloned().map(Pending::from).collect();
+            values::to_js(&pending)
+        })
     }
 
     /// The connection to the owner.
     #[wasm_bindgen(unchecked_return_type = "Connection")]
     #[must_use]
     pub fn connection(&self) -> JsValue {
-        values::to_js(&Connection::new(self.room.connection(), &self.room))
+        self.connection
+            .object(self.room.connection(), |connection| {
+                values::to_js(&Connection::new(connection.clone(), &self.room))
+            })
     }
 
     /// The peers that are connected to the owner, and the owner.
     #[wasm_bindgen(unchecked_return_type = "PeerInfo[]")]
     #[must_use]
     pub fn peers(&self) -> JsValue {
-        values::to_js(&self.room.peers())
+        self.peers.object(self.room.peers(), values::to_js)
     }
 
     /// True if this side is registered at the signalling server: before that nobody finds a host.
@@ -160,15 +193,16 @@ impl Room {
     /// all methods below.
     pub async fn vote(
         &self,
-        #[wasm_bindgen(js_name = optionIds)] option_ids: Vec<String>,
+        #[wasm_bindgen(js_name = optionIds, unchecked_param_type = "readonly string[]")]
+        option_ids: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
     ) -> Result<Submitted, Failure> {
-        let ids = option_ids.iter().map(|id| id.parse());
-        let ids: Result<Vec<OptionId>, _> = ids.collect();
-        self.submit(Command::Vote(Vote {
+        let option_ids: Vec<OptionId> = values::from_js(&option_ids, "the options")?;
+        let vote = Vote {
             poll_id: self.room.id().poll_id,
-            option_ids: ids.map_err(|error| Failure::argument("the options", error))?,
-        }))
-        .await
+            option_ids,
+        };
+        self.submit(Command::Vote(vote), &options).await
     }
 
     /// Adds an option.
@@ -177,16 +211,21 @@ impl Room {
     ///
     /// See `vote`.
     #[wasm_bindgen(js_name = addOption)]
-    pub async fn add_option(&self, label: String) -> Result<Submitted, Failure> {
+    pub async fn add_option(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "string")] label: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
+    ) -> Result<Submitted, Failure> {
+        let label = text(&label, "the label")?;
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| Failure::new("no-randomness", error))?;
         let uuid = uuid::Builder::from_random_bytes(random).into_uuid();
-        self.submit(Command::AddOption(OptionAdd {
+        let add = OptionAdd {
             poll_id: self.room.id().poll_id,
             option_id: OptionId::from_uuid(uuid),
             label,
-        }))
-        .await
+        };
+        self.submit(Command::AddOption(add), &options).await
     }
 
     /// Says what the user wants to be called in this poll.
@@ -195,8 +234,14 @@ impl Room {
     ///
     /// See `vote`.
     #[wasm_bindgen(js_name = setName)]
-    pub async fn set_name(&self, name: String) -> Result<Submitted, Failure> {
-        self.submit(Command::SetProfile(UserProfile { name })).await
+    pub async fn set_name(
+        &self,
+        #[wasm_bindgen(unchecked_param_type = "string")] name: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
+    ) -> Result<Submitted, Failure> {
+        let name = text(&name, "the name")?;
+        self.submit(Command::SetProfile(UserProfile { name }), &options)
+            .await
     }
 
     /// Changes somebody's role. They need not have been here yet.
@@ -207,18 +252,17 @@ impl Room {
     #[wasm_bindgen(js_name = setRole)]
     pub async fn set_role(
         &self,
-        #[wasm_bindgen(js_name = peerId)] peer_id: &str,
+        #[wasm_bindgen(js_name = peerId, unchecked_param_type = "string")] peer_id: JsValue,
         #[wasm_bindgen(unchecked_param_type = "Role")] role: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
     ) -> Result<Submitted, Failure> {
-        let peer_id: PeerId = peer_id
-            .parse()
-            .map_err(|error| Failure::argument("the peer id", error))?;
-        self.submit(Command::UpdateRole(RoleUpdate {
+        let peer_id: Result<PeerId, _> = text(&peer_id, "the peer id")?.parse();
+        let update = RoleUpdate {
             poll_id: self.room.id().poll_id,
-            peer_id,
+            peer_id: peer_id.map_err(|error| Failure::argument("the peer id", error))?,
             role: values::from_js(&role, "the role")?,
-        }))
-        .await
+        };
+        self.submit(Command::UpdateRole(update), &options).await
     }
 
     /// Closes or reopens the poll, or changes whether voters may add options; an absent field
@@ -233,6 +277,7 @@ impl Room {
             unchecked_param_type = "{ closed?: boolean; votersMayAddOptions?: boolean }"
         )]
         settings: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
     ) -> Result<Submitted, Failure> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -244,7 +289,7 @@ impl Room {
         let update = SettingsUpdate::new(self.room.id().poll_id)
             .closed(settings.closed)
             .voters_may_add_options(settings.voters_may_add_options);
-        self.submit(Command::UpdateSettings(update)).await
+        self.submit(Command::UpdateSettings(update), &options).await
     }
 
     /// Resolves once the owner has let this side in.
@@ -252,19 +297,29 @@ impl Room {
     /// # Errors
     ///
     /// The reason why the owner will not: `unknown-poll`; `closed` if the room is
-    /// closed.
-    pub async fn connected(&self) -> Result<(), Failure> {
-        Ok(self.room.connected().await?)
+    /// closed; `aborted`.
+    pub async fn connected(
+        &self,
+        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
+    ) -> Result<(), Failure> {
+        let room = &self.room;
+        unless_aborted(&options, async { Ok(room.connected().await?) }).await
     }
 
     /// Calls back for every event from now on, until the function that this returns is called. The
     /// callback may call everything here. A change of the registration is not an event.
+    ///
+    /// # Errors
+    ///
+    /// `bad-argument` for what is no function.
     #[wasm_bindgen(js_name = onChange, unchecked_return_type = "() => void")]
-    #[must_use]
     pub fn on_change(
         &self,
-        #[wasm_bindgen(unchecked_param_type = "(event: RoomEvent) => void")] callback: Function,
-    ) -> JsValue {
+        #[wasm_bindgen(unchecked_param_type = "(event: RoomEvent) => void")] callback: JsValue,
+    ) -> Result<JsValue, Failure> {
+        let callback: Function = callback
+            .dyn_into()
+            .map_err(|_| Failure::argument("the callback", "it must be a function"))?;
         // Who listens holds the room, too: that nobody has the handle any more does not close it.
         let (room, mut events) = (self.room.clone(), self.room.events());
         let (listening, handle): (_, AbortHandle) = abortable(async move {
@@ -279,7 +334,7 @@ impl Room {
             // Nobody listens any more, or nothing happens any more: one is as good as the other.
             let _ = listening.await;
         });
-        Closure::<dyn Fn()>::new(move || handle.abort()).into_js_value()
+        Ok(Closure::<dyn Fn()>::new(move || handle.abort()).into_js_value())
     }
 
     /// Tries to connect now rather than at the end of the wait, even after a refusal.
@@ -294,7 +349,10 @@ impl Room {
     /// Leaves: submitted commands are sent as far as possible, and pending ones stay on the disk. A
     /// host closes this poll, and can resume it.
     pub async fn close(&self) {
-        self.room.close().await;
+        match &self.side {
+            Side::Hosted(_) => self.room.close().await,
+            Side::Joined(joined) => joined.close().await,
+        }
     }
 }
 

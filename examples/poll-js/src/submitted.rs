@@ -7,6 +7,7 @@ use hustings_room::driver::{self, CallError};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
+use crate::arguments::unless_aborted;
 use crate::failure::Failure;
 use crate::values::{self, Ended};
 
@@ -40,9 +41,14 @@ impl Submitted {
     /// # Errors
     ///
     /// `closed` when the room is closed first. The command is still kept, and sent the next time.
+    /// `aborted` if nobody waits any more, of which it is the same.
     #[wasm_bindgen(unchecked_return_type = "Outcome")]
-    pub async fn outcome(&self) -> Result<JsValue, Failure> {
-        let outcome = self.outcome.clone().await?;
+    pub async fn outcome(
+        &self,
+        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
+    ) -> Result<JsValue, Failure> {
+        let outcome = self.outcome.clone();
+        let outcome = unless_aborted(&options, async { Ok(outcome.await?) }).await?;
         Ok(values::to_js(&Ended::from(outcome)))
     }
 }

@@ -90,6 +90,22 @@ export interface Pending {
     state: "queued" | "persisted" | "sent";
 }
 
+/** A command that a closed tab had left, and that did not take effect. */
+export interface Refusal {
+    command: Command;
+    code: ErrorCode;
+    message: string;
+}
+
+/** What a call can be given last. */
+export interface CallOptions {
+    /**
+     * Ends the call with the code `aborted`: joining, and waiting for a connection or an outcome. A command
+     * is only held back before it is submitted; afterwards it is on its way.
+     */
+    signal?: AbortSignal;
+}
+
 /** How a command ended. It is final. */
 export type Outcome =
     | { state: "applied"; revision: number }
@@ -99,8 +115,8 @@ export type Outcome =
 export type Connection =
     | { state: "connecting" }
     | { state: "connected" }
-    /** `retryInMs` counts from when it was asked. */
-    | { state: "disconnected"; retryInMs: number; reason: string }
+    /** `retryAt` is as `Date.now()` has it; `retryInMs` counts from when this object was first given out. */
+    | { state: "disconnected"; retryInMs: number; retryAt: number; reason: string }
     /** For good, until `reconnect` is called. */
     | { state: "refused"; code: ErrorCode; message: string }
     | { state: "closed" };
@@ -129,7 +145,7 @@ export type RoomEvent =
  * have more.
  */
 export type ErrorCode =
-    | "hosted-elsewhere" | "owner-offline" | "invalid-command" | "closed"
+    | "aborted" | "hosted-elsewhere" | "owner-offline" | "invalid-command" | "closed"
     | "bad-argument" | "bad-configuration" | "bad-draft" | "no-journal" | "outbox-full"
     | "no-window" | "no-locks" | "no-randomness"
     | "storage-full" | "storage-locked" | "storage-closed" | "storage-blocked" | "storage-unavailable"

@@ -44,8 +44,15 @@ pub(crate) fn from_js<T: DeserializeOwned>(value: &JsValue, what: &str) -> Resul
 pub(crate) enum Connection {
     Connecting,
     Connected,
-    Disconnected { retry_in_ms: u64, reason: String },
-    Refused { code: String, message: String },
+    Disconnected {
+        retry_in_ms: u64,
+        retry_at: f64,
+        reason: String,
+    },
+    Refused {
+        code: String,
+        message: String,
+    },
     Closed,
 }
 
@@ -56,13 +63,14 @@ impl Connection {
         match connection {
             Of::Connecting => Self::Connecting,
             Of::Connected => Self::Connected,
-            Of::Disconnected { retry_at, reason } => Self::Disconnected {
-                retry_in_ms: (retry_at - room.now())
-                    .as_millis()
-                    .try_into()
-                    .unwrap_or(u64::MAX),
-                reason: reason.to_string(),
-            },
+            Of::Disconnected { retry_at, reason } => {
+                let wait = retry_at - room.now();
+                Self::Disconnected {
+                    retry_in_ms: wait.as_millis().try_into().unwrap_or(u64::MAX),
+                    retry_at: js_sys::Date::now() + wait.as_secs_f64() * 1000.0,
+                    reason: reason.to_string(),
+                }
+            }
             Of::Refused(refused) => {
                 let Failure { code, message } = refused.into();
                 Self::Refused {
@@ -91,6 +99,23 @@ impl From<hustings_room::Pending> for Pending {
             seq: pending.seq,
             command: pending.command,
             state: word(&pending.state),
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct Refusal {
+    command: Command,
+    code: String,
+    message: String,
+}
+
+impl From<hustings_browser::Refusal> for Refusal {
+    fn from(refusal: hustings_browser::Refusal) -> Self {
+        Self {
+            command: refusal.command,
+            code: refusal.why.code.to_string(),
+            message: refusal.why.message,
         }
     }
 }

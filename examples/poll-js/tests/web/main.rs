@@ -56,3 +56,18 @@ async fn what_cannot_be_done_is_an_error_with_a_code() {
 async fn a_poll_is_resumed_after_it_was_closed_and_its_voters_come_back() {
     run(include_str!("resume.js")).await;
 }
+
+#[wasm_bindgen_test]
+async fn what_was_closed_can_be_opened_again_in_the_same_page() {
+    run(include_str!("close.js")).await;
+}
+
+#[wasm_bindgen_test]
+async fn what_has_not_changed_is_the_same_object() {
+    run(include_str!("same.js")).await;
+}
+
+#[wasm_bindgen_test]
+async fn a_signal_ends_what_waits() {
+    run(include_str!("abort.js")).await;
+}

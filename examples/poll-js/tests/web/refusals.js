@@ -10,6 +10,14 @@ same(await refusal(ann.create(() => {})), "bad-argument");
 same(await refusal(ann.join("tea")), "bad-argument");
 same(await refusal((async () => ann.leftBehind("tea"))()), "bad-argument");
 
+for (const wrong of [undefined, null, 7, {}, [], Symbol("link"), () => {}]) {
+    same(await refusal(ann.join(wrong)), "bad-argument");
+    same(await refusal(ann.resume(wrong)), "bad-argument");
+    same(await refusal(ann.create(wrong)), "bad-argument");
+    same(await refusal((async () => ann.leftBehind(wrong))()), "bad-argument");
+    same(await refusal((async () => ann.takeRefused(wrong))()), "bad-argument");
+}
+
 const hosted = await ann.create(teaOrCoffee);
 same(ann.leftBehind(hosted.link), 0);
 same(await refusal(ben.resume(hosted.link)), "no-journal");
@@ -19,6 +27,17 @@ same([cut.code, /: 3 of its 89 characters are missing$/.test(cut.message)], ["ba
 const joined = await join(ben, ` Please vote: https://example.org/#%2F${hosted.link.replace("/", "%2f")}?utm_source=x.\n`);
 same(joined.link, hosted.link);
 same(await refusal(joined.vote(["tea"])), "bad-argument");
+for (const wrong of [undefined, null, 7, {}, "tea", Symbol("tea"), () => {}, [7]]) {
+    same(await refusal(joined.vote(wrong)), "bad-argument");
+    same(await refusal(joined.settings(wrong === null || wrong?.constructor === Object ? [{}] : wrong)), "bad-argument");
+    if (wrong === "tea") continue;
+    same(await refusal(joined.addOption(wrong)), "bad-argument");
+    same(await refusal(joined.setName(wrong)), "bad-argument");
+    same(await refusal(joined.setRole(wrong, "voter")), "bad-argument");
+    same(await refusal(joined.setRole(ben.me, wrong)), "bad-argument");
+    if (typeof wrong !== "function") same(await refusal((async () => joined.onChange(wrong))()), "bad-argument");
+}
+same(ann.takeRefused(hosted.link), []);
 same(await refusal(joined.setRole(ben.me, "king")), "bad-argument");
 
 // What the owner refuses is an outcome, and does not stand in the way of what follows.
