@@ -5,6 +5,8 @@ same(await refusal(ben.join(hosted.link, { signal: aborted })), "aborted");
 const room = await ben.join(`${ben.me}/00000000-0000-4000-8000-000000000000`, { signal: new AbortController().signal });
 const controller = new AbortController();
 const waiting = refusal(room.connected({ signal: controller.signal }));
+// Not before it has begun to wait.
+await ben.polls();
 controller.abort();
 same(await waiting, "aborted");
 
