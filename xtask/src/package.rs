@@ -23,7 +23,8 @@ pub(crate) enum Speed {
     Small,
 }
 
-/// The content of `package.json`: the same as wasm-pack writes for `--target web`.
+/// The content of `package.json`: what wasm-pack writes for `--target web`, and an `exports` map.
+/// Bundlers that do not follow `new URL(…, import.meta.url)` import the wasm by its own name.
 const PACKAGE: &str = r#"{
   "name": "hustings",
   "type": "module",
@@ -38,9 +39,24 @@ const PACKAGE: &str = r#"{
   ],
   "main": "hustings.js",
   "types": "hustings.d.ts",
+  "exports": {
+    ".": {
+      "types": "./hustings.d.ts",
+      "default": "./hustings.js"
+    },
+    "./hustings_bg.wasm": {
+      "types": "./hustings_bg.wasm.d.ts",
+      "default": "./hustings_bg.wasm"
+    },
+    "./package.json": "./package.json"
+  },
   "sideEffects": false
 }
 "#;
+
+/// The first line of the types. The classes can be disposed of, for which older targets of
+/// TypeScript know no symbol unless they are told.
+const LIBRARY: &str = "/// <reference lib=\"esnext.disposable\" />\n";
 
 /// Builds the package and says where it is.
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
@@ -79,6 +95,9 @@ pub(crate) fn build(speed: Speed) -> Result<PathBuf, Error> {
         }
         bindgen.arg("--out-dir").arg(&to);
         process::run(bindgen.arg(built.join("hustings_poll_js.wasm")))?;
+        let types = to.join("hustings.d.ts");
+        let text = fs::read_to_string(&types).map_err(Error::file("read", &types))?;
+        fs::write(&types, format!("{LIBRARY}{text}")).map_err(Error::file("write", &types))?;
         let package = to.join("package.json");
         let text = PACKAGE.replace("VERSION", env!("CARGO_PKG_VERSION"));
         fs::write(&package, text).map_err(Error::file("write", &package))?;

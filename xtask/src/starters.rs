@@ -8,21 +8,31 @@ use crate::error::Error;
 use crate::{package, process, setup, wasm};
 
 /// The name of the step.
-pub(crate) const WHAT: &str = "the starters build";
+pub(crate) const WHAT: &str = "the starters build, and the npm package is taken";
 
-/// Builds both. The one in TypeScript needs npm, and is left out without it. The package is the
-/// small one, which the scenarios in browsers need anyway.
+/// Builds both, and tests the npm package. The one in TypeScript and the tests need npm, and are
+/// left out without it. The package is the small one, which the scenarios in browsers need anyway.
 pub(crate) fn build() -> Result<(), Error> {
     trunk()?;
     let vite = "examples/starter-vite, against the npm package";
+    let npm = "the npm package, by Node, TypeScript and four bundlers";
     if !process::has_npm() {
-        eprintln!("==> {vite}: LEFT OUT, it needs Node.js and npm");
+        for what in [vite, npm] {
+            eprintln!("==> {what}: LEFT OUT, it needs Node.js and npm");
+        }
         return Ok(());
     }
     package::build(package::Speed::Small)?;
     process::step(vite, || {
         process::npm("examples/starter-vite", &["ci", "--no-audit", "--no-fund"])?;
         process::npm("examples/starter-vite", &["run", "build"])
+    })?;
+    process::step(npm, || {
+        process::npm(
+            "examples/poll-js/tests/npm",
+            &["ci", "--no-audit", "--no-fund"],
+        )?;
+        process::npm("examples/poll-js/tests/npm", &["test"])
     })
 }
 

@@ -1,0 +1,29 @@
+// What a page does with the package, for the compiler: everything has its type.
+
+import init, { Hustings, type HustingsError, type Outcome, type PollDraft, type Refusal, type Room } from "hustings";
+
+export async function use(link: string, signal: AbortSignal): Promise<Outcome | undefined> {
+    await init();
+    const hustings = await Hustings.open({ host: "peers.example.org", port: 443, secure: true });
+    const draft: PollDraft = { title: "Tea or coffee?", options: ["Tea", "Coffee"] };
+    const own: Room = await hustings.create(draft);
+    const room = await hustings.join(link, { signal });
+    const stop = room.onChange(event => event.type === "fault" && console.log(event.code));
+    await room.connected({ signal });
+    const ids: readonly string[] = room.poll()?.options.map(option => option.optionId) ?? [];
+    const refused: Refusal[] = hustings.takeRefused(link);
+    const connection = room.connection();
+    if (connection.state === "disconnected") console.log(connection.retryAt, refused, own.link);
+    try {
+        return await (await room.vote(ids, { signal })).outcome({ signal });
+    } catch (error) {
+        if ((error as HustingsError).code !== "closed") throw error;
+    } finally {
+        stop();
+        await hustings.close();
+    }
+    // @ts-expect-error: a link is a string
+    await hustings.join(7);
+    // @ts-expect-error: there is no such option
+    await Hustings.open({ hots: "peers.example.org" });
+}
