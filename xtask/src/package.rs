@@ -35,7 +35,8 @@ const PACKAGE: &str = r#"{
     "hustings_bg.wasm",
     "hustings_bg.wasm.d.ts",
     "hustings.js",
-    "hustings.d.ts"
+    "hustings.d.ts",
+    "snippets"
   ],
   "main": "hustings.js",
   "types": "hustings.d.ts",

@@ -11,6 +11,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::arguments::{self, unless_aborted};
 use crate::failure::Failure;
+use crate::guard::guarded;
 use crate::options::Options;
 use crate::room::Room;
 use crate::values::{self, Refusal};
@@ -63,9 +64,10 @@ impl Hustings {
     ///
     /// `bad-argument` for unreadable options; `storage-…` if the stored data cannot be used. No
     /// storage at all is not an error: see `storage`.
+    #[wasm_bindgen(unchecked_return_type = "Hustings")]
     pub async fn open(
         #[wasm_bindgen(unchecked_optional_param_type = "Options")] options: JsValue,
-    ) -> Result<Self, Failure> {
+    ) -> Result<JsValue, Failure> {
         let mut options: Options = match options.is_undefined() {
             true => Options::default(),
             false => values::from_js(&options, "the options")?,
@@ -79,7 +81,7 @@ impl Hustings {
             joined: RefCell::default(),
         });
         OPEN.with_borrow_mut(|open| open.push(Rc::clone(&tab)));
-        Ok(Self { tab, me, storage })
+        Ok(guarded(Self { tab, me, storage }))
     }
 
     /// Closes all of it: leaves every room, ends hosting, and lets go of what only one tab can
@@ -161,14 +163,15 @@ impl Hustings {
     /// # Errors
     ///
     /// `bad-draft` with the fault in the poll; and those of `host`.
+    #[wasm_bindgen(unchecked_return_type = "Room")]
     pub async fn create(
         &self,
         #[wasm_bindgen(unchecked_param_type = "PollDraft")] draft: JsValue,
-    ) -> Result<Room, Failure> {
+    ) -> Result<JsValue, Failure> {
         let draft: PollDraft = values::from_js(&draft, "the poll")?;
         let hosted = self.hosted().await?;
         let room = hosted.hosting().create(draft).await?;
-        Ok(Room::hosted(hosted, room))
+        Ok(guarded(Room::hosted(hosted, room)))
     }
 
     /// A poll of the user's own, as its host.
@@ -176,17 +179,18 @@ impl Hustings {
     /// # Errors
     ///
     /// `no-journal` when it is not kept here; and those of `host`.
+    #[wasm_bindgen(unchecked_return_type = "Room")]
     pub async fn resume(
         &self,
         #[wasm_bindgen(unchecked_param_type = "string")] link: JsValue,
-    ) -> Result<Room, Failure> {
+    ) -> Result<JsValue, Failure> {
         let link = arguments::link(&link)?;
         if link.owner != self.me {
             return Err(Failure::new("no-journal", "this poll is somebody else's"));
         }
         let hosted = self.hosted().await?;
         let room = hosted.hosting().open(link.poll_id).await?;
-        Ok(Room::hosted(hosted, room))
+        Ok(guarded(Room::hosted(hosted, room)))
     }
 
     /// Joins a poll. The copy that was kept of it can be read at once, whether or not its owner
@@ -198,11 +202,12 @@ impl Hustings {
     ///
     /// `bad-argument` for a text without a link, with a part of one, or with several; `aborted`;
     /// `storage-…`, `bad-configuration`.
+    #[wasm_bindgen(unchecked_return_type = "Room")]
     pub async fn join(
         &self,
         #[wasm_bindgen(unchecked_param_type = "string")] link: JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
-    ) -> Result<Room, Failure> {
+    ) -> Result<JsValue, Failure> {
         let link = arguments::link(&link)?;
         let app = self.tab.app()?;
         let joining = async { Ok(app.join(link).await?) };
@@ -214,7 +219,7 @@ impl Hustings {
         let mut rooms = self.tab.joined.borrow_mut();
         rooms.retain(Joined::is_on);
         rooms.push(joined.clone());
-        Ok(Room::joined(joined))
+        Ok(guarded(Room::joined(joined)))
     }
 
     /// The number of commands for this poll that closed tabs have left without an answer and this

@@ -13,6 +13,7 @@
 
 mod arguments;
 mod failure;
+mod guard;
 mod hustings;
 mod kept;
 mod options;

@@ -20,6 +20,7 @@ use wasm_bindgen_futures::spawn_local;
 
 use crate::arguments::{check_signal, text, unless_aborted};
 use crate::failure::Failure;
+use crate::guard::guarded;
 use crate::kept::Kept;
 use crate::submitted::Submitted;
 use crate::values::{self, Connection, Pending, RoomEvent, Tally};
@@ -81,9 +82,9 @@ impl Room {
         }
     }
 
-    async fn submit(&self, command: Command, options: &JsValue) -> Result<Submitted, Failure> {
+    async fn submit(&self, command: Command, options: &JsValue) -> Result<JsValue, Failure> {
         check_signal(options)?;
-        Ok(self.room.submit(command).await?.into())
+        Ok(guarded(Submitted::from(self.room.submit(command).await?)))
     }
 }
 
@@ -191,12 +192,13 @@ impl Room {
     ///
     /// `owner-offline`, `outbox-full`, `closed`, and `bad-argument` for an invalid id. The same for
     /// all methods below.
+    #[wasm_bindgen(unchecked_return_type = "Submitted")]
     pub async fn vote(
         &self,
         #[wasm_bindgen(js_name = optionIds, unchecked_param_type = "readonly string[]")]
         option_ids: JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
-    ) -> Result<Submitted, Failure> {
+    ) -> Result<JsValue, Failure> {
         let option_ids: Vec<OptionId> = values::from_js(&option_ids, "the options")?;
         let vote = Vote {
             poll_id: self.room.id().poll_id,
@@ -210,12 +212,12 @@ impl Room {
     /// # Errors
     ///
     /// See `vote`.
-    #[wasm_bindgen(js_name = addOption)]
+    #[wasm_bindgen(js_name = addOption, unchecked_return_type = "Submitted")]
     pub async fn add_option(
         &self,
         #[wasm_bindgen(unchecked_param_type = "string")] label: JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
-    ) -> Result<Submitted, Failure> {
+    ) -> Result<JsValue, Failure> {
         let label = text(&label, "the label")?;
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| Failure::new("no-randomness", error))?;
@@ -233,12 +235,12 @@ impl Room {
     /// # Errors
     ///
     /// See `vote`.
-    #[wasm_bindgen(js_name = setName)]
+    #[wasm_bindgen(js_name = setName, unchecked_return_type = "Submitted")]
     pub async fn set_name(
         &self,
         #[wasm_bindgen(unchecked_param_type = "string")] name: JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
-    ) -> Result<Submitted, Failure> {
+    ) -> Result<JsValue, Failure> {
         let name = text(&name, "the name")?;
         self.submit(Command::SetProfile(UserProfile { name }), &options)
             .await
@@ -249,13 +251,13 @@ impl Room {
     /// # Errors
     ///
     /// See `vote`.
-    #[wasm_bindgen(js_name = setRole)]
+    #[wasm_bindgen(js_name = setRole, unchecked_return_type = "Submitted")]
     pub async fn set_role(
         &self,
         #[wasm_bindgen(js_name = peerId, unchecked_param_type = "string")] peer_id: JsValue,
         #[wasm_bindgen(unchecked_param_type = "Role")] role: JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
-    ) -> Result<Submitted, Failure> {
+    ) -> Result<JsValue, Failure> {
         let peer_id: Result<PeerId, _> = text(&peer_id, "the peer id")?.parse();
         let update = RoleUpdate {
             poll_id: self.room.id().poll_id,
@@ -271,6 +273,7 @@ impl Room {
     /// # Errors
     ///
     /// See `vote`.
+    #[wasm_bindgen(unchecked_return_type = "Submitted")]
     pub async fn settings(
         &self,
         #[wasm_bindgen(
@@ -278,7 +281,7 @@ impl Room {
         )]
         settings: JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
-    ) -> Result<Submitted, Failure> {
+    ) -> Result<JsValue, Failure> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase", deny_unknown_fields)]
         struct Settings {

@@ -140,12 +140,29 @@ export type RoomEvent =
     /** The last event: the room was closed, or has failed (see `failure`). */
     | { type: "closed" };
 
+/** The events of a room by their names, as `addEventListener` has them. `change` is every one of them. */
+export type RoomEvents = { [E in RoomEvent as E["type"]]: CustomEvent<E> } & { change: CustomEvent<RoomEvent> };
+
+export interface Room {
+    /** The same as `onChange`, for one kind of event or, as `change`, for all. */
+    addEventListener<K extends keyof RoomEvents>(
+        type: K,
+        listener: (event: RoomEvents[K]) => void,
+        options?: boolean | AddEventListenerOptions,
+    ): void;
+    removeEventListener<K extends keyof RoomEvents>(
+        type: K,
+        listener: (event: RoomEvents[K]) => void,
+        options?: boolean | EventListenerOptions,
+    ): void;
+}
+
 /**
  * A stable word for programs. Those that a command can be refused with are the wire's; a later version may
  * have more.
  */
 export type ErrorCode =
-    | "aborted" | "hosted-elsewhere" | "owner-offline" | "invalid-command" | "closed"
+    | "aborted" | "freed" | "hosted-elsewhere" | "owner-offline" | "invalid-command" | "closed"
     | "bad-argument" | "bad-configuration" | "bad-draft" | "no-journal" | "outbox-full"
     | "no-window" | "no-locks" | "no-randomness"
     | "storage-full" | "storage-locked" | "storage-closed" | "storage-blocked" | "storage-unavailable"

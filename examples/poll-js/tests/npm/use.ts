@@ -9,6 +9,10 @@ export async function use(link: string, signal: AbortSignal): Promise<Outcome | 
     const own: Room = await hustings.create(draft);
     const room = await hustings.join(link, { signal });
     const stop = room.onChange(event => event.type === "fault" && console.log(event.code));
+    room.addEventListener("poll", event => console.log(event.detail.revision), { signal });
+    room.addEventListener("change", event => event.detail.type === "closed" && stop());
+    // @ts-expect-error: there is no such event
+    room.addEventListener("pool", () => undefined);
     await room.connected({ signal });
     const ids: readonly string[] = room.poll()?.options.map(option => option.optionId) ?? [];
     const refused: Refusal[] = hustings.takeRefused(link);

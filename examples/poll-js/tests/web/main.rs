@@ -33,7 +33,7 @@ async fn run(scenario: &str) {
 /// The class as JavaScript has it, with everything that it exports.
 async fn class() -> JsValue {
     let options = JSON::parse(r#"{ "profile": "for its class", "iceServers": [] }"#).unwrap();
-    let any: JsValue = Hustings::open(options).await.ok().unwrap().into();
+    let any = Hustings::open(options).await.ok().unwrap();
     Reflect::get(&any, &"constructor".into()).unwrap()
 }
 
@@ -70,4 +70,14 @@ async fn what_has_not_changed_is_the_same_object() {
 #[wasm_bindgen_test]
 async fn a_signal_ends_what_waits() {
     run(include_str!("abort.js")).await;
+}
+
+#[wasm_bindgen_test]
+async fn what_was_freed_says_so() {
+    run(include_str!("freed.js")).await;
+}
+
+#[wasm_bindgen_test]
+async fn a_room_has_listeners() {
+    run(include_str!("listeners.js")).await;
 }
