@@ -134,9 +134,10 @@ fn Unusable(why: String) -> impl IntoView {
 /// The address is of nothing here.
 #[component]
 fn Unknown(why: FindLinkError) -> impl IntoView {
-    let why = match why {
-        FindLinkError::Nothing => "The address of this page is not that of a poll.".to_owned(),
-        why => sentence(&format!("{why}.")),
+    let why = if why == FindLinkError::Nothing {
+        "The address of this page is not that of a poll.".to_owned()
+    } else {
+        sentence(&format!("{why}."))
     };
     view! {
         <Heading text="This is no poll" />
