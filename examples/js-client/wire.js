@@ -270,7 +270,7 @@ function parse(frame) {
  * broken over lines. Throws if there is none, or more than one.
  */
 export function roomOf(text) {
-  // What nobody sees, and what ends or quotes a line.
+  // Characters that nobody sees, and those that end or quote a line.
   const plain = `${text}`
     .replace(/[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]|%E2%80%8[B-F]/gi, '')
     .replace(/(=?(\s|%0D|%0A|%20)+>*)+/gi, '')

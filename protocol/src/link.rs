@@ -12,7 +12,7 @@ use crate::{PeerId, PollId, RoomId};
 /// The characters of a link: the owner, a slash, the poll.
 const LINK_LEN: usize = PeerId::TEXT_LEN + 1 + PollId::TEXT_LEN;
 
-/// How often a link may have been percent-encoded: once by each service that wraps it into a link
+/// The number of times that a link may have been percent-encoded: once by each service that wraps it into a link
 /// of its own, and mails pass through two of them at most.
 const MAX_ENCODINGS: usize = 3;
 

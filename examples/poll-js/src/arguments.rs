@@ -1,5 +1,5 @@
-//! What JavaScript gives, which can be anything: read here, so that a wrong one is an error with a
-//! code and not one of the glue's.
+//! The arguments that JavaScript gives, which can be anything: read here, so that a wrong one is an
+//! error with a code and not one of the glue's.
 
 use std::pin::pin;
 
@@ -75,7 +75,7 @@ pub(crate) async fn unless_aborted<T>(
         Either::Left((done, _)) => done,
         Either::Right(_) => Err(aborted()),
     };
-    // What is not there any more need not be taken away.
+    // If it is not there any more, it need not be taken away.
     let _ = signal.remove_event_listener_with_callback("abort", function);
     done
 }

@@ -1,4 +1,4 @@
-// What the classes have besides what wasm-bindgen gives them: a call on an object that was freed is an error with a
+// The classes beyond what wasm-bindgen gives them: a call on an object that was freed is an error with a
 // code, and a room is listened to as everything else in a page is.
 
 /** The methods that answer at once: they throw. The others reject. */
@@ -38,7 +38,6 @@ export function guard(object) {
     if (!("onChange" in prototype)) return;
     for (const method of ["addEventListener", "removeEventListener"]) {
         const listen = function (...args) {
-            // What a closed room has to say has been said: it is enough that nothing is thrown.
             target(this)[method](...args);
         };
         Object.defineProperty(prototype, method, { value: listen });

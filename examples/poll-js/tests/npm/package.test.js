@@ -16,7 +16,7 @@ after(() => rm(to, { recursive: true }));
 
 const wasm = await readFile(new URL(import.meta.resolve("hustings/hustings_bg.wasm")));
 
-/** What a page can do without a browser: it is there, in memory only, and says what is missing for a poll. */
+/** Without a browser it is there, in memory only, and says what is missing for a poll. */
 async function works(opened) {
     assert.equal(opened.storage, "memory");
     assert.match(opened.me, /^[a-z2-7]{52}$/);

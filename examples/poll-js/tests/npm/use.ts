@@ -1,4 +1,4 @@
-// What a page does with the package, for the compiler: everything has its type.
+// A page's use of the package, for the compiler: everything has its type.
 
 import init, { Hustings, type HustingsError, type Outcome, type PollDraft, type Refusal, type Room } from "hustings";
 

@@ -24,7 +24,7 @@ for (let time = 0; time < 3; time += 1) {
     same(await held(), [], "all is released");
     same(await waiting, "closed");
     same([joined.connection().state, hosted.connection().state], ["closed", "closed"]);
-    // What cannot go on says so, and what is known is still known.
+    // A call that cannot go on says so, and what is known is still known.
     same(ann.me, first.me);
     for (const call of [() => ann.join(theirs.link), () => ann.host(), () => ann.create(teaOrCoffee), () => ann.polls(),
         () => ann.persist(), () => ann.resume(link), async () => ann.leftBehind(link), async () => ann.takeRefused(link),

@@ -1,4 +1,4 @@
-// What has not changed is the same object, and what has changed is another.
+// An unchanged value is the same object, and a changed one is another.
 const [ann, ben] = [await somebody("ann"), await somebody("ben")];
 const hosted = await ann.create(teaOrCoffee);
 const joined = await join(ben, hosted.link);
