@@ -97,7 +97,7 @@ export interface Refusal {
     message: string;
 }
 
-/** What a call can be given last. */
+/** The last argument of a call. */
 export interface CallOptions {
     /**
      * Ends the call with the code `aborted`: joining, and waiting for a connection or an outcome. A command
