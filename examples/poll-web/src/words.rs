@@ -41,12 +41,18 @@ pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-/// A part of a whole in whole percent.
+/// A part of a whole in whole percent: 0 and 100 only where it is none and all of it, as "0 %"
+/// beside one vote, and "100 %" beside a vote against, would not be so.
 pub(crate) fn percent(part: u64, whole: u64) -> u64 {
-    match whole {
-        0 => 0,
-        whole => (part * 200 + whole) / (whole * 2),
+    if part == 0 || whole == 0 {
+        return 0;
     }
+    if part >= whole {
+        return 100;
+    }
+    let (part, whole) = (u128::from(part), u128::from(whole));
+    let rounded = (part * 200 + whole) / (whole * 2);
+    u64::try_from(rounded).map_or(99, |rounded| rounded.clamp(1, 99))
 }
 
 /// The time until something happens, in seconds that have begun.
@@ -110,6 +116,16 @@ mod tests {
         assert_eq!(percent(1, 3), 33);
         assert_eq!(percent(2, 3), 67);
         assert_eq!(percent(1, 2), 50);
+    }
+
+    #[test]
+    fn nothing_and_everything_are_only_said_where_it_is_so() {
+        assert_eq!(percent(0, 300), 0);
+        assert_eq!(percent(1, 300), 1);
+        assert_eq!(percent(299, 300), 99);
+        assert_eq!(percent(300, 300), 100);
+        assert_eq!(percent(1, u64::MAX), 1);
+        assert_eq!(percent(u64::MAX - 1, u64::MAX), 99);
     }
 
     #[test]
