@@ -6,9 +6,6 @@ use crate::browser::{download, now};
 use crate::model::Model;
 use crate::results;
 
-/// The name of the files.
-const NAME: &str = "poll-result";
-
 /// The buttons.
 #[component]
 pub(crate) fn Export(model: Model) -> impl IntoView {
@@ -20,12 +17,15 @@ pub(crate) fn Export(model: Model) -> impl IntoView {
     let json = move |_| {
         if let Some((poll, revision)) = confirmed() {
             let content = results::json(&poll, revision, &now());
-            download(&format!("{NAME}.json"), "application/json", &content);
+            let name = results::file_name(poll.title());
+            download(&format!("{name}.json"), "application/json", &content);
         }
     };
     let csv = move |_| {
         if let Some((poll, _)) = confirmed() {
-            download(&format!("{NAME}.csv"), "text/csv", &results::csv(&poll));
+            let content = results::csv(&poll, &now());
+            let name = results::file_name(poll.title());
+            download(&format!("{name}.csv"), "text/csv;charset=utf-8", &content);
         }
     };
     view! {

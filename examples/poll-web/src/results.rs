@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use hustings_protocol::{Command, OptionId, PeerId, Poll, Revision};
 use serde_json::json;
+use unicode_segmentation::UnicodeSegmentation;
 
 use crate::words::percent;
 
@@ -99,10 +100,17 @@ pub(crate) fn json(poll: &Poll, revision: Revision, time: &str) -> String {
     format!("{result:#}\n")
 }
 
-/// The confirmed result as a table: one line for each option.
-pub(crate) fn csv(poll: &Poll) -> String {
+/// The confirmed result as a table, as it was at `time`: the question and the time, and after an
+/// empty line one line for each option. It begins with the mark of UTF-8, without which
+/// spreadsheets guess, and take "Café" for something else.
+pub(crate) fn csv(poll: &Poll, time: &str) -> String {
     let tally = poll.tally();
-    let mut table = "option,votes,percent of voters\r\n".to_owned();
+    let mut table = format!(
+        "\u{feff}question,{}\r\nsaved at,{}\r\nvoters,{}\r\n\r\noption,votes,percent of voters\r\n",
+        cell(poll.title()),
+        cell(time),
+        tally.voters,
+    );
     for (option, row) in poll.options().iter().zip(&tally.options) {
         let share = percent(row.votes, tally.voters);
         table += &format!("{},{},{share}\r\n", cell(&option.label), row.votes);
@@ -111,11 +119,43 @@ pub(crate) fn csv(poll: &Poll) -> String {
 }
 
 /// A text for a table. Spreadsheets take what begins like a formula for one, which a voter may have
-/// typed: an apostrophe keeps it a text.
+/// typed, also in the wide forms of East Asia and behind blanks: an apostrophe keeps it a text.
 fn cell(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let seen = text.trim_start_matches(|first: char| {
+        first.is_whitespace() || first.is_control() || first == '\u{feff}'
+    });
+    let is_formula = text.starts_with(['\t', '\r', '\n'])
+        || seen.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']);
     let guard = if is_formula { "'" } else { "" };
     format!("\"{guard}{}\"", text.replace('"', "\"\""))
+}
+
+/// The longest title in a file's name, in bytes: names end at 255 bytes nearly everywhere, and
+/// browsers add a number to them.
+const NAME_BYTES: usize = 120;
+
+/// The name of a file with the result, without its ending: after the question, as far as every
+/// system takes that for a name, so that the results of two polls are told apart.
+pub(crate) fn file_name(title: &str) -> String {
+    let mut name = String::new();
+    for cluster in title.graphemes(true) {
+        let is_unsafe = cluster.chars().any(|it| {
+            // The marks of direction show a name's ending where it is not.
+            let turns = matches!(it, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+            turns || it.is_control() || it.is_whitespace() || "/\\:*?\"<>|.%~".contains(it)
+        });
+        let part = if is_unsafe { "-" } else { cluster };
+        if name.len() + part.len() > NAME_BYTES {
+            break;
+        }
+        if part != "-" || !name.ends_with('-') {
+            name += part;
+        }
+    }
+    match name.trim_matches('-') {
+        "" => "poll-result".to_owned(),
+        name => format!("{name}-result"),
+    }
 }
 
 #[cfg(test)]
@@ -174,10 +214,46 @@ mod tests {
     }
 
     #[test]
-    fn a_table_has_a_line_for_each_option_and_no_formula() {
-        let table = csv(&poll());
-        let lines: Vec<_> = table.lines().skip(1).collect();
-        assert_eq!(lines, ["\"'=Tea\",2,67", "\"\"\"Coffee\"\"\",1,33"]);
+    fn a_table_has_its_question_a_line_for_each_option_and_no_formula() {
+        let table = csv(&poll(), "2026-01-01T00:00:00Z");
+        let lines: Vec<_> = table.split("\r\n").collect();
+        let expected = [
+            "\u{feff}question,\"Which?\"",
+            "saved at,\"2026-01-01T00:00:00Z\"",
+            "voters,3",
+            "",
+            "option,votes,percent of voters",
+            "\"'=Tea\",2,67",
+            "\"\"\"Coffee\"\"\",1,33",
+            "",
+        ];
+        assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn nothing_that_was_typed_is_taken_for_a_formula() {
+        for first in ["=", "+", "-", "@", "＝", "＋", "－", "＠"] {
+            for before in ["", " ", "\u{3000}", "\n", "\t", "\r", "\u{feff}"] {
+                let text = format!("{before}{first}1+1");
+                assert_eq!(cell(&text), format!("\"'{text}\""), "{text:?}");
+            }
+        }
+        assert_eq!(cell("\ttea"), "\"'\ttea\"");
+        assert_eq!(cell("1-1"), "\"1-1\"");
+        assert_eq!(cell("Café"), "\"Café\"");
+    }
+
+    #[test]
+    fn a_file_is_named_after_its_poll() {
+        assert_eq!(file_name("Café or tea?"), "Café-or-tea-result");
+        assert_eq!(file_name("../a\\b: c."), "a-b-c-result");
+        assert_eq!(file_name("CON"), "CON-result");
+        assert_eq!(file_name("a\u{202e}gnp.exe"), "a-gnp-exe-result");
+        assert_eq!(file_name("?"), "poll-result");
+        // Nothing is cut inside of what one sees as one letter: a family of 25 bytes.
+        let family = "👨\u{200d}👩\u{200d}👧\u{200d}👦";
+        let name = file_name(&family.repeat(9));
+        assert_eq!(name, family.repeat(4) + "-result");
     }
 
     #[test]
