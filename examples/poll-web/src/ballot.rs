@@ -7,6 +7,7 @@ use leptos::{ev, html};
 use uuid::Uuid;
 
 use crate::browser::focus;
+use crate::draft;
 use crate::model::Model;
 use crate::results::{Results, Row};
 use crate::words::{count, percent};
@@ -54,31 +55,38 @@ pub(crate) fn Ballot(model: Model) -> impl IntoView {
     let results = Memo::new(move |_| model.results());
     let may = Memo::new(move |_| May::of(model));
     // What is ticked but not voted for yet; without it the vote shows.
-    let draft = RwSignal::new(None::<Vec<OptionId>>);
+    let ticked = RwSignal::new(None::<Vec<OptionId>>);
     let voted = Memo::new(move |_| {
         let poll = model.poll();
         poll.map(|poll| poll.choices(model.me).to_vec())
             .unwrap_or_default()
     });
-    let chosen = Memo::new(move |_| draft.get().unwrap_or_else(|| voted.get()));
-    let has_news = Memo::new(move |_| {
-        let (mut chosen, mut voted) = (chosen.get(), voted.get());
-        chosen.sort_unstable();
-        voted.sort_unstable();
-        chosen != voted
-    });
+    let chosen = Memo::new(move |_| ticked.get().unwrap_or_else(|| voted.get()));
+    let has_news =
+        Memo::new(move |_| chosen.with(|chosen| voted.with(|voted| draft::differs(chosen, voted))));
+    let too_many = Memo::new(move |_| chosen.with(|chosen| draft::too_many(chosen.len())));
     let send = move |option_ids: Vec<OptionId>| {
+        let sent = option_ids.clone();
         let vote = Vote {
             poll_id: model.link.poll_id,
             option_ids,
         };
-        model.submit(Command::Vote(vote), move || {
-            draft.try_set(None);
-        });
+        let taken = move || {
+            ticked.try_set(None);
+        };
+        // What was ticked is ticked again if it is refused, unless something else is by then.
+        let refused = move || {
+            ticked.try_update(|ticked| {
+                if ticked.is_none() && !sent.is_empty() {
+                    *ticked = Some(sent);
+                }
+            });
+        };
+        model.submit_or(Command::Vote(vote), taken, refused);
     };
     let vote = move |event: ev::SubmitEvent| {
         event.prevent_default();
-        if has_news.get_untracked() {
+        if has_news.get_untracked() && too_many.with_untracked(Option::is_none) {
             send(chosen.get_untracked());
         }
     };
@@ -88,23 +96,16 @@ pub(crate) fn Ballot(model: Model) -> impl IntoView {
         focus(VOTE);
     };
     let choose = move |option: OptionId, is_chosen: bool| {
-        let mut options = if may.get_untracked().several {
-            chosen.get_untracked()
-        } else {
-            Vec::new()
-        };
-        options.retain(|other| *other != option);
-        if is_chosen {
-            options.push(option);
-        }
-        draft.set(Some(options));
+        let several = may.get_untracked().several;
+        let (before, voted) = (chosen.get_untracked(), voted.get_untracked());
+        ticked.set(draft::after(&before, &voted, several, option, is_chosen));
     };
     let heading = move || match (may.get().vote, may.get().several) {
         (false, _) => "Results",
         (true, false) => "Choose one",
         (true, true) => "Choose one or more",
     };
-    let is_ready = move || model.is_connected() && has_news.get();
+    let is_ready = move || model.is_connected() && has_news.get() && too_many.get().is_none();
     view! {
         <form class="card ballot" on:submit=vote aria-labelledby="ballot-heading">
             <fieldset>
@@ -129,7 +130,9 @@ pub(crate) fn Ballot(model: Model) -> impl IntoView {
                     </Show>
                 </div>
             </Show>
-            <p class="hint" role="status" data-testid="vote-state">{move || state(model, voted.get().is_empty())}</p>
+            <p class="hint" role="status" data-testid="vote-state">{move || {
+                too_many.get().unwrap_or_else(|| state(model, voted.get().is_empty()).to_owned())
+            }}</p>
         </form>
         <Show when=move || may.get().add_options>
             <AddOption model />
@@ -251,9 +254,18 @@ fn AddOption(model: Model) -> impl IntoView {
             option_id: OptionId::from_uuid(Uuid::new_v4()),
             label: text,
         };
-        model.submit(Command::AddOption(option), move || {
+        let typed = option.label.clone();
+        let taken = move || {
             label.try_set(String::new());
-        });
+        };
+        let refused = move || {
+            label.try_update(|label| {
+                if label.is_empty() {
+                    *label = typed;
+                }
+            });
+        };
+        model.submit_or(Command::AddOption(option), taken, refused);
     };
     view! {
         <form class="card inline" on:submit=add>

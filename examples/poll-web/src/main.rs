@@ -10,6 +10,7 @@
 //! - `app`, `route`, `start`, `room`: the two views, and the choice between them
 //! - `ballot`, `results`, `pending`, `connection`, `share`, `people`, `host`, `export`: the parts
 //!   of a room
+//! - `draft`: a vote that is being put together
 //! - `words`: the names of things
 //! - `browser`: the few things that the page is asked for directly
 
@@ -22,6 +23,7 @@
     reason = "what the component macro adds to a component is public"
 )]
 
+mod draft;
 mod results;
 mod route;
 mod settings;

@@ -216,6 +216,17 @@ impl Model {
     /// Asks for something. `taken` is called once it is safe on this device; how it ends shows in
     /// the snapshot, or as a notice if it is refused.
     pub(crate) fn submit(self, command: Command, taken: impl FnOnce() + 'static) {
+        self.submit_or(command, taken, || {});
+    }
+
+    /// The same, with what is to be done if it is refused: what somebody has put together lasts
+    /// until its answer.
+    pub(crate) fn submit_or(
+        self,
+        command: Command,
+        taken: impl FnOnce() + 'static,
+        refused: impl FnOnce() + 'static,
+    ) {
         let Some(room) = self.side.try_with_value(|side| side.room().clone()) else {
             return;
         };
@@ -233,7 +244,10 @@ impl Model {
             match ended {
                 // A room that stopped tells why itself.
                 Ok(Outcome::Applied(_)) | Err(CallError::Failed(_) | CallError::Stopped) => {}
-                Ok(Outcome::Rejected(why)) => self.refused(&command, &why.message),
+                Ok(Outcome::Rejected(why)) => {
+                    refused();
+                    self.refused(&command, &why.message);
+                }
                 Err(CallError::Submit(SubmitError::OwnerOffline)) => {
                     self.tell("Nothing was sent: the host is away.".to_owned());
                 }

@@ -88,6 +88,9 @@ pub(crate) fn sentence(text: &str) -> String {
     first.into_iter().flatten().chain(letters).collect()
 }
 
+/// The most options that one sentence names; the rest is counted.
+const NAMED: usize = 5;
+
 fn labels(poll: Option<&Poll>, options: &[OptionId]) -> String {
     let label = |option: &OptionId| {
         let option = poll.and_then(|poll| poll.option(*option));
@@ -96,7 +99,11 @@ fn labels(poll: Option<&Poll>, options: &[OptionId]) -> String {
             |option| quoted(&option.label),
         )
     };
-    options.iter().map(label).collect::<Vec<_>>().join(", ")
+    let mut labels: Vec<_> = options.iter().take(NAMED).map(label).collect();
+    if options.len() > NAMED {
+        labels.push(format!("{} more", options.len() - NAMED));
+    }
+    labels.join(", ")
 }
 
 /// A text that somebody typed, within a sentence.
@@ -106,7 +113,7 @@ pub(crate) fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use hustings_protocol::{OptionAdd, UserProfile};
+    use hustings_protocol::{OptionAdd, UserProfile, Vote};
 
     use super::*;
 
@@ -154,6 +161,20 @@ mod tests {
         });
         let expected = "your name “\u{2068}\u{5d3}\u{5d5}\u{5d3}\u{2069}”";
         assert_eq!(super::asked(None, &profile), expected);
+    }
+
+    #[test]
+    fn a_vote_for_many_is_told_in_one_sentence() {
+        let id = "01234567-89ab-4cde-8f01-23456789abcd";
+        let vote = Command::Vote(Vote {
+            poll_id: id.parse().unwrap(),
+            option_ids: vec![id.parse().unwrap(); 105],
+        });
+        let named = ["an unknown option"; NAMED].join(", ");
+        assert_eq!(
+            asked(None, &vote),
+            format!("your vote for {named}, 100 more")
+        );
     }
 
     #[test]
