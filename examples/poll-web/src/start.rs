@@ -67,7 +67,10 @@ fn Create() -> impl IntoView {
     };
     // Enter goes on to the next option rather than ending the form: one types a list.
     let on_enter = move |event: ev::KeyboardEvent, line: Line| {
-        if event.key() != "Enter" {
+        // Enter ends a composition, as of Japanese, before it means anything else. Safari tells so
+        // only by this code.
+        let is_composing = event.is_composing() || event.key_code() == 229;
+        if event.key() != "Enter" || is_composing {
             return;
         }
         event.prevent_default();
