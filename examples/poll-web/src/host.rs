@@ -2,6 +2,7 @@
 
 use hustings_browser::Storage;
 use hustings_protocol::{Command, Role, SettingsUpdate};
+use leptos::ev;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -24,13 +25,19 @@ pub(crate) fn HostTools(model: Model) -> impl IntoView {
             .voters_may_add_options(voters_may_add_options);
         model.submit(Command::UpdateSettings(update), || {});
     };
+    let add_or_not = move |event: ev::Event| {
+        let may = event_target_checked(&event);
+        // It shows what the poll says, which follows at once unless it is refused.
+        event_target::<web_sys::HtmlInputElement>(&event).set_checked(may_add.get_untracked());
+        change(None, Some(may));
+    };
     view! {
         <Show when=move || is_owner.get()>
             <section class="card" aria-labelledby="settings-heading">
                 <h2 id="settings-heading">"Your poll"</h2>
                 <label class="check">
                     <input type="checkbox" prop:checked=may_add
-                        on:change=move |event| change(None, Some(event_target_checked(&event))) />
+                        on:change=add_or_not />
                     "Voters may add options"
                 </label>
                 <button aria-disabled=move || (!model.is_connected()).to_string()
