@@ -17,4 +17,5 @@ mod screen;
 mod sending;
 mod session;
 mod tabs;
+mod typing;
 mod votes;
