@@ -6,6 +6,8 @@ use std::time::Duration;
 use base32ct::{Base32Unpadded, Encoding};
 use hustings_room::BackoffConfig;
 
+use crate::ice::IceFault;
+
 /// The signalling server's address, and how to behave towards it and towards others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -245,6 +247,16 @@ pub enum ConfigError {
     /// The token has characters that would need escaping, or is empty or too long.
     #[error("invalid token: use 1 to 128 letters, digits and - _ . ~")]
     Token,
+    /// A STUN or TURN server that no browser would take.
+    #[error("invalid ICE server: iceServers[{index}].{field}: {fault}")]
+    IceServer {
+        /// The place in [`Config::ice_servers`], counted from 0.
+        index: usize,
+        /// The name of the field, as WebRTC calls it.
+        field: &'static str,
+        /// The fault in it.
+        fault: IceFault,
+    },
 }
 
 /// True if a text is not empty and needs no escaping in a URL.

@@ -78,6 +78,7 @@ pub mod broker;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 mod browser;
 mod config;
+mod ice;
 #[cfg_attr(
     not(all(target_family = "wasm", target_os = "unknown")),
     allow(
@@ -92,6 +93,7 @@ pub mod wire;
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 pub use browser::{OpenError, PeerJs, Status};
 pub use config::{Config, ConfigError, IceServer, Timing, Token, WireLimits};
+pub use ice::IceFault;
 
 /// The crate's own front page: its code is compiled and run, too.
 #[cfg(doctest)]

@@ -90,7 +90,8 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if the server's URL cannot be made.
+    /// [`ConfigError`] if the server's URL cannot be made, or a STUN or TURN server is one that no
+    /// browser would take.
     pub fn new(
         config: &Config,
         address: &Address,
@@ -99,6 +100,7 @@ impl Endpoint {
         now: Moment,
     ) -> Result<Self, ConfigError> {
         let url = socket_url(config, address, token)?;
+        crate::ice::check(&config.ice_servers)?;
         let mut out = Outputs::default();
         let mut rng = ChaCha8Rng::from_seed(seed);
         let own_id = address.to_string();

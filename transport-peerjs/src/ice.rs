@@ -1,0 +1,104 @@
+//! The settings of STUN and TURN servers, checked before a browser is asked.
+//!
+//! A browser says no when a connection is made, which is at the first dial or offer: whoever reads
+//! the error then is told of a host that does not answer. So a list is read when an address is
+//! opened, by the rules of WebRTC 1.0, section 4.4.1.6, and RFC 7064 and 7065.
+
+use crate::config::{ConfigError, IceServer};
+
+/// What is wrong with one field of a server.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum IceFault {
+    /// It has no address.
+    #[error("no address is given as text: the field is called `urls`, not `url`")]
+    NoUrls,
+    /// An address begins with another scheme than those of STUN and TURN.
+    #[error("{0:?} does not begin with stun:, stuns:, turn: or turns:")]
+    Scheme(String),
+    /// An address has no host, a port that is none, or more than belongs there.
+    #[error("{0:?} is malformed: use stun:host:port, or turn:host:port?transport=tcp")]
+    Malformed(String),
+    /// A TURN server without a user name or a credential, or with an empty one.
+    #[error("a TURN server needs it, as text that is not empty")]
+    Missing,
+}
+
+/// Checks every server of a list.
+pub(crate) fn check(servers: &[IceServer]) -> Result<(), ConfigError> {
+    for (index, server) in servers.iter().enumerate() {
+        let wrong = |field, fault| ConfigError::IceServer {
+            index,
+            field,
+            fault,
+        };
+        if server.urls.is_empty() {
+            return Err(wrong("urls", IceFault::NoUrls));
+        }
+        let mut turn = false;
+        for url in &server.urls {
+            turn |= is_turn(url).map_err(|fault| wrong("urls", fault))?;
+        }
+        let missing = |text: &Option<String>| text.as_deref().is_none_or(str::is_empty);
+        if turn && missing(&server.username) {
+            return Err(wrong("username", IceFault::Missing));
+        }
+        if turn && missing(&server.credential) {
+            return Err(wrong("credential", IceFault::Missing));
+        }
+    }
+    Ok(())
+}
+
+/// True for a TURN server, false for a STUN server.
+fn is_turn(url: &str) -> Result<bool, IceFault> {
+    let shown = || url.chars().take(100).collect();
+    let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
+    let turn = match scheme.to_ascii_lowercase().as_str() {
+        "stun" | "stuns" => false,
+        "turn" | "turns" => true,
+        _ => return Err(IceFault::Scheme(shown())),
+    };
+    let (server, query) = match rest.split_once('?') {
+        Some((server, query)) => (server, Some(query)),
+        None => (rest, None),
+    };
+    let query = match query {
+        None => true,
+        Some("transport=udp" | "transport=tcp") => turn,
+        Some(_) => false,
+    };
+    if query && is_server(server) {
+        Ok(turn)
+    } else {
+        Err(IceFault::Malformed(shown()))
+    }
+}
+
+/// True for a host, or a host and a port.
+fn is_server(text: &str) -> bool {
+    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+        let Some((host, port)) = rest.split_once(']') else {
+            return false;
+        };
+        if host.parse::<std::net::Ipv6Addr>().is_err() {
+            return false;
+        }
+        match port.strip_prefix(':') {
+            Some(port) => (host, Some(port)),
+            None if port.is_empty() => (host, None),
+            None => return false,
+        }
+    } else {
+        match text.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        }
+    };
+    let unusual = |c: char| c.is_whitespace() || c.is_control() || "/@#\\".contains(c);
+    let is_port = |port: &str| {
+        port.bytes().all(|byte| byte.is_ascii_digit())
+            && port.parse::<u16>().is_ok_and(|port| port != 0)
+    };
+    !host.is_empty() && !host.contains(unusual) && port.is_none_or(is_port)
+}
