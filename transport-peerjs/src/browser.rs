@@ -78,6 +78,11 @@ impl PeerJs {
         use hustings_room::clock::Clock;
 
         let window = web_sys::window().ok_or(OpenError::NoWindow)?;
+        // Where it is switched off it may be there, as `undefined`.
+        let webrtc = js_sys::Reflect::get(&window, &"RTCPeerConnection".into());
+        if !webrtc.is_ok_and(|class| class.is_function()) {
+            return Err(OpenError::NoWebRtc);
+        }
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|error| OpenError::Randomness(error.to_string()))?;
         let endpoint = Endpoint::new(config, address, token, seed, clock.now())?;
@@ -188,4 +193,7 @@ pub enum OpenError {
     /// This runs in a worker, or in no browser.
     #[error("not in a browser window, and WebRTC is nowhere else")]
     NoWindow,
+    /// The window has no `RTCPeerConnection`: it is switched off, or an extension took it away.
+    #[error("this browser has no WebRTC (RTCPeerConnection is missing), so nobody can be reached")]
+    NoWebRtc,
 }
