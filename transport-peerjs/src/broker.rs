@@ -79,6 +79,10 @@ pub struct Broker {
 
 /// The interval at which absent and silent peers are looked for.
 const TICK: Duration = Duration::from_millis(250);
+/// The time after a silent peer's end at which its connection is cut.
+const IDLE: Duration = Duration::from_secs(30);
+/// A time that no connection lasts, and that clocks can still count.
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// The time that a shutdown waits for goodbyes.
 const SHUTDOWN: Duration = Duration::from_secs(3);
 
@@ -106,7 +110,7 @@ impl Broker {
             .map_err(BrokerError::Bind)?;
         let local_addr = listener.local_addr().map_err(BrokerError::Bind)?;
         // Whoever is silent for longer than this has been dropped as a peer long ago.
-        let idle = config.alive_timeout + Duration::from_secs(30);
+        let idle = config.alive_timeout.saturating_add(IDLE).min(FOREVER);
         Ok(Self {
             listener: BoundedListener::new(listener, config.limits.max_sockets, idle),
             local_addr,

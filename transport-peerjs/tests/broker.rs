@@ -627,3 +627,37 @@ mod only_ours {
         assert!(again.unwrap_err().to_string().contains("cannot listen at"));
     }
 }
+
+#[tokio::test]
+async fn settings_without_end_are_no_panic() {
+    let server = start(BrokerConfig {
+        path: "/p".into(),
+        alive_timeout: Duration::MAX,
+        expire_after: Duration::MAX,
+        limits: BrokerLimits {
+            max_peers: usize::MAX,
+            max_sockets: usize::MAX,
+            max_message_bytes: usize::MAX,
+            messages_per_second: u32::MAX,
+            message_burst: u32::MAX,
+            total_messages_per_second: u32::MAX,
+            max_queued_each: usize::MAX,
+            max_queued: usize::MAX,
+            max_queued_bytes: usize::MAX,
+            max_unread_each: usize::MAX,
+            max_unread: usize::MAX,
+        },
+        ..BrokerConfig::default()
+    })
+    .await;
+    let mut a = server.registered("a").await;
+    a.send(r#"{"type":"OFFER","dst":"b","payload":1}"#).await;
+    let mut b = server.registered("b").await;
+    assert!(b.text().await.contains(r#""src":"a""#));
+}
+
+#[test]
+fn a_hidden_tab_is_not_dropped_between_two_of_its_heartbeats() {
+    // Browsers let its timers run once a minute, and one of them may be late.
+    assert!(BrokerConfig::default().alive_timeout > 2 * Duration::from_secs(60));
+}

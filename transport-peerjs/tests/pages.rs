@@ -141,6 +141,91 @@ async fn nothing_outside_of_the_folder_is_served() {
 }
 
 #[tokio::test]
+async fn files_that_begin_with_a_dot_are_not_served() {
+    let folder = app();
+    let pages = folder.path().join("pages");
+    fs::create_dir_all(pages.join(".git")).unwrap();
+    fs::write(pages.join(".env"), "nobody's business").unwrap();
+    fs::write(pages.join(".git/config"), "nobody's business").unwrap();
+    let at = serve(&pages, "/").await;
+    for path in [
+        "/.env",
+        "/%2eenv",
+        "/.git/config",
+        "/%2Egit/config",
+        "/.git/",
+        "/app.js%00",
+        "/%00",
+        "/%ff",
+        "/./.env",
+        "//.env",
+    ] {
+        let answer = get(at, path, "").await;
+        assert!(answer.is(404) || answer.is(400), "{path}: {}", answer.head);
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn links_are_followed_inside_the_folder_and_not_out_of_it() {
+    use std::os::unix::fs::symlink;
+
+    let folder = app();
+    let pages = folder.path().join("pages");
+    let out = folder.path().join("out");
+    fs::create_dir_all(&out).unwrap();
+    fs::write(out.join("index.html"), "nobody's business").unwrap();
+    fs::write(pages.join(".env"), "nobody's business").unwrap();
+    fs::create_dir_all(pages.join("sub")).unwrap();
+    for (to, name) in [
+        ("../secret", "link"),
+        ("../out", "folder"),
+        (".env", "env"),
+        ("../../secret", "sub/index.html"),
+        // In place of a harmless file, to browsers that take it compressed.
+        ("../secret", "app.js.gz"),
+        ("../secret", "app.js.br"),
+        ("app.js", "same.js"),
+    ] {
+        symlink(to, pages.join(name)).unwrap();
+    }
+    let at = serve(&pages, "/").await;
+    for path in ["/link", "/folder/", "/folder/index.html", "/env", "/sub/"] {
+        let answer = get(at, path, "").await;
+        assert!(answer.is(404), "{path}: {}", answer.head);
+    }
+    for headers in ["", "Accept-Encoding: gzip, br\r\n"] {
+        let answer = get(at, "/app.js", headers).await;
+        let body = String::from_utf8_lossy(&answer.body).into_owned();
+        assert!(!body.contains("nobody"), "{headers}: {body}");
+    }
+    assert_eq!(get(at, "/same.js", "").await.body, b"export {}");
+
+    // The folder itself may be a link, as where releases are switched.
+    let current = folder.path().join("current");
+    symlink("pages", &current).unwrap();
+    let at = serve(&current, "/").await;
+    assert_eq!(get(at, "/app.js", "").await.body, b"export {}");
+}
+
+#[tokio::test]
+async fn a_wrong_key_is_answered_with_a_message() {
+    let folder = app();
+    let at = serve(&folder.path().join("pages"), "/").await;
+    for (path, message) in [
+        ("/other/id", "Invalid key provided"),
+        ("/other/peers", "Invalid key provided"),
+        ("/peerjs/peers", "allow-discovery"),
+    ] {
+        let answer = get(at, path, "").await;
+        assert!(answer.is(401), "{path}: {}", answer.head);
+        let body = String::from_utf8_lossy(&answer.body).into_owned();
+        assert!(body.contains(message), "{path}: {body:?}");
+        assert!(answer.says("content-type: text/plain"), "{}", answer.head);
+    }
+}
+
+#[tokio::test]
 async fn a_folder_without_a_page_is_refused_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let config = BrokerConfig {

@@ -31,8 +31,8 @@ struct Args {
     /// Let everybody list who is registered
     #[arg(long)]
     allow_discovery: bool,
-    /// The seconds of silence after which a peer is dropped
-    #[arg(long, default_value_t = 60)]
+    /// The seconds of silence after which a peer is dropped; hidden tabs speak once a minute
+    #[arg(long, default_value_t = 150)]
     alive_timeout: u64,
     /// The seconds that a message waits for a peer who is not there
     #[arg(long, default_value_t = 5)]

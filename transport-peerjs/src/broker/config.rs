@@ -12,8 +12,9 @@ pub struct BrokerConfig {
     pub key: String,
     /// Lets everybody see by `GET {path}{key}/peers` who is registered. Default false.
     pub allow_discovery: bool,
-    /// The time that a peer may be silent. Default 60 s; peers send a heartbeat every 5 s, or every
-    /// minute from a hidden tab.
+    /// The time that a peer may be silent. Default 150 s; peers send a heartbeat every 5 s, or every
+    /// minute from a hidden tab, whose timers browsers hold back: two of those may be late
+    /// before it is taken for gone.
     pub alive_timeout: Duration,
     /// The time that a message waits for an absent peer. Default 5 s.
     pub expire_after: Duration,
@@ -30,7 +31,7 @@ impl Default for BrokerConfig {
             path: "/".into(),
             key: "peerjs".into(),
             allow_discovery: false,
-            alive_timeout: Duration::from_secs(60),
+            alive_timeout: Duration::from_secs(150),
             expire_after: Duration::from_secs(5),
             pages: None,
             limits: BrokerLimits::default(),

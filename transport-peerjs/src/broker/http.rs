@@ -42,13 +42,20 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     }
 }
 
+/// PeerServer's words at its socket, and a hint for whoever has set this up.
+const WRONG_KEY: &str = "Invalid key provided: the server was started with another one (--key)\n";
+
+fn unauthorized(message: &'static str) -> Response {
+    (StatusCode::UNAUTHORIZED, message).into_response()
+}
+
 async fn info() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], INFO).into_response()
 }
 
 async fn new_id(State(shared): State<Arc<Shared>>, Path(key): Path<String>) -> Response {
     if key != shared.config.key {
-        return StatusCode::UNAUTHORIZED.into_response();
+        return unauthorized(WRONG_KEY);
     }
     loop {
         let mut bytes = [0; 16];
@@ -69,8 +76,11 @@ async fn new_id(State(shared): State<Arc<Shared>>, Path(key): Path<String>) -> R
 }
 
 async fn peers(State(shared): State<Arc<Shared>>, Path(key): Path<String>) -> Response {
-    if !shared.config.allow_discovery || key != shared.config.key {
-        return StatusCode::UNAUTHORIZED.into_response();
+    if key != shared.config.key {
+        return unauthorized(WRONG_KEY);
+    }
+    if !shared.config.allow_discovery {
+        return unauthorized("This server does not list its peers (see --allow-discovery)\n");
     }
     // Ids are letters, digits, spaces, _ and -: they need no escaping.
     let ids = shared.realm().ids().join("\",\"");

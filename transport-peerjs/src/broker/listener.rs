@@ -65,6 +65,9 @@ impl Listener for BoundedListener {
             .expect("the semaphore is never closed");
         // axum's own listener knows which failures to wait out.
         let (stream, address) = Listener::accept(&mut self.listener).await;
+        // Signalling is small messages of which each waits for the one before: held back to be
+        // sent together, they would cost a round trip each. A socket that cannot is slow, no more.
+        let _ = stream.set_nodelay(true);
         let socket = BoundedSocket {
             stream,
             idle: self.idle,
@@ -119,5 +122,20 @@ impl AsyncWrite for BoundedSocket {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn small_messages_are_not_held_back() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let mut listener = BoundedListener::new(listener, 1, Duration::from_secs(60));
+        let address = listener.local_addr().expect("it listens");
+        let (client, (socket, _)) = tokio::join!(TcpStream::connect(address), listener.accept());
+        client.expect("it is accepted");
+        assert!(socket.stream.nodelay().expect("the socket is open"));
     }
 }

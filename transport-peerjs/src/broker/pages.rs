@@ -1,21 +1,94 @@
 //! The pages of an app, beside the signalling.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{HeaderValue, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use percent_encoding::percent_decode_str;
 use tower_http::services::ServeDir;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 /// Serves the files of a folder and nothing outside of it, `index.html` for a folder, and in place
 /// of a file that has a compressed one beside it (`x.gz`) that one, to browsers that take it.
+///
+/// No link leads out of the folder, and what begins with a dot is not there: neither is meant for
+/// the public, however it came to lie among the pages.
 pub(crate) fn router(folder: &Path) -> Router {
     let set =
         |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
+    // Once, so that a folder which is itself a link to the newest release does not change under
+    // the pages that it has served. A folder that is gone has no pages.
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.into());
+    let root: Arc<Path> = folder.as_path().into();
     Router::new()
         .fallback_service(ServeDir::new(folder).precompressed_gzip())
+        .layer(middleware::from_fn_with_state(root, only_inside))
         // Asked for again each time, and sent again only when it has changed: an app and its wasm
         // belong together.
         .layer(set(header::CACHE_CONTROL, "no-cache"))
         .layer(set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+}
+
+async fn only_inside(State(root): State<Arc<Path>>, request: Request, next: Next) -> Response {
+    let Some(asked) = relative(request.uri().path()) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    // The file system is asked where that may take its time.
+    let looked = tokio::task::spawn_blocking(move || is_public(&root, &asked)).await;
+    if matches!(looked, Ok(true)) {
+        next.run(request).await
+    } else {
+        StatusCode::NOT_FOUND.into_response()
+    }
+}
+
+/// The path below the folder that a request asks for. None if it leads out of it, or to what begins
+/// with a dot, or is no path.
+fn relative(path: &str) -> Option<PathBuf> {
+    let decoded = percent_decode_str(path).decode_utf8().ok()?;
+    let mut relative = PathBuf::new();
+    for name in decoded.split('/').filter(|name| !name.is_empty()) {
+        // A colon is a drive to Windows, or a stream of a file.
+        if name.starts_with('.') || name.contains(['\\', '\0', ':']) {
+            return None;
+        }
+        relative.push(name);
+    }
+    Some(relative)
+}
+
+/// True if everything that may be served for a path is inside of the folder, wherever its links
+/// lead.
+fn is_public(root: &Path, asked: &Path) -> bool {
+    let mut file = root.join(asked);
+    if file.is_dir() {
+        // Looked at in its own right: the index may be inside where its folder is not.
+        if !leads_inside(root, &file) {
+            return false;
+        }
+        file.push("index.html");
+    }
+    let compressed = ["gz", "br"].into_iter().map(|extension| {
+        let mut name = file.clone().into_os_string();
+        name.push(".");
+        name.push(extension);
+        PathBuf::from(name)
+    });
+    leads_inside(root, &file) && compressed.into_iter().all(|file| leads_inside(root, &file))
+}
+
+/// What is not there leads nowhere, which is for others to say.
+fn leads_inside(root: &Path, file: &Path) -> bool {
+    match file.canonicalize() {
+        Ok(real) => real.strip_prefix(root).is_ok_and(|inside| {
+            let mut names = inside.iter();
+            !names.any(|name| name.as_encoded_bytes().starts_with(b"."))
+        }),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
 }
