@@ -205,7 +205,7 @@ async fn links_are_followed_inside_the_folder_and_not_out_of_it() {
     let current = folder.path().join("current");
     symlink("pages", &current).unwrap();
     let at = serve(&current, "/").await;
-    assert_eq!(get(at, "/app.js", "").await.body, b"export {}");
+    assert_eq!(get(at, "/style.css", "").await.body, b"h1 {}");
 }
 
 #[tokio::test]

@@ -63,7 +63,8 @@ fn relative(path: &str) -> Option<PathBuf> {
 }
 
 /// True if everything that may be served for a path is inside of the folder, wherever its links
-/// lead.
+/// lead. A file with a compressed one beside it that leads out is withheld, too: the two are one
+/// answer, and a page that half of the browsers can read would be looked for in vain.
 fn is_public(root: &Path, asked: &Path) -> bool {
     let mut file = root.join(asked);
     if file.is_dir() {
