@@ -543,8 +543,11 @@ mod only_ours {
     async fn a_takeover_is_answered_and_ends_the_old_socket() {
         let server = with(BrokerLimits::default()).await;
         let mut old = server.registered("a").await;
-        let _new = server.registered("a").await;
-        old.closed().await;
+        let mut new = server.registered("a").await;
+        // By this it knows that it need not come back, and take over in its turn.
+        assert_eq!(old.goodbye().await, Some((4001, "replaced".into())));
+        new.send(r#"{"type":"LEAVE"}"#).await;
+        assert_eq!(new.goodbye().await, None, "it has asked for its own end");
     }
 
     #[tokio::test]
@@ -600,7 +603,7 @@ mod only_ours {
         let mut a = Client::connect(address, "/peerjs?key=peerjs&id=a&token=t").await;
         assert_eq!(a.text().await, OPEN);
         stop.send(()).unwrap();
-        a.closed().await;
+        assert_eq!(a.goodbye().await, Some((1001, "going away".into())));
         let start = Instant::now();
         served.await.unwrap().unwrap();
         assert!(
@@ -608,6 +611,18 @@ mod only_ours {
             "it waits for nobody"
         );
         assert!(tokio::net::TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn who_is_dropped_hears_why() {
+        let server = start(BrokerConfig {
+            path: "/p".into(),
+            alive_timeout: Duration::from_millis(1),
+            ..BrokerConfig::default()
+        })
+        .await;
+        let mut a = server.registered("a").await;
+        assert_eq!(a.goodbye().await, Some((4000, "silent".into())));
     }
 
     #[tokio::test]

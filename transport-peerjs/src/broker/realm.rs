@@ -19,7 +19,37 @@ use crate::wire::is_peer_id;
 pub(crate) enum Mail {
     Text(Letter),
     /// Close. Nothing follows.
-    Close,
+    Close(Goodbye),
+}
+
+/// The reason why the server closes a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Goodbye {
+    /// It has said that it leaves.
+    Asked,
+    /// Another socket with its token has taken its place. A client that came back because of this
+    /// would do the same to that one, in turn and without end.
+    Replaced,
+    /// It was silent for too long.
+    Silent,
+    /// It does not read its messages.
+    Unread,
+    /// The server is shutting down.
+    Shutdown,
+}
+
+impl Goodbye {
+    /// The code and the reason to close with. The codes from 4000 on are for a protocol's own use;
+    /// clients know 4001.
+    pub(crate) const fn frame(self) -> Option<(u16, &'static str)> {
+        match self {
+            Self::Asked => None,
+            Self::Replaced => Some((4001, "replaced")),
+            Self::Silent => Some((4000, "silent")),
+            Self::Unread => Some((1008, "messages were not read")),
+            Self::Shutdown => Some((1001, "going away")),
+        }
+    }
 }
 
 /// A text that counts as unread until it is dropped.
@@ -191,7 +221,7 @@ impl Realm {
         let queued = match self.peers.get(id) {
             Some(peer) if peer.token != token => return Err(Refused::Taken),
             Some(peer) => {
-                let _ = peer.mailbox.sender.send(Mail::Close);
+                let _ = peer.mailbox.sender.send(Mail::Close(Goodbye::Replaced));
                 peer.queued
             }
             None if self.closed || self.peers.len() >= self.limits.max_peers => {
@@ -257,7 +287,7 @@ impl Realm {
         peer.last_seen = now;
         match message.dst.as_deref() {
             None | Some("") if is_leave => {
-                let _ = peer.mailbox.sender.send(Mail::Close);
+                let _ = peer.mailbox.sender.send(Mail::Close(Goodbye::Asked));
                 self.peers.remove(id);
             }
             Some(dst) if is_peer_id(dst) => {
@@ -329,7 +359,7 @@ impl Realm {
         if fits && peer.mailbox.sender.send(letter).is_ok() {
             return true;
         }
-        let _ = peer.mailbox.sender.send(Mail::Close);
+        let _ = peer.mailbox.sender.send(Mail::Close(Goodbye::Unread));
         self.peers.remove(dst);
         false
     }
@@ -377,7 +407,7 @@ impl Realm {
         self.peers.retain(|_, peer| {
             let is_alive = now - peer.last_seen < alive;
             if !is_alive {
-                let _ = peer.mailbox.sender.send(Mail::Close);
+                let _ = peer.mailbox.sender.send(Mail::Close(Goodbye::Silent));
             }
             is_alive
         });
@@ -396,7 +426,7 @@ impl Realm {
     pub(crate) fn close(&mut self) {
         self.closed = true;
         for peer in self.peers.values() {
-            let _ = peer.mailbox.sender.send(Mail::Close);
+            let _ = peer.mailbox.sender.send(Mail::Close(Goodbye::Shutdown));
         }
         self.peers.clear();
     }

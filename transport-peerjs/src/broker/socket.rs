@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{Message, WebSocket};
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
 
 use super::rate::Rate;
-use super::realm::{Mail, Refused, SocketNumber};
+use super::realm::{Goodbye, Mail, Refused, SocketNumber};
 use super::shared::Shared;
 use crate::trace::texts::short;
 
@@ -34,12 +34,13 @@ pub(crate) async fn serve(socket: WebSocket, parameters: Parameters, shared: Arc
     let (mut sink, mut stream) = socket.split();
     let (sender, mailbox) = mpsc::unbounded_channel();
     debug!("connected");
+    let mut why = None;
     match register(&parameters, sender, &shared) {
         Ok((id, number)) => {
             debug!(peer = short(&id), "registered");
             tokio::select! {
                 () = read(&mut stream, &id, number, &shared) => {}
-                () = write(&mut sink, mailbox) => {}
+                goodbye = write(&mut sink, mailbox) => why = goodbye,
             }
             shared.realm().unregister(&id, number);
             debug!(peer = short(&id), "closed");
@@ -50,6 +51,12 @@ pub(crate) async fn serve(socket: WebSocket, parameters: Parameters, shared: Arc
         }
     }
     let goodbye = async {
+        if let Some((code, reason)) = why.and_then(Goodbye::frame) {
+            let reason = reason.into();
+            let _ = sink
+                .send(Message::Close(Some(CloseFrame { code, reason })))
+                .await;
+        }
         let _ = sink.close().await;
         // Until the other side has closed, too: it may not have read everything yet.
         while let Some(Ok(_)) = stream.next().await {}
@@ -114,19 +121,21 @@ async fn read(
     }
 }
 
+/// Done when the socket is broken, or with the reason to close it.
 async fn write(
     sink: &mut SplitSink<WebSocket, Message>,
     mut mailbox: mpsc::UnboundedReceiver<Mail>,
-) {
+) -> Option<Goodbye> {
     while let Some(mail) = mailbox.recv().await {
         match mail {
             Mail::Text(letter) => {
                 let message = Message::text(letter.text.as_str());
                 if !matches!(timeout(WRITE, sink.send(message)).await, Ok(Ok(()))) {
-                    return;
+                    return None;
                 }
             }
-            Mail::Close => return,
+            Mail::Close(goodbye) => return Some(goodbye),
         }
     }
+    None
 }

@@ -82,6 +82,19 @@ impl Client {
         timeout(PATIENCE, end).await.expect("the socket closes");
     }
 
+    /// The code and the reason with which the server closes.
+    pub(crate) async fn goodbye(&mut self) -> Option<(u16, String)> {
+        let end = async {
+            while let Some(Ok(message)) = self.0.next().await {
+                if let Message::Close(frame) = message {
+                    return frame.map(|f| (f.code.into(), f.reason.as_str().to_owned()));
+                }
+            }
+            None
+        };
+        timeout(PATIENCE, end).await.expect("the socket closes")
+    }
+
     pub(crate) async fn close(mut self) {
         let _ = self.0.close(None).await;
     }

@@ -15,7 +15,7 @@ impl Socket {
         std::iter::from_fn(|| self.mailbox.try_recv().ok())
             .map(|mail| match mail {
                 Mail::Text(letter) => letter.text.clone(),
-                Mail::Close => "closed".into(),
+                Mail::Close(_) => "closed".into(),
             })
             .collect()
     }
