@@ -32,6 +32,7 @@ mod config;
 mod http;
 mod listener;
 mod pages;
+mod pool;
 mod rate;
 mod realm;
 mod shared;
@@ -114,7 +115,7 @@ impl Broker {
         Ok(Self {
             listener: BoundedListener::new(listener, config.limits.max_sockets, idle),
             local_addr,
-            shared: Arc::new(Shared::new(config, path, Instant::now())),
+            shared: Arc::new(Shared::new(config, path)),
         })
     }
 
@@ -137,7 +138,7 @@ impl Broker {
         let sockets = self.listener.sockets();
         let stop = Arc::new(tokio::sync::Notify::new());
         let stopped = Arc::clone(&stop);
-        let server = axum::serve(self.listener, http::router(Arc::clone(&shared)))
+        let server = axum::serve(self.listener, http::service(Arc::clone(&shared)))
             .with_graceful_shutdown(async move { stopped.notified().await })
             .into_future();
         tokio::pin!(server);

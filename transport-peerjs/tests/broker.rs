@@ -497,7 +497,7 @@ mod only_ours {
             a.send(junk).await;
             a.send_binary(junk.as_bytes()).await;
         }
-        a.send(&"[".repeat(60_000)).await;
+        a.send(&"[".repeat(16_000)).await;
         a.send_binary(&[0xFF; 100]).await;
         a.send(r#"{"type":"OFFER","dst":"b"}"#).await;
         assert_eq!(b.text().await, r#"{"type":"OFFER","src":"a","dst":"b"}"#);
@@ -510,7 +510,7 @@ mod only_ours {
         let mut b = server.registered("b").await;
         a.send(&format!(
             r#"{{"type":"OFFER","dst":"b","payload":"{}"}}"#,
-            "x".repeat(70_000)
+            "x".repeat(17_000)
         ))
         .await;
         a.closed().await;
@@ -655,6 +655,8 @@ async fn settings_without_end_are_no_panic() {
             max_message_bytes: usize::MAX,
             messages_per_second: u32::MAX,
             message_burst: u32::MAX,
+            bytes_per_second: u32::MAX,
+            byte_burst: u32::MAX,
             total_messages_per_second: u32::MAX,
             max_queued_each: usize::MAX,
             max_queued: usize::MAX,

@@ -46,7 +46,8 @@ pub struct BrokerLimits {
     pub max_peers: usize,
     /// Most TCP connections; more wait to be accepted. Default 6,000.
     pub max_sockets: usize,
-    /// Largest message, in bytes; a larger one ends its socket. Default 64 KiB.
+    /// Largest message, in bytes; a larger one ends its socket. Default 16 KiB: a
+    /// description of a connection for data has 1 to 3 KiB.
     pub max_message_bytes: usize,
     /// Messages of one peer in a second, on average. Whoever sends more is read more slowly.
     /// Default 200.
@@ -54,15 +55,22 @@ pub struct BrokerLimits {
     /// Messages of one peer in a burst. Default 2,000: an owner whom everybody dials at once
     /// answers each with an answer and a handful of candidates.
     pub message_burst: u32,
-    /// Messages of all peers in a second, on average. Default 20,000.
+    /// Bytes of one peer in a second, on average, as with messages. Default 256 KiB.
+    pub bytes_per_second: u32,
+    /// Bytes of one peer in a burst. Default 4 MiB: room for an owner's 1,000 answers.
+    pub byte_burst: u32,
+    /// Messages of all peers in a second, on average. Each address that there are sockets of has an
+    /// equal part in them (of IPv6: each /64). Default 20,000.
     pub total_messages_per_second: u32,
     /// Messages of one peer that wait for absent ones. Default 128.
     pub max_queued_each: usize,
-    /// Messages that wait for absent peers altogether. Default 20,000.
+    /// Messages that wait for absent peers altogether. As with all that clients share, nobody's
+    /// address takes more of it than it leaves. Default 20,000.
     pub max_queued: usize,
     /// Bytes of messages that wait for absent peers altogether. Default 32 MiB.
     pub max_queued_bytes: usize,
-    /// Bytes that wait for one present peer to read them. Who has more is dropped. Default 1 MiB.
+    /// Bytes that wait for one present peer to read them. A message that finds no room expires.
+    /// Default 1 MiB.
     pub max_unread_each: usize,
     /// Bytes that wait for all present peers. Default 64 MiB.
     pub max_unread: usize,
@@ -73,9 +81,11 @@ impl Default for BrokerLimits {
         Self {
             max_peers: 5_000,
             max_sockets: 6_000,
-            max_message_bytes: 64 * 1024,
+            max_message_bytes: 16 * 1024,
             messages_per_second: 200,
             message_burst: 2_000,
+            bytes_per_second: 256 * 1024,
+            byte_burst: 4 * 1024 * 1024,
             total_messages_per_second: 20_000,
             max_queued_each: 128,
             max_queued: 20_000,

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::connect_info::{Connected, IntoMakeServiceWithConnectInfo};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{Path, Query, Request, State, WebSocketUpgrade};
+use axum::extract::{ConnectInfo, Path, Query, Request, State, WebSocketUpgrade};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::serve::IncomingStream;
 
+use super::listener::BoundedListener;
+use super::pool::Source;
 use super::shared::Shared;
 use super::socket::Parameters;
 use super::{pages, socket};
@@ -21,7 +25,22 @@ const INFO: &str = concat!(
     r#""}"#
 );
 
-pub(crate) fn router(shared: Arc<Shared>) -> Router {
+/// Everything that is served, with the addresses of those who ask.
+pub(crate) fn service(shared: Arc<Shared>) -> IntoMakeServiceWithConnectInfo<Router, Client> {
+    router(shared).into_make_service_with_connect_info()
+}
+
+/// The other end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Client(Source);
+
+impl Connected<IncomingStream<'_, BoundedListener>> for Client {
+    fn connect_info(stream: IncomingStream<'_, BoundedListener>) -> Self {
+        Self(stream.remote_addr().ip().into())
+    }
+}
+
+fn router(shared: Arc<Shared>) -> Router {
     let path = shared.path.clone();
     let pages = shared.config.pages.as_deref().map(pages::router);
     let mut router = Router::new()
@@ -94,6 +113,7 @@ async fn peers(State(shared): State<Arc<Shared>>, Path(key): Path<String>) -> Re
 
 async fn upgrade(
     State(shared): State<Arc<Shared>>,
+    ConnectInfo(Client(source)): ConnectInfo<Client>,
     parameters: Result<Query<Parameters>, QueryRejection>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
@@ -110,7 +130,7 @@ async fn upgrade(
         .max_frame_size(max)
         .read_buffer_size(8 * 1024)
         .write_buffer_size(4 * 1024)
-        .on_upgrade(move |socket| socket::serve(socket, parameters, shared))
+        .on_upgrade(move |socket| socket::serve(socket, source, parameters, shared))
 }
 
 /// Lets pages of any origin read the answers, as PeerServer does.

@@ -24,11 +24,17 @@ impl Rate {
         }
     }
 
-    /// Takes one permission and says how long to wait for it.
-    pub(crate) fn take(&mut self, now: Instant) -> Duration {
+    /// Changes the rate from now on. What has been saved up beyond the burst is lost.
+    pub(crate) fn set(&mut self, per_second: f64, burst: f64) {
+        self.per_second = per_second.max(1.0);
+        self.burst = burst.max(1.0);
+    }
+
+    /// Takes so many permissions and says how long to wait for them.
+    pub(crate) fn take(&mut self, now: Instant, amount: f64) -> Duration {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
         self.at = now;
-        self.left = (self.left + passed * self.per_second).min(self.burst) - 1.0;
+        self.left = (self.left + passed * self.per_second).min(self.burst) - amount;
         if self.left >= 0.0 {
             Duration::ZERO
         } else {
@@ -45,12 +51,17 @@ mod tests {
     fn a_burst_is_free_and_the_rest_waits() {
         let start = Instant::now();
         let mut rate = Rate::new(10, 3, start);
-        let waits: Vec<_> = (0..5).map(|_| rate.take(start).as_millis()).collect();
+        let waits: Vec<_> = (0..5).map(|_| rate.take(start, 1.0).as_millis()).collect();
         assert_eq!(waits, [0, 0, 0, 100, 200]);
+        let mut bytes = Rate::new(100, 1_000, start);
+        let waits: Vec<_> = (0..3)
+            .map(|_| bytes.take(start, 600.0).as_millis())
+            .collect();
+        assert_eq!(waits, [0, 2_000, 8_000], "a large message takes more");
         let later = start + Duration::from_secs(60);
-        assert_eq!(rate.take(later), Duration::ZERO);
+        assert_eq!(rate.take(later, 1.0), Duration::ZERO);
         assert_eq!(
-            rate.take(start),
+            rate.take(start, 1.0),
             Duration::ZERO,
             "a clock that ran backwards"
         );

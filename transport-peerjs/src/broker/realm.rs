@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::config::{BrokerConfig, BrokerLimits};
+use super::pool::{Held, Pool, Source};
 use crate::wire::is_peer_id;
 
 /// A thing that a socket is to do.
@@ -32,7 +31,7 @@ pub(crate) enum Goodbye {
     Replaced,
     /// It was silent for too long.
     Silent,
-    /// It does not read its messages.
+    /// It takes too long to read a message.
     Unread,
     /// The server is shutting down.
     Shutdown,
@@ -56,7 +55,8 @@ impl Goodbye {
 #[derive(Debug)]
 pub(crate) struct Letter {
     pub(crate) text: String,
-    counts: [Arc<AtomicUsize>; 2],
+    /// None for a word of the server's own, of which there is one for each socket.
+    _held: Option<[Held; 2]>,
 }
 
 impl PartialEq for Letter {
@@ -67,19 +67,11 @@ impl PartialEq for Letter {
 
 impl Eq for Letter {}
 
-impl Drop for Letter {
-    fn drop(&mut self) {
-        for count in &self.counts {
-            count.fetch_sub(self.text.len(), Ordering::Relaxed);
-        }
-    }
-}
-
 /// The way to one socket. Its channel has no bound of its own: what is in it is counted.
 #[derive(Debug)]
 struct Mailbox {
     sender: mpsc::UnboundedSender<Mail>,
-    unread: Arc<AtomicUsize>,
+    unread: Pool,
 }
 
 /// The number of a socket, of all that ever were.
@@ -121,6 +113,7 @@ const MAX_TOKEN: usize = 256;
 #[derive(Debug)]
 struct Peer {
     token: String,
+    source: Source,
     socket: SocketNumber,
     mailbox: Mailbox,
     last_seen: Instant,
@@ -133,7 +126,9 @@ struct Peer {
 struct Waiting {
     at: Instant,
     src: String,
+    source: Source,
     text: String,
+    _held: [Held; 2],
 }
 
 #[derive(Debug)]
@@ -144,9 +139,11 @@ pub(crate) struct Realm {
     peers: BTreeMap<String, Peer>,
     /// By whom they are for.
     waiting: BTreeMap<String, VecDeque<Waiting>>,
-    queued: usize,
-    queued_bytes: usize,
-    unread: Arc<AtomicUsize>,
+    /// The messages in `waiting`, and their bytes.
+    queued: Pool,
+    queued_bytes: Pool,
+    /// The bytes in all mailboxes.
+    unread: Pool,
     last_socket: u64,
     closed: bool,
 }
@@ -196,9 +193,9 @@ impl Realm {
             expire_after: config.expire_after,
             peers: BTreeMap::new(),
             waiting: BTreeMap::new(),
-            queued: 0,
-            queued_bytes: 0,
-            unread: Arc::default(),
+            queued: Pool::new(config.limits.max_queued),
+            queued_bytes: Pool::new(config.limits.max_queued_bytes),
+            unread: Pool::new(config.limits.max_unread),
             last_socket: 0,
             closed: false,
         }
@@ -209,6 +206,7 @@ impl Realm {
         &mut self,
         id: &str,
         token: &str,
+        source: Source,
         sender: mpsc::UnboundedSender<Mail>,
         now: Instant,
     ) -> Result<SocketNumber, Refused> {
@@ -239,19 +237,25 @@ impl Realm {
         let socket = SocketNumber(self.last_socket);
         let peer = Peer {
             token: token.to_owned(),
+            source,
             socket,
             mailbox: Mailbox {
                 sender,
-                unread: Arc::default(),
+                unread: Pool::new(self.limits.max_unread_each),
             },
             last_seen: now,
             queued,
         };
         self.peers.insert(id.to_owned(), peer);
-        self.deliver(id, OPEN.to_owned());
+        if let Some(peer) = self.peers.get(id) {
+            let (text, _held) = (OPEN.to_owned(), None);
+            let _ = peer.mailbox.sender.send(Mail::Text(Letter { text, _held }));
+        }
         for waiting in self.waiting.remove(id).unwrap_or_default() {
             self.forget(&waiting);
-            self.deliver(id, waiting.text);
+            if !self.deliver(id, waiting.source, waiting.text) {
+                self.notify(&waiting.src, "EXPIRE", id);
+            }
         }
         Ok(socket)
     }
@@ -305,9 +309,12 @@ impl Realm {
 
     fn relay(&mut self, message: &Relayed<'_>, is_leave: bool, now: Instant) {
         let Relayed { src, dst, .. } = *message;
+        let Some(source) = self.peers.get(src).map(|peer| peer.source) else {
+            return;
+        };
         if self.peers.contains_key(dst) {
-            if !self.deliver(dst, message.text()) {
-                self.deliver(src, Relayed::notice("LEAVE", dst, src));
+            if !self.deliver(dst, source, message.text()) {
+                self.notify(src, "EXPIRE", dst);
             }
             return;
         }
@@ -318,21 +325,23 @@ impl Realm {
         let Some(sender) = self.peers.get_mut(src) else {
             return;
         };
-        let limits = &self.limits;
-        if sender.queued >= limits.max_queued_each
-            || self.queued >= limits.max_queued
-            || self.queued_bytes + text.len() > limits.max_queued_bytes
-        {
-            self.deliver(src, Relayed::notice("EXPIRE", dst, src));
+        let room = (sender.queued < self.limits.max_queued_each)
+            .then(|| {
+                let one = self.queued.take(source, 1)?;
+                Some([one, self.queued_bytes.take(source, text.len())?])
+            })
+            .flatten();
+        let Some(_held) = room else {
+            self.notify(src, "EXPIRE", dst);
             return;
-        }
+        };
         sender.queued += 1;
-        self.queued += 1;
-        self.queued_bytes += text.len();
         let waiting = Waiting {
             at: now,
             src: src.to_owned(),
+            source,
             text,
+            _held,
         };
         self.waiting
             .entry(dst.to_owned())
@@ -340,34 +349,31 @@ impl Realm {
             .push_back(waiting);
     }
 
-    /// Puts a message into somebody's mailbox. Who does not read is dropped, which is said by
-    /// false.
-    fn deliver(&mut self, dst: &str, text: String) -> bool {
+    /// Puts a message into somebody's mailbox. False if there is no room for more of its sender's:
+    /// the reader keeps its place, for it is not the reader who has sent so much. One that reads
+    /// nothing at all is found out by its socket.
+    fn deliver(&self, dst: &str, source: Source, text: String) -> bool {
         let Some(peer) = self.peers.get(dst) else {
             return false;
         };
-        let counts = [Arc::clone(&peer.mailbox.unread), Arc::clone(&self.unread)];
-        let bounds = [self.limits.max_unread_each, self.limits.max_unread];
-        let fits = counts
-            .iter()
-            .zip(bounds)
-            .all(|(count, max)| count.load(Ordering::Relaxed) + text.len() <= max);
-        for count in &counts {
-            count.fetch_add(text.len(), Ordering::Relaxed);
+        let pools = [&peer.mailbox.unread, &self.unread];
+        let [Some(each), Some(all)] = pools.map(|pool| pool.take(source, text.len())) else {
+            return false;
+        };
+        let _held = Some([each, all]);
+        let letter = Mail::Text(Letter { text, _held });
+        peer.mailbox.sender.send(letter).is_ok()
+    }
+
+    /// Tells a peer something about another, at its own expense: who does not read is told no more.
+    fn notify(&self, dst: &str, kind: &str, about: &str) {
+        if let Some(peer) = self.peers.get(dst) {
+            self.deliver(dst, peer.source, Relayed::notice(kind, about, dst));
         }
-        let letter = Mail::Text(Letter { text, counts });
-        if fits && peer.mailbox.sender.send(letter).is_ok() {
-            return true;
-        }
-        let _ = peer.mailbox.sender.send(Mail::Close(Goodbye::Unread));
-        self.peers.remove(dst);
-        false
     }
 
     /// A message waits no longer.
     fn forget(&mut self, waiting: &Waiting) {
-        self.queued -= 1;
-        self.queued_bytes -= waiting.text.len();
         if let Some(sender) = self.peers.get_mut(&waiting.src) {
             sender.queued = sender.queued.saturating_sub(1);
         }
@@ -400,7 +406,7 @@ impl Realm {
                 self.forget(&waiting);
             }
             for src in late {
-                self.deliver(&src, Relayed::notice("EXPIRE", &dst, &src));
+                self.notify(&src, "EXPIRE", &dst);
             }
         }
         let alive = self.alive_timeout;

@@ -11,9 +11,10 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
 
+use super::pool::Source;
 use super::rate::Rate;
 use super::realm::{Goodbye, Mail, Refused, SocketNumber};
-use super::shared::Shared;
+use super::shared::{Share, Shared};
 use crate::trace::texts::short;
 
 /// The time that one message may take to be written.
@@ -30,16 +31,22 @@ pub(crate) struct Parameters {
 }
 
 /// Serves a socket until either side is done with it.
-pub(crate) async fn serve(socket: WebSocket, parameters: Parameters, shared: Arc<Shared>) {
+pub(crate) async fn serve(
+    socket: WebSocket,
+    source: Source,
+    parameters: Parameters,
+    shared: Arc<Shared>,
+) {
     let (mut sink, mut stream) = socket.split();
     let (sender, mailbox) = mpsc::unbounded_channel();
     debug!("connected");
     let mut why = None;
-    match register(&parameters, sender, &shared) {
+    match register(&parameters, source, sender, &shared) {
         Ok((id, number)) => {
             debug!(peer = short(&id), "registered");
+            let share = shared.share(source, Instant::now());
             tokio::select! {
-                () = read(&mut stream, &id, number, &shared) => {}
+                () = read(&mut stream, &id, number, &share, &shared) => {}
                 goodbye = write(&mut sink, mailbox) => why = goodbye,
             }
             shared.realm().unregister(&id, number);
@@ -66,6 +73,7 @@ pub(crate) async fn serve(socket: WebSocket, parameters: Parameters, shared: Arc
 
 fn register(
     parameters: &Parameters,
+    source: Source,
     sender: mpsc::UnboundedSender<Mail>,
     shared: &Shared,
 ) -> Result<(String, SocketNumber), Refused> {
@@ -82,24 +90,41 @@ fn register(
     }
     let number = shared
         .realm()
-        .register(&id, &token, sender, Instant::now())?;
+        .register(&id, &token, source, sender, Instant::now())?;
     Ok((id, number))
+}
+
+/// The bytes that a message has cost.
+fn length(message: &Message) -> f64 {
+    let bytes = match message {
+        Message::Text(text) => text.len(),
+        Message::Binary(bytes) | Message::Ping(bytes) | Message::Pong(bytes) => bytes.len(),
+        Message::Close(_) => 0,
+    };
+    // No message is as large as what this cannot count.
+    f64::from(u32::try_from(bytes).unwrap_or(u32::MAX))
 }
 
 async fn read(
     stream: &mut SplitStream<WebSocket>,
     id: &str,
     number: SocketNumber,
+    share: &Share,
     shared: &Shared,
 ) {
     let limits = &shared.config.limits;
     let (per_second, burst) = (limits.messages_per_second, limits.message_burst);
     let mut rate = Rate::new(per_second, burst, Instant::now());
+    let (bytes_per_second, byte_burst) = (limits.bytes_per_second, limits.byte_burst);
+    let mut bytes = Rate::new(bytes_per_second, byte_burst, Instant::now());
     let mut is_slowed = false;
     while let Some(Ok(message)) = stream.next().await {
         let now = Instant::now();
         // Not to read is what slows the sender down.
-        let delay = rate.take(now).max(shared.total_delay(now));
+        let delay = rate
+            .take(now, 1.0)
+            .max(bytes.take(now, length(&message)))
+            .max(share.take(now));
         let was_slowed = std::mem::replace(&mut is_slowed, !delay.is_zero());
         if is_slowed {
             // Once for each time that it is too fast, or the log would be what slows it down.
@@ -130,8 +155,10 @@ async fn write(
         match mail {
             Mail::Text(letter) => {
                 let message = Message::text(letter.text.as_str());
-                if !matches!(timeout(WRITE, sink.send(message)).await, Ok(Ok(()))) {
-                    return None;
+                match timeout(WRITE, sink.send(message)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => return None,
+                    Err(_) => return Some(Goodbye::Unread),
                 }
             }
             Mail::Close(goodbye) => return Some(goodbye),

@@ -28,9 +28,18 @@ fn realm(limits: BrokerLimits) -> Realm {
     })
 }
 
+fn source(last: u8) -> Source {
+    std::net::IpAddr::from([10, 0, 0, last]).into()
+}
+
+/// Everybody comes from an address of their own.
 fn join(realm: &mut Realm, id: &'static str, now: Instant) -> Socket {
+    join_from(realm, id, source(id.as_bytes()[0]), now)
+}
+
+fn join_from(realm: &mut Realm, id: &'static str, source: Source, now: Instant) -> Socket {
     let (sender, mailbox) = mpsc::unbounded_channel();
-    let number = realm.register(id, TOKEN, sender, now).unwrap();
+    let number = realm.register(id, TOKEN, source, sender, now).unwrap();
     Socket {
         id,
         number,
@@ -85,36 +94,69 @@ fn what_waits_for_the_absent_is_bounded_and_the_sender_is_told() {
     for _ in 0..5 {
         say(&mut realm, &b, r#"{"type":"OFFER","dst":"y"}"#, now);
     }
-    assert_eq!((realm.queued, realm.waiting.len()), (3, 2));
+    assert_eq!((realm.queued.used(), realm.waiting.len()), (3, 2));
     assert_eq!(a.mail().len(), 1 + 3);
     assert_eq!(b.mail().len(), 1 + 4);
     realm.tick(now + realm.expire_after);
-    assert_eq!((realm.queued, realm.queued_bytes), (0, 0));
+    assert_eq!((realm.queued.used(), realm.queued_bytes.used()), (0, 0));
     assert_eq!(a.mail(), [r#"{"type":"EXPIRE","src":"x","dst":"a"}"#]);
     say(&mut realm, &a, r#"{"type":"OFFER","dst":"x"}"#, now);
-    assert_eq!(realm.queued, 1, "the sender has room again");
+    assert_eq!(realm.queued.used(), 1, "the sender has room again");
 }
 
 #[test]
-fn who_does_not_read_is_dropped_and_the_sender_is_told() {
+fn who_is_flooded_stays_and_whoever_floods_is_told() {
     let now = Instant::now();
     let mut realm = realm(BrokerLimits {
-        max_unread_each: 100,
+        max_unread_each: 200,
         ..BrokerLimits::default()
     });
-    let mut a = join(&mut realm, "a", now);
-    let mut b = join(&mut realm, "b", now);
-    a.mail();
-    for _ in 0..3 {
-        say(&mut realm, &a, r#"{"type":"OFFER","dst":"b"}"#, now);
+    let mut honest = join_from(&mut realm, "h", source(1), now);
+    let mut reader = join_from(&mut realm, "r", source(2), now);
+    // The flood comes by two sockets of one address.
+    let floods = ["f", "g"].map(|id| join_from(&mut realm, id, source(3), now));
+    for flood in &floods {
+        for _ in 0..20 {
+            say(&mut realm, flood, r#"{"type":"OFFER","dst":"r"}"#, now);
+        }
     }
-    assert_eq!(realm.ids(), ["a"]);
-    assert_eq!(a.mail(), [r#"{"type":"LEAVE","src":"b","dst":"a"}"#]);
-    assert_eq!(b.mail().last().map(String::as_str), Some("closed"));
+    for mut flood in floods {
+        let expire = format!(r#"{{"type":"EXPIRE","src":"r","dst":"{}"}}"#, flood.id);
+        assert_eq!(flood.mail().last(), Some(&expire));
+    }
+    say(&mut realm, &honest, r#"{"type":"OFFER","dst":"r"}"#, now);
+    let mail = reader.mail();
+    assert!(
+        mail.contains(&r#"{"type":"OFFER","src":"h","dst":"r"}"#.to_owned()),
+        "{mail:?}"
+    );
+    assert!(!mail.contains(&"closed".to_owned()), "{mail:?}");
+    assert_eq!(honest.mail(), [OPEN]);
+    assert_eq!(realm.unread.used(), 0, "all letters are read");
+}
+
+#[test]
+fn sockets_of_one_address_leave_room_for_an_offer_of_another() {
+    const FLOODS: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+    let now = Instant::now();
+    let mut realm = realm(BrokerLimits {
+        max_queued_each: 10,
+        max_queued: 20,
+        ..BrokerLimits::default()
+    });
+    for id in FLOODS {
+        let flood = join_from(&mut realm, id, source(1), now);
+        for _ in 0..10 {
+            say(&mut realm, &flood, r#"{"type":"OFFER","dst":"x"}"#, now);
+        }
+    }
+    let mut honest = join_from(&mut realm, "h", source(2), now);
+    say(&mut realm, &honest, r#"{"type":"OFFER","dst":"y"}"#, now);
+    assert_eq!(honest.mail(), [OPEN], "it does not expire at once");
+    let mut late = join_from(&mut realm, "y", source(3), now);
     assert_eq!(
-        realm.unread.load(Ordering::Relaxed),
-        0,
-        "all letters are read or dropped"
+        late.mail(),
+        [OPEN, r#"{"type":"OFFER","src":"h","dst":"y"}"#]
     );
 }
 
@@ -128,11 +170,11 @@ fn a_full_server_says_so() {
     let _a = join(&mut realm, "a", now);
     let (sender, _mailbox) = mpsc::unbounded_channel();
     assert_eq!(
-        realm.register("b", TOKEN, sender.clone(), now),
+        realm.register("b", TOKEN, source(1), sender.clone(), now),
         Err(Refused::Full)
     );
     assert!(
-        realm.register("a", TOKEN, sender, now).is_ok(),
+        realm.register("a", TOKEN, source(1), sender, now).is_ok(),
         "a takeover needs no room"
     );
 }
@@ -164,7 +206,7 @@ proptest! {
             match step {
                 0 => {
                     let (sender, mailbox) = mpsc::unbounded_channel();
-                    if let Ok(number) = realm.register(IDS[id], TOKEN, sender, now) {
+                    if let Ok(number) = realm.register(IDS[id], TOKEN, source(1), sender, now) {
                         sockets.push(Socket { id: IDS[id], number, mailbox });
                     }
                 }
@@ -189,19 +231,19 @@ proptest! {
                 }
             }
             let waiting: Vec<_> = realm.waiting.values().flatten().collect();
-            prop_assert_eq!(waiting.len(), realm.queued);
-            prop_assert!(realm.queued <= 5 && realm.peers.len() <= 3);
+            prop_assert_eq!(waiting.len(), realm.queued.used());
+            prop_assert!(waiting.len() <= 5 && realm.peers.len() <= 3);
             let bytes: usize = waiting.iter().map(|waiting| waiting.text.len()).sum();
-            prop_assert_eq!(bytes, realm.queued_bytes);
+            prop_assert_eq!(bytes, realm.queued_bytes.used());
             for (id, peer) in &realm.peers {
                 let own = waiting.iter().filter(|waiting| waiting.src == *id).count();
                 prop_assert_eq!(own, peer.queued);
-                prop_assert!(peer.mailbox.unread.load(Ordering::Relaxed) <= 300);
+                prop_assert!(peer.mailbox.unread.used() <= 300);
             }
         }
         // Whoever was registered hears that it is over.
         realm.close();
         sockets.iter_mut().for_each(|socket| drop(socket.mail()));
-        prop_assert_eq!(realm.unread.load(Ordering::Relaxed), 0);
+        prop_assert_eq!(realm.unread.used(), 0);
     }
 }
