@@ -141,6 +141,83 @@ async fn nothing_outside_of_the_folder_is_served() {
 }
 
 #[tokio::test]
+async fn a_name_with_a_hash_is_kept_for_good_and_any_other_is_asked_for_again() {
+    let folder = app();
+    let pages = folder.path().join("pages");
+    for name in ["app-0123abcd.js", "app_bg-0123456789abcdef.wasm"] {
+        fs::write(pages.join(name), "x").unwrap();
+    }
+    // Too short, no hash, and not at the end.
+    for name in ["app-0123abc.js", "app-0123abcg.js", "a-0123abcd-b.js"] {
+        fs::write(pages.join(name), "x").unwrap();
+    }
+    let at = serve(&pages, "/").await;
+    for (path, is_kept) in [
+        ("/app-0123abcd.js", true),
+        ("/app_bg-0123456789abcdef.wasm", true),
+        ("/app-0123abc.js", false),
+        ("/app-0123abcg.js", false),
+        ("/a-0123abcd-b.js", false),
+        ("/", false),
+    ] {
+        let answer = get(at, path, "").await;
+        assert!(answer.is(200), "{path}: {}", answer.head);
+        let kept = answer.says("cache-control: public, max-age=31536000, immutable");
+        let asked = answer.says("cache-control: no-cache");
+        assert_eq!(
+            (kept, asked),
+            (is_kept, !is_kept),
+            "{path}: {}",
+            answer.head
+        );
+    }
+    // It may be there a moment later.
+    let missing = get(at, "/gone-0123abcd.js", "").await;
+    assert!(missing.is(404), "{}", missing.head);
+    assert!(missing.says("cache-control: no-cache"), "{}", missing.head);
+}
+
+#[tokio::test]
+async fn the_smallest_that_a_browser_takes_is_sent() {
+    let folder = app();
+    let pages = folder.path().join("pages");
+    fs::write(pages.join("style.css.br"), "smallest").unwrap();
+    let at = serve(&pages, "/").await;
+    for (takes, encoding, body) in [
+        ("gzip, deflate, br", Some("br"), "smallest"),
+        ("gzip", Some("gzip"), "smaller"),
+        ("identity", None, "h1 {}"),
+    ] {
+        let answer = get(at, "/style.css", &format!("Accept-Encoding: {takes}\r\n")).await;
+        assert_eq!(answer.body, body.as_bytes(), "{takes}: {}", answer.head);
+        if let Some(encoding) = encoding {
+            let header = format!("content-encoding: {encoding}");
+            assert!(answer.says(&header), "{takes}: {}", answer.head);
+        }
+        assert!(answer.says("vary: accept-encoding"), "{}", answer.head);
+        assert!(answer.says("content-type: text/css"), "{}", answer.head);
+    }
+}
+
+#[tokio::test]
+async fn the_server_says_that_it_is_well() {
+    let folder = app();
+    let at = serve(&folder.path().join("pages"), "/signalling").await;
+    let answer = get(at, "/healthz", "").await;
+    assert!(answer.is(200), "{}", answer.head);
+    assert_eq!(answer.body, b"ok\n");
+    assert!(answer.says("cache-control: no-store"), "{}", answer.head);
+    // Signalling that is mounted there goes before it.
+    let at = serve(&folder.path().join("pages"), "/healthz").await;
+    let answer = get(at, "/healthz", "").await;
+    assert!(
+        answer.says("content-type: application/json"),
+        "{}",
+        answer.head
+    );
+}
+
+#[tokio::test]
 async fn files_that_begin_with_a_dot_are_not_served() {
     let folder = app();
     let pages = folder.path().join("pages");

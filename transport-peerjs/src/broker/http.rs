@@ -47,6 +47,9 @@ fn router(shared: Arc<Shared>) -> Router {
         .route(&format!("{path}peerjs"), get(upgrade))
         .route(&format!("{path}{{key}}/id"), get(new_id))
         .route(&format!("{path}{{key}}/peers"), get(peers));
+    if path != "/healthz/" {
+        router = router.route("/healthz", get(healthz));
+    }
     // At the root the pages have the first word.
     if pages.is_none() || path != "/" {
         router = router.route(&path, get(info));
@@ -66,6 +69,11 @@ const WRONG_KEY: &str = "Invalid key provided: the server was started with anoth
 
 fn unauthorized(message: &'static str) -> Response {
     (StatusCode::UNAUTHORIZED, message).into_response()
+}
+
+/// For those who watch over it: it takes requests.
+async fn healthz() -> Response {
+    ([(header::CACHE_CONTROL, "no-store")], "ok\n").into_response()
 }
 
 async fn info() -> Response {

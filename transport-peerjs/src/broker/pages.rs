@@ -14,7 +14,9 @@ use tower_http::services::ServeDir;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 /// Serves the files of a folder and nothing outside of it, `index.html` for a folder, and in place
-/// of a file that has a compressed one beside it (`x.gz`) that one, to browsers that take it.
+/// of a file that has a compressed one beside it (`x.br`, `x.gz`) that one, to browsers that take
+/// it. A browser keeps what has a hash of its content in its name (`x-0123abcd.js`), and asks for
+/// anything else each time.
 ///
 /// No link leads out of the folder, and what begins with a dot is not there: neither is meant for
 /// the public, however it came to lie among the pages.
@@ -26,12 +28,43 @@ pub(crate) fn router(folder: &Path) -> Router {
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.into());
     let root: Arc<Path> = folder.as_path().into();
     Router::new()
-        .fallback_service(ServeDir::new(folder).precompressed_gzip())
+        .fallback_service(
+            ServeDir::new(folder)
+                .precompressed_br()
+                .precompressed_gzip(),
+        )
         .layer(middleware::from_fn_with_state(root, only_inside))
+        .layer(middleware::from_fn(kept))
+        .layer(set(header::VARY, "Accept-Encoding"))
+        .layer(set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+}
+
+/// Says for how long an answer may be kept.
+async fn kept(request: Request, next: Next) -> Response {
+    let has_hash = has_hash(request.uri().path());
+    let mut response = next.run(request).await;
+    let status = response.status();
+    let is_there = status.is_success() || status == StatusCode::NOT_MODIFIED;
+    let value = if has_hash && is_there {
+        HeaderValue::from_static("public, max-age=31536000, immutable")
+    } else {
         // Asked for again each time, and sent again only when it has changed: an app and its wasm
         // belong together.
-        .layer(set(header::CACHE_CONTROL, "no-cache"))
-        .layer(set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        HeaderValue::from_static("no-cache")
+    };
+    response.headers_mut().insert(header::CACHE_CONTROL, value);
+    response
+}
+
+/// True for `x-0123abcd.js`: other content has another name.
+fn has_hash(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.rsplit_once('.')
+        .and_then(|(stem, _)| stem.rsplit_once('-'))
+        .is_some_and(|(_, hash)| {
+            let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+            hash.len() >= 8 && hash.bytes().all(is_hex)
+        })
 }
 
 async fn only_inside(State(root): State<Arc<Path>>, request: Request, next: Next) -> Response {
