@@ -16,6 +16,7 @@ use hustings_transport_peerjs::broker::{Broker, BrokerConfig, BrokerLimits};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -27,11 +28,21 @@ struct Client(WebSocketStream<TcpStream>);
 impl Client {
     /// Joins from an address, and sees that it is registered.
     async fn join(at: SocketAddr, from: Ipv4Addr, id: &str) -> Self {
+        Self::join_by(at, from, id, None).await
+    }
+
+    /// The same, with the addresses that a proxy says.
+    async fn join_by(at: SocketAddr, from: Ipv4Addr, id: &str, forwarded: Option<&str>) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind((from, 0).into()).unwrap();
         let stream = socket.connect(at).await.unwrap();
         let url = format!("ws://{at}/peerjs?key=peerjs&id={id}&token=t");
-        let (socket, _) = client_async(url, stream).await.unwrap();
+        let mut request = url.into_client_request().unwrap();
+        if let Some(forwarded) = forwarded {
+            let value = forwarded.parse().unwrap();
+            request.headers_mut().insert("x-forwarded-for", value);
+        }
+        let (socket, _) = client_async(request, stream).await.unwrap();
         let mut client = Self(socket);
         assert_eq!(client.text().await, r#"{"type":"OPEN"}"#);
         client
@@ -64,10 +75,15 @@ impl Client {
 }
 
 async fn serve(limits: BrokerLimits) -> SocketAddr {
+    serve_behind(&[], limits).await
+}
+
+async fn serve_behind(proxies: &[Ipv4Addr], limits: BrokerLimits) -> SocketAddr {
     let config = BrokerConfig {
         // Nothing expires but what is refused.
         expire_after: Duration::from_secs(600),
         limits,
+        trusted_proxies: proxies.iter().copied().map(Into::into).collect(),
         ..BrokerConfig::default()
     };
     let broker = Broker::bind((HONEST, 0), config).await.unwrap();
@@ -130,4 +146,36 @@ async fn a_flooded_reader_stays_and_is_reached_by_others() {
     owner.offered_by("honest").await;
     owner.offer("honest", "sdp").await;
     honest.offered_by("owner").await;
+}
+
+#[tokio::test]
+async fn clients_behind_a_proxy_are_told_apart_by_its_word_and_by_no_other() {
+    // Half of it for one, and a quarter for one beside.
+    let limits = BrokerLimits {
+        max_queued: 8,
+        ..BrokerLimits::default()
+    };
+    let expire = r#"{"type":"EXPIRE","src":"nobody","dst":"#;
+    for (from, others, is_apart) in [
+        // The proxy says another address at the end.
+        (HONEST, "10.0.0.2", true),
+        (HONEST, "10.0.0.1, 10.0.0.2", true),
+        (HONEST, "10.0.0.2, 127.0.0.1", true),
+        // The client itself says another one, before its own.
+        (HONEST, "10.0.0.2, 10.0.0.1", false),
+        // Nobody's proxy.
+        (FLOOD, "10.0.0.2", false),
+    ] {
+        let at = serve_behind(&[HONEST], limits).await;
+        let mut flood = Client::join_by(at, from, "flood", Some("10.0.0.1")).await;
+        for _ in 0..5 {
+            flood.offer("nobody", "x").await;
+        }
+        assert!(flood.text().await.starts_with(expire));
+        let mut other = Client::join_by(at, from, "other", Some(others)).await;
+        other.offer("nobody", "x").await;
+        other.offer("other", "mark").await;
+        let heard = other.text().await;
+        assert_eq!(heard.contains("mark"), is_apart, "{from} {others}: {heard}");
+    }
 }

@@ -37,6 +37,9 @@ struct Args {
     /// The seconds that a message waits for a peer who is not there
     #[arg(long, default_value_t = 5)]
     expire_after: u64,
+    /// The address of a proxy in front of it, whose X-Forwarded-For is believed; may be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    trusted_proxy: Vec<IpAddr>,
     /// Write events of this level and above to the standard error: error, warn, info, debug, trace
     #[arg(long, value_name = "LEVEL")]
     log: Option<LevelFilter>,
@@ -69,6 +72,7 @@ async fn run(args: Args) -> Result<(), BrokerError> {
         alive_timeout: Duration::from_secs(args.alive_timeout),
         expire_after: Duration::from_secs(args.expire_after),
         pages: args.pages,
+        trusted_proxies: args.trusted_proxy,
         ..BrokerConfig::default()
     };
     let broker = Broker::bind(SocketAddr::new(args.host, args.port), config).await?;

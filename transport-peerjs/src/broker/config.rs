@@ -1,5 +1,6 @@
 //! The settings of a broker, with defaults that need no change.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,6 +22,10 @@ pub struct BrokerConfig {
     /// The folder of an app's pages, which are served at `/`, `index.html` first. The endpoints of
     /// signalling go before files of the same name. Default none.
     pub pages: Option<PathBuf>,
+    /// The proxies in front of it. Of a connection from one of them the client's address is the last
+    /// in `X-Forwarded-For` that is not of such a proxy; from anybody else the header is anybody's
+    /// say and ignored. Default none: whoever connects is the client.
+    pub trusted_proxies: Vec<IpAddr>,
     /// Bounds of what is accepted and kept.
     pub limits: BrokerLimits,
 }
@@ -34,6 +39,7 @@ impl Default for BrokerConfig {
             alive_timeout: Duration::from_secs(150),
             expire_after: Duration::from_secs(5),
             pages: None,
+            trusted_proxies: Vec::new(),
             limits: BrokerLimits::default(),
         }
     }

@@ -1,5 +1,6 @@
 //! The HTTP endpoints, and the way to the socket.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -7,7 +8,7 @@ use axum::extract::connect_info::{Connected, IntoMakeServiceWithConnectInfo};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{ConnectInfo, Path, Query, Request, State, WebSocketUpgrade};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -32,11 +33,11 @@ pub(crate) fn service(shared: Arc<Shared>) -> IntoMakeServiceWithConnectInfo<Rou
 
 /// The other end of a connection.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Client(Source);
+pub(crate) struct Client(IpAddr);
 
 impl Connected<IncomingStream<'_, BoundedListener>> for Client {
     fn connect_info(stream: IncomingStream<'_, BoundedListener>) -> Self {
-        Self(stream.remote_addr().ip().into())
+        Self(stream.remote_addr().ip().to_canonical())
     }
 }
 
@@ -119,9 +120,31 @@ async fn peers(State(shared): State<Arc<Shared>>, Path(key): Path<String>) -> Re
     ([(header::CONTENT_TYPE, "application/json")], list).into_response()
 }
 
+/// The address of the client behind a connection.
+fn client(connected: IpAddr, headers: &HeaderMap, proxies: &[IpAddr]) -> IpAddr {
+    let is_proxy = |address: &IpAddr| proxies.iter().any(|proxy| proxy.to_canonical() == *address);
+    if !is_proxy(&connected) {
+        return connected;
+    }
+    // Each proxy adds at the end the address that it was connected from. What is before the first
+    // stranger, seen from there, is what that stranger says.
+    let values = headers.get_all("x-forwarded-for").iter();
+    let said: Vec<&str> = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .collect();
+    said.iter()
+        .rev()
+        .map_while(|address| address.trim().parse::<IpAddr>().ok())
+        .map(|address| address.to_canonical())
+        .find(|address| !is_proxy(address))
+        .unwrap_or(connected)
+}
+
 async fn upgrade(
     State(shared): State<Arc<Shared>>,
-    ConnectInfo(Client(source)): ConnectInfo<Client>,
+    ConnectInfo(Client(address)): ConnectInfo<Client>,
+    headers: HeaderMap,
     parameters: Result<Query<Parameters>, QueryRejection>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
@@ -132,6 +155,7 @@ async fn upgrade(
     let parameters = parameters
         .map(|Query(parameters)| parameters)
         .unwrap_or_default();
+    let source = Source::from(client(address, &headers, &shared.config.trusted_proxies));
     let max = shared.config.limits.max_message_bytes;
     upgrade
         .max_message_size(max)
