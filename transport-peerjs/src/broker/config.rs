@@ -13,18 +13,17 @@ pub struct BrokerConfig {
     pub key: String,
     /// Lets everybody see by `GET {path}{key}/peers` who is registered. Default false.
     pub allow_discovery: bool,
-    /// The time that a peer may be silent. Default 150 s; peers send a heartbeat every 5 s, or every
-    /// minute from a hidden tab, whose timers browsers hold back: two of those may be late
-    /// before it is taken for gone.
+    /// The time that a peer may be silent. Default 150 s: peers send a heartbeat every 5 s, but a
+    /// hidden tab, whose timers browsers hold back, one a minute, and one of those may be lost.
     pub alive_timeout: Duration,
     /// The time that a message waits for an absent peer. Default 5 s.
     pub expire_after: Duration,
     /// The folder of an app's pages, which are served at `/`, `index.html` first. The endpoints of
     /// signalling go before files of the same name. Default none.
     pub pages: Option<PathBuf>,
-    /// The proxies in front of it. Of a connection from one of them the client's address is the last
-    /// in `X-Forwarded-For` that is not of such a proxy; from anybody else the header is anybody's
-    /// say and ignored. Default none: whoever connects is the client.
+    /// The proxies in front of it. For a connection from one of them the client's address is the
+    /// last in `X-Forwarded-For` that is no such proxy's; from anybody else the header is ignored,
+    /// for anybody can write it. Default none: whoever connects is the client.
     pub trusted_proxies: Vec<IpAddr>,
     /// Bounds of what is accepted and kept.
     pub limits: BrokerLimits,
