@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_timer::Delay;
 use hustings_outbox::MaybeSend;
-use web_time::{Instant, SystemTime};
+use web_time::Instant;
 
 use crate::Moment;
 
@@ -75,12 +75,44 @@ impl Clock for SystemClock {
     }
 }
 
-/// The Unix time in milliseconds, for [`Setup::unix_millis`](crate::Setup::unix_millis).
+/// The Unix time in milliseconds, for [`Setup::unix_millis`](crate::Setup::unix_millis). A wall
+/// clock before 1970 counts as standing at its beginning: the time only makes ids sort.
 #[must_use]
 pub fn unix_millis() -> u64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
+    wall_clock()
+}
+
+/// Not `web_time`'s `SystemTime`, which panics before 1970.
+#[cfg(target_family = "wasm")]
+fn wall_clock() -> u64 {
+    // A cast of a float ends at the bounds, and makes 0 of what is no number.
+    js_sys::Date::now() as u64
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn wall_clock() -> u64 {
+    millis_at(std::time::SystemTime::now())
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn millis_at(time: std::time::SystemTime) -> u64 {
+    time.duration_since(std::time::SystemTime::UNIX_EPOCH)
         .map_or(0, |since| {
             u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
         })
+}
+
+#[cfg(all(test, not(target_family = "wasm")))]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::millis_at;
+
+    #[test]
+    fn a_wall_clock_before_1970_stands_at_its_beginning() {
+        let moment = Duration::from_micros(1_500);
+        assert_eq!(millis_at(SystemTime::UNIX_EPOCH + moment), 1);
+        assert_eq!(millis_at(SystemTime::UNIX_EPOCH), 0);
+        assert_eq!(millis_at(SystemTime::UNIX_EPOCH - moment), 0);
+    }
 }

@@ -6,6 +6,7 @@ use futures::FutureExt;
 use futures::future::join_all;
 use hustings_room::Moment;
 use hustings_room::clock::{Clock, SystemClock, unix_millis};
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 #[wasm_bindgen_test]
@@ -30,4 +31,39 @@ async fn whoever_sleeps_until_a_moment_wakes_when_the_clock_has_reached_it() {
 fn the_wall_clock_is_in_this_century() {
     let millis = unix_millis();
     assert!((1_700_000_000_000..4_000_000_000_000).contains(&millis));
+}
+
+/// The page's clock shows this while it lives.
+struct Shows(js_sys::Function);
+
+impl Shows {
+    fn millis(millis: &str) -> Self {
+        let set = js_sys::Function::new_no_args(&format!(
+            "const old = Date.now; Date.now = () => {millis}; return old;"
+        ));
+        let old = set.call0(&JsValue::UNDEFINED).unwrap();
+        Self(old.dyn_into().unwrap())
+    }
+}
+
+impl Drop for Shows {
+    fn drop(&mut self) {
+        let set = js_sys::Function::new_with_args("old", "Date.now = old;");
+        let _ = set.call1(&JsValue::UNDEFINED, &self.0);
+    }
+}
+
+#[wasm_bindgen_test]
+fn a_wall_clock_before_1970_or_out_of_its_mind_is_read_all_the_same() {
+    for (shown, read) in [
+        ("-1", 0),
+        ("-8.64e15", 0),
+        ("NaN", 0),
+        ("-Infinity", 0),
+        ("1234.9", 1_234),
+        ("8.64e15", 8_640_000_000_000_000),
+    ] {
+        let _clock = Shows::millis(shown);
+        assert_eq!(unix_millis(), read, "{shown}");
+    }
 }
