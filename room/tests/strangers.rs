@@ -325,6 +325,33 @@ fn a_crowd_that_comes_together_is_told_of_together() {
     assert_eq!(told(&alice.waits(Duration::from_secs(9)), bob), [0; 0]);
 }
 
+/// The bytes that everybody is sent while so many join, one after the other.
+fn bytes_of_joins(people: u8) -> usize {
+    let mut alice = hosting(Config {
+        max_listed_peers: 4,
+        ..Config::default()
+    });
+    let mut links = Vec::new();
+    let mut bytes = 0;
+    for number in 0..people {
+        let who = stranger(number);
+        let (link, mut said) = alice.admits_with(who, hello(who, room()));
+        links.push(link);
+        // What is told together is told later.
+        said.0.append(&mut alice.waits(Duration::from_secs(1)).0);
+        let frames = links.iter().flat_map(|link| said.frames(*link));
+        bytes += frames.map(|frame| frame.len()).sum::<usize>();
+    }
+    bytes
+}
+
+#[test]
+fn a_join_among_many_is_told_to_none_of_them() {
+    let (some, twice) = (bytes_of_joins(40), bytes_of_joins(80));
+    println!("{some} bytes for 40 joins, {twice} for 80");
+    assert!(twice < some * 5 / 2, "{twice} bytes, and {some} for half");
+}
+
 #[test]
 fn of_a_crowd_the_others_hear_of_the_first() {
     let mut alice = hosting(Config {
