@@ -709,7 +709,7 @@ fn candidates_that_overtook_their_offer_are_used() {
 #[test]
 fn offers_that_cannot_work_are_refused_with_a_reason() {
     use Refusal::{Description, Kind, Unreliable};
-    let cases: [(&str, serde_json::Value, Refusal); 8] = [
+    let cases: [(&str, serde_json::Value, Refusal); 9] = [
         (
             "serialization",
             "binary".into(),
@@ -737,6 +737,11 @@ fn offers_that_cannot_work_are_refused_with_a_reason() {
             "sdp",
             serde_json::json!({ "type": "offer", "sdp": sdp(1, "x") + &sdp(2, "x") }),
             Description(SdpError::Several),
+        ),
+        (
+            "sdp",
+            serde_json::json!({ "type": "offer", "sdp": sdp(1, "x") + "garbage" }),
+            Description(SdpError::Line(8)),
         ),
     ];
     for (field, value, refusal) in cases {

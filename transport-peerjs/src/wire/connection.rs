@@ -19,7 +19,7 @@ use super::messages::{Answer, Candidate, IceCandidate, Offer, ToServer};
 use super::outgoing::Outgoing;
 use super::output::{ChannelKind, Outputs, Refusal, RtcAction, RtcId, RtcState, TimeoutReason};
 use super::registration::Registration;
-use super::sdp::Fingerprint;
+use super::sdp::{Fingerprint, check_offer};
 use crate::config::{Timing, WireLimits};
 
 /// The things that a connection needs of its endpoint.
@@ -144,7 +144,9 @@ impl Connection {
         if !offer.reliable {
             return Err(Refusal::Unreliable);
         }
-        Ok((serialization, Fingerprint::of(&offer.sdp)?))
+        let fingerprint = Fingerprint::of(&offer.sdp)?;
+        check_offer(&offer.sdp)?;
+        Ok((serialization, fingerprint))
     }
 
     fn new(names: Names, serialization: Serialization, joiner: Joiner, until: Moment) -> Self {

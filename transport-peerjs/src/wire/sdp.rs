@@ -8,6 +8,62 @@
 /// Longest description that is looked at, in bytes. Those of one data channel have 600 to 3,000.
 const MAX_SDP: usize = 32 * 1024;
 
+/// Most lines of an offer. Those of one data channel have 20, and a few for each candidate.
+const MAX_LINES: usize = 512;
+
+/// Checks that an offer is one for a data channel, as far as that can be told without a browser.
+///
+/// Browsers count every connection that was made until they have collected it, so that one is made
+/// only for what a browser would take.
+pub(crate) fn check_offer(sdp: &str) -> Result<(), SdpError> {
+    if sdp.len() > MAX_SDP {
+        return Err(SdpError::TooLong(sdp.len()));
+    }
+    let (mut media, mut ufrag, mut pwd, mut setup) = (0, false, false, false);
+    for (at, line) in sdp.lines().enumerate() {
+        let Some((kind, value)) = line.split_once('=') else {
+            return Err(SdpError::Line(at + 1));
+        };
+        let is_kind = matches!(kind.as_bytes(), [b'a'..=b'z']) && (at == 0) == (kind == "v");
+        if !is_kind || at >= MAX_LINES {
+            return Err(SdpError::Line(at + 1));
+        }
+        if kind == "m" {
+            media += 1;
+            if !is_data_channel(value) {
+                return Err(SdpError::Media);
+            }
+        }
+        // The lengths are those of RFC 8839, section 5.4.
+        match value.split_once(':') {
+            Some(("ice-ufrag", text)) if kind == "a" => ufrag = (4..=256).contains(&text.len()),
+            Some(("ice-pwd", text)) if kind == "a" => pwd = (22..=256).contains(&text.len()),
+            Some(("setup", text)) if kind == "a" => setup = matches!(text, "actpass" | "active"),
+            Some(_) | None => {}
+        }
+    }
+    if media != 1 {
+        return Err(SdpError::Media);
+    }
+    for (there, name) in [(ufrag, "ice-ufrag"), (pwd, "ice-pwd"), (setup, "setup")] {
+        if !there {
+            return Err(SdpError::Attribute(name));
+        }
+    }
+    Ok(())
+}
+
+/// True for the medium of data channels, RFC 8841, with its older spelling.
+fn is_data_channel(medium: &str) -> bool {
+    let mut words = medium.split(' ');
+    words.next() == Some("application")
+        && words.next().is_some_and(|port| port.parse::<u16>().is_ok())
+        && words
+            .next()
+            .is_some_and(|protocol| protocol.ends_with("DTLS/SCTP"))
+        && words.next().is_some()
+}
+
 /// The SHA-256 fingerprint of a DTLS certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint([u8; 32]);
@@ -95,6 +151,15 @@ pub enum SdpError {
     /// A fingerprint is not 32 bytes in hexadecimal.
     #[error("malformed certificate fingerprint in the session description")]
     Malformed,
+    /// A line of an offer is none of a session description, or one too many.
+    #[error("line {0} of the session description is not one")]
+    Line(usize),
+    /// An offer is for something else than one data channel.
+    #[error("the session description is not for one data channel")]
+    Media,
+    /// An offer lacks what no connection can do without.
+    #[error("no usable {0} in the session description")]
+    Attribute(&'static str),
 }
 
 #[cfg(test)]
@@ -108,6 +173,41 @@ mod tests {
         for sdp in [chromium_sdp([7; 32]), firefox_sdp([7; 32])] {
             assert_eq!(Fingerprint::of(&sdp).unwrap().as_bytes(), &[7; 32], "{sdp}");
         }
+    }
+
+    #[test]
+    fn an_offer_of_a_browser_is_taken_and_one_with_a_part_missing_is_not() {
+        for sdp in [chromium_sdp([7; 32]), firefox_sdp([7; 32])] {
+            assert_eq!(check_offer(&sdp), Ok(()));
+            for name in ["ice-ufrag", "ice-pwd", "setup"] {
+                let other = sdp.replace(&format!("a={name}:"), "a=other:");
+                assert_eq!(check_offer(&other), Err(SdpError::Attribute(name)));
+            }
+            let short = sdp.replace("a=ice-pwd:", "a=ice-pwd:x\r\na=other:");
+            assert_eq!(check_offer(&short), Err(SdpError::Attribute("ice-pwd")));
+            for medium in ["video", "application x", "application 9 RTP/AVP 0"] {
+                let other = sdp.replace("m=application", &format!("m={medium}"));
+                assert_eq!(check_offer(&other), Err(SdpError::Media));
+            }
+            let again = format!("{sdp}m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n");
+            assert_eq!(check_offer(&again), Err(SdpError::Media));
+            for garbage in ["garbage", "", "ab=c", "=x", "A=x", "v=0"] {
+                let number = sdp.lines().count() + 1;
+                let other = format!("{sdp}{garbage}\r\n");
+                assert_eq!(
+                    check_offer(&other),
+                    Err(SdpError::Line(number)),
+                    "{garbage}"
+                );
+            }
+            let many = format!("{sdp}{}", "a=x\r\n".repeat(MAX_LINES));
+            assert_eq!(check_offer(&many), Err(SdpError::Line(MAX_LINES + 1)));
+        }
+        let fingerprint = format!("a=fingerprint:sha-256 {}\r\n", hex([7; 32]));
+        assert_eq!(check_offer(&fingerprint), Err(SdpError::Line(1)));
+        assert_eq!(check_offer(""), Err(SdpError::Media));
+        let long = "x".repeat(MAX_SDP + 1);
+        assert_eq!(check_offer(&long), Err(SdpError::TooLong(long.len())));
     }
 
     #[test]
@@ -186,6 +286,7 @@ mod tests {
         #[test]
         fn no_description_makes_a_panic(text in r"(?s)((a=fingerprint:)?(sha-256 )?.{0,40}\n?){0,8}") {
             let _ = Fingerprint::of(&text);
+            let _ = check_offer(&text);
         }
     }
 }

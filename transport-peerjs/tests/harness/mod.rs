@@ -30,7 +30,8 @@ pub(crate) fn participant(n: u8) -> Address {
 pub(crate) fn sdp(fingerprint: u8, name: &str) -> String {
     let hex = vec![format!("{fingerprint:02X}"); 32].join(":");
     format!(
-        "v=0\r\ns={name}\r\na=fingerprint:sha-256 {hex}\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n"
+        "v=0\r\ns={name}\r\na=fingerprint:sha-256 {hex}\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n\
+         a=setup:actpass\r\na=ice-ufrag:abcd\r\na=ice-pwd:0123456789abcdef012345\r\n"
     )
 }
 

@@ -39,7 +39,8 @@ pub(super) fn run(bytes: &[u8]) {
 fn sdp(number: u8) -> String {
     let hex = vec![format!("{number:02X}"); 32].join(":");
     format!(
-        "v=0\r\na=fingerprint:sha-256 {hex}\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n"
+        "v=0\r\na=fingerprint:sha-256 {hex}\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n\
+         a=setup:actpass\r\na=ice-ufrag:abcd\r\na=ice-pwd:0123456789abcdef012345\r\n"
     )
 }
 
