@@ -247,6 +247,9 @@ pub enum ConfigError {
     /// The token has characters that would need escaping, or is empty or too long.
     #[error("invalid token: use 1 to 128 letters, digits and - _ . ~")]
     Token,
+    /// What should be a list of STUN and TURN servers is none.
+    #[error("invalid ICE servers: they are a list such as [{{\"urls\": \"stun:example.org\"}}]")]
+    IceServers,
     /// A STUN or TURN server that no browser would take.
     #[error("invalid ICE server: iceServers[{index}].{field}: {fault}")]
     IceServer {

@@ -4,6 +4,8 @@
 //! the error then is told of a host that does not answer. So a list is read when an address is
 //! opened, by the rules of WebRTC 1.0, section 4.4.1.6, and RFC 7064 and 7065.
 
+use serde_json::Value;
+
 use crate::config::{ConfigError, IceServer};
 
 /// What is wrong with one field of a server.
@@ -19,9 +21,55 @@ pub enum IceFault {
     /// An address has no host, a port that is none, or more than belongs there.
     #[error("{0:?} is malformed: use stun:host:port, or turn:host:port?transport=tcp")]
     Malformed(String),
+    /// A user name or a credential is something else than a text.
+    #[error("it is no text")]
+    NotText,
     /// A TURN server without a user name or a credential, or with an empty one.
     #[error("a TURN server needs it, as text that is not empty")]
     Missing,
+}
+
+impl IceServer {
+    /// Reads a list of servers as a page gives it to WebRTC: `[{"urls": "turn:example.org",
+    /// "username": "u", "credential": "c"}]`, where `urls` may be a list, too.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError::IceServers`] for what is no list of objects, and [`ConfigError::IceServer`]
+    /// with the place of the first server that no browser would take.
+    pub fn read_list(list: &Value) -> Result<Vec<Self>, ConfigError> {
+        let servers = list.as_array().ok_or(ConfigError::IceServers)?;
+        let read = servers.iter().enumerate();
+        let read = read.map(|(index, server)| Self::read(index, server));
+        let servers = read.collect::<Result<Vec<_>, _>>()?;
+        check(&servers)?;
+        Ok(servers)
+    }
+
+    fn read(index: usize, server: &Value) -> Result<Self, ConfigError> {
+        let server = server.as_object().ok_or(ConfigError::IceServers)?;
+        let wrong = |field, fault| ConfigError::IceServer {
+            index,
+            field,
+            fault,
+        };
+        let text = |field: &'static str| match server.get(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(wrong(field, IceFault::NotText)),
+        };
+        let url = |url: &Value| url.as_str().map(str::to_owned);
+        let urls = match server.get("urls") {
+            Some(Value::Array(urls)) => urls.iter().map(url).collect(),
+            Some(one) => url(one).map(|url| vec![url]),
+            None => None,
+        };
+        Ok(Self {
+            urls: urls.ok_or_else(|| wrong("urls", IceFault::NoUrls))?,
+            username: text("username")?,
+            credential: text("credential")?,
+        })
+    }
 }
 
 /// Checks every server of a list.

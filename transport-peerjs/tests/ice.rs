@@ -105,3 +105,44 @@ fn an_address_that_is_none_is_named() {
         assert_eq!(fault(url), Some(IceFault::Malformed(url.into())), "{url}");
     }
 }
+
+#[test]
+fn a_list_is_read_as_a_page_gives_it_to_webrtc() {
+    let read = |json: &str| IceServer::read_list(&serde_json::from_str(json).unwrap());
+    let servers = read(
+        r#"[{"urls": ["turn:a", "turn:b"], "username": "u", "credential": "c"}, {"urls": "stun:d"}]"#,
+    );
+    let servers = servers.unwrap();
+    assert_eq!(servers[0].urls, ["turn:a", "turn:b"]);
+    assert_eq!(servers[0].credential.as_deref(), Some("c"));
+    assert_eq!(servers[1], IceServer::new("stun:d"));
+    assert_eq!(read("[]"), Ok(vec![]));
+
+    for json in ["{}", "\"none\"", "null", "[\"stun:x\"]", "[7]"] {
+        assert_eq!(read(json), Err(ConfigError::IceServers), "{json}");
+    }
+    for (json, index, field, fault) in [
+        (r#"[{"url": "stun:x"}]"#, 0, "urls", IceFault::NoUrls),
+        (r#"[{"urls": 7}]"#, 0, "urls", IceFault::NoUrls),
+        (r#"[{"urls": ["stun:x", 7]}]"#, 0, "urls", IceFault::NoUrls),
+        (
+            r#"[{"urls": "stun:x"}, {"urls": "turn:x"}]"#,
+            1,
+            "username",
+            IceFault::Missing,
+        ),
+        (
+            r#"[{"urls": "turn:x", "username": "u", "credential": 1234}]"#,
+            0,
+            "credential",
+            IceFault::NotText,
+        ),
+    ] {
+        let wrong = ConfigError::IceServer {
+            index,
+            field,
+            fault,
+        };
+        assert_eq!(read(json), Err(wrong), "{json}");
+    }
+}

@@ -7,6 +7,7 @@ use hustings_outbox::{NoLocks, StoreError, TabError};
 use hustings_protocol::Rejection;
 use hustings_room::driver::{CallError, DriverError, OpenError};
 use hustings_room::{Refused, SubmitError};
+use hustings_transport_peerjs::ConfigError;
 use js_sys::{Error, Reflect};
 use wasm_bindgen::JsValue;
 
@@ -145,6 +146,7 @@ impl From<hustings_transport_peerjs::OpenError> for Failure {
             OpenError::Config(_) => "bad-configuration",
             OpenError::Randomness(_) => "no-randomness",
             OpenError::NoWindow => "no-window",
+            OpenError::NoWebRtc => "no-webrtc",
             _ => OTHER,
         };
         Self::new(code, error)
@@ -178,5 +180,11 @@ impl From<JoinError> for Failure {
             JoinError::Room(error) => error.into(),
             JoinError::PeerJs(error) => error.into(),
         }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::new("bad-configuration", error)
     }
 }

@@ -62,7 +62,8 @@ impl Hustings {
     ///
     /// # Errors
     ///
-    /// `bad-argument` for unreadable options; `storage-…` if the stored data cannot be used. No
+    /// `bad-argument` for unreadable options; `bad-configuration` for an ICE server that no browser
+    /// would take; `storage-…` if the stored data cannot be used. No
     /// storage at all is not an error: see `storage`.
     #[wasm_bindgen(unchecked_return_type = "Hustings")]
     pub async fn open(
@@ -74,7 +75,7 @@ impl Hustings {
         };
         let profile = options.profile.take();
         let profile = profile.as_deref().unwrap_or("hustings");
-        let app = App::open(profile, options.peerjs()).await?;
+        let app = App::open(profile, options.peerjs()?).await?;
         let (me, storage) = (app.me(), app.storage().clone());
         let tab = Rc::new(Tab {
             app: RefCell::new(Some(app)),

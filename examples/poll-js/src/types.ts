@@ -164,7 +164,7 @@ export interface Room {
 export type ErrorCode =
     | "aborted" | "freed" | "hosted-elsewhere" | "owner-offline" | "invalid-command" | "closed"
     | "bad-argument" | "bad-configuration" | "bad-draft" | "no-journal" | "outbox-full"
-    | "no-window" | "no-locks" | "no-randomness"
+    | "no-window" | "no-webrtc" | "no-locks" | "no-randomness"
     | "storage-full" | "storage-locked" | "storage-closed" | "storage-blocked" | "storage-unavailable"
     | "storage-corrupt" | "storage-failed" | "storage-deleted" | "storage-newer"
     | "poll-closed" | "not-allowed" | "unknown-poll" | "unknown-option" | "option-exists" | "single-choice"

@@ -34,7 +34,16 @@ impl Opened {
 enum Opening {
     UnderWay,
     Done(Opened),
-    Failed(String),
+    Failed(Failure),
+}
+
+/// The reason why there is no app.
+#[derive(Debug, Clone)]
+enum Failure {
+    /// What the page or its address sets cannot be used.
+    Settings(String),
+    /// The stored data cannot be used.
+    Stored(String),
 }
 
 /// The whole page.
@@ -68,16 +77,18 @@ pub(crate) fn Page() -> impl IntoView {
     }
 }
 
-async fn open() -> Result<Rc<App>, String> {
+async fn open() -> Result<Rc<App>, Failure> {
     let address = parameter("peerserver").or_else(|| meta("peerserver"));
     let server = server(address.as_deref()).ok_or_else(|| {
-        let address = address.unwrap_or_default();
-        format!("invalid signalling server address: {address}")
+        let address = isolated(&address.unwrap_or_default()).to_string();
+        let example = "an address such as https://0.peerjs.com/ is needed, with http: or https:";
+        Failure::Settings(format!("invalid signalling server {address}: {example}"))
     })?;
     let ice = parameter("ice").or_else(|| meta("ice-servers"));
     let config = server.config(ice.as_deref());
+    let config = config.map_err(|error| Failure::Settings(error.to_string()))?;
     let opened = App::open(PROFILE, config).await;
-    opened.map_err(|error| error.to_string())
+    opened.map_err(|error| Failure::Stored(error.to_string()))
 }
 
 /// The view that the address asks for.
@@ -120,12 +131,24 @@ fn Forgetful(why: String) -> impl IntoView {
 
 /// There is no app.
 #[component]
-fn Unusable(why: String) -> impl IntoView {
+fn Unusable(why: Failure) -> impl IntoView {
+    let (heading, why, help) = match why {
+        Failure::Settings(why) => (
+            "The settings of this page cannot be used",
+            why,
+            "They stand in the page's address, behind the question mark, or in the page: ask whoever serves it.",
+        ),
+        Failure::Stored(why) => (
+            "The stored data cannot be used",
+            why,
+            "Close the other tabs of this page and load it again. If the storage is full, make room first.",
+        ),
+    };
     view! {
         <section class="card" role="alert">
-            <h1>"The stored data cannot be used"</h1>
-            <p>{why}"."</p>
-            <p>"Close the other tabs of this page and load it again. If the storage is full, make room first."</p>
+            <h1>{heading}</h1>
+            <p>{sentence(&format!("{why}."))}</p>
+            <p>{help}</p>
             <button class="primary" on:click=move |_| reload()>"Load again"</button>
         </section>
     }

@@ -33,13 +33,18 @@ pub(crate) fn has_network() -> bool {
     window().navigator().on_line()
 }
 
-/// The server at an address; the one that the page came from where there is no address.
+/// The server at an address; the one that the page came from where there is no address. `None` for
+/// an address that is none, or of another kind: `localhost:9000` is one of the scheme `localhost`.
 pub(crate) fn server(address: Option<&str>) -> Option<Server> {
     let location = window().location();
     let url = match address {
         Some(address) => Url::new(address).ok()?,
         None => Url::new(&location.origin().ok()?).ok()?,
     };
+    let schemes = ["http:", "https:", "ws:", "wss:"];
+    if !schemes.contains(&url.protocol().as_str()) {
+        return None;
+    }
     Some(Server {
         scheme: url.protocol().trim_end_matches(':').to_owned(),
         host: url.hostname(),

@@ -10,8 +10,7 @@
 
 use std::net::IpAddr;
 
-use hustings_transport_peerjs::{Config, IceServer};
-use serde_json::Value;
+use hustings_transport_peerjs::{Config, ConfigError, IceServer};
 
 /// The parts of a server's address, as a browser tells them apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,41 +24,37 @@ pub(crate) struct Server {
 
 impl Server {
     /// The library's configuration for this server.
-    pub(crate) fn config(self, ice: Option<&str>) -> Config {
+    ///
+    /// # Errors
+    ///
+    /// `ice` is no list of servers, or has one that no browser would take.
+    pub(crate) fn config(self, ice: Option<&str>) -> Result<Config, ConfigError> {
         let secure = matches!(self.scheme.as_str(), "https" | "wss");
         let config = Config::default();
         let ice_servers = match ice.map(str::trim).filter(|ice| !ice.is_empty()) {
-            Some(ice) => ice_servers(ice),
+            Some(ice) => ice_servers(ice)?,
             None if is_local(&self.host) => Vec::new(),
             None => config.ice_servers,
         };
-        Config {
+        Ok(Config {
             host: self.host,
             port: self.port.unwrap_or(if secure { 443 } else { 80 }),
             path: self.path,
             secure,
             ice_servers,
             ..config
-        }
+        })
     }
 }
 
 /// The servers in a list such as `[{"urls": "turn:example.org", "username": "u", "credential":
-/// "c"}]`; none if the text is not such a list.
-fn ice_servers(json: &str) -> Vec<IceServer> {
-    let Ok(Value::Array(servers)) = serde_json::from_str(json) else {
-        return Vec::new();
-    };
-    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
-    let server = |server: &Value| IceServer {
-        urls: match server.get("urls") {
-            Some(Value::Array(urls)) => urls.iter().filter_map(|url| text(Some(url))).collect(),
-            url => text(url).into_iter().collect(),
-        },
-        username: text(server.get("username")),
-        credential: text(server.get("credential")),
-    };
-    servers.iter().map(server).collect()
+/// "c"}]`; none if the text says `none`.
+fn ice_servers(text: &str) -> Result<Vec<IceServer>, ConfigError> {
+    if text == "none" {
+        return Ok(Vec::new());
+    }
+    let list = serde_json::from_str(text).map_err(|_| ConfigError::IceServers)?;
+    IceServer::read_list(&list)
 }
 
 /// True if a host is on this machine or in its network, where nobody needs help to be reached.
@@ -90,11 +85,14 @@ mod tests {
     #[test]
     fn on_a_local_network_nobody_else_is_asked() {
         for host in ["localhost", "127.0.0.1", "192.168.1.7", "[::1]", "pi.local"] {
-            assert_eq!(server(host).config(None).ice_servers, [], "{host}");
+            assert_eq!(server(host).config(None).unwrap().ice_servers, [], "{host}");
         }
-        let public = server("polls.example.org").config(None);
+        let public = server("polls.example.org").config(None).unwrap();
         assert_eq!(public.ice_servers, Config::default().ice_servers);
-        assert_eq!(server("8.8.8.8").config(Some("none")).ice_servers, []);
+        assert_eq!(
+            server("8.8.8.8").config(Some("none")).unwrap().ice_servers,
+            []
+        );
     }
 
     #[test]
@@ -104,19 +102,24 @@ mod tests {
             port: None,
             ..server("0.peerjs.com")
         }
-        .config(None);
+        .config(None)
+        .unwrap();
         assert_eq!((config.port, config.secure), (443, true));
-        let config = server("localhost").config(None);
+        let config = server("localhost").config(None).unwrap();
         assert_eq!((config.port, config.secure), (8000, false));
     }
 
     #[test]
     fn relays_are_named_with_their_credentials() {
         let json = r#"[{"urls": ["turn:a", "turn:b"], "username": "u", "credential": "c"}, {"urls": "stun:d"}]"#;
-        let servers = server("localhost").config(Some(json)).ice_servers;
+        let servers = server("localhost").config(Some(json)).unwrap().ice_servers;
         assert_eq!(servers[0].urls, ["turn:a", "turn:b"]);
         assert_eq!(servers[0].username.as_deref(), Some("u"));
         assert_eq!(servers[0].credential.as_deref(), Some("c"));
         assert_eq!(servers[1], IceServer::new("stun:d"));
+        // With less than was asked for, nobody would know why the others are not reached.
+        for wrong in ["all", r#"{"urls": "stun:d"}"#, r#"[{"url": "stun:d"}]"#] {
+            assert!(server("localhost").config(Some(wrong)).is_err(), "{wrong}");
+        }
     }
 }

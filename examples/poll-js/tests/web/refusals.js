@@ -2,6 +2,15 @@ same(await refusal(somebody("ann", { hots: "example.org" })), "bad-argument");
 same(await refusal(Hustings.open(null)), "bad-argument");
 const mistaken = await somebody("ann", { host: "https://example.org" });
 same(await refusal(mistaken.create(teaOrCoffee)), "bad-configuration");
+for (const [iceServers, place] of [
+    [[{ url: "stun:example.org" }], "iceServers[0].urls"],
+    [[{ urls: "stun:example.org" }, { urls: "turn:example.org" }], "iceServers[1].username"],
+    [[{ urls: "turn:example.org", username: "u", credential: 1234 }], "iceServers[0].credential"],
+    [{}, "they are a list"],
+]) {
+    const error = await somebody("ann", { iceServers }).catch(error => error);
+    same([error.code, error.message.includes(place)], ["bad-configuration", true], error.message);
+}
 
 const [ann, ben] = [await somebody("ann"), await somebody("ben")];
 same(await refusal(ann.create({ title: "" })), "bad-draft");

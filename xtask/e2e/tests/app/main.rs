@@ -16,6 +16,7 @@ mod roles;
 mod screen;
 mod sending;
 mod session;
+mod settings;
 mod tabs;
 mod typing;
 mod votes;
