@@ -5,7 +5,6 @@ use hustings_e2e::{Page, TakesPart, scenario};
 use serde_json::json;
 
 use crate::member::{Device, Member, Poll};
-use crate::screen;
 
 #[test]
 #[ignore = "needs a browser: cargo xtask test --browsers"]
@@ -15,8 +14,8 @@ fn settings_that_cannot_be_used_are_named() {
         for (query, named) in [
             ("peerserver=127.0.0.1:9431/myapp", "127.0.0.1:9431/myapp"),
             ("peerserver=localhost:9431", "localhost:9431"),
-            ("ice=[{\"url\":\"stun:x\"}]", "iceServers[0].urls"),
-            ("ice=[{\"urls\":\"turn:x\"}]", "iceServers[0].username"),
+            ("ice=[{%22url%22:%22stun:x%22}]", "iceServers[0].urls"),
+            ("ice=[{%22urls%22:%22turn:x%22}]", "iceServers[0].username"),
             ("ice=all", "invalid ICE servers"),
         ] {
             let url = format!("{}?{query}", world.app()?);
@@ -38,9 +37,9 @@ fn a_browser_without_webrtc_says_so() {
         let bob = Member::enter(world, "bob").await?;
         let gone = json!({ "source": "delete window.RTCPeerConnection" });
         let add = "Page.addScriptToEvaluateOnNewDocument";
+        bob.join(&poll.link).await?;
         for member in [&bob, &poll.owner] {
             member.tab.devtools(add, gone.clone()).await?;
-            member.tab.go(&screen::app(&poll.link)).await?;
             member.tab.reload().await?;
             member.sees("this browser has no WebRTC", SOON).await?;
         }
