@@ -1,10 +1,14 @@
 //! Settings, with defaults that need no change.
 
+mod budget;
+
 use std::fmt;
 use std::time::Duration;
 
 use base32ct::{Base32Unpadded, Encoding};
 use hustings_room::BackoffConfig;
+
+pub use budget::Budget;
 
 use crate::ice::IceFault;
 
@@ -28,6 +32,8 @@ pub struct Config {
     pub timing: Timing,
     /// Bounds of what is accepted and kept.
     pub limits: WireLimits,
+    /// Bounds of the connections that others can have this side make, over time.
+    pub budget: Budget,
 }
 
 impl Default for Config {
@@ -41,6 +47,7 @@ impl Default for Config {
             ice_servers: vec![IceServer::new("stun:stun.l.google.com:19302")],
             timing: Timing::default(),
             limits: WireLimits::default(),
+            budget: Budget::default(),
         }
     }
 }
@@ -148,9 +155,11 @@ pub struct WireLimits {
     /// Most dials at a time that have not come up. Default 8. A browser counts closed connections
     /// until it has collected them, so an absent owner must not cost one for each attempt.
     pub max_dials: usize,
-    /// Most offers at a time whose connection has not come up. Default 64.
+    /// Most offers at a time whose connection has not come up. Default 160: at 50 hostile ones a
+    /// second each has three seconds, see [`Budget::first_turn`]. When they are all taken, a new
+    /// one takes the place of the least advanced one of whoever has most.
     pub max_incoming: usize,
-    /// The same, of one sender. Default 4.
+    /// The same, of one sender. Default 4. A new one takes the place of the sender's own.
     pub max_incoming_each: usize,
     /// Most connections altogether. Default 400: Chromium allows 500 in a page.
     pub max_connections: usize,
@@ -175,7 +184,7 @@ impl Default for WireLimits {
             max_candidates: 64,
             max_early: 32,
             max_dials: 8,
-            max_incoming: 64,
+            max_incoming: 160,
             max_incoming_each: 4,
             max_connections: 400,
             max_accepted_frame_bytes: 64 * 1024,

@@ -92,7 +92,7 @@ pub mod wire;
 
 #[cfg(all(target_family = "wasm", target_os = "unknown"))]
 pub use browser::{OpenError, PeerJs, Status};
-pub use config::{Config, ConfigError, IceServer, Timing, Token, WireLimits};
+pub use config::{Budget, Config, ConfigError, IceServer, Timing, Token, WireLimits};
 pub use ice::IceFault;
 
 /// The crate's own front page: its code is compiled and run, too.

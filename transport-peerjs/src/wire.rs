@@ -5,6 +5,7 @@
 //! from its offer to its end (connection), the certificate in a session description (sdp), and how
 //! frames become messages of a data channel (framing).
 
+mod admission;
 mod backoff;
 mod connection;
 mod early;

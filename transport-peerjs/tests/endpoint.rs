@@ -772,11 +772,11 @@ fn strangers_cannot_make_connections_without_end() {
         );
     }
     assert_eq!(bench.sides[0].endpoint.connections(), 4, "of one sender");
-    for n in 0..100 {
+    for n in 0..200 {
         let text = offer(|_| {}).replace("stock-page", &format!("page{n}"));
         say(&mut bench, 0, &text);
     }
-    assert_eq!(bench.sides[0].endpoint.connections(), 64, "of all senders");
+    assert_eq!(bench.sides[0].endpoint.connections(), 160, "of all senders");
     assert_eq!(last_refusal(&bench, 0), Some(Refusal::TooMany));
     bench.advance(Duration::from_secs(16));
     bench.pump();

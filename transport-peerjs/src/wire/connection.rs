@@ -73,6 +73,10 @@ pub(crate) struct Connection {
     /// True from the start for whoever dials. Chromium loses the beginning of what is sent on an
     /// accepted channel before anything has come on it, although the channel is open and reliable.
     may_speak: bool,
+    /// WebRTC has reached the other side.
+    is_reached: bool,
+    accepted_at: Option<Moment>,
+    up_since: Option<Moment>,
     joiner: Joiner,
     outgoing: Outgoing,
 }
@@ -129,6 +133,7 @@ impl Connection {
         let until = cx.now + cx.timing.connect_timeout;
         Self {
             remote: Some(fingerprint),
+            accepted_at: Some(cx.now),
             candidates_taken: early.len(),
             remote_candidates: early,
             ..Self::new(names, serialization, joiner, until)
@@ -162,6 +167,9 @@ impl Connection {
             candidates_taken: 0,
             channel: Channel::Absent,
             may_speak: false,
+            is_reached: false,
+            accepted_at: None,
+            up_since: None,
             joiner,
             outgoing: Outgoing::default(),
         }
@@ -196,6 +204,21 @@ impl Connection {
             Phase::Up => true,
             Phase::Closing => false,
         }
+    }
+
+    /// The moment at which the link came up.
+    pub(crate) fn up_since(&self) -> Option<Moment> {
+        self.up_since
+    }
+
+    /// The moment of the offer, of one that somebody else has asked for and that is coming up.
+    pub(crate) fn incoming_since(&self) -> Option<Moment> {
+        self.accepted_at.filter(|_| self.is_coming_up())
+    }
+
+    /// True once WebRTC has reached the other side.
+    pub(crate) fn is_reached(&self) -> bool {
+        self.is_reached
     }
 
     pub(crate) fn timeout(&self) -> Option<(Moment, TimeoutReason)> {
@@ -352,6 +375,7 @@ impl Connection {
         match state {
             RtcState::New | RtcState::Connecting => {}
             RtcState::Connected => {
+                self.is_reached = true;
                 if is_up {
                     self.deadline = None;
                 }
@@ -476,6 +500,7 @@ impl Connection {
         };
         if self.phase == Phase::Connecting && self.channel == Channel::Open {
             self.phase = Phase::Up;
+            self.up_since = Some(cx.now);
             self.deadline = None;
             let binding = ChannelBinding {
                 local: Bytes::copy_from_slice(local.as_bytes()),

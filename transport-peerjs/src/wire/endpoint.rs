@@ -11,6 +11,7 @@ use hustings_room::{DownReason, LinkId, Moment};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
+use super::admission::Admission;
 use super::connection::{Connection, Cx, End, Names};
 use super::early::Early;
 use super::framing::ChannelMessage;
@@ -21,7 +22,7 @@ use super::output::{
 };
 use super::registration::Registration;
 use super::signalling::socket_url;
-use crate::config::{Config, ConfigError, Timing, Token, WireLimits};
+use crate::config::{Budget, Config, ConfigError, Timing, Token, WireLimits};
 
 /// One address: its registration with the signalling server and all of its connections, without any
 /// I/O.
@@ -72,6 +73,8 @@ pub struct Endpoint {
     /// Dials that wait for the registration.
     waiting: Vec<Waiting>,
     early: Early,
+    budget: Budget,
+    admission: Admission,
     last_rtc: u64,
     last_accepted: u64,
     over: bool,
@@ -124,6 +127,8 @@ impl Endpoint {
             names: BTreeMap::new(),
             waiting: Vec::new(),
             early: Early::default(),
+            budget: config.budget,
+            admission: Admission::new(config.budget),
             last_rtc: 0,
             last_accepted: 0,
             over: false,
@@ -499,6 +504,9 @@ impl Endpoint {
                 }
             }
         };
+        if let Some(since) = connection.up_since() {
+            self.admission.lasted(&connection.names.remote, now - since);
+        }
         // An accepted link that never came up, and one that was hung up, are nothing that whoever
         // uses the transport knows of.
         if connection.is_awaited() {

@@ -171,6 +171,12 @@ pub enum Refusal {
     /// There are too many connections, or too many that have not come up.
     #[error("too many connections")]
     TooMany,
+    /// Too many connections were made lately, for this sender or for all of them.
+    #[error("too many connections in a short time")]
+    TooOften,
+    /// Another connection needed its place, before it had come up.
+    #[error("it did not come up and had to make room for another")]
+    GaveWay,
     /// The channel is not the one that the offer has promised.
     #[error("unsupported channel: it is unordered, unreliable or negotiated beforehand")]
     Channel,

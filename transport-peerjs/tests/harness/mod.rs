@@ -356,16 +356,8 @@ impl Bench {
                     .handle_candidate(rtc, candidate("second"), now);
             }
             RtcAction::SetRemote { .. } => {
-                if self.connects
-                    && let Some((other, callee)) = side.peers.get(&rtc).copied()
-                {
-                    let callee_side = &mut self.sides[other].endpoint;
-                    callee_side.handle_state(callee, RtcState::Connected, now);
-                    callee_side.handle_channel(callee, ChannelKind::RELIABLE, now);
-                    callee_side.handle_channel_open(callee, now);
-                    let caller_side = &mut self.sides[at].endpoint;
-                    caller_side.handle_state(rtc, RtcState::Connected, now);
-                    caller_side.handle_channel_open(rtc, now);
+                if self.connects {
+                    self.let_through(at, rtc);
                 }
             }
             RtcAction::Send(message) => {
@@ -386,6 +378,20 @@ impl Bench {
             }
             RtcAction::AddCandidate(_) => {}
         }
+    }
+
+    /// WebRTC finds a way for a connection that a side has dialled.
+    pub(crate) fn let_through(&mut self, at: usize, rtc: RtcId) {
+        let Some((other, callee)) = self.sides[at].peers.get(&rtc).copied() else {
+            return;
+        };
+        let callee_side = &mut self.sides[other].endpoint;
+        callee_side.handle_state(callee, RtcState::Connected, self.now);
+        callee_side.handle_channel(callee, ChannelKind::RELIABLE, self.now);
+        callee_side.handle_channel_open(callee, self.now);
+        let caller_side = &mut self.sides[at].endpoint;
+        caller_side.handle_state(rtc, RtcState::Connected, self.now);
+        caller_side.handle_channel_open(rtc, self.now);
     }
 
     /// Gives a message to a connection as if the other side had sent it.

@@ -1,5 +1,8 @@
 //! The signalling server's messages, each given to whom it is for.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use hustings_room::{LinkId, Moment};
 
 use super::Endpoint;
@@ -84,18 +87,17 @@ impl Endpoint {
         if self.names.contains_key(&key) {
             return Err(Refusal::Duplicate);
         }
-        // Only those that have not come up count: whoever is in should not keep others out.
-        let coming = |connection: &&Connection| {
-            connection.is_coming_up() && connection.names.link.is_accepted()
-        };
-        let incoming = self.connections.values().filter(coming);
-        let of_sender = |connection: &&Connection| connection.names.remote == src;
-        if self.connections.len() >= self.limits.max_connections
-            || incoming.clone().count() >= self.limits.max_incoming
-            || incoming.filter(of_sender).count() >= self.limits.max_incoming_each
-        {
-            return Err(Refusal::TooMany);
+        self.remember_lasting(src, now);
+        if !self.admission.allows(src, now) {
+            return Err(Refusal::TooOften);
         }
+        if let Some(given_way) = self.place_for(src, now)? {
+            if let Some(connection) = self.connections.get(&given_way) {
+                self.out.refused(&connection.names.remote, Refusal::GaveWay);
+            }
+            self.remove(given_way);
+        }
+        self.admission.made(src, now);
         // A candidate older than that belongs to an attempt that is over.
         let age = self.timing.connect_timeout;
         let early = self.early.take(src, &offer.connection_id, now, age);
@@ -107,5 +109,61 @@ impl Endpoint {
             Connection::accept(names, offer, serialization, fingerprint, early, &mut cx);
         self.connections.insert(rtc, connection);
         Ok(())
+    }
+
+    /// A sender whose link is still up is known by then, too.
+    fn remember_lasting(&mut self, src: &str, now: Moment) {
+        let of_sender = |connection: &&Connection| connection.names.remote == src;
+        let connections = self.connections.values().filter(of_sender);
+        if let Some(since) = connections.filter_map(Connection::up_since).min() {
+            self.admission.lasted(src, now - since);
+        }
+    }
+
+    /// Finds a place for one more connection of a sender: the connection that has to give way, if
+    /// one has to.
+    ///
+    /// Only those that have not come up count and give way: whoever is in does not keep others out,
+    /// and is not put out by them.
+    fn place_for(&self, src: &str, now: Moment) -> Result<Option<RtcId>, Refusal> {
+        let mut each: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut incoming = Vec::new();
+        for (rtc, connection) in &self.connections {
+            if let Some(since) = connection.incoming_since() {
+                *each.entry(&connection.names.remote).or_default() += 1;
+                incoming.push((*rtc, connection, since));
+            }
+        }
+        let own = each.get(src).copied().unwrap_or(0);
+        let is_own_full = own >= self.limits.max_incoming_each;
+        if !is_own_full
+            && incoming.len() < self.limits.max_incoming
+            && self.connections.len() < self.limits.max_connections
+        {
+            return Ok(None);
+        }
+        let is_known = self.admission.is_known(src);
+        let gives_way = |remote: &str, of_sender: usize, since: Moment| {
+            if is_own_full {
+                return remote == src;
+            }
+            of_sender > own + 1
+                || now - since >= self.budget.first_turn
+                || (is_known && !self.admission.is_known(remote))
+        };
+        incoming
+            .into_iter()
+            .map(|(rtc, connection, since)| {
+                let remote = connection.names.remote.as_str();
+                (rtc, connection, remote, each[remote], since)
+            })
+            .filter(|(_, _, remote, of_sender, since)| gives_way(remote, *of_sender, *since))
+            // Strangers first, then whoever has most, the least advanced, and the oldest.
+            .min_by_key(|(rtc, connection, remote, of_sender, _)| {
+                let is_known = self.admission.is_known(remote);
+                (is_known, Reverse(*of_sender), connection.is_reached(), *rtc)
+            })
+            .map(|(rtc, ..)| Some(rtc))
+            .ok_or(Refusal::TooMany)
     }
 }
