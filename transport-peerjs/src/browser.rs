@@ -2,9 +2,11 @@
 //! `WebSocket` and `RTCPeerConnection`.
 //!
 //! The shell that all backends share does it over a page (web): the socket to the signalling server
-//! (socket), a peer connection with its channel (peer_connection), the page's own events (page),
-//! how one listens (listener) and waits (timer), and the text of what browsers throw (thrown).
+//! (socket), a peer connection with its channel (peer_connection), those that are closed (collect),
+//! the page's own events (page), how one listens (listener) and waits (timer), and the text of what
+//! browsers throw (thrown).
 
+mod collect;
 mod listener;
 mod page;
 mod peer_connection;

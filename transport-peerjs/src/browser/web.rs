@@ -8,6 +8,7 @@ use js_sys::Array;
 use wasm_bindgen::JsValue;
 use web_sys::{RtcConfiguration, RtcDataChannel, RtcIceServer, Window, console};
 
+use super::collect::Closed;
 use super::listener::Listener;
 use super::page;
 use super::peer_connection::PeerConnection;
@@ -26,6 +27,7 @@ pub(super) struct Web {
     reporter: Reporter<RtcDataChannel>,
     socket: Option<Socket>,
     connections: BTreeMap<RtcId, PeerConnection>,
+    closed: Closed,
     timer: Timer,
     _page: Vec<Listener>,
 }
@@ -42,10 +44,19 @@ impl Web {
             rtc_config: rtc_config(ice_servers),
             socket: None,
             connections: BTreeMap::new(),
+            closed: Closed::default(),
             _page: page::listen(&window, &reporter),
             timer: Timer::new(window, reporter.clone()),
             reporter,
         }
+    }
+
+    /// What cannot be made may be one too many: the next may find room.
+    fn or_collect<T>(&mut self, made: Result<T, Failure>) -> Result<T, Failure> {
+        if made.is_err() {
+            self.closed.collect();
+        }
+        made
     }
 }
 
@@ -84,13 +95,15 @@ impl Backend for Web {
     }
 
     fn create_offer(&mut self, rtc: RtcId, label: &str) -> Result<(), Failure> {
-        let made = PeerConnection::offer(rtc, label, &self.rtc_config, &self.reporter)?;
+        let made = PeerConnection::offer(rtc, label, &self.rtc_config, &self.reporter);
+        let made = self.or_collect(made)?;
         self.connections.insert(rtc, made);
         Ok(())
     }
 
     fn create_answer(&mut self, rtc: RtcId, offer: &str) -> Result<(), Failure> {
-        let made = PeerConnection::answer(rtc, offer, &self.rtc_config, &self.reporter)?;
+        let made = PeerConnection::answer(rtc, offer, &self.rtc_config, &self.reporter);
+        let made = self.or_collect(made)?;
         self.connections.insert(rtc, made);
         Ok(())
     }
@@ -136,7 +149,9 @@ impl Backend for Web {
     }
 
     fn close(&mut self, rtc: RtcId) {
-        self.connections.remove(&rtc);
+        if self.connections.remove(&rtc).is_some() {
+            self.closed.add();
+        }
     }
 
     fn notice(&mut self, notice: &Notice) {
