@@ -91,6 +91,10 @@ pub enum DownReason {
     /// The transport could not dial, or gave up dialling.
     #[error("could not connect: {0}")]
     DialFailed(String),
+    /// This side's own address is in use elsewhere: in another browser, program or window that has
+    /// the same identity. Without it nobody can be dialled.
+    #[error("this address is in use elsewhere")]
+    AddressInUse,
     /// The other side refused, before it had proved who it is. Anybody could have been it, so there
     /// is its code, and no sentence of its own; [`refused`](Self::refused) makes it.
     #[error("the other side refused, before it had proved who it is: {}", refusal(.0))]

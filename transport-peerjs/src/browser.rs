@@ -42,6 +42,9 @@ use web::Web;
 ///   themselves. A page that comes back from the back/forward cache finds its links lost, and dials
 ///   anew.
 /// - `online`, and the page being visible again, are a [`Wake`](TransportEvent::Wake).
+/// - Where a copy of the identity takes the address over, this side leaves it to it
+///   ([`RegistrationState::Yielded`]) until the page is visible again, [`Status::claim`] is called,
+///   or the copy is gone.
 /// - A link whose frames are not taken for so long that megabytes of them wait is lost.
 ///
 /// ```no_run
@@ -163,6 +166,14 @@ impl Status {
     pub fn registration(&self) -> Option<RegistrationState> {
         let shell = self.shell.upgrade()?;
         Some(shell.read(Shell::registration))
+    }
+
+    /// Has this side at its address, also if it has [yielded](RegistrationState::Yielded) it to a
+    /// copy of the identity, which yields then. A page that comes into view does so by itself.
+    pub fn claim(&self) {
+        if let Some(shell) = self.shell.upgrade() {
+            shell.act(Shell::claim);
+        }
     }
 
     /// The number of peer connections, in whatever state. A browser allows a page some 500.

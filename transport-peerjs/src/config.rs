@@ -110,9 +110,13 @@ pub struct Timing {
     pub backoff: BackoffConfig,
     /// The longest delay before a taken address is tried again. Default 5 s.
     pub taken_retry_max: Duration,
-    /// The time that a taken address is waited for. Default 120 s: an old registration of a peer
-    /// that vanished lasts for 60 or 90 s on PeerServers.
+    /// The time that a taken address is waited for, without that for which the server could not be
+    /// asked. Default 120 s: an old registration of a peer that vanished lasts for 60 or 90 s on
+    /// PeerServers.
     pub taken_patience: Duration,
+    /// The interval at which the server is asked if the address is free that was yielded to a copy
+    /// of this identity. Default 60 s. To ask takes it from nobody.
+    pub yielded_probe_every: Duration,
     /// The time that a connection may take, from the dial or the offer until its channel is open.
     /// Default 15 s.
     pub connect_timeout: Duration,
@@ -135,6 +139,7 @@ impl Default for Timing {
             backoff: BackoffConfig::default(),
             taken_retry_max: Duration::from_secs(5),
             taken_patience: Duration::from_secs(120),
+            yielded_probe_every: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(15),
             disconnected_timeout: Duration::from_secs(30),
             linger: Duration::from_secs(10),

@@ -134,6 +134,11 @@ impl<B: Backend> Shell<B> {
         self.inbox.forget(link);
     }
 
+    pub(crate) fn claim(&mut self) {
+        self.endpoint.claim(self.backend.now());
+        self.run();
+    }
+
     pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<TransportEvent> {
         self.inbox.poll(cx)
     }
@@ -200,9 +205,12 @@ impl<B: Backend> Shell<B> {
             Input::SocketText(socket, text) => {
                 self.endpoint.handle_socket_text(socket, &text, now);
             }
-            Input::SocketClosed(socket) => self.endpoint.handle_socket_closed(socket, now),
+            Input::SocketClosed(socket, code) => {
+                self.endpoint.handle_socket_closed(socket, code, now);
+            }
             Input::Rtc(rtc, input) => return self.handle_rtc(rtc, input, now),
             Input::Wake => self.endpoint.wake(now),
+            Input::Seen => self.endpoint.claim(now),
             Input::Timeout => {
                 self.endpoint.handle_timeout(now);
                 self.nudge_stalled(now);
@@ -259,7 +267,7 @@ impl<B: Backend> Shell<B> {
         }
         if let Some(socket) = self.socket {
             self.close_socket();
-            self.endpoint.handle_socket_closed(socket, now);
+            self.endpoint.handle_socket_closed(socket, None, now);
         }
     }
 }

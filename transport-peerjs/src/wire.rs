@@ -8,6 +8,7 @@
 mod admission;
 mod backoff;
 mod connection;
+mod contest;
 mod early;
 mod endpoint;
 mod framing;

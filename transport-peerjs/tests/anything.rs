@@ -26,7 +26,7 @@ use proptest::prelude::*;
 #[derive(Debug, Clone)]
 enum Step {
     SocketOpen,
-    SocketClosed,
+    SocketClosed(Option<u16>),
     Text(usize, usize),
     Dial(u8),
     Hangup(usize),
@@ -41,6 +41,7 @@ enum Step {
     Message(usize, usize),
     Buffered(usize, usize),
     Wake,
+    Claim,
     Pass(u64),
     TurnBack(u64),
 }
@@ -49,7 +50,7 @@ fn step() -> impl Strategy<Value = Step> {
     let n = 0..6_usize;
     prop_oneof![
         2 => Just(Step::SocketOpen),
-        1 => Just(Step::SocketClosed),
+        1 => proptest::option::of(Just(4001)).prop_map(Step::SocketClosed),
         6 => (0..14_usize, n.clone()).prop_map(|(kind, which)| Step::Text(kind, which)),
         3 => (1..4_u8).prop_map(Step::Dial),
         1 => n.clone().prop_map(Step::Hangup),
@@ -64,6 +65,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (n.clone(), 0..5_usize).prop_map(|(which, kind)| Step::Message(which, kind)),
         1 => (n, 0..5_000_000_usize).prop_map(|(which, bytes)| Step::Buffered(which, bytes)),
         1 => Just(Step::Wake),
+        1 => Just(Step::Claim),
         3 => (0..20_000_u64).prop_map(Step::Pass),
         1 => (0..5_000_u64).prop_map(Step::TurnBack),
     ]
@@ -179,9 +181,9 @@ impl Run {
                     self.endpoint.handle_socket_open(socket, now);
                 }
             }
-            Step::SocketClosed => {
+            Step::SocketClosed(code) => {
                 if let Some(socket) = self.socket {
-                    self.endpoint.handle_socket_closed(socket, now);
+                    self.endpoint.handle_socket_closed(socket, code, now);
                 }
             }
             Step::Text(kind, which) => {
@@ -275,6 +277,7 @@ impl Run {
                 }
             }
             Step::Wake => self.endpoint.wake(now),
+            Step::Claim => self.endpoint.claim(now),
             Step::Pass(millis) => {
                 self.now = now + Duration::from_millis(millis);
                 self.endpoint.handle_timeout(self.now);

@@ -403,7 +403,9 @@ fn what_was_not_sent_before_its_end_is_not_sent_after() {
         panic!()
     };
     let now = bench.now;
-    bench.sides[0].endpoint.handle_socket_closed(socket, now);
+    bench.sides[0]
+        .endpoint
+        .handle_socket_closed(socket, None, now);
     bench.pump();
     bench.sides[0].hangup(link, now);
     bench.sides[0].sockets.clear();

@@ -38,6 +38,8 @@ enum Retry {
     Auto(Option<Moment>),
     /// It is tried again only when somebody asks.
     Ask,
+    /// The address is in use elsewhere, and is taken back when somebody asks.
+    Claim,
     /// The page has to be loaded again.
     Reload,
 }
@@ -81,6 +83,11 @@ impl State {
                     "{here} Another window still has your address; this tab tries again by itself."
                 ),
             ),
+            Some(RegistrationState::Yielded { .. }) => (
+                Kind::Wrong,
+                "You are the host, but nobody new can join here",
+                format!("{ELSEWHERE} Those who are connected here stay connected."),
+            ),
             Some(RegistrationState::Disconnected { .. }) => (
                 Kind::Away,
                 "You are the host, but nobody new can join now",
@@ -99,10 +106,10 @@ impl State {
                 "Load the page again to go on.".to_owned(),
             ),
         };
-        let retry = if now.registration.is_none() {
-            Retry::Reload
-        } else {
-            Retry::No
+        let retry = match &now.registration {
+            None => Retry::Reload,
+            Some(RegistrationState::Yielded { .. }) => Retry::Claim,
+            Some(_) => Retry::No,
         };
         Self {
             kind,
@@ -113,6 +120,14 @@ impl State {
     }
 
     fn without_link(now: &Snapshot, copy: &str, retry_at: Option<Moment>) -> Self {
+        if let Some(RegistrationState::Yielded { .. }) = &now.registration {
+            return Self {
+                kind: Kind::Wrong,
+                headline: "You are in this poll elsewhere",
+                detail: format!("{ELSEWHERE}{copy}"),
+                retry: Retry::Claim,
+            };
+        }
         match &now.down {
             None => Self {
                 kind: Kind::UnderWay,
@@ -167,6 +182,10 @@ impl State {
     }
 }
 
+/// A copy of this profile has the address.
+const ELSEWHERE: &str = "This profile is in use elsewhere: in a copy of it, in another browser or on \
+                         another device. Only one of them can be found at a time.";
+
 /// The reason why this tab cannot join.
 fn refused(why: &Refused) -> String {
     match why {
@@ -188,6 +207,7 @@ fn away(reason: &DownReason, registration: Option<&RegistrationState>) -> &'stat
         return "The signalling server cannot be reached.";
     }
     match reason {
+        DownReason::AddressInUse => "This profile was in use elsewhere.",
         DownReason::ClosedByPeer => "The host's tab was closed.",
         DownReason::Unreachable => "The host's tab is not open.",
         DownReason::NotTheOwner => {
@@ -216,7 +236,7 @@ pub(crate) fn ConnectionBar(model: Model) -> impl IntoView {
     let is_auto = Memo::new(move |_| matches!(retry.get(), Retry::Auto(_)));
     let at = Signal::derive(move || match retry.get() {
         Retry::Auto(at) => at,
-        Retry::No | Retry::Ask | Retry::Reload => None,
+        Retry::No | Retry::Ask | Retry::Claim | Retry::Reload => None,
     });
     view! {
         <section class=class aria-label="Connection" data-testid="connection">
@@ -237,6 +257,9 @@ pub(crate) fn ConnectionBar(model: Model) -> impl IntoView {
                 </Show>
                 <Show when=move || retry.get() == Retry::Ask>
                     <button on:click=move |_| model.reconnect()>"Try again"</button>
+                </Show>
+                <Show when=move || retry.get() == Retry::Claim>
+                    <button on:click=move |_| model.claim()>"Use it here"</button>
                 </Show>
                 <Show when=move || retry.get() == Retry::Reload>
                     <button on:click=move |_| reload()>"Load again"</button>

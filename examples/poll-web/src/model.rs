@@ -15,6 +15,7 @@ use hustings_protocol::{
 };
 use hustings_room::driver::{CallError, Room};
 use hustings_room::{CommandState, Connection, DownReason, Event, Moment, Pending, SubmitError};
+use hustings_transport_peerjs::Status;
 use hustings_transport_peerjs::wire::RegistrationState;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -47,10 +48,17 @@ impl Side {
         }
     }
 
+    fn status(&self) -> &Status {
+        match self {
+            Self::Host(hosted, _) => hosted.status(),
+            Self::Guest(joined) => joined.status(),
+        }
+    }
+
     fn read(&self, deliveries: &Deliveries) -> Snapshot {
-        let (status, failure) = match self {
-            Self::Host(hosted, _) => (hosted.status(), hosted.failure()),
-            Self::Guest(joined) => (joined.status(), joined.failure()),
+        let failure = match self {
+            Self::Host(hosted, _) => hosted.failure(),
+            Self::Guest(joined) => joined.failure(),
         };
         let room = self.room();
         Snapshot {
@@ -63,7 +71,7 @@ impl Side {
             left_behind: deliveries.pending(room.id()),
             has_network: browser::has_network(),
             peers: room.peers(),
-            registration: status.registration(),
+            registration: self.status().registration(),
             failure,
         }
     }
@@ -281,6 +289,12 @@ impl Model {
                 let _ = room.reconnect().await;
             });
         }
+    }
+
+    /// Takes the address back from a copy of this profile.
+    pub(crate) fn claim(self) {
+        self.side.try_with_value(|side| side.status().claim());
+        self.refresh();
     }
 
     /// The time until a moment of the room's clock.

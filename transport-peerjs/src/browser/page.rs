@@ -25,14 +25,14 @@ pub(super) fn listen(window: &Window, reporter: &Reporter<RtcDataChannel>) -> Ve
             .dyn_ref::<PageTransitionEvent>()
             .is_some_and(PageTransitionEvent::persisted);
         if from_cache {
-            back.report(Input::Wake);
+            back.report(Input::Seen);
         }
     }));
     if let Some(document) = window.document() {
         let (reporter, page) = (reporter.clone(), document.clone());
         listeners.push(Listener::new(&document, "visibilitychange", move |_| {
             if page.visibility_state() == VisibilityState::Visible {
-                reporter.report(Input::Wake);
+                reporter.report(Input::Seen);
             }
         }));
     }

@@ -1,7 +1,7 @@
 //! The socket to the signalling server.
 
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{EventTarget, MessageEvent, RtcDataChannel, WebSocket};
+use web_sys::{CloseEvent, EventTarget, MessageEvent, RtcDataChannel, WebSocket};
 
 use super::listener::Listener;
 use crate::shell::backend::Input;
@@ -22,15 +22,17 @@ impl Socket {
     ) -> Result<Self, JsValue> {
         let socket = WebSocket::new(url)?;
         let target: &EventTarget = &socket;
-        let on = |kind, heard: fn(SocketId) -> Input<RtcDataChannel>| {
-            let reporter = reporter.clone();
-            Listener::new(target, kind, move |_| reporter.report(heard(id)))
-        };
-        let mut listeners = vec![
-            on("open", Input::SocketOpen),
-            // An `error` is always followed by it.
-            on("close", Input::SocketClosed),
-        ];
+        let opened = reporter.clone();
+        let mut listeners = vec![Listener::new(target, "open", move |_| {
+            opened.report(Input::SocketOpen(id));
+        })];
+        let closed = reporter.clone();
+        // An `error` is always followed by it.
+        listeners.push(Listener::new(target, "close", move |event| {
+            // A browser's own, such as 1006 for a line that was cut, say nothing of use.
+            let code = event.dyn_ref::<CloseEvent>().map(CloseEvent::code);
+            closed.report(Input::SocketClosed(id, code));
+        }));
         let reporter = reporter.clone();
         listeners.push(Listener::new(target, "message", move |event| {
             let data = event

@@ -85,11 +85,13 @@ pub(crate) trait Backend {
 pub(crate) enum Input<C> {
     SocketOpen(SocketId),
     SocketText(SocketId, String),
-    /// Also of a socket that did not open.
-    SocketClosed(SocketId),
+    /// Also of a socket that did not open. With the server's code, if it gave one.
+    SocketClosed(SocketId, Option<u16>),
     Rtc(RtcId, RtcInput<C>),
-    /// The network is back, or people look again.
+    /// The network is back.
     Wake,
+    /// People look at this side again.
+    Seen,
     Timeout,
     /// This side may not run any further, for this reason. It may come back.
     Suspended(&'static str),

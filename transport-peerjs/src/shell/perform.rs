@@ -72,7 +72,7 @@ impl<B: Backend> Shell<B> {
             Err(_) => {
                 // Not the reason: browsers put the URL into it, which has the token.
                 trace! { tracing::warn!("the socket cannot be opened") }
-                self.queue(Input::SocketClosed(socket));
+                self.queue(Input::SocketClosed(socket, None));
             }
         }
     }

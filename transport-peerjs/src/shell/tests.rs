@@ -449,6 +449,28 @@ mod ends {
         assert_eq!(side.calls(), [Call::OpenSocket(SocketId(2))]);
         assert_eq!(side.events(), [TransportEvent::Wake]);
     }
+
+    #[test]
+    fn whoever_was_replaced_comes_back_when_it_is_seen_or_asked_to() {
+        let claims: [fn(&Side); 2] = [
+            |side| side.report(Input::Seen),
+            |side| side.shell.act(Shell::claim),
+        ];
+        for claim in claims {
+            let side = Side::registered(limits());
+            side.report(Input::SocketClosed(SocketId(1), Some(4001)));
+            let state = side.shell.read(Shell::registration);
+            assert!(
+                matches!(state, RegistrationState::Yielded { .. }),
+                "{state:?}"
+            );
+            side.calls();
+            claim(&side);
+            let state = side.shell.read(Shell::registration);
+            assert_eq!(state, RegistrationState::Connecting);
+            assert!(side.calls().contains(&Call::OpenSocket(SocketId(2))));
+        }
+    }
 }
 
 mod failures {

@@ -37,6 +37,9 @@ pub(crate) fn registration(state: &RegistrationState) {
         RegistrationState::AddressTaken { retry_at } => {
             info!(retry_at = retry_at.as_millis(), "address taken");
         }
+        RegistrationState::Yielded { ask_at } => {
+            warn!(ask_at = ask_at.as_millis(), "address in use elsewhere");
+        }
         RegistrationState::Disconnected { retry_at, .. } => {
             info!(retry_at = retry_at.as_millis(), "disconnected");
         }

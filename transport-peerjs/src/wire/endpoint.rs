@@ -20,7 +20,7 @@ use super::output::{
     ChannelKind, Notice, Output, Outputs, Refusal, RegistrationError, RtcAction, RtcId, RtcState,
     SocketId, TimeoutReason,
 };
-use super::registration::Registration;
+use super::registration::{Registration, Urls};
 use super::signalling::socket_url;
 use crate::config::{Budget, Config, ConfigError, Timing, Token, WireLimits};
 
@@ -40,7 +40,7 @@ use crate::config::{Budget, Config, ConfigError, Timing, Token, WireLimits};
 /// about what it still reports.
 ///
 /// - commands: [`dial`](Self::dial), [`send`](Self::send), [`hangup`](Self::hangup),
-///   [`wake`](Self::wake), [`close`](Self::close)
+///   [`wake`](Self::wake), [`claim`](Self::claim), [`close`](Self::close)
 /// - from the socket: [`handle_socket_open`](Self::handle_socket_open),
 ///   [`handle_socket_text`](Self::handle_socket_text),
 ///   [`handle_socket_closed`](Self::handle_socket_closed)
@@ -107,10 +107,15 @@ impl Endpoint {
         let mut out = Outputs::default();
         let mut rng = ChaCha8Rng::from_seed(seed);
         let own_id = address.to_string();
+        let nonce = rng.next_u64();
+        // Nobody's: with it the server says who is there, and lets nobody go.
+        let mut stranger = [0; 20];
+        rng.fill_bytes(&mut stranger);
+        let probe_url = socket_url(config, address, &Token::from_random(stranger))?;
         let registration = Registration::new(
-            url,
+            Urls { url, probe_url },
             own_id.clone(),
-            rng.next_u64(),
+            nonce,
             config.timing.clone(),
             now,
             &mut out,
@@ -188,6 +193,9 @@ impl Endpoint {
             self.out.event(TransportEvent::LinkDown { link, reason });
             return;
         }
+        if self.registration.has_yielded() {
+            return self.yielded(link);
+        }
         // Counted from here: whoever dials does not care what the time is spent on.
         let until = now + self.timing.connect_timeout;
         self.waiting.push(Waiting { link, to, until });
@@ -224,6 +232,15 @@ impl Endpoint {
         if over {
             self.remove(rtc);
         }
+    }
+
+    /// Whoever uses this side wants it to have its address: they have said so, or look at it now.
+    /// It takes the address back if it has yielded it, and otherwise [wakes](Self::wake).
+    pub fn claim(&mut self, now: Moment) {
+        if !self.over {
+            self.registration.claim(now, &mut self.out);
+        }
+        self.wake(now);
     }
 
     /// Something suggests that a retry is worth it now: the network is back, the page is visible.
@@ -267,11 +284,12 @@ impl Endpoint {
         self.follow_registration(now);
     }
 
-    /// The socket has closed, or did not open.
-    pub fn handle_socket_closed(&mut self, socket: SocketId, now: Moment) {
+    /// The socket has closed, with this code of the server's if it gave one, or did not open.
+    pub fn handle_socket_closed(&mut self, socket: SocketId, code: Option<u16>, now: Moment) {
         if self.registration.is_current(socket) {
             self.registration
-                .handle_closed(now, &mut self.rng, &mut self.out);
+                .handle_closed(code, now, &mut self.rng, &mut self.out);
+            self.follow_registration(now);
         }
     }
 
@@ -379,6 +397,11 @@ impl Endpoint {
 
     /// Dials what waits, once registered, and ends it all once there is no hope.
     fn follow_registration(&mut self, now: Moment) {
+        if self.registration.has_yielded() {
+            for dial in std::mem::take(&mut self.waiting) {
+                self.yielded(dial.link);
+            }
+        }
         if self.registration.is_registered() {
             for dial in std::mem::take(&mut self.waiting) {
                 self.begin_dial(dial, now);
@@ -393,6 +416,12 @@ impl Endpoint {
         {
             self.fail(error);
         }
+    }
+
+    /// A dial fails because the address is in use elsewhere.
+    fn yielded(&mut self, link: LinkId) {
+        let reason = DownReason::AddressInUse;
+        self.out.event(TransportEvent::LinkDown { link, reason });
     }
 
     fn begin_dial(&mut self, dial: Waiting, now: Moment) {

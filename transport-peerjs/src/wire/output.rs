@@ -108,6 +108,12 @@ pub enum RegistrationState {
         /// The moment at which it is tried again.
         retry_at: Moment,
     },
+    /// A copy of this identity has taken the address over, and this side has left it to it: two that
+    /// take it from each other would never end. [`claim`](super::Endpoint::claim) takes it back.
+    Yielded {
+        /// The moment at which the server is asked if the address is free.
+        ask_at: Moment,
+    },
     /// The server is away or refuses for now.
     Disconnected {
         /// The moment at which it is tried again.
@@ -268,6 +274,8 @@ pub enum TimeoutReason {
     Echo,
     /// It is time to try the server again.
     Retry,
+    /// It is time to ask if the address that was yielded is free.
+    Probe,
     /// A connection has not come up.
     Connect,
     /// A connection has been disconnected for too long.

@@ -8,13 +8,19 @@
 //! Heartbeats are never answered, and a socket whose other end is gone takes them for hours. So
 //! something is always asked for that has to come back: an echo, which is a message to oneself by
 //! the server. A socket that brings none is replaced.
+//!
+//! A copy of this identity has the token, too. Whoever hears that it was replaced yields: it does
+//! not take the address back by itself, and only asks now and then, as a stranger who takes it from
+//! nobody, if it is free. Servers that do not say so are seen through by the contest.
 
 use std::time::Duration;
 
 use hustings_room::Moment;
+use hustings_room::transport::TransportEvent;
 use rand_chacha::ChaCha8Rng;
 
 use super::backoff::Backoff;
+use super::contest::Contest;
 use super::messages::{Candidate, IceCandidate, ServerFault, ToServer};
 use super::output::{
     Output, Outputs, RegistrationError, RegistrationState, RtcId, SocketId, TimeoutReason,
@@ -28,10 +34,22 @@ const MAX_UNSENT: usize = 1_024;
 /// The beginning of the names of all echoes.
 pub(crate) const ECHO: &str = "echo_";
 
+/// The code with which a server closes a socket whose address another has taken over.
+const REPLACED: u16 = 4001;
+
+/// The addresses of sockets by which this side is known.
+#[derive(Debug)]
+pub(crate) struct Urls {
+    /// With its own token.
+    pub(crate) url: String,
+    /// With a token that nobody has.
+    pub(crate) probe_url: String,
+}
+
 /// The machine of one registration.
 #[derive(Debug)]
 pub(crate) struct Registration {
-    url: String,
+    urls: Urls,
     own_id: String,
     /// The beginning of the names of this side's echoes, which nobody else's have.
     echo_name: String,
@@ -41,8 +59,8 @@ pub(crate) struct Registration {
     phase: Phase,
     last_socket: u64,
     backoff: Backoff,
-    /// The moment since which the address has been taken, without a registration in between.
-    taken_since: Option<Moment>,
+    taken: Taken,
+    contest: Contest,
     /// Set once there is no more hope. An address that is taken is tried on nevertheless.
     verdict: Option<RegistrationError>,
     /// Messages to be sent once registered, each with the connection that it is for.
@@ -70,6 +88,15 @@ enum Phase {
     },
     Waiting {
         retry_at: Moment,
+    },
+    /// A copy of this identity has the address.
+    Yielded {
+        ask_at: Moment,
+    },
+    /// The same, and a socket asks if the address is free.
+    Probing {
+        socket: SocketId,
+        until: Moment,
     },
     /// Nothing is tried any more.
     Over,
@@ -99,6 +126,26 @@ impl Echo {
     }
 }
 
+/// The time for which the address has been somebody else's, without a registration in between.
+#[derive(Debug, Default)]
+struct Taken {
+    waited: Duration,
+    /// The moment at which the server said so last, with nothing but such answers since.
+    last: Option<Moment>,
+}
+
+impl Taken {
+    /// The server says so. Returns the time for which it has.
+    fn said(&mut self, timing: &Timing, now: Moment) -> Duration {
+        if let Some(last) = self.last.replace(now) {
+            // Whoever slept has not asked either.
+            let longest = timing.taken_retry_max + timing.socket_timeout;
+            self.waited += (now - last).min(longest);
+        }
+        self.waited
+    }
+}
+
 impl Heartbeat {
     fn after(last: Moment, every: Duration) -> Self {
         let next = last + every;
@@ -109,7 +156,7 @@ impl Heartbeat {
 impl Registration {
     /// Begins to register `own_id`. `nonce` is this side's alone.
     pub(crate) fn new(
-        url: String,
+        urls: Urls,
         own_id: String,
         nonce: u64,
         timing: Timing,
@@ -117,7 +164,7 @@ impl Registration {
         out: &mut Outputs,
     ) -> Self {
         let mut registration = Self {
-            url,
+            urls,
             own_id,
             echo_name: format!("{ECHO}{nonce:016x}_"),
             echoes: 0,
@@ -125,7 +172,8 @@ impl Registration {
             phase: Phase::Over,
             last_socket: 0,
             backoff: Backoff::default(),
-            taken_since: None,
+            taken: Taken::default(),
+            contest: Contest::default(),
             verdict: None,
             unsent: Vec::new(),
         };
@@ -136,6 +184,11 @@ impl Registration {
     /// True while this side can dial.
     pub(crate) fn is_registered(&self) -> bool {
         matches!(self.phase, Phase::Registered { .. })
+    }
+
+    /// True while this side leaves its address to a copy of its identity.
+    pub(crate) fn has_yielded(&self) -> bool {
+        matches!(self.phase, Phase::Yielded { .. } | Phase::Probing { .. })
     }
 
     /// The reason why there is no hope, if there is none.
@@ -152,8 +205,9 @@ impl Registration {
         match &self.phase {
             Phase::Opening { socket, .. }
             | Phase::Asking { socket, .. }
-            | Phase::Registered { socket, .. } => Some(*socket),
-            Phase::Waiting { .. } | Phase::Over => None,
+            | Phase::Registered { socket, .. }
+            | Phase::Probing { socket, .. } => Some(*socket),
+            Phase::Waiting { .. } | Phase::Yielded { .. } | Phase::Over => None,
         }
     }
 
@@ -174,6 +228,8 @@ impl Registration {
                     .min((echo.deadline(), TimeoutReason::Echo)),
             ),
             Phase::Waiting { retry_at } => Some((*retry_at, TimeoutReason::Retry)),
+            Phase::Yielded { ask_at } => Some((*ask_at, TimeoutReason::Probe)),
+            Phase::Probing { until, .. } => Some((*until, TimeoutReason::Socket)),
             Phase::Over => None,
         }
     }
@@ -186,7 +242,11 @@ impl Registration {
                 socket: *socket,
                 text,
             }),
-            Phase::Opening { .. } | Phase::Asking { .. } | Phase::Waiting { .. } => {
+            Phase::Opening { .. }
+            | Phase::Asking { .. }
+            | Phase::Waiting { .. }
+            | Phase::Yielded { .. }
+            | Phase::Probing { .. } => {
                 let is_candidate = matches!(message, ToServer::Candidate { .. });
                 if !is_candidate || self.unsent.len() < MAX_UNSENT {
                     self.unsent.push((rtc, text));
@@ -244,6 +304,9 @@ impl Registration {
 
     /// A message to oneself has come, by this name.
     pub(crate) fn handle_echo(&mut self, name: &str, now: Moment) {
+        if name.starts_with(ECHO) && !name.starts_with(&self.echo_name) {
+            self.contest.heard_a_copy(now);
+        }
         let heard = name.strip_prefix(&self.echo_name);
         let heard = heard.and_then(|number| number.parse::<u64>().ok());
         if let Phase::Registered { echo, .. } = &mut self.phase
@@ -255,13 +318,25 @@ impl Registration {
         }
     }
 
-    /// The server has said OPEN, or something that it says only to those who are registered.
+    /// The server has said OPEN: nobody had the id.
+    pub(crate) fn handle_free(&mut self, now: Moment, out: &mut Outputs) {
+        self.contest.registered(false, now);
+        self.handle_accepted(now, out);
+    }
+
+    /// This side is registered: the server has said something that it says only to those who are,
+    /// or has not objected.
     pub(crate) fn handle_accepted(&mut self, now: Moment, out: &mut Outputs) {
-        if let Phase::Asking {
+        if let Phase::Probing { .. } = self.phase {
+            // The address is free, and whoever waits for it need not wait any longer.
+            self.open(now, out);
+            out.event(TransportEvent::Wake);
+        } else if let Phase::Asking {
             socket, heartbeat, ..
         } = self.phase
         {
-            self.taken_since = None;
+            self.contest.registered(true, now);
+            self.taken = Taken::default();
             self.verdict = None;
             self.phase = Phase::Registered {
                 socket,
@@ -279,8 +354,10 @@ impl Registration {
     pub(crate) fn handle_taken(&mut self, now: Moment, rng: &mut ChaCha8Rng, out: &mut Outputs) {
         let Some(socket) = self.socket() else { return };
         out.push(Output::CloseSocket { socket });
-        let since = *self.taken_since.get_or_insert(now);
-        if now - since >= self.timing.taken_patience {
+        if self.has_yielded() {
+            return self.rest(now, out);
+        }
+        if self.taken.said(&self.timing, now) >= self.timing.taken_patience {
             self.verdict = Some(RegistrationError::AddressTaken);
         }
         let max = self.timing.taken_retry_max;
@@ -306,6 +383,9 @@ impl Registration {
             ServerFault::Other(_) if self.is_registered() => return,
             ServerFault::Full | ServerFault::Other(_) => {
                 out.push(Output::CloseSocket { socket });
+                if self.has_yielded() {
+                    return self.rest(now, out);
+                }
                 self.wait(Some(fault), now, rng, out);
                 return;
             }
@@ -316,8 +396,17 @@ impl Registration {
         out.push(Output::Registration(RegistrationState::Failed(error)));
     }
 
-    /// The socket has closed or would not open.
-    pub(crate) fn handle_closed(&mut self, now: Moment, rng: &mut ChaCha8Rng, out: &mut Outputs) {
+    /// The socket has closed, with this code if it was the server, or would not open.
+    pub(crate) fn handle_closed(
+        &mut self,
+        code: Option<u16>,
+        now: Moment,
+        rng: &mut ChaCha8Rng,
+        out: &mut Outputs,
+    ) {
+        if code == Some(REPLACED) || self.has_yielded() {
+            return self.rest(now, out);
+        }
         if let Phase::Registered { since, .. } = self.phase
             && now - since >= self.timing.backoff.stable_after
         {
@@ -333,6 +422,11 @@ impl Registration {
                 self.wait(None, now, rng, out);
             }
             Phase::Waiting { retry_at } if retry_at <= now => self.open(now, out),
+            Phase::Yielded { ask_at } if ask_at <= now => self.probe(now, out),
+            Phase::Probing { socket, until } if until <= now => {
+                out.push(Output::CloseSocket { socket });
+                self.rest(now, out);
+            }
             Phase::Asking { until, .. } => {
                 if until <= now {
                     self.handle_accepted(now, out);
@@ -343,28 +437,71 @@ impl Registration {
             }
             Phase::Registered { echo, .. } => {
                 match echo {
-                    // The other end is gone, and the socket may never say so.
-                    Echo::Asked { until, .. } if until <= now => return self.open(now, out),
+                    Echo::Asked { until, .. } if until <= now => return self.fell_silent(now, out),
                     Echo::Due(at) if at <= now => self.ask_echo(now, out),
                     Echo::Asked { .. } | Echo::Due(_) => {}
                 }
                 self.beat(now, out);
             }
-            Phase::Opening { .. } | Phase::Waiting { .. } | Phase::Over => {}
+            Phase::Opening { .. }
+            | Phase::Waiting { .. }
+            | Phase::Yielded { .. }
+            | Phase::Probing { .. }
+            | Phase::Over => {}
         }
+    }
+
+    /// No echo has come.
+    fn fell_silent(&mut self, now: Moment, out: &mut Outputs) {
+        if self.contest.fell_silent(now) {
+            if let Some(socket) = self.socket() {
+                out.push(Output::CloseSocket { socket });
+            }
+            return self.rest(now, out);
+        }
+        // The other end is gone, and the socket may never say so.
+        self.open(now, out);
+    }
+
+    /// Has the address, whoever else has it.
+    pub(crate) fn claim(&mut self, now: Moment, out: &mut Outputs) {
+        self.contest.forget();
+        if self.has_yielded() {
+            self.open(now, out);
+        }
+    }
+
+    /// Leaves the address to a copy of this identity, for now.
+    fn rest(&mut self, now: Moment, out: &mut Outputs) {
+        self.contest.forget();
+        self.taken = Taken::default();
+        let ask_at = now + self.timing.yielded_probe_every;
+        self.phase = Phase::Yielded { ask_at };
+        out.push(Output::Registration(RegistrationState::Yielded { ask_at }));
+    }
+
+    /// Asks if the address is free.
+    fn probe(&mut self, now: Moment, out: &mut Outputs) {
+        self.last_socket += 1;
+        let socket = SocketId(self.last_socket);
+        let until = now + self.timing.socket_timeout;
+        self.phase = Phase::Probing { socket, until };
+        let url = self.urls.probe_url.clone();
+        out.push(Output::OpenSocket { socket, url });
     }
 
     /// Something suggests that it is worth trying now.
     pub(crate) fn wake(&mut self, now: Moment, out: &mut Outputs) {
         match &mut self.phase {
             Phase::Waiting { .. } => self.open(now, out),
+            Phase::Yielded { .. } => self.probe(now, out),
             Phase::Registered { heartbeat, .. } => {
                 // A socket that died while nobody looked shows it when something is sent.
                 heartbeat.next = now;
                 self.beat(now, out);
                 self.ask_echo(now, out);
             }
-            Phase::Opening { .. } | Phase::Asking { .. } | Phase::Over => {}
+            Phase::Opening { .. } | Phase::Asking { .. } | Phase::Probing { .. } | Phase::Over => {}
         }
     }
 
@@ -417,7 +554,7 @@ impl Registration {
         out.push(Output::Registration(RegistrationState::Connecting));
         out.push(Output::OpenSocket {
             socket,
-            url: self.url.clone(),
+            url: self.urls.url.clone(),
         });
     }
 
@@ -428,6 +565,8 @@ impl Registration {
         rng: &mut ChaCha8Rng,
         out: &mut Outputs,
     ) {
+        // It is not known who has the address while the server cannot be asked.
+        self.taken.last = None;
         let max = self.timing.backoff.max;
         let retry_at = now + self.backoff.next_delay(&self.timing.backoff, max, rng);
         self.phase = Phase::Waiting { retry_at };

@@ -137,7 +137,7 @@ pub(crate) async fn get(address: SocketAddr, path: &str, headers: &str) -> Respo
 enum Heard {
     Open,
     Text(String),
-    Closed,
+    Closed(Option<u16>),
 }
 
 /// Endpoints with real sockets.
@@ -206,7 +206,7 @@ impl Run {
                     match heard {
                         Heard::Open => endpoint.handle_socket_open(socket, now),
                         Heard::Text(text) => endpoint.handle_socket_text(socket, &text, now),
-                        Heard::Closed => endpoint.handle_socket_closed(socket, now),
+                        Heard::Closed(code) => endpoint.handle_socket_closed(socket, code, now),
                     }
                 }
                 () = sleep(Duration::from_millis(20)) => {}
@@ -225,8 +225,8 @@ impl Run {
                         let address = self.address;
                         tokio::spawn(async move {
                             let hear = |heard| hears.send((at, socket, heard)).is_ok();
-                            run_socket(address, &url, sent, &hear).await;
-                            hear(Heard::Closed);
+                            let code = run_socket(address, &url, sent, &hear).await;
+                            hear(Heard::Closed(code));
                         });
                     }
                     SocketDo::Send(socket, text) => {
@@ -248,32 +248,29 @@ async fn run_socket(
     url: &str,
     mut sent: mpsc::UnboundedReceiver<String>,
     hear: &impl Fn(Heard) -> bool,
-) {
-    let Ok(stream) = TcpStream::connect(address).await else {
-        return;
-    };
-    let Ok((mut socket, _)) = client_async(url, stream).await else {
-        return;
-    };
+) -> Option<u16> {
+    let stream = TcpStream::connect(address).await.ok()?;
+    let (mut socket, _) = client_async(url, stream).await.ok()?;
     hear(Heard::Open);
     loop {
         tokio::select! {
             text = sent.recv() => match text {
                 Some(text) => {
                     if socket.send(Message::text(text)).await.is_err() {
-                        return;
+                        return None;
                     }
                 }
                 None => {
                     let _ = socket.close(None).await;
-                    return;
+                    return None;
                 }
             },
             came = socket.next() => match came {
                 Some(Ok(Message::Text(text))) => {
                     hear(Heard::Text(text.as_str().to_owned()));
                 }
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(Message::Close(close))) => return close.map(|close| close.code.into()),
+                Some(Err(_)) | None => return None,
                 Some(Ok(_)) => {}
             },
         }

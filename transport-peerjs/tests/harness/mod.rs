@@ -413,6 +413,12 @@ impl Bench {
 #[derive(Default)]
 pub(crate) struct Relay {
     pub(crate) registered: BTreeMap<String, (usize, SocketId, String)>,
+    /// The sockets from which another has taken the id over. The npm server leaves them open, and
+    /// passes on what they say, but nothing reaches them.
+    pub(crate) replaced: BTreeMap<(usize, SocketId), String>,
+    /// It closes them with a code, as `hustings-broker` does.
+    pub(crate) says_replaced: bool,
+    pub(crate) takeovers: usize,
     pub(crate) opened: usize,
     pub(crate) silent: bool,
     pub(crate) down: bool,
@@ -443,7 +449,7 @@ impl Relay {
         for (at, socket, _) in std::mem::take(&mut self.registered).into_values() {
             bench.sides[at]
                 .endpoint
-                .handle_socket_closed(socket, bench.now);
+                .handle_socket_closed(socket, None, bench.now);
         }
     }
 
@@ -451,7 +457,9 @@ impl Relay {
         let now = bench.now;
         match wanted {
             SocketDo::Open(socket, _) if self.down => {
-                bench.sides[at].endpoint.handle_socket_closed(socket, now);
+                bench.sides[at]
+                    .endpoint
+                    .handle_socket_closed(socket, None, now);
             }
             SocketDo::Open(socket, url) => {
                 self.opened += 1;
@@ -468,7 +476,16 @@ impl Relay {
                         return;
                     }
                     // A takeover is answered with nothing.
-                    Some(_) => {}
+                    Some((holder, old, _)) => {
+                        self.takeovers += 1;
+                        let (holder, old) = (*holder, *old);
+                        if self.says_replaced {
+                            let endpoint = &mut bench.sides[holder].endpoint;
+                            endpoint.handle_socket_closed(old, Some(4001), now);
+                        } else {
+                            self.replaced.insert((holder, old), id.clone());
+                        }
+                    }
                     None if self.silent => {}
                     None => endpoint.handle_socket_text(socket, r#"{"type":"OPEN"}"#, now),
                 }
@@ -477,9 +494,9 @@ impl Relay {
             SocketDo::Send(..) if self.dead => {}
             SocketDo::Send(socket, text) => {
                 let mut holders = self.registered.iter();
-                let Some((src, _)) =
-                    holders.find(|(_, (holder, s, _))| (*holder, *s) == (at, socket))
-                else {
+                let holds = holders.find(|(_, (holder, s, _))| (*holder, *s) == (at, socket));
+                let replaced = || self.replaced.get(&(at, socket));
+                let Some(src) = holds.map(|(id, _)| id).or_else(replaced) else {
                     return;
                 };
                 let mut message: Value = serde_json::from_str(&text).unwrap();
@@ -500,7 +517,10 @@ impl Relay {
                     }
                 }
             }
+            // Nobody hears it.
+            SocketDo::Close(_) if self.dead => {}
             SocketDo::Close(socket) => {
+                self.replaced.remove(&(at, socket));
                 self.registered
                     .retain(|_, (holder, s, _)| (*holder, *s) != (at, socket));
             }

@@ -20,7 +20,7 @@ impl Endpoint {
             ..
         } = self;
         match message {
-            FromServer::Open => registration.handle_accepted(now, out),
+            FromServer::Open => registration.handle_free(now, out),
             FromServer::IdTaken => registration.handle_taken(now, rng, out),
             FromServer::Error(fault) => registration.handle_fault(fault, now, rng, out),
             // The server passes messages on to those alone who are registered.

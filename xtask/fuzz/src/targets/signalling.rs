@@ -143,7 +143,11 @@ impl Run {
         let link = input.pick(&self.links).copied();
         match (choice, self.socket, rtc, link) {
             (0, Some(socket), _, _) => self.endpoint.handle_socket_open(socket, now),
-            (1, Some(socket), _, _) => self.endpoint.handle_socket_closed(socket, now),
+            (1, Some(socket), _, _) => {
+                // Another has taken the address, or the line was cut.
+                let code = (input.byte() % 2 == 1).then_some(4001);
+                self.endpoint.handle_socket_closed(socket, code, now);
+            }
             (2 | 3, Some(socket), _, _) => {
                 let text = self.text(input);
                 let text = input.altered(text.as_bytes());
@@ -208,6 +212,7 @@ impl Run {
                     self.endpoint.handle_buffered(rtc, bytes, now);
                 }
             },
+            (15, _, _, _) if input.below(8) == 7 => self.endpoint.claim(now),
             _ => {
                 self.now = now + Duration::from_millis(u64::from(input.number()));
                 self.endpoint.handle_timeout(self.now);
