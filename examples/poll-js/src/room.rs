@@ -175,6 +175,21 @@ impl Room {
         self.side.status().registration() == Some(RegistrationState::Registered)
     }
 
+    /// True if a copy of this profile, in another browser or on another device, has the address:
+    /// nobody can be reached from here, nor find a host here, until `claim` is called, the page
+    /// comes into view again, or the copy is gone. Connections that are up stay.
+    #[wasm_bindgen(js_name = usedElsewhere)]
+    #[must_use]
+    pub fn used_elsewhere(&self) -> bool {
+        let registration = self.side.status().registration();
+        matches!(registration, Some(RegistrationState::Yielded { .. }))
+    }
+
+    /// Takes the address back from a copy of this profile, which is told so.
+    pub fn claim(&self) {
+        self.side.status().claim();
+    }
+
     /// The reason why the room has stopped, if it has failed: the storage is full, for instance.
     /// Pending commands stay stored.
     #[must_use]
