@@ -40,11 +40,20 @@ const STABLE_MS = 10_000
 const FIRST_RETRY_MS = 500
 const LAST_RETRY_MS = 30_000
 
+/** The code by which a signalling server says that another socket has taken the address over. */
+const REPLACED = 4001
+/** How often the address is taken back within a while from whoever has it, on a server that does not say so. */
+const TAKEN_BACK = 2
+const TAKEN_BACK_MS = 600_000
+
 const NOT_THE_OWNER =
   "whoever answers at the owner's address could not prove to be the owner; nothing was sent to them"
 
 /** Trying again by itself is of no use: somebody else answers, or the owner does not want this participant. */
 class Refused extends Error {}
+
+/** A copy of this profile has the address: two that take it from each other would never end. */
+class Elsewhere extends Error {}
 
 /** A participant of one poll. Fires `change` when any of its fields has changed, and `settled`. */
 export class Client extends EventTarget {
@@ -54,6 +63,8 @@ export class Client extends EventTarget {
    * - `{ name: 'connected' }`
    * - `{ name: 'waiting', reason, retryAt }`: tries again at that time, as `Date.now()` has it
    * - `{ name: 'refused', reason }`: tries again when `reconnect()` is called
+   * - `{ name: 'elsewhere', reason }`: a copy of this profile is in use in another browser; tries again when
+   *   `reconnect()` is called or the page comes into view
    * - `{ name: 'closed' }`
    */
   state = { name: 'connecting' }
@@ -81,6 +92,9 @@ export class Client extends EventTarget {
   /** Whether an answer to `sync:request` is on its way. */
   #hasAsked = false
   #joinedAt = 0
+  #isElsewhere = false
+  /** When the address was taken back from whoever had it. */
+  #takenBack = []
 
   /**
    * Joins the poll of a room link, which may stand in a text: an address, or what somebody pasted.
@@ -165,9 +179,11 @@ export class Client extends EventTarget {
 
   async #run() {
     const wake = () => this.state.name === 'waiting' && document.visibilityState === 'visible' && this.#retry()
+    // Of several copies the one that is looked at has the address.
+    const seen = () => (document.visibilityState === 'visible' && this.state.name === 'elsewhere' ? this.#retry() : wake())
     const leave = () => this.#peer?.destroy()
     addEventListener('online', wake)
-    document.addEventListener('visibilitychange', wake)
+    document.addEventListener('visibilitychange', seen)
     // Without a goodbye the owner would take this tab for alive for a while.
     addEventListener('pagehide', leave)
     for (let failures = 0; this.state.name !== 'closed'; failures += 1) {
@@ -183,15 +199,20 @@ export class Client extends EventTarget {
       }
     }
     removeEventListener('online', wake)
-    document.removeEventListener('visibilitychange', wake)
+    document.removeEventListener('visibilitychange', seen)
     removeEventListener('pagehide', leave)
   }
 
   /** Until it is time to try again, or somebody says so. */
   #pause(error, delay) {
     return new Promise(resolve => {
-      this.#retry = resolve
+      this.#retry = () => {
+        this.#isElsewhere = false
+        this.#takenBack = []
+        resolve()
+      }
       if (this.state.name === 'closed') return resolve()
+      if (error instanceof Elsewhere) return this.#set({ name: 'elsewhere', reason: error.message })
       if (error instanceof Refused) return this.#set({ name: 'refused', reason: error.message })
       this.#set({ name: 'waiting', reason: error.message, retryAt: Date.now() + delay })
       setTimeout(resolve, delay)
@@ -213,8 +234,12 @@ export class Client extends EventTarget {
 
   /** Whether the signalling server knows this device. A socket whose other end is gone looks like any other. */
   async #isRegistered() {
+    return this.#isOpen && (await this.#echo(this.#peer, ECHO_MS))
+  }
+
+  get #isOpen() {
     const peer = this.#peer
-    return Boolean(peer) && !peer.disconnected && !peer.destroyed && (await this.#echo(peer, ECHO_MS))
+    return Boolean(peer) && !peer.disconnected && !peer.destroyed
   }
 
   /** Whether a message to oneself comes back from the signalling server in time. PeerJS itself makes nothing of it. */
@@ -240,15 +265,24 @@ export class Client extends EventTarget {
 
   /** Makes this device known to the signalling server. PeerJS ends for good over some failures: it is made anew. */
   async #register() {
+    const hasFallenSilent = this.#isOpen
     this.#peer?.destroy()
     if (this.state.name === 'closed') throw new Offline('closed')
+    this.#takenBack = this.#takenBack.filter(at => Date.now() - at < TAKEN_BACK_MS)
+    if (hasFallenSilent && this.#takenBack.length >= TAKEN_BACK) this.#isElsewhere = true
+    if (this.#isElsewhere) throw new Elsewhere('this profile is in use elsewhere')
     const { token } = this.#profile.identity
     const peer = (this.#peer = new Peer(this.#address, { ...this.#server, token }))
+    // PeerJS does not pass the code on.
+    peer.socket._socket?.addEventListener('close', ({ code }) => {
+      if (peer === this.#peer && code === REPLACED) this.#isElsewhere = true
+    })
     await new Promise((resolve, reject) => {
       peer.on('open', resolve)
       // The server does not answer a device that it still knows. But it passes messages on to it,
       // from then on; what PeerJS is told to dial before that is lost, and PeerJS does not say so.
       this.#echo(peer, REGISTRATION_MS).then(isHeard => {
+        if (isHeard && !peer.open && hasFallenSilent) this.#takenBack.push(Date.now())
         if (isHeard) resolve()
         else reject(new Offline('the signalling server does not answer'))
       })

@@ -169,6 +169,43 @@ async fn the_same_token_takes_the_address_over() {
     registered(&second).await;
 }
 
+/// Resolves once a side has left its address to a copy.
+async fn yielded(side: &Side) {
+    let status = side.transport.status();
+    let has_yielded = || {
+        matches!(
+            status.registration(),
+            Some(RegistrationState::Yielded { .. })
+        )
+    };
+    within(SOON, "being replaced", async {
+        while !has_yielded() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+}
+
+#[wasm_bindgen_test]
+async fn of_two_copies_one_has_the_address_and_the_other_says_so() {
+    let (address, token) = (owner(), token());
+    let mut first = Side::open_with(address, &config(), &token);
+    registered(&first).await;
+    let second = Side::open_with(address, &config(), &token);
+    yielded(&first).await;
+    registered(&second).await;
+    first.transport.dial(LinkId::dialled(1), &participant());
+    assert_eq!(first.down().await, DownReason::AddressInUse);
+    // Somebody wants it here.
+    first.transport.status().claim();
+    registered(&first).await;
+    yielded(&second).await;
+    // And there, when that page comes into view; both do, in this one.
+    drop(first);
+    page::js("", "document.dispatchEvent(new Event('visibilitychange'))").await;
+    registered(&second).await;
+}
+
 #[wasm_bindgen_test]
 async fn a_page_that_goes_away_tells_everybody_and_can_come_back() {
     let mut pair = Pair::linked().await;

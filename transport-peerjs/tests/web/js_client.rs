@@ -238,6 +238,48 @@ async fn it_answers_pings() {
 }
 
 #[wasm_bindgen_test]
+async fn it_leaves_its_address_to_a_copy_until_it_is_told_to_have_it() {
+    let (hosting, poll) = poll().await;
+    let (visitor, profile) = (Visitor::open().await, profile());
+    visitor.join(poll.id(), &profile).await;
+    visitor.sees("state", "Connected.").await;
+    // A copy of the profile, as far as the server can see.
+    let port = port();
+    let copy = format!(
+        "const db = await new Promise(resolve => {{
+             indexedDB.open('hustings-js-client/{profile}').onsuccess = ({{ target }}) => resolve(target.result)
+         }})
+         const {{ peerId, device, token }} = await new Promise(resolve => {{
+             const asked = db.transaction('kept').objectStore('kept').get('identity')
+             asked.onsuccess = () => resolve(asked.result)
+         }})
+         db.close()
+         const query = `key=peerjs&id=${{peerId}}-${{device}}&token=${{token}}&version=1.5.5`
+         window.copy = new WebSocket(`ws://127.0.0.1:{port}/peerjs?${{query}}`)
+         window.copy.onclose = ({{ code }}) => (window.code = code)
+         await new Promise(resolve => (window.copy.onopen = resolve))"
+    );
+    visitor.0.run(&copy).await;
+    // Its link stays, and when that ends it does not take the address back.
+    poll.close().await;
+    visitor
+        .sees("state", "this profile is in use elsewhere")
+        .await;
+    let code = "return String(window.code)";
+    let told = async || visitor.0.run(code).await.as_string().unwrap();
+    assert_eq!(told().await, "undefined", "the copy has the address");
+    let click = "document.getElementById('reconnect').click()";
+    visitor.0.run(click).await;
+    within(PATIENCE, "taking the address back", async {
+        while told().await != "4001" {
+            sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    hosting.close().await;
+}
+
+#[wasm_bindgen_test]
 async fn it_refuses_whoever_is_not_the_owner_and_tells_them_nothing() {
     let (owner, thief) = (identity(), identity());
     // The thief has the owner's address, and a poll of its own key.
