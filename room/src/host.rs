@@ -15,6 +15,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
 use self::handshake::{Handshake, Handshakes};
+use crate::liveness::is_late;
 use crate::{
     ChannelBinding, Config, DownReason, Event, LinkId, Moment, Output, Owner, Setup, SubmitError,
     TimeoutReason,
@@ -172,15 +173,27 @@ impl Host {
 
     /// A deadline has come. Harmless if none has.
     pub fn handle_timeout(&mut self, now: Moment) {
+        let is_late = is_late(self.handshakes.next_deadline(), now)
+            || self.owners.values().any(|owner| owner.is_late(now));
         self.end_late_handshakes(now);
         let polls: Vec<PollId> = self.owners.keys().copied().collect();
         for poll_id in polls {
             self.with(poll_id, |owner| owner.handle_timeout(now));
         }
+        if is_late {
+            // As after a sleep.
+            self.handle_wake(now);
+        }
     }
 
-    /// Nothing: an owner dials nobody.
-    pub fn handle_wake(&mut self, _now: Moment) {}
+    /// The network is back, the page is visible, or the machine has slept: any link may be dead, and
+    /// is pinged.
+    pub fn handle_wake(&mut self, now: Moment) {
+        let polls: Vec<PollId> = self.owners.keys().copied().collect();
+        for poll_id in polls {
+            self.with(poll_id, |owner| owner.suspect_all(now));
+        }
+    }
 
     // Commands.
 

@@ -1,5 +1,7 @@
 //! Liveness: pings that find out if the other end of a silent link is still there.
 
+use std::time::Duration;
+
 use crate::{Config, Moment};
 
 /// The watch over one link.
@@ -8,6 +10,10 @@ use crate::{Config, Moment};
 /// sent; after two in a row without an answer the link is dead. Each wait begins when the timer
 /// *ran*, not when it was due: a tab whose timers were held back for a minute has not listened in
 /// that minute either, and must not conclude anything from it.
+///
+/// A timer that ran late may mean that the machine slept. Then a link is not alive because it was
+/// heard not long ago by the clock, nor dead because nothing was heard meanwhile: it is asked once
+/// more, at once.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Liveness {
     last_heard: Moment,
@@ -25,6 +31,18 @@ pub(crate) enum Verdict {
 
 /// The number of pings in a row that may go unanswered.
 const MAX_UNANSWERED: u8 = 2;
+
+/// A timer that runs so late was held back: by a hidden tab, in which it runs once a minute, a busy
+/// machine, or sleep.
+const HELD_BACK: Duration = Duration::from_secs(10);
+
+/// One that runs so late was held back by sleep.
+const ASLEEP: Duration = Duration::from_secs(90);
+
+/// True if a deadline is served so late that nothing can be concluded from what was not heard.
+pub(crate) fn is_late(due: Option<Moment>, now: Moment) -> bool {
+    due.is_some_and(|at| now - at >= HELD_BACK)
+}
 
 impl Liveness {
     pub(crate) fn new(config: &Config, now: Moment) -> Self {
@@ -49,16 +67,40 @@ impl Liveness {
     /// Call it once the deadline has come; it sets the next one.
     pub(crate) fn judge(&mut self, config: &Config, now: Moment) -> Verdict {
         let silent_since = self.last_heard + config.ping_after;
-        if self.unanswered == 0 && now < silent_since {
+        let late = now - self.deadline;
+        if self.unanswered == 0 && now < silent_since && late < HELD_BACK {
             self.deadline = silent_since;
             return Verdict::Alive;
         }
-        if self.unanswered >= MAX_UNANSWERED {
+        let most = if late < HELD_BACK {
+            MAX_UNANSWERED
+        } else {
+            // Once, for a hidden tab is late each time.
+            MAX_UNANSWERED + 1
+        };
+        if late >= ASLEEP {
+            self.unanswered = self.unanswered.min(MAX_UNANSWERED - 1);
+        }
+        if self.unanswered >= most {
             return Verdict::Dead;
         }
+        self.ask(config, now);
+        Verdict::Ping
+    }
+
+    /// Something suggests that time has passed unseen. True if the link is to be pinged, which it
+    /// is not while an answer is awaited.
+    pub(crate) fn suspect(&mut self, config: &Config, now: Moment) -> bool {
+        let is_new = self.unanswered == 0;
+        if is_new {
+            self.ask(config, now);
+        }
+        is_new
+    }
+
+    fn ask(&mut self, config: &Config, now: Moment) {
         self.unanswered += 1;
         self.deadline = now + config.pong_timeout;
-        Verdict::Ping
     }
 }
 

@@ -23,7 +23,8 @@ pub trait Machine: Any {
     fn handle_frame(&mut self, link: LinkId, frame: &Bytes, now: Moment);
     /// A deadline has come.
     fn handle_timeout(&mut self, now: Moment);
-    /// An attempt to connect may succeed now.
+    /// An attempt to connect may succeed now, and a link may be dead: the network is back, the page
+    /// is visible, or the machine has slept.
     fn handle_wake(&mut self, now: Moment);
     /// Closes every link and does nothing more.
     fn close(&mut self);

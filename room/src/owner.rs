@@ -26,7 +26,7 @@ use self::history::{Seal, first_epoch};
 use self::links::{About, Links, Session};
 use self::presence::Presence;
 use self::sequencer::{Bounds, Sequenced, Sequencer};
-use crate::liveness::{Liveness, Verdict};
+use crate::liveness::{Liveness, Verdict, is_late};
 use crate::outgoing::{encode_command, new_command_id};
 use crate::{
     CommandState, Config, Connection, Event, LinkId, Moment, Output, Persist, Record, RestoreError,
@@ -311,6 +311,26 @@ impl Owner {
                 }
             }
             self.links.schedule(link, deadline);
+        }
+    }
+
+    /// True if this owner's own timer runs so late that it may have slept. Not by that of presence,
+    /// which may be long over when there is something to tell.
+    pub(crate) fn is_late(&self, now: Moment) -> bool {
+        is_late(self.links.next_deadline().map(|(at, _)| at), now)
+    }
+
+    /// Nothing is known of the links for now: each is asked if it is alive.
+    pub(crate) fn suspect_all(&mut self, now: Moment) {
+        for link in self.links.ids() {
+            let Some(session) = self.links.get_mut(link) else {
+                continue;
+            };
+            if session.liveness.suspect(&self.config, now) {
+                let deadline = session.liveness.deadline();
+                self.links.schedule(link, deadline);
+                self.send(link, &Message::Ping);
+            }
         }
     }
 

@@ -22,7 +22,7 @@ use rand_core::SeedableRng;
 use self::in_flight::InFlight;
 use self::replica::Replica;
 use crate::backoff::Backoff;
-use crate::liveness::Liveness;
+use crate::liveness::{Liveness, is_late};
 use crate::outgoing::{encode_command, new_command_id};
 use crate::timer::TimerTable;
 use crate::{
@@ -318,6 +318,7 @@ impl Participant {
 
     /// A deadline has come. Harmless if none has.
     pub fn handle_timeout(&mut self, now: Moment) {
+        let is_late = is_late(self.timers.next().map(|(at, _)| at), now);
         for reason in self.timers.due(now) {
             // An earlier one may have stopped it.
             if !self.timers.take(reason, now) {
@@ -338,13 +339,20 @@ impl Participant {
                 TimeoutReason::Presence => {}
             }
         }
+        if is_late {
+            // As after a sleep.
+            self.suspect(now);
+        }
     }
 
-    /// An attempt to connect may succeed now: the network is back, or the page is visible. Does
-    /// nothing unless this side waits for its next attempt.
+    /// The network is back, the page is visible, or the machine has slept: an attempt to connect may
+    /// succeed now, and is made if this side waits for its next one. A link may be dead, and is
+    /// pinged.
     pub fn handle_wake(&mut self, now: Moment) {
         if matches!(self.connection, Connection::Disconnected { .. }) {
             self.dial(now);
+        } else {
+            self.suspect(now);
         }
     }
 

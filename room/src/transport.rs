@@ -103,7 +103,8 @@ pub enum TransportEvent {
         /// The reason.
         reason: DownReason,
     },
-    /// An attempt to connect may succeed now: the network is back, or the page is visible.
+    /// An attempt to connect may succeed now, and links may be dead: the network is back, the page is
+    /// visible, or the machine has slept.
     Wake,
     /// The transport cannot go on; no event follows.
     Failed(TransportError),

@@ -199,6 +199,11 @@ impl Links {
     }
 
     /// Every link.
+    pub(crate) fn ids(&self) -> Vec<LinkId> {
+        self.sessions.keys().copied().collect()
+    }
+
+    /// Every link, when none is needed any more.
     pub(crate) fn into_ids(self) -> impl Iterator<Item = LinkId> {
         self.sessions.into_iter().map(|(id, _)| id)
     }

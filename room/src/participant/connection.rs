@@ -85,6 +85,18 @@ impl Participant {
         }
     }
 
+    /// Nothing is known of the link for now: it is asked if it is alive.
+    pub(super) fn suspect(&mut self, now: Moment) {
+        let (Phase::Joining(session) | Phase::Joined(session)) = &mut self.phase else {
+            return;
+        };
+        if session.liveness.suspect(&self.config, now) {
+            let (link, deadline) = (session.link, session.liveness.deadline());
+            self.timers.set(TimeoutReason::Liveness, deadline);
+            self.send(link, &Message::Ping);
+        }
+    }
+
     pub(super) fn judge_liveness(&mut self, now: Moment) {
         let (Phase::Joining(session) | Phase::Joined(session)) = &mut self.phase else {
             return;
