@@ -177,6 +177,11 @@ fn two_sockets_that_fell_silent_are_no_copy() {
 fn time_without_a_network_is_no_patience_with_a_taken_address() {
     let mut bench = Bench::new();
     let mut relay = Relay::default();
+    let events = |bench: &Bench| {
+        let mut events = bench.sides[1].events.clone();
+        events.retain(|event| *event != TransportEvent::Wake);
+        events
+    };
     bench.add(&Config::default(), &owner(1), "old");
     relay.run(&mut bench);
     bench.add(&Config::default(), &owner(1), "new");
@@ -196,8 +201,8 @@ fn time_without_a_network_is_no_patience_with_a_taken_address() {
     assert_eq!(bench.sides[1].events, []);
     bench.advance(Duration::from_secs(HOUR));
     pass(&mut bench, &mut relay, 1);
-    assert_eq!(bench.sides[1].events, [], "asleep is not online");
+    assert_eq!(events(&bench), [], "asleep is not online");
     pass(&mut bench, &mut relay, 80);
     let failed = TransportEvent::Failed(TransportError::AddressTaken(owner(1)));
-    assert_eq!(bench.sides[1].events, [failed]);
+    assert_eq!(events(&bench), [failed]);
 }

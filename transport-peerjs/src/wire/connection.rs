@@ -403,6 +403,14 @@ impl Connection {
         })
     }
 
+    /// This side slept: a connection that has not come back meanwhile gets its whole time for that
+    /// once more.
+    pub(crate) fn slept(&mut self, cx: &Cx<'_>) {
+        if let Some((until, TimeoutReason::Disconnected)) = &mut self.deadline {
+            *until = cx.now + cx.timing.disconnected_timeout;
+        }
+    }
+
     /// The deadline has passed.
     pub(crate) fn timed_out(&self) -> End {
         self.broken(match self.deadline {

@@ -3,6 +3,7 @@
 mod incoming;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use hustings_protocol::Address;
@@ -20,7 +21,7 @@ use super::output::{
     ChannelKind, Notice, Output, Outputs, Refusal, RegistrationError, RtcAction, RtcId, RtcState,
     SocketId, TimeoutReason,
 };
-use super::registration::{Registration, Urls};
+use super::registration::{Registration, Urls, is_late};
 use super::signalling::socket_url;
 use crate::config::{Budget, Config, ConfigError, Timing, Token, WireLimits};
 
@@ -362,6 +363,11 @@ impl Endpoint {
         if self.over {
             return;
         }
+        if let Some((due, _)) = self.poll_timeout()
+            && is_late(due, now)
+        {
+            self.slept(now - due, now);
+        }
         self.registration
             .handle_timeout(now, &mut self.rng, &mut self.out);
         // A dial that still waits has waited for the server alone, so the server is the reason.
@@ -393,6 +399,23 @@ impl Endpoint {
             });
         }
         self.follow_registration(now);
+    }
+
+    /// This side's own timer ran late by this much. Nothing is dead because it was not heard
+    /// meanwhile, and nothing is alive: whatever can be asked is.
+    fn slept(&mut self, late: Duration, now: Moment) {
+        // Not a hidden tab, which is late each time and would wait for ever.
+        if late >= self.timing.asleep_after {
+            let rtcs: Vec<RtcId> = self.connections.keys().copied().collect();
+            for rtc in rtcs {
+                self.with(rtc, now, |connection, cx| {
+                    connection.slept(cx);
+                    Ok(())
+                });
+            }
+        }
+        self.registration.ask_echo(now, &mut self.out);
+        self.out.event(TransportEvent::Wake);
     }
 
     /// Dials what waits, once registered, and ends it all once there is no hope.

@@ -113,8 +113,13 @@ struct Heartbeat {
 enum Echo {
     /// It is to be asked for at this moment.
     Due(Moment),
-    /// It has been asked for, by this number, and has to come until then.
-    Asked { number: u64, until: Moment },
+    /// It has been asked for, by this number, and has to come until then. `again` if that is because
+    /// the time for the one before was slept through.
+    Asked {
+        number: u64,
+        until: Moment,
+        again: bool,
+    },
 }
 
 impl Echo {
@@ -144,6 +149,15 @@ impl Taken {
         }
         self.waited
     }
+}
+
+/// A deadline that is served so late was slept through, or held back in a hidden tab: nothing can
+/// be concluded from what was not heard.
+const HELD_BACK: Duration = Duration::from_secs(10);
+
+/// True if a deadline is served so late.
+pub(crate) fn is_late(due: Moment, now: Moment) -> bool {
+    now - due >= HELD_BACK
 }
 
 impl Heartbeat {
@@ -283,13 +297,24 @@ impl Registration {
         let Phase::Registered { socket, echo, .. } = &mut self.phase else {
             return;
         };
-        if let Echo::Asked { .. } = echo {
-            return;
-        }
+        let again = match echo {
+            Echo::Due(_) => false,
+            // Nobody listened for it. Once, for a hidden tab is late each time.
+            Echo::Asked {
+                until,
+                again: false,
+                ..
+            } if is_late(*until, now) => true,
+            Echo::Asked { .. } => return,
+        };
         self.echoes += 1;
         let number = self.echoes;
         let until = now + self.timing.echo_timeout;
-        *echo = Echo::Asked { number, until };
+        *echo = Echo::Asked {
+            number,
+            until,
+            again,
+        };
         let candidate = Candidate {
             connection_id: format!("{}{number}", self.echo_name),
             // Nothing to try, so it does no harm wherever it arrives.
