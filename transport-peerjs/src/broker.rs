@@ -10,7 +10,9 @@
 //!
 //! Unlike the original it
 //!
-//! - bounds the size and the rate of messages, what waits for whom, and how many sockets there are;
+//! - bounds the size and the rate of messages, what waits for whom, and how many connections there
+//!   are, and makes room for a client at the expense of whoever takes most;
+//! - ends connections that say nothing or do not read;
 //! - ignores what is not a message, and goes on;
 //! - answers OPEN to a socket that takes over with the right token, and closes the one before it;
 //! - lets nobody touch a registration but the socket that holds it;
@@ -23,15 +25,18 @@
 //! let broker = Broker::bind("127.0.0.1:0", BrokerConfig::default()).await?;
 //! println!("peers can register at port {}", broker.local_addr().port());
 //! // In earnest: until somebody presses Ctrl-C.
-//! broker.serve(async {}).await
+//! broker.serve(async {}).await;
+//! # Ok::<(), hustings_transport_peerjs::broker::BrokerError>(())
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 mod config;
+mod descriptors;
 mod http;
 mod listener;
 mod pages;
+mod places;
 mod pool;
 mod rate;
 mod realm;
@@ -45,6 +50,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 pub use self::config::{BrokerConfig, BrokerLimits};
@@ -65,9 +71,6 @@ pub enum BrokerError {
     /// The address cannot be listened at.
     #[error("cannot listen at this address: {0}")]
     Bind(#[source] io::Error),
-    /// The server has failed.
-    #[error("the broker failed: {0}")]
-    Serve(#[source] io::Error),
 }
 
 /// A broker that listens and does not serve yet. See the [module](self).
@@ -80,22 +83,21 @@ pub struct Broker {
 
 /// The interval at which absent and silent peers are looked for.
 const TICK: Duration = Duration::from_millis(250);
-/// The time after a silent peer's end at which its connection is cut.
-const IDLE: Duration = Duration::from_secs(30);
-/// A time that no connection lasts, and that clocks can still count.
-const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// The time that a shutdown waits for goodbyes.
 const SHUTDOWN: Duration = Duration::from_secs(3);
 
 impl Broker {
     /// Listens at an address. Port 0 is any free one.
     ///
+    /// Where the process may not have as many file descriptors as the limits ask for
+    /// ([`BrokerLimits::descriptors`]), the connections are fewer: see [`limits`](Self::limits).
+    ///
     /// # Errors
     ///
     /// [`BrokerError`] if the address is taken, a setting is wrong or the pages are missing.
     pub async fn bind(
         address: impl ToSocketAddrs,
-        config: BrokerConfig,
+        mut config: BrokerConfig,
     ) -> Result<Self, BrokerError> {
         let path = normal_path(&config.path)?;
         if !is_url_safe(&config.key) {
@@ -106,14 +108,13 @@ impl Broker {
         {
             return Err(BrokerError::NoPages(pages.clone()));
         }
+        config.limits = config.limits.fit(descriptors::allowed());
         let listener = TcpListener::bind(address)
             .await
             .map_err(BrokerError::Bind)?;
         let local_addr = listener.local_addr().map_err(BrokerError::Bind)?;
-        // Whoever is silent for longer than this has been dropped as a peer long ago.
-        let idle = config.alive_timeout.saturating_add(IDLE).min(FOREVER);
         Ok(Self {
-            listener: BoundedListener::new(listener, config.limits.max_sockets, idle),
+            listener: BoundedListener::new(listener, &config),
             local_addr,
             shared: Arc::new(Shared::new(config, path)),
         })
@@ -125,41 +126,30 @@ impl Broker {
         self.local_addr
     }
 
+    /// The limits that it keeps.
+    #[must_use]
+    pub fn limits(&self) -> &BrokerLimits {
+        &self.shared.config.limits
+    }
+
     /// Serves until `shutdown` is done, then says goodbye to everybody, which takes 3 s at most.
-    ///
-    /// # Errors
-    ///
-    /// [`BrokerError::Serve`] if the server fails.
-    pub async fn serve(
-        self,
-        shutdown: impl Future<Output = ()> + Send + 'static,
-    ) -> Result<(), BrokerError> {
+    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) {
         let shared = self.shared;
-        let sockets = self.listener.sockets();
-        let stop = Arc::new(tokio::sync::Notify::new());
-        let stopped = Arc::clone(&stop);
-        let server = axum::serve(self.listener, http::service(Arc::clone(&shared)))
-            .with_graceful_shutdown(async move { stopped.notified().await })
-            .into_future();
+        let (stop, stopped) = watch::channel(());
+        let server = self
+            .listener
+            .serve(http::router(Arc::clone(&shared)), stopped);
         tokio::pin!(server);
         tokio::select! {
-            done = &mut server => return done.map_err(BrokerError::Serve),
+            () = &mut server => return,
             () = look_after(&shared) => {}
             () = shutdown => {}
         }
         tracing::info!("shutting down");
-        stop.notify_one();
+        drop(stop);
         shared.realm().close();
-        let goodbyes = async {
-            let served = server.await;
-            sockets.all_closed().await;
-            served
-        };
-        match timeout(SHUTDOWN, goodbyes).await {
-            Ok(served) => served.map_err(BrokerError::Serve),
-            // Whoever has not answered by now is cut off.
-            Err(_) => Ok(()),
-        }
+        // Whoever has not answered by then is cut off.
+        let _ = timeout(SHUTDOWN, server).await;
     }
 }
 

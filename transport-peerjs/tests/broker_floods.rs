@@ -8,71 +8,13 @@
     reason = "a test that panics fails, which is what it is for"
 )]
 
+mod flooding;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use futures::{SinkExt, StreamExt};
+use flooding::{Client, FLOOD, HONEST};
 use hustings_transport_peerjs::broker::{Broker, BrokerConfig, BrokerLimits};
-use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::{WebSocketStream, client_async};
-
-const PATIENCE: Duration = Duration::from_secs(60);
-const HONEST: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 1);
-const FLOOD: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
-
-struct Client(WebSocketStream<TcpStream>);
-
-impl Client {
-    /// Joins from an address, and sees that it is registered.
-    async fn join(at: SocketAddr, from: Ipv4Addr, id: &str) -> Self {
-        Self::join_by(at, from, id, None).await
-    }
-
-    /// The same, with the addresses that a proxy says.
-    async fn join_by(at: SocketAddr, from: Ipv4Addr, id: &str, forwarded: Option<&str>) -> Self {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind((from, 0).into()).unwrap();
-        let stream = socket.connect(at).await.unwrap();
-        let url = format!("ws://{at}/peerjs?key=peerjs&id={id}&token=t");
-        let mut request = url.into_client_request().unwrap();
-        if let Some(forwarded) = forwarded {
-            let value = forwarded.parse().unwrap();
-            request.headers_mut().insert("x-forwarded-for", value);
-        }
-        let (socket, _) = client_async(request, stream).await.unwrap();
-        let mut client = Self(socket);
-        assert_eq!(client.text().await, r#"{"type":"OPEN"}"#);
-        client
-    }
-
-    async fn text(&mut self) -> String {
-        let next = timeout(PATIENCE, self.0.next()).await;
-        match next.expect("a message in time") {
-            Some(Ok(Message::Text(text))) => text.as_str().to_owned(),
-            other => panic!("no text but {other:?}"),
-        }
-    }
-
-    async fn offer(&mut self, dst: &str, payload: &str) {
-        let text = format!(r#"{{"type":"OFFER","dst":"{dst}","payload":"{payload}"}}"#);
-        let sent = timeout(PATIENCE, self.0.send(Message::text(text))).await;
-        sent.expect("it is read in time").unwrap();
-    }
-
-    /// Reads until an offer of somebody's.
-    async fn offered_by(&mut self, src: &str) {
-        let start = format!(r#"{{"type":"OFFER","src":"{src}","#);
-        while !self.text().await.starts_with(&start) {}
-    }
-
-    /// Reads on, so that a server which tells it something is not held up.
-    fn read_on(mut self) {
-        tokio::spawn(async move { while let Some(Ok(_)) = self.0.next().await {} });
-    }
-}
 
 async fn serve(limits: BrokerLimits) -> SocketAddr {
     serve_behind(&[], limits).await

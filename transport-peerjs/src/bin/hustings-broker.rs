@@ -1,12 +1,13 @@
 //! A signalling server to run: `hustings-broker --port 9000`.
 
+use std::io::Write;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use hustings_transport_peerjs::broker::{Broker, BrokerConfig, BrokerError};
+use hustings_transport_peerjs::broker::{Broker, BrokerConfig, BrokerError, BrokerLimits};
 use tracing::level_filters::LevelFilter;
 
 /// Introduces peers that speak PeerJS to each other. What they say afterwards never comes by here.
@@ -75,9 +76,40 @@ async fn run(args: Args) -> Result<(), BrokerError> {
         trusted_proxies: args.trusted_proxy,
         ..BrokerConfig::default()
     };
+    raise_descriptors(&config.limits);
     let broker = Broker::bind(SocketAddr::new(args.host, args.port), config).await?;
+    say_hello(&broker);
+    broker.serve(stop()).await;
+    Ok(())
+}
+
+/// The first line is for programs, which may then read no more.
+fn say_hello(broker: &Broker) {
+    let limits = broker.limits();
+    let (sockets, others) = (limits.max_sockets, limits.max_connections);
+    let at_most = sockets.saturating_add(others);
     println!("listening at {}", broker.local_addr());
-    broker.serve(stop()).await
+    let _ = writeln!(
+        std::io::stdout(),
+        "at most {at_most} connections: {sockets} sockets and {others} others"
+    );
+}
+
+/// Asks the system for as many file descriptors as there may be connections.
+fn raise_descriptors(limits: &BrokerLimits) {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let mut limit = getrlimit(Resource::Nofile);
+        let wanted = limits.descriptors();
+        if limit.current.is_some_and(|current| current < wanted) {
+            limit.current = Some(limit.maximum.map_or(wanted, |max| max.min(wanted)));
+            // Without them it has fewer connections, and says so.
+            let _ = setrlimit(Resource::Nofile, limit);
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = limits;
 }
 
 /// Done when somebody presses Ctrl-C or the process is told to end.

@@ -18,6 +18,12 @@ pub struct BrokerConfig {
     pub alive_timeout: Duration,
     /// The time that a message waits for an absent peer. Default 5 s.
     pub expire_after: Duration,
+    /// The time that the head of a request may take, and the time that a connection is kept for the
+    /// next request. Default 10 s.
+    pub request_timeout: Duration,
+    /// The time that a reader may read nothing of what it is sent, or less than 1 KiB in a second.
+    /// Default 20 s.
+    pub write_timeout: Duration,
     /// The folder of an app's pages, which are served at `/`, `index.html` first. The endpoints of
     /// signalling go before files of the same name. Default none.
     pub pages: Option<PathBuf>,
@@ -37,6 +43,8 @@ impl Default for BrokerConfig {
             allow_discovery: false,
             alive_timeout: Duration::from_secs(150),
             expire_after: Duration::from_secs(5),
+            request_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(20),
             pages: None,
             trusted_proxies: Vec::new(),
             limits: BrokerLimits::default(),
@@ -47,10 +55,20 @@ impl Default for BrokerConfig {
 /// Bounds of what a broker accepts and keeps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BrokerLimits {
-    /// Most peers. Default 5,000.
+    /// Most peers. Default 6,000: as many as there are sockets, so that there is always room for
+    /// whoever has one.
     pub max_peers: usize,
-    /// Most TCP connections; more wait to be accepted. Default 6,000.
+    /// Most sockets, of which each peer has one. When all are taken, the address that has the most
+    /// (of IPv6: the /64) gives up its newest for whoever has fewer. Default 6,000.
     pub max_sockets: usize,
+    /// Sockets of one address. Default 3,000: a hall full of people may have one address.
+    pub max_sockets_each: usize,
+    /// Most connections that are no sockets: readers of pages, and whoever has asked for nothing
+    /// yet. When all are taken, the address that has the most gives up the one that has been of no
+    /// use for longest. Default 2,000.
+    pub max_connections: usize,
+    /// Connections of one address that are no sockets. Default 1,000.
+    pub max_connections_each: usize,
     /// Largest message, in bytes; a larger one ends its socket. Default 16 KiB: a
     /// description of a connection for data has 1 to 3 KiB.
     pub max_message_bytes: usize,
@@ -84,8 +102,11 @@ pub struct BrokerLimits {
 impl Default for BrokerLimits {
     fn default() -> Self {
         Self {
-            max_peers: 5_000,
+            max_peers: 6_000,
             max_sockets: 6_000,
+            max_sockets_each: 3_000,
+            max_connections: 2_000,
+            max_connections_each: 1_000,
             max_message_bytes: 16 * 1024,
             messages_per_second: 200,
             message_burst: 2_000,

@@ -3,18 +3,17 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::Router;
-use axum::extract::connect_info::{Connected, IntoMakeServiceWithConnectInfo};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{ConnectInfo, Path, Query, Request, State, WebSocketUpgrade};
+use axum::extract::{Path, Query, Request, State, WebSocketUpgrade};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::serve::IncomingStream;
 
-use super::listener::BoundedListener;
+use super::listener::Connection;
 use super::pool::Source;
 use super::shared::Shared;
 use super::socket::Parameters;
@@ -26,22 +25,8 @@ const INFO: &str = concat!(
     r#""}"#
 );
 
-/// Everything that is served, with the addresses of those who ask.
-pub(crate) fn service(shared: Arc<Shared>) -> IntoMakeServiceWithConnectInfo<Router, Client> {
-    router(shared).into_make_service_with_connect_info()
-}
-
-/// The other end of a connection.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Client(IpAddr);
-
-impl Connected<IncomingStream<'_, BoundedListener>> for Client {
-    fn connect_info(stream: IncomingStream<'_, BoundedListener>) -> Self {
-        Self(stream.remote_addr().ip().to_canonical())
-    }
-}
-
-fn router(shared: Arc<Shared>) -> Router {
+/// Everything that is served.
+pub(crate) fn router(shared: Arc<Shared>) -> Router {
     let path = shared.path.clone();
     let pages = shared.config.pages.as_deref().map(pages::router);
     let mut router = Router::new()
@@ -70,6 +55,13 @@ const WRONG_KEY: &str = "Invalid key provided: the server was started with anoth
 
 fn unauthorized(message: &'static str) -> Response {
     (StatusCode::UNAUTHORIZED, message).into_response()
+}
+
+/// There is no place for one more socket of a client's.
+fn crowded() -> Response {
+    let later = [(header::RETRY_AFTER, "10")];
+    let message = "Too many connections from this address (see --max-sockets-each)\n";
+    (StatusCode::SERVICE_UNAVAILABLE, later, message).into_response()
 }
 
 /// For those who watch over it: it takes requests.
@@ -143,7 +135,7 @@ fn client(connected: IpAddr, headers: &HeaderMap, proxies: &[IpAddr]) -> IpAddr 
 
 async fn upgrade(
     State(shared): State<Arc<Shared>>,
-    ConnectInfo(Client(address)): ConnectInfo<Client>,
+    Extension(connection): Extension<Connection>,
     headers: HeaderMap,
     parameters: Result<Query<Parameters>, QueryRejection>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -155,7 +147,11 @@ async fn upgrade(
     let parameters = parameters
         .map(|Query(parameters)| parameters)
         .unwrap_or_default();
-    let source = Source::from(client(address, &headers, &shared.config.trusted_proxies));
+    let proxies = &shared.config.trusted_proxies;
+    let source = Source::from(client(connection.remote, &headers, proxies));
+    if !connection.becomes_socket(source) {
+        return crowded();
+    }
     let max = shared.config.limits.max_message_bytes;
     upgrade
         .max_message_size(max)
