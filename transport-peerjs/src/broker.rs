@@ -33,8 +33,11 @@
 
 mod config;
 mod descriptors;
+mod fresh;
+mod headers;
 mod http;
 mod listener;
+mod origins;
 mod pages;
 mod places;
 mod pool;
@@ -55,6 +58,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 pub use self::config::{BrokerConfig, BrokerLimits};
 use self::listener::BoundedListener;
+use self::origins::Origins;
 use self::shared::Shared;
 use crate::config::{ConfigError, is_url_safe, normal_path};
 
@@ -68,6 +72,12 @@ pub enum BrokerError {
     /// There are no pages where they should be.
     #[error("no index.html in {}", .0.display())]
     NoPages(PathBuf),
+    /// An origin cannot be one.
+    #[error("not an origin such as https://polls.example.org: {0:?}")]
+    Origin(String),
+    /// A header of the pages has a name or a value that cannot be sent.
+    #[error("not a header that can be sent: {0:?}")]
+    Header(String),
     /// The address cannot be listened at.
     #[error("cannot listen at this address: {0}")]
     Bind(#[source] io::Error),
@@ -76,6 +86,7 @@ pub enum BrokerError {
 /// A broker that listens and does not serve yet. See the [module](self).
 #[derive(Debug)]
 pub struct Broker {
+    settings: http::Settings,
     listener: BoundedListener,
     local_addr: SocketAddr,
     shared: Arc<Shared>,
@@ -108,12 +119,17 @@ impl Broker {
         {
             return Err(BrokerError::NoPages(pages.clone()));
         }
+        let settings = http::Settings {
+            origins: Origins::new(&config.allowed_origins)?,
+            page_headers: headers::with(&config.page_headers)?,
+        };
         config.limits = config.limits.fit(descriptors::allowed());
         let listener = TcpListener::bind(address)
             .await
             .map_err(BrokerError::Bind)?;
         let local_addr = listener.local_addr().map_err(BrokerError::Bind)?;
         Ok(Self {
+            settings,
             listener: BoundedListener::new(listener, &config),
             local_addr,
             shared: Arc::new(Shared::new(config, path)),
@@ -136,9 +152,8 @@ impl Broker {
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) {
         let shared = self.shared;
         let (stop, stopped) = watch::channel(());
-        let server = self
-            .listener
-            .serve(http::router(Arc::clone(&shared)), stopped);
+        let router = http::router(Arc::clone(&shared), self.settings);
+        let server = self.listener.serve(router, stopped);
         tokio::pin!(server);
         tokio::select! {
             () = &mut server => return,

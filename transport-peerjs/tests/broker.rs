@@ -572,6 +572,40 @@ mod only_ours {
     }
 
     #[tokio::test]
+    async fn pages_of_other_origins_than_those_allowed_are_refused() {
+        let server = start(BrokerConfig {
+            path: "/p".into(),
+            allowed_origins: vec!["https://Polls.example.org:443/".into(), "null".into()],
+            ..BrokerConfig::default()
+        })
+        .await;
+        let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n\
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+        // A socket that is let in has no key, and is told so.
+        for (path, headers, served) in [("/p/peerjs/id", "", 200), ("/p/peerjs", upgrade, 101)] {
+            for (origin, is_allowed) in [
+                ("https://polls.example.org", true),
+                ("null", true),
+                ("http://polls.example.org", false),
+                ("https://polls.example.org.evil.example", false),
+                ("https://evil.example", false),
+            ] {
+                let headers = format!("Origin: {origin}\r\n{headers}");
+                let answer = get(server.address, path, &headers).await;
+                let status = if is_allowed { served } else { 403 };
+                assert_eq!(answer.status, status, "{path} {origin}");
+                let allowed = answer.header("access-control-allow-origin");
+                assert_eq!(allowed, is_allowed.then_some(origin));
+                if !is_allowed {
+                    assert!(answer.body.contains("--allow-origin"), "{}", answer.body);
+                }
+            }
+            // No page at all: a program, or who watches over it.
+            assert_eq!(get(server.address, path, headers).await.status, served);
+        }
+    }
+
+    #[tokio::test]
     async fn a_shutdown_says_goodbye() {
         let broker = Broker::bind("127.0.0.1:0", BrokerConfig::default())
             .await

@@ -8,7 +8,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hustings_transport_peerjs::broker::{Broker, BrokerConfig, BrokerError};
 use tempfile::TempDir;
@@ -72,6 +72,10 @@ async fn serve(pages: &Path, path: &str) -> SocketAddr {
         path: path.into(),
         ..BrokerConfig::default()
     };
+    serve_with(config).await
+}
+
+async fn serve_with(config: BrokerConfig) -> SocketAddr {
     let broker = Broker::bind("127.0.0.1:0", config).await.unwrap();
     let address = broker.local_addr();
     tokio::spawn(broker.serve(std::future::pending()));
@@ -215,6 +219,91 @@ async fn the_server_says_that_it_is_well() {
         "{}",
         answer.head
     );
+}
+
+#[tokio::test]
+async fn what_a_browser_has_is_not_sent_again_and_what_has_changed_is() {
+    let folder = app();
+    let pages = folder.path().join("pages");
+    let index = pages.join("index.html");
+    // As in an image or an archive, where all files have one time.
+    let put = |text: &str| {
+        fs::write(pages.join("new"), text).unwrap();
+        fs::rename(pages.join("new"), &index).unwrap();
+        let file = fs::File::options().append(true).open(&index).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1))
+            .unwrap();
+    };
+    put("app-0123abcd.js");
+    let at = serve(&pages, "/").await;
+    let first = get(at, "/", "").await;
+    let etag = first.head.split("\r\netag: ").nth(1).unwrap();
+    let etag = etag.split("\r\n").next().unwrap().to_owned();
+    assert!(!first.says("last-modified"), "{}", first.head);
+    for known in [
+        etag.clone(),
+        format!("W/{etag}"),
+        format!("\"other\", {etag}"),
+        "*".into(),
+    ] {
+        let again = get(at, "/", &format!("If-None-Match: {known}\r\n")).await;
+        assert!(again.is(304), "{known}: {}", again.head);
+        assert!(again.says(&format!("etag: {etag}")), "{}", again.head);
+        assert!(again.says("cache-control: no-cache"), "{}", again.head);
+        assert!(again.body.is_empty());
+    }
+    let other = get(at, "/", "If-None-Match: \"other\"\r\n").await;
+    assert!(other.is(200), "{}", other.head);
+    // A release of the same size.
+    put("app-4567cdef.js");
+    let headers =
+        format!("If-None-Match: {etag}\r\nIf-Modified-Since: Thu, 01 Jan 1970 00:00:01 GMT\r\n");
+    let changed = get(at, "/", &headers).await;
+    assert!(changed.is(200), "{}", changed.head);
+    assert_eq!(changed.body, b"app-4567cdef.js");
+    // A part of what was there before is no part of what is there now.
+    let part = format!("Range: bytes=0-2\r\nIf-Range: {etag}\r\n");
+    assert!(get(at, "/", &part).await.is(200));
+}
+
+#[tokio::test]
+async fn pages_say_what_browsers_may_do_with_them() {
+    let folder = app();
+    let pages = folder.path().join("pages");
+    let at = serve(&pages, "/").await;
+    for path in ["/", "/app.js", "/nothing"] {
+        let answer = get(at, path, "").await;
+        for header in [
+            "content-security-policy: default-src 'self'; script-src 'self' 'wasm-unsafe-eval';",
+            "cross-origin-resource-policy: same-origin",
+            "permissions-policy: ",
+            "referrer-policy: no-referrer",
+            "x-content-type-options: nosniff",
+        ] {
+            assert!(answer.says(header), "{path} {header}: {}", answer.head);
+        }
+        assert!(answer.head.contains("frame-ancestors 'none'"));
+    }
+    // Signalling is for pages of any origin, and no page itself.
+    let id = get(at, "/peerjs/id", "").await;
+    assert!(!id.says("cross-origin-resource-policy"), "{}", id.head);
+    assert!(id.says("x-content-type-options: nosniff"), "{}", id.head);
+
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let config = BrokerConfig {
+        pages: Some(pages),
+        page_headers: vec![
+            header("Content-Security-Policy", "default-src *"),
+            header("Permissions-Policy", ""),
+            header("Cross-Origin-Opener-Policy", "same-origin"),
+        ],
+        ..BrokerConfig::default()
+    };
+    let answer = get(serve_with(config).await, "/", "").await;
+    assert!(answer.says("content-security-policy: default-src *\r\n"));
+    assert!(answer.says("cross-origin-opener-policy: same-origin"));
+    assert!(answer.says("referrer-policy: no-referrer"));
+    assert!(!answer.says("permissions-policy"), "{}", answer.head);
 }
 
 #[tokio::test]

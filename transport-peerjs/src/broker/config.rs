@@ -27,6 +27,14 @@ pub struct BrokerConfig {
     /// The folder of an app's pages, which are served at `/`, `index.html` first. The endpoints of
     /// signalling go before files of the same name. Default none.
     pub pages: Option<PathBuf>,
+    /// Headers with which the pages are sent, beside those that they are sent with anyway, or in
+    /// place of them; an empty value is for none. Default none: the usual ones suit an app that
+    /// brings everything along, runs wasm, and has no inline scripts.
+    pub page_headers: Vec<(String, String)>,
+    /// The origins whose pages may use the signalling, such as `https://polls.example.org`; its own
+    /// pages' one, too. A browser's request from another one is refused; what is no browser sends
+    /// none and is served. Default empty: all.
+    pub allowed_origins: Vec<String>,
     /// The proxies in front of it. For a connection from one of them the client's address is the
     /// last in `X-Forwarded-For` that is no such proxy's; from anybody else the header is ignored,
     /// for anybody can write it. Default none: whoever connects is the client.
@@ -46,6 +54,8 @@ impl Default for BrokerConfig {
             request_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(20),
             pages: None,
+            page_headers: Vec::new(),
+            allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             limits: BrokerLimits::default(),
         }

@@ -13,7 +13,9 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use super::headers::Headers;
 use super::listener::Connection;
+use super::origins::Origins;
 use super::pool::Source;
 use super::shared::Shared;
 use super::socket::Parameters;
@@ -25,10 +27,22 @@ const INFO: &str = concat!(
     r#""}"#
 );
 
+/// Settings that have been read.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) origins: Origins,
+    pub(crate) page_headers: Headers,
+}
+
 /// Everything that is served.
-pub(crate) fn router(shared: Arc<Shared>) -> Router {
+pub(crate) fn router(shared: Arc<Shared>, settings: Settings) -> Router {
     let path = shared.path.clone();
-    let pages = shared.config.pages.as_deref().map(pages::router);
+    let Settings {
+        origins,
+        page_headers,
+    } = settings;
+    let pages = shared.config.pages.as_deref();
+    let pages = pages.map(|folder| pages::router(folder, page_headers));
     let mut router = Router::new()
         .route(&format!("{path}peerjs"), get(upgrade))
         .route(&format!("{path}{{key}}/id"), get(new_id))
@@ -43,7 +57,9 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
     if let Some(bare) = path.strip_suffix('/').filter(|bare| !bare.is_empty()) {
         router = router.route(bare, get(info));
     }
-    let router = router.layer(middleware::from_fn(cors)).with_state(shared);
+    let router = router
+        .layer(middleware::from_fn_with_state(origins, cors))
+        .with_state(shared);
     match pages {
         Some(pages) => router.fallback_service(pages),
         None => router,
@@ -161,21 +177,34 @@ async fn upgrade(
         .on_upgrade(move |socket| socket::serve(socket, source, parameters, shared))
 }
 
-/// Lets pages of any origin read the answers, as PeerServer does.
-async fn cors(request: Request, next: Next) -> Response {
+/// Refuses pages of other origins than those that may use the server, and lets these read the
+/// answers, as PeerServer does.
+async fn cors(State(origins): State<Origins>, request: Request, next: Next) -> Response {
+    if !origins.allow(request.headers()) {
+        let message = "Pages of this origin may not use this server (see --allow-origin)\n";
+        return (StatusCode::FORBIDDEN, message).into_response();
+    }
     let is_preflight = request.method() == Method::OPTIONS;
-    let asked = request
-        .headers()
-        .get(header::ACCESS_CONTROL_REQUEST_HEADERS)
-        .cloned();
+    let headers = request.headers();
+    let asked = headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS).cloned();
+    let origin = headers.get(header::ORIGIN).cloned();
     let mut response = if is_preflight {
         StatusCode::NO_CONTENT.into_response()
     } else {
         next.run(request).await
     };
     let headers = response.headers_mut();
-    let any = HeaderValue::from_static("*");
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
+    let nosniff = HeaderValue::from_static("nosniff");
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
+    if origins.is_all() {
+        let any = HeaderValue::from_static("*");
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
+    } else {
+        headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+        if let Some(origin) = origin {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        }
+    }
     if is_preflight {
         let methods = HeaderValue::from_static("GET,HEAD");
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);

@@ -13,6 +13,9 @@ use percent_encoding::percent_decode_str;
 use tower_http::services::ServeDir;
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use super::fresh::{self, Marks};
+use super::headers::{self, Headers};
+
 /// Serves the files of a folder and nothing outside of it, `index.html` for a folder, and in place
 /// of a file that has a compressed one beside it (`x.br`, `x.gz`) that one, to browsers that take
 /// it. A browser keeps what has a hash of its content in its name (`x-0123abcd.js`), and asks for
@@ -20,9 +23,8 @@ use tower_http::set_header::SetResponseHeaderLayer;
 ///
 /// No link leads out of the folder, and what begins with a dot is not there: neither is meant for
 /// the public, however it came to lie among the pages.
-pub(crate) fn router(folder: &Path) -> Router {
-    let set =
-        |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
+pub(crate) fn router(folder: &Path, headers: Headers) -> Router {
+    let vary = HeaderValue::from_static("Accept-Encoding");
     // Once, so that a folder which is itself a link to the newest release does not change under
     // the pages that it has served. A folder that is gone has no pages.
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.into());
@@ -33,10 +35,11 @@ pub(crate) fn router(folder: &Path) -> Router {
                 .precompressed_br()
                 .precompressed_gzip(),
         )
+        .layer(middleware::from_fn(fresh::or_unchanged))
         .layer(middleware::from_fn_with_state(root, only_inside))
         .layer(middleware::from_fn(kept))
-        .layer(set(header::VARY, "Accept-Encoding"))
-        .layer(set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(SetResponseHeaderLayer::overriding(header::VARY, vary))
+        .layer(middleware::from_fn_with_state(headers, headers::set))
 }
 
 /// Says for how long an answer may be kept.
@@ -67,13 +70,14 @@ fn has_hash(path: &str) -> bool {
         })
 }
 
-async fn only_inside(State(root): State<Arc<Path>>, request: Request, next: Next) -> Response {
+async fn only_inside(State(root): State<Arc<Path>>, mut request: Request, next: Next) -> Response {
     let Some(asked) = relative(request.uri().path()) else {
         return StatusCode::NOT_FOUND.into_response();
     };
     // The file system is asked where that may take its time.
-    let looked = tokio::task::spawn_blocking(move || is_public(&root, &asked)).await;
-    if matches!(looked, Ok(true)) {
+    let looked = tokio::task::spawn_blocking(move || public(&root, &asked)).await;
+    if let Ok(Some(marks)) = looked {
+        request.extensions_mut().insert(marks);
         next.run(request).await
     } else {
         StatusCode::NOT_FOUND.into_response()
@@ -95,25 +99,27 @@ fn relative(path: &str) -> Option<PathBuf> {
     Some(relative)
 }
 
-/// True if everything that may be served for a path is inside of the folder, wherever its links
-/// lead. A file with a compressed one beside it that leads out is withheld, too: the two are one
-/// answer, and a page that half of the browsers can read would be looked for in vain.
-fn is_public(root: &Path, asked: &Path) -> bool {
+/// The marks of everything that may be served for a path, if all of that is inside of the folder,
+/// wherever its links lead. A file with a compressed one beside it that leads out is withheld, too:
+/// the two are one answer, and a page that half of the browsers can read would be looked for in vain.
+fn public(root: &Path, asked: &Path) -> Option<Marks> {
     let mut file = root.join(asked);
     if file.is_dir() {
         // Looked at in its own right: the index may be inside where its folder is not.
         if !leads_inside(root, &file) {
-            return false;
+            return None;
         }
         file.push("index.html");
     }
-    let compressed = ["gz", "br"].into_iter().map(|extension| {
+    let files = ["", ".gz", ".br"].map(|extension| {
         let mut name = file.clone().into_os_string();
-        name.push(".");
         name.push(extension);
         PathBuf::from(name)
     });
-    leads_inside(root, &file) && compressed.into_iter().all(|file| leads_inside(root, &file))
+    let all = files.iter().map(PathBuf::as_path);
+    all.clone()
+        .all(|file| leads_inside(root, file))
+        .then(|| Marks::of(all))
 }
 
 /// What is not there leads nowhere, which is for others to say.

@@ -121,11 +121,11 @@ pub(crate) async fn get(address: SocketAddr, path: &str, headers: &str) -> Respo
     let request =
         format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n{headers}Connection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
-    let mut text = String::new();
-    timeout(PATIENCE, stream.read_to_string(&mut text))
-        .await
-        .unwrap()
-        .unwrap();
+    let mut bytes = Vec::new();
+    let read = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;
+    read.unwrap().unwrap();
+    // After an upgrade there are frames.
+    let text = String::from_utf8_lossy(&bytes);
     let (head, body) = text.split_once("\r\n\r\n").expect("a head");
     Response {
         status: head.split(' ').nth(1).unwrap().parse().unwrap(),

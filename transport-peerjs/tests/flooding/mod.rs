@@ -85,6 +85,19 @@ impl Client {
         timeout(PATIENCE, end).await.expect("it is closed in time");
     }
 
+    /// The code with which the server closes the socket.
+    pub(crate) async fn goodbye(&mut self) -> Option<u16> {
+        let end = async {
+            while let Some(Ok(message)) = self.0.next().await {
+                if let Message::Close(frame) = message {
+                    return frame.map(|frame| frame.code.into());
+                }
+            }
+            None
+        };
+        timeout(PATIENCE, end).await.expect("it is closed in time")
+    }
+
     /// Leaves, and waits until the server has seen it.
     pub(crate) async fn leave(mut self) {
         let _ = self.0.close(None).await;

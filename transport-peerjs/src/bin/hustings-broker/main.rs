@@ -1,50 +1,14 @@
 //! A signalling server to run: `hustings-broker --port 9000`.
 
+mod args;
+
 use std::io::Write;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::Parser;
-use hustings_transport_peerjs::broker::{Broker, BrokerConfig, BrokerError, BrokerLimits};
-use tracing::level_filters::LevelFilter;
+use hustings_transport_peerjs::broker::{Broker, BrokerError, BrokerLimits};
 
-/// Introduces peers that speak PeerJS to each other. What they say afterwards never comes by here.
-#[derive(Parser)]
-#[command(name = "hustings-broker", version)]
-struct Args {
-    /// The address to listen at; `::` is every interface
-    #[arg(long, default_value_t = IpAddr::V6(Ipv6Addr::UNSPECIFIED))]
-    host: IpAddr,
-    /// The port to listen at; 0 is any free one
-    #[arg(long, short, default_value_t = 9000)]
-    port: u16,
-    /// The path to be mounted at
-    #[arg(long, default_value = "/")]
-    path: String,
-    /// The API key, which is no secret
-    #[arg(long, short, default_value = "peerjs")]
-    key: String,
-    /// Serve the pages of an app at `/`, too: a folder with an index.html
-    #[arg(long, value_name = "DIR")]
-    pages: Option<PathBuf>,
-    /// Let everybody list who is registered
-    #[arg(long)]
-    allow_discovery: bool,
-    /// The seconds of silence after which a peer is dropped; hidden tabs speak once a minute
-    #[arg(long, default_value_t = 150)]
-    alive_timeout: u64,
-    /// The seconds that a message waits for a peer who is not there
-    #[arg(long, default_value_t = 5)]
-    expire_after: u64,
-    /// The address of a proxy in front of it, whose X-Forwarded-For is believed; may be repeated
-    #[arg(long, value_name = "ADDRESS")]
-    trusted_proxy: Vec<IpAddr>,
-    /// Write events of this level and above to the standard error: error, warn, info, debug, trace
-    #[arg(long, value_name = "LEVEL")]
-    log: Option<LevelFilter>,
-}
+use self::args::Args;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -66,18 +30,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<(), BrokerError> {
-    let config = BrokerConfig {
-        path: args.path,
-        key: args.key,
-        allow_discovery: args.allow_discovery,
-        alive_timeout: Duration::from_secs(args.alive_timeout),
-        expire_after: Duration::from_secs(args.expire_after),
-        pages: args.pages,
-        trusted_proxies: args.trusted_proxy,
-        ..BrokerConfig::default()
-    };
+    let address = args.address();
+    let config = args.into_config();
     raise_descriptors(&config.limits);
-    let broker = Broker::bind(SocketAddr::new(args.host, args.port), config).await?;
+    let broker = Broker::bind(address, config).await?;
     say_hello(&broker);
     broker.serve(stop()).await;
     Ok(())

@@ -1,0 +1,150 @@
+//! The program `hustings-broker`: what it is told, what it says, and how it ends.
+
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that panics fails, which is what it is for"
+)]
+
+mod flooding;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::time::Duration;
+
+use flooding::{Client, HONEST, PATIENCE, connect};
+use hustings_transport_peerjs::broker::BrokerLimits;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_hustings-broker");
+
+/// A running program, killed with the test.
+struct Running {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    at: SocketAddr,
+}
+
+async fn run(args: &[&str], environment: &[(&str, &str)]) -> Running {
+    let mut child = Command::new(PROGRAM)
+        .args(["--host", "127.0.0.1", "--port", "0"])
+        .args(args)
+        .envs(environment.iter().copied())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first = timeout(PATIENCE, lines.next_line()).await.unwrap();
+    let first = first.unwrap().unwrap();
+    let at = first.strip_prefix("listening at ").unwrap();
+    let at = at.parse().unwrap();
+    Running { child, lines, at }
+}
+
+/// What it says of connections.
+async fn at_most(args: &[&str], environment: &[(&str, &str)]) -> String {
+    let mut running = run(args, environment).await;
+    running.lines.next_line().await.unwrap().unwrap()
+}
+
+async fn help() -> String {
+    let output = Command::new(PROGRAM).arg("--help").output().await.unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The names of all flags, but for those that every program has.
+fn flags(text: &str) -> BTreeSet<&str> {
+    let names = text.split("--").skip(1).filter_map(|rest| {
+        let is_name = |c: char| c.is_ascii_lowercase() || c == '-';
+        let name = rest.split(|c| !is_name(c)).next()?;
+        let is_flag = name.starts_with(|c: char| c.is_ascii_lowercase());
+        (is_flag && !["help", "version"].contains(&name)).then_some(name)
+    });
+    names.collect()
+}
+
+#[tokio::test]
+async fn every_limit_is_a_flag_and_a_variable() {
+    let help = help().await;
+    let flags = flags(&help);
+    for name in &flags {
+        let variable = name.replace('-', "_").to_uppercase();
+        let shown = format!("[env: HUSTINGS_BROKER_{variable}=");
+        assert!(help.contains(&shown), "--{name} has no variable:\n{help}");
+    }
+    let limits = format!("{:?}", BrokerLimits::default());
+    let inside = limits.split(['{', '}']).nth(1).unwrap();
+    for field in inside.split(',') {
+        let name = field.split(':').next().unwrap().trim().replace('_', "-");
+        assert!(flags.contains(&*name), "{name} is no flag:\n{help}");
+    }
+}
+
+#[tokio::test]
+async fn a_flag_goes_before_a_variable_and_a_variable_before_the_default() {
+    let environment = [
+        ("HUSTINGS_BROKER_MAX_SOCKETS", "5"),
+        ("HUSTINGS_BROKER_MAX_CONNECTIONS", "7"),
+    ];
+    let said = at_most(&[], &environment).await;
+    assert_eq!(said, "at most 12 connections: 5 sockets and 7 others");
+    let said = at_most(&["--max-sockets", "6"], &environment).await;
+    assert_eq!(said, "at most 13 connections: 6 sockets and 7 others");
+}
+
+#[tokio::test]
+async fn a_setting_that_cannot_be_is_named() {
+    for (args, named) in [
+        (
+            ["--allow-origin", "polls.example.org"],
+            "\"polls.example.org\"",
+        ),
+        (["--page-header", "no colon"], "no colon"),
+        (["--page-header", "b d: x"], "\"b d\""),
+        (["--trusted-proxy", "somewhere"], "somewhere"),
+        (["--max-sockets", "many"], "many"),
+    ] {
+        let output = Command::new(PROGRAM).args(args).output().await.unwrap();
+        assert!(!output.status.success());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(named), "{args:?}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn told_to_end_it_says_goodbye_and_waits_for_no_stranger() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("index.html"), "polls").unwrap();
+    let large = fs::File::create(folder.path().join("large.wasm")).unwrap();
+    large.set_len(64 * 1024 * 1024).unwrap();
+    let pages = folder.path().to_str().unwrap();
+    for signal in ["TERM", "INT"] {
+        let mut running = run(&["--pages", pages, "--write-timeout", "600"], &[]).await;
+        let mut peer = Client::join(running.at, HONEST, "peer").await;
+        // Strangers: one says nothing, one half of it, and one does not read its page.
+        let mut strangers = Vec::new();
+        for said in [
+            "",
+            "GET / HT",
+            "GET /large.wasm HTTP/1.1\r\nHost: here\r\n\r\n",
+        ] {
+            let mut stream = connect(running.at, HONEST).await;
+            stream.write_all(said.as_bytes()).await.unwrap();
+            strangers.push(stream);
+        }
+        strangers[2].read_exact(&mut [0; 12]).await.unwrap();
+        let pid = running.child.id().unwrap().to_string();
+        let mut kill = Command::new("kill");
+        let killed = kill.args(["-s", signal, &pid]).status().await.unwrap();
+        assert!(killed.success());
+        assert_eq!(peer.goodbye().await, Some(1001));
+        let ended = timeout(Duration::from_secs(60), running.child.wait()).await;
+        assert!(ended.expect("it ends").unwrap().success(), "{signal}");
+        drop(strangers);
+    }
+}
