@@ -11,6 +11,7 @@ mod flooding;
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -83,6 +84,77 @@ async fn every_limit_is_a_flag_and_a_variable() {
         let name = field.split(':').next().unwrap().trim().replace('_', "-");
         assert!(flags.contains(&*name), "{name} is no flag:\n{help}");
     }
+}
+
+/// A file of the crate.
+fn file(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    fs::read_to_string(path).unwrap()
+}
+
+#[tokio::test]
+async fn documents_name_flags_that_exist_and_all_of_them() {
+    let help = help().await;
+    let known = flags(&help);
+    let operations = file("OPERATIONS.md");
+    // The flags of other programs: cargo's, and Podman's.
+    let others = [
+        "features", "from", "ulimit", "rm", "release", "locked", "package", "bin",
+    ];
+    for name in [
+        "OPERATIONS.md",
+        "README.md",
+        "deploy/Caddyfile",
+        "deploy/Containerfile",
+        "deploy/hustings-broker.service",
+        "deploy/nginx.conf",
+    ] {
+        let text = file(name);
+        for flag in flags(&text) {
+            let is_known = known.contains(flag) || others.contains(&flag);
+            assert!(is_known, "{name}: there is no --{flag}");
+        }
+        for variable in text.split("HUSTINGS_BROKER_").skip(1) {
+            let is_name = |c: char| c.is_ascii_uppercase() || c == '_';
+            let variable = variable.split(|c| !is_name(c)).next().unwrap();
+            let flag = variable.replace('_', "-").to_lowercase();
+            assert!(
+                known.contains(&*flag),
+                "{name}: no HUSTINGS_BROKER_{variable}"
+            );
+        }
+    }
+    // What is said of a flag follows it.
+    for said in help.split(" --").skip(1) {
+        let Some(flag) = said.split([' ', '\n']).next() else {
+            continue;
+        };
+        if !known.contains(flag) {
+            continue;
+        }
+        let is_row = |row: &&str| {
+            let rest = row
+                .strip_prefix("| `--")
+                .and_then(|row| row.strip_prefix(flag));
+            rest.is_some_and(|rest| rest.starts_with([' ', '`']))
+        };
+        let row = operations.lines().find(is_row);
+        let row = row.unwrap_or_else(|| panic!("OPERATIONS.md has no row for --{flag}"));
+        let default = said.split("[default: ").nth(1);
+        let default = default.and_then(|default| default.split(']').next());
+        let shown = default.map_or_else(|| "|  |".into(), |value| format!("| `{value}` |"));
+        assert!(row.contains(&shown), "--{flag}: {row}");
+    }
+}
+
+#[test]
+fn the_unit_gives_as_many_descriptors_as_the_limits_ask_for() {
+    let unit = file("deploy/hustings-broker.service");
+    let given = unit.split("LimitNOFILE=").nth(1).unwrap();
+    let given: u64 = given.lines().next().unwrap().parse().unwrap();
+    assert!(given >= BrokerLimits::default().descriptors());
+    let said = BrokerLimits::default().descriptors().to_string();
+    assert_eq!(said, "10064", "OPERATIONS.md says so, too");
 }
 
 #[tokio::test]
