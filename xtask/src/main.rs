@@ -10,6 +10,7 @@ mod crates;
 mod demo;
 mod e2e;
 mod error;
+mod floods;
 mod fuzz;
 mod hashed;
 mod mutants;
@@ -69,6 +70,8 @@ enum Chore {
     Session(session::Args),
     /// Look with libFuzzer for inputs that show a fault; needs a C++ compiler
     Fuzz(fuzz::Args),
+    /// Flood the broker and npm's PeerServer alike, and say what honest peers notice
+    Floods,
     /// Count the instructions of one operation of each kind, with valgrind
     Bench(bench::Args),
     /// Build the library for browsers and say how large it is
@@ -104,6 +107,7 @@ fn main() -> ExitCode {
         Chore::Crash(args) => crash::run(&args),
         Chore::Session(args) => session::run(&args),
         Chore::Fuzz(args) => fuzz::run(&args),
+        Chore::Floods => floods::run(),
         Chore::Bench(args) => bench::run(&args),
         Chore::Wasm => wasm::run(),
         Chore::Package(args) => package::run(&args),

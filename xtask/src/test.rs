@@ -10,7 +10,7 @@ use std::process::Output;
 use crate::error::Error;
 use crate::process::{self, Report};
 use crate::versions::{self, Browsers};
-use crate::{browsers, crates, e2e, purity, site, starters, web};
+use crate::{browsers, crates, e2e, floods, purity, site, starters, web};
 
 /// The name of the last step.
 const IN_BROWSERS: &str = "the tests in a browser";
@@ -108,6 +108,10 @@ fn native(report: &mut Report) {
     let npm = "the broker's tests against the original PeerServer";
     if process::has_npm() {
         report.step(npm, original_peerserver);
+        report.step(
+            "the same floods at the broker and at PeerServer",
+            floods::run,
+        );
     } else {
         eprintln!("==> {npm}: LEFT OUT, they need Node.js and npm");
     }
