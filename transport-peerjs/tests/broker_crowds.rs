@@ -219,6 +219,36 @@ async fn a_page_that_nobody_reads_is_cut() {
 }
 
 #[tokio::test]
+async fn a_peer_that_reads_nothing_is_cut_though_it_says_that_it_is_there() {
+    let at = serve(BrokerConfig {
+        write_timeout: Duration::from_millis(200),
+        // What sockets hold is soon sent.
+        limits: BrokerLimits {
+            messages_per_second: u32::MAX,
+            bytes_per_second: u32::MAX,
+            ..BrokerLimits::default()
+        },
+        ..BrokerConfig::default()
+    })
+    .await;
+    let mut deaf = Client::join(at, FLOOD, "deaf").await;
+    let mut sender = Client::join(at, HONEST, "sender").await;
+    let payload = "x".repeat(15_000);
+    let cut = async {
+        loop {
+            sender.offer("deaf", &payload).await;
+            if !deaf.heartbeat().await {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, cut).await.expect("it is cut");
+    // Whoever sent that much is still there.
+    sender.offer("sender", "mark").await;
+    sender.offered_by("sender").await;
+}
+
+#[tokio::test]
 async fn as_many_connections_as_the_system_allows_are_said_and_served() {
     // A limit that can be raised, and one that cannot.
     for (ulimit, raised) in [("-Sn 128", true), ("-n 128", false)] {

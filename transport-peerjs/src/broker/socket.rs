@@ -17,8 +17,6 @@ use super::realm::{Goodbye, Mail, Refused, SocketNumber};
 use super::shared::{Share, Shared};
 use crate::trace::texts::short;
 
-/// The time that one message may take to be written.
-const WRITE: Duration = Duration::from_secs(20);
 /// The time that a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -39,6 +37,8 @@ pub(crate) async fn serve(
 ) {
     let (mut sink, mut stream) = socket.split();
     let (sender, mailbox) = mpsc::unbounded_channel();
+    // As much for one message as for the bytes below it.
+    let patience = shared.config.write_timeout;
     debug!("connected");
     let mut why = None;
     match register(&parameters, source, sender, &shared) {
@@ -47,14 +47,14 @@ pub(crate) async fn serve(
             let share = shared.share(source, Instant::now());
             tokio::select! {
                 () = read(&mut stream, &id, number, &share, &shared) => {}
-                goodbye = write(&mut sink, mailbox) => why = goodbye,
+                goodbye = write(&mut sink, mailbox, patience) => why = goodbye,
             }
             shared.realm().unregister(&id, number);
             debug!(peer = short(&id), "closed");
         }
         Err(refused) => {
             debug!(why = ?refused, "refused");
-            let _ = timeout(WRITE, sink.send(Message::text(refused.message()))).await;
+            let _ = timeout(patience, sink.send(Message::text(refused.message()))).await;
         }
     }
     let goodbye = async {
@@ -150,12 +150,13 @@ async fn read(
 async fn write(
     sink: &mut SplitSink<WebSocket, Message>,
     mut mailbox: mpsc::UnboundedReceiver<Mail>,
+    patience: Duration,
 ) -> Option<Goodbye> {
     while let Some(mail) = mailbox.recv().await {
         match mail {
             Mail::Text(letter) => {
                 let message = Message::text(letter.text.as_str());
-                match timeout(WRITE, sink.send(message)).await {
+                match timeout(patience, sink.send(message)).await {
                     Ok(Ok(())) => {}
                     Ok(Err(_)) => return None,
                     Err(_) => return Some(Goodbye::Unread),

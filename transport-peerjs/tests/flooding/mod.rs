@@ -73,6 +73,13 @@ impl Client {
         sent.expect("it is read in time").unwrap();
     }
 
+    /// Says that it is there. False if the server has cut the socket.
+    pub(crate) async fn heartbeat(&mut self) -> bool {
+        let message = Message::text(r#"{"type":"HEARTBEAT"}"#);
+        let sent = timeout(PATIENCE, self.0.send(message)).await;
+        sent.expect("it is read in time").is_ok()
+    }
+
     /// Reads until an offer of somebody's.
     pub(crate) async fn offered_by(&mut self, src: &str) {
         let start = format!(r#"{{"type":"OFFER","src":"{src}","#);
