@@ -100,7 +100,7 @@ const SHUTDOWN: Duration = Duration::from_secs(3);
 impl Broker {
     /// Listens at an address. Port 0 is any free one.
     ///
-    /// Where the process may not have as many file descriptors as the limits ask for
+    /// If the process may not have as many file descriptors as the limits ask for
     /// ([`BrokerLimits::descriptors`]), the connections are fewer: see [`limits`](Self::limits).
     ///
     /// # Errors

@@ -222,7 +222,7 @@ async fn a_page_that_nobody_reads_is_cut() {
 async fn a_peer_that_reads_nothing_is_cut_though_it_says_that_it_is_there() {
     let at = serve(BrokerConfig {
         write_timeout: Duration::from_millis(200),
-        // What sockets hold is soon sent.
+        // Enough to fill what sockets hold is soon sent.
         limits: BrokerLimits {
             messages_per_second: u32::MAX,
             bytes_per_second: u32::MAX,

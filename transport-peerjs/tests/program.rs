@@ -47,7 +47,7 @@ async fn run(args: &[&str], environment: &[(&str, &str)]) -> Running {
     Running { child, lines, at }
 }
 
-/// What it says of connections.
+/// Its words about connections.
 async fn at_most(args: &[&str], environment: &[(&str, &str)]) -> String {
     let mut running = run(args, environment).await;
     running.lines.next_line().await.unwrap().unwrap()
@@ -124,7 +124,7 @@ async fn documents_name_flags_that_exist_and_all_of_them() {
             );
         }
     }
-    // What is said of a flag follows it.
+    // Each flag is followed by what is said of it.
     for said in help.split(" --").skip(1) {
         let Some(flag) = said.split([' ', '\n']).next() else {
             continue;

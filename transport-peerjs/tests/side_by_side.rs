@@ -131,7 +131,7 @@ fn message(kind: &str, dst: &str, payload: &str) -> Message {
     ))
 }
 
-/// What honest peers have noticed.
+/// The things that honest peers have noticed.
 #[derive(Debug, Default)]
 struct Noticed {
     answered: usize,
@@ -172,7 +172,7 @@ async fn dials_early(at: SocketAddr, number: usize) -> Option<()> {
     let late = format!("late{number}");
     let mut socket = join(at, HONEST, &format!("early{number}")).await?;
     socket.send(message("OFFER", &late, "sdp")).await.ok()?;
-    // What it says to itself comes after whatever the server has done about that.
+    // Its word to itself comes after whatever the server has done about that.
     let own = format!("early{number}");
     socket.send(message("CANDIDATE", &own, "mark")).await.ok()?;
     hears(&mut socket, r#"{"type":"CANDIDATE""#).await?;

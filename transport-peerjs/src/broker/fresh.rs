@@ -1,4 +1,4 @@
-//! What a browser has of a page already is not sent again.
+//! Pages that a browser has already are not sent again.
 
 use std::fs::Metadata;
 use std::path::Path;

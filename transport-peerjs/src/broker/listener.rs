@@ -71,7 +71,7 @@ impl BoundedListener {
             listener,
             places: AllPlaces {
                 connections: Places::new(connections, each, GivesUp::Oldest),
-                // Who has been there for longest is most likely to be waited for.
+                // Those who have been there for longest are most likely to be waited for.
                 sockets: Places::new(limits.sockets(), limits.max_sockets_each, GivesUp::Newest),
             },
             times: Times {

@@ -90,7 +90,7 @@ impl Places {
         let loser = if own > taken.max_each {
             Some(source)
         } else if taken.count > taken.max {
-            // Where two have the same, it is the one that asks: else each of them would take
+            // Of two with the same, it is the one that asks: else each of them would take
             // places from the other for ever.
             match taken.by_weight.last() {
                 Some(&(weight, heaviest)) if weight > own => Some(heaviest),

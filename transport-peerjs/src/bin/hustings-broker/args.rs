@@ -110,52 +110,132 @@ struct Times {
 #[command(next_help_heading = "Limits")]
 struct Limits {
     /// Most peers
-    #[arg(long, value_name = "COUNT", env = "HUSTINGS_BROKER_MAX_PEERS", default_value_t = BrokerLimits::default().max_peers)]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "HUSTINGS_BROKER_MAX_PEERS",
+        default_value_t = BrokerLimits::default().max_peers
+    )]
     max_peers: usize,
     /// Most sockets; when all are taken, the address with the most gives one up
-    #[arg(long, value_name = "COUNT", env = "HUSTINGS_BROKER_MAX_SOCKETS", default_value_t = BrokerLimits::default().max_sockets)]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "HUSTINGS_BROKER_MAX_SOCKETS",
+        default_value_t = BrokerLimits::default().max_sockets
+    )]
     max_sockets: usize,
     /// Most sockets of one address
-    #[arg(long, value_name = "COUNT", env = "HUSTINGS_BROKER_MAX_SOCKETS_EACH", default_value_t = BrokerLimits::default().max_sockets_each)]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "HUSTINGS_BROKER_MAX_SOCKETS_EACH",
+        default_value_t = BrokerLimits::default().max_sockets_each
+    )]
     max_sockets_each: usize,
     /// Most connections that are no sockets, such as readers of pages
-    #[arg(long, value_name = "COUNT", env = "HUSTINGS_BROKER_MAX_CONNECTIONS", default_value_t = BrokerLimits::default().max_connections)]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "HUSTINGS_BROKER_MAX_CONNECTIONS",
+        default_value_t = BrokerLimits::default().max_connections
+    )]
     max_connections: usize,
     /// Most of these of one address
-    #[arg(long, value_name = "COUNT", env = "HUSTINGS_BROKER_MAX_CONNECTIONS_EACH", default_value_t = BrokerLimits::default().max_connections_each)]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "HUSTINGS_BROKER_MAX_CONNECTIONS_EACH",
+        default_value_t = BrokerLimits::default().max_connections_each
+    )]
     max_connections_each: usize,
     /// Bytes of the largest message
-    #[arg(long, value_name = "BYTES", env = "HUSTINGS_BROKER_MAX_MESSAGE_BYTES", default_value_t = BrokerLimits::default().max_message_bytes)]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "HUSTINGS_BROKER_MAX_MESSAGE_BYTES",
+        default_value_t = BrokerLimits::default().max_message_bytes
+    )]
     max_message_bytes: usize,
     /// Messages of one peer in a second, on average
-    #[arg(long, value_name = "COUNT", env = "HUSTINGS_BROKER_MESSAGES_PER_SECOND", default_value_t = BrokerLimits::default().messages_per_second)]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "HUSTINGS_BROKER_MESSAGES_PER_SECOND",
+        default_value_t = BrokerLimits::default().messages_per_second
+    )]
     messages_per_second: u32,
     /// Messages of one peer in a burst
-    #[arg(long, value_name = "COUNT", env = "HUSTINGS_BROKER_MESSAGE_BURST", default_value_t = BrokerLimits::default().message_burst)]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "HUSTINGS_BROKER_MESSAGE_BURST",
+        default_value_t = BrokerLimits::default().message_burst
+    )]
     message_burst: u32,
     /// Bytes of one peer in a second, on average
-    #[arg(long, value_name = "BYTES", env = "HUSTINGS_BROKER_BYTES_PER_SECOND", default_value_t = BrokerLimits::default().bytes_per_second)]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "HUSTINGS_BROKER_BYTES_PER_SECOND",
+        default_value_t = BrokerLimits::default().bytes_per_second
+    )]
     bytes_per_second: u32,
     /// Bytes of one peer in a burst
-    #[arg(long, value_name = "BYTES", env = "HUSTINGS_BROKER_BYTE_BURST", default_value_t = BrokerLimits::default().byte_burst)]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "HUSTINGS_BROKER_BYTE_BURST",
+        default_value_t = BrokerLimits::default().byte_burst
+    )]
     byte_burst: u32,
     /// Messages of all peers in a second, which their addresses share
-    #[arg(long, value_name = "COUNT", env = "HUSTINGS_BROKER_TOTAL_MESSAGES_PER_SECOND", default_value_t = BrokerLimits::default().total_messages_per_second)]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "HUSTINGS_BROKER_TOTAL_MESSAGES_PER_SECOND",
+        default_value_t = BrokerLimits::default().total_messages_per_second
+    )]
     total_messages_per_second: u32,
     /// Messages of one peer that wait for absent ones
-    #[arg(long, value_name = "COUNT", env = "HUSTINGS_BROKER_MAX_QUEUED_EACH", default_value_t = BrokerLimits::default().max_queued_each)]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "HUSTINGS_BROKER_MAX_QUEUED_EACH",
+        default_value_t = BrokerLimits::default().max_queued_each
+    )]
     max_queued_each: usize,
     /// Messages of all peers that wait for absent ones
-    #[arg(long, value_name = "COUNT", env = "HUSTINGS_BROKER_MAX_QUEUED", default_value_t = BrokerLimits::default().max_queued)]
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "HUSTINGS_BROKER_MAX_QUEUED",
+        default_value_t = BrokerLimits::default().max_queued
+    )]
     max_queued: usize,
     /// Bytes of these
-    #[arg(long, value_name = "BYTES", env = "HUSTINGS_BROKER_MAX_QUEUED_BYTES", default_value_t = BrokerLimits::default().max_queued_bytes)]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "HUSTINGS_BROKER_MAX_QUEUED_BYTES",
+        default_value_t = BrokerLimits::default().max_queued_bytes
+    )]
     max_queued_bytes: usize,
     /// Bytes that wait for one peer to read them
-    #[arg(long, value_name = "BYTES", env = "HUSTINGS_BROKER_MAX_UNREAD_EACH", default_value_t = BrokerLimits::default().max_unread_each)]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "HUSTINGS_BROKER_MAX_UNREAD_EACH",
+        default_value_t = BrokerLimits::default().max_unread_each
+    )]
     max_unread_each: usize,
     /// Bytes that wait for all peers to read them
-    #[arg(long, value_name = "BYTES", env = "HUSTINGS_BROKER_MAX_UNREAD", default_value_t = BrokerLimits::default().max_unread)]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        env = "HUSTINGS_BROKER_MAX_UNREAD",
+        default_value_t = BrokerLimits::default().max_unread
+    )]
     max_unread: usize,
 }
 
