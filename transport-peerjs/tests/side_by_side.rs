@@ -1,4 +1,4 @@
-//! The same floods at `hustings-broker` and at the npm package `peer`, and what honest peers notice.
+//! The same floods at `hustings-broker` and at the npm package `peer`, and what honest peers see.
 //!
 //! Asked for by `cargo xtask floods`, which prints the table; also a part of `cargo xtask test`.
 //! The floods come from 127.0.0.2 and honest peers from 127.0.0.1. Both servers get as many file

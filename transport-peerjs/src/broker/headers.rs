@@ -9,9 +9,9 @@ use axum::response::Response;
 
 use super::BrokerError;
 
-/// The things that browsers are asked for on behalf of a page. Nothing comes from elsewhere and no page of
-/// others is around it; the signalling server may be anywhere. A link to a poll, which is what lets
-/// people in, is told to nobody.
+/// The things that browsers are asked for on behalf of a page. Nothing comes from elsewhere and no
+/// page of others is around it; the signalling server may be anywhere. A link to a poll, which is
+/// what lets people in, is told to nobody.
 const USUAL: [(&str, &str); 5] = [
     (
         "content-security-policy",

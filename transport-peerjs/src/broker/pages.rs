@@ -101,7 +101,8 @@ fn relative(path: &str) -> Option<PathBuf> {
 
 /// The marks of everything that may be served for a path, if all of that is inside of the folder,
 /// wherever its links lead. A file with a compressed one beside it that leads out is withheld, too:
-/// the two are one answer, and a page that half of the browsers can read would be looked for in vain.
+/// the two are one answer, and a page that half of the browsers can read would be looked for in
+/// vain.
 fn public(root: &Path, asked: &Path) -> Option<Marks> {
     let mut file = root.join(asked);
     if file.is_dir() {
