@@ -67,6 +67,8 @@ impl Kind {
                     alive_timeout: options.alive,
                     expire_after: options.expire,
                     allow_discovery: options.discovery,
+                    // PeerServer has nothing like it.
+                    reserve_for: Duration::ZERO,
                     ..BrokerConfig::default()
                 })
                 .await
@@ -551,6 +553,21 @@ mod only_ours {
     }
 
     #[tokio::test]
+    async fn a_stranger_does_not_get_an_id_while_its_owner_is_away() {
+        let server = with(BrokerLimits::default()).await;
+        let id = harness::owner(1).to_string();
+        let owner = server.registered(&id).await;
+        owner.close().await;
+        // Whatever the server has heard of it by then.
+        for _ in 0..3 {
+            let mut stranger = server.join(&id, "other").await;
+            assert!(stranger.text().await.contains(r#""type":"ID-TAKEN""#));
+            stranger.closed().await;
+        }
+        server.registered(&id).await;
+    }
+
+    #[tokio::test]
     async fn ids_have_to_be_ids() {
         let server = with(BrokerLimits::default()).await;
         for id in ["a%2Fb", "-", &"a".repeat(200)] {
@@ -649,6 +666,7 @@ async fn settings_without_end_are_no_panic() {
         path: "/p".into(),
         alive_timeout: Duration::MAX,
         expire_after: Duration::MAX,
+        reserve_for: Duration::MAX,
         limits: BrokerLimits {
             max_peers: usize::MAX,
             max_sockets: usize::MAX,
@@ -663,6 +681,7 @@ async fn settings_without_end_are_no_panic() {
             max_queued_bytes: usize::MAX,
             max_unread_each: usize::MAX,
             max_unread: usize::MAX,
+            max_reserved: usize::MAX,
         },
         ..BrokerConfig::default()
     })

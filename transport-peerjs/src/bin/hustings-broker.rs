@@ -37,6 +37,9 @@ struct Args {
     /// The seconds that a message waits for a peer who is not there
     #[arg(long, default_value_t = 5)]
     expire_after: u64,
+    /// The seconds that an id is kept for its last holder; 0 frees it as soon as the socket is gone
+    #[arg(long, default_value_t = 120)]
+    reserve_for: u64,
     /// The address of a proxy in front of it, whose X-Forwarded-For is believed; may be repeated
     #[arg(long, value_name = "ADDRESS")]
     trusted_proxy: Vec<IpAddr>,
@@ -71,6 +74,7 @@ async fn run(args: Args) -> Result<(), BrokerError> {
         allow_discovery: args.allow_discovery,
         alive_timeout: Duration::from_secs(args.alive_timeout),
         expire_after: Duration::from_secs(args.expire_after),
+        reserve_for: Duration::from_secs(args.reserve_for),
         pages: args.pages,
         trusted_proxies: args.trusted_proxy,
         ..BrokerConfig::default()

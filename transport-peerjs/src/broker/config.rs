@@ -18,6 +18,11 @@ pub struct BrokerConfig {
     pub alive_timeout: Duration,
     /// The time that a message waits for an absent peer. Default 5 s.
     pub expire_after: Duration,
+    /// The time that an id is kept for its last holder once its socket is gone: for whoever has the
+    /// same token, and, unless the id is an [`Address`](hustings_protocol::Address), for whoever
+    /// comes from the same network address, as stock pages make a new token whenever they are
+    /// loaded. Default 120 s; zero frees ids at once, as PeerServer does.
+    pub reserve_for: Duration,
     /// The folder of an app's pages, which are served at `/`, `index.html` first. The endpoints of
     /// signalling go before files of the same name. Default none.
     pub pages: Option<PathBuf>,
@@ -37,6 +42,7 @@ impl Default for BrokerConfig {
             allow_discovery: false,
             alive_timeout: Duration::from_secs(150),
             expire_after: Duration::from_secs(5),
+            reserve_for: Duration::from_secs(120),
             pages: None,
             trusted_proxies: Vec::new(),
             limits: BrokerLimits::default(),
@@ -79,6 +85,9 @@ pub struct BrokerLimits {
     pub max_unread_each: usize,
     /// Bytes that wait for all present peers. Default 64 MiB.
     pub max_unread: usize,
+    /// Ids that are kept for holders who are gone. Nobody's address takes more of them than it
+    /// leaves; who has had an id longer stays longer. Default 20,000.
+    pub max_reserved: usize,
 }
 
 impl Default for BrokerLimits {
@@ -97,6 +106,7 @@ impl Default for BrokerLimits {
             max_queued_bytes: 32 * 1024 * 1024,
             max_unread_each: 1024 * 1024,
             max_unread: 64 * 1024 * 1024,
+            max_reserved: 20_000,
         }
     }
 }

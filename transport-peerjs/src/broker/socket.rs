@@ -49,7 +49,7 @@ pub(crate) async fn serve(
                 () = read(&mut stream, &id, number, &share, &shared) => {}
                 goodbye = write(&mut sink, mailbox) => why = goodbye,
             }
-            shared.realm().unregister(&id, number);
+            shared.realm().unregister(&id, number, Instant::now());
             debug!(peer = short(&id), "closed");
         }
         Err(refused) => {
