@@ -354,14 +354,18 @@ mod both {
     pub(super) async fn endpoints_meet(kind: Kind) {
         let server = kind.start(OPTIONS).await;
         let mut run = client::Run::new(server.address);
-        run.join(&harness::owner(1), "owner");
+        // It offers to show the key, which PeerServer does not ask for.
+        let key = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+        let owner = hustings_protocol::Address::Owner(hustings_protocol::PeerId::of(&key));
+        let token = hustings_transport_peerjs::Token::new("owner").unwrap();
+        run.join_with(&owner, &token.with_key(&key));
         run.join(&harness::participant(2), "participant");
         run.until("both are registered", |bench| {
             bench.sides.iter().all(|side| side.endpoint.is_registered())
         })
         .await;
         let now = run.now();
-        run.bench.sides[1].dial(&harness::owner(1), now);
+        run.bench.sides[1].dial(&owner, now);
         run.until("both links are up", |bench| {
             bench.sides.iter().all(|side| side.promises.links_up() == 1)
         })
@@ -667,6 +671,7 @@ async fn settings_without_end_are_no_panic() {
         alive_timeout: Duration::MAX,
         expire_after: Duration::MAX,
         reserve_for: Duration::MAX,
+        reserve_proven_for: Duration::MAX,
         limits: BrokerLimits {
             max_peers: usize::MAX,
             max_sockets: usize::MAX,

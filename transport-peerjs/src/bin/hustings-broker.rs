@@ -40,6 +40,13 @@ struct Args {
     /// The seconds that an id is kept for its last holder; 0 frees it as soon as the socket is gone
     #[arg(long, default_value_t = 120)]
     reserve_for: u64,
+    /// The seconds that an id is kept for whoever has shown the key that it is
+    #[arg(long, default_value_t = 24 * 60 * 60)]
+    reserve_proven_for: u64,
+    /// A name by which clients reach it, with the port unless that is 80 or 443; may be repeated.
+    /// Signatures for other names prove nothing. Without any, each client's own Host header counts
+    #[arg(long, value_name = "HOST")]
+    public_host: Vec<String>,
     /// The address of a proxy in front of it, whose X-Forwarded-For is believed; may be repeated
     #[arg(long, value_name = "ADDRESS")]
     trusted_proxy: Vec<IpAddr>,
@@ -75,6 +82,8 @@ async fn run(args: Args) -> Result<(), BrokerError> {
         alive_timeout: Duration::from_secs(args.alive_timeout),
         expire_after: Duration::from_secs(args.expire_after),
         reserve_for: Duration::from_secs(args.reserve_for),
+        reserve_proven_for: Duration::from_secs(args.reserve_proven_for),
+        public_hosts: args.public_host,
         pages: args.pages,
         trusted_proxies: args.trusted_proxy,
         ..BrokerConfig::default()

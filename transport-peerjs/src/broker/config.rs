@@ -23,6 +23,15 @@ pub struct BrokerConfig {
     /// comes from the same network address, as stock pages make a new token whenever they are
     /// loaded. Default 120 s; zero frees ids at once, as PeerServer does.
     pub reserve_for: Duration,
+    /// The same for whoever has shown by a signature that the id, a key, is their own: nobody
+    /// gets it without one meanwhile. Default one day.
+    pub reserve_proven_for: Duration,
+    /// The names by which clients reach this server, as in a `Host` header: with the port unless it
+    /// is 80 or 443. A signature counts if it is for one of them. Default none: it counts for the
+    /// host that the client's own request is for. So name them where a proxy writes another `Host`,
+    /// and where nothing in front sees to it that requests are for this server: another one that
+    /// its clients trust as well could ask for signatures in its name.
+    pub public_hosts: Vec<String>,
     /// The folder of an app's pages, which are served at `/`, `index.html` first. The endpoints of
     /// signalling go before files of the same name. Default none.
     pub pages: Option<PathBuf>,
@@ -43,6 +52,8 @@ impl Default for BrokerConfig {
             alive_timeout: Duration::from_secs(150),
             expire_after: Duration::from_secs(5),
             reserve_for: Duration::from_secs(120),
+            reserve_proven_for: Duration::from_secs(24 * 60 * 60),
+            public_hosts: Vec::new(),
             pages: None,
             trusted_proxies: Vec::new(),
             limits: BrokerLimits::default(),

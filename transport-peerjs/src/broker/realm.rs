@@ -11,7 +11,8 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use self::reserved::{Holder, Reserved};
+pub(crate) use self::reserved::Holder;
+use self::reserved::{Reserved, Times};
 use super::config::{BrokerConfig, BrokerLimits};
 use super::pool::{Held, Pool, Source};
 use crate::wire::is_peer_id;
@@ -196,7 +197,13 @@ impl Realm {
             alive_timeout: config.alive_timeout,
             expire_after: config.expire_after,
             peers: BTreeMap::new(),
-            reserved: Reserved::new(config.reserve_for, config.limits.max_reserved),
+            reserved: Reserved::new(
+                Times {
+                    plain: config.reserve_for,
+                    proven: config.reserve_proven_for,
+                },
+                config.limits.max_reserved,
+            ),
             waiting: BTreeMap::new(),
             queued: Pool::new(config.limits.max_queued),
             queued_bytes: Pool::new(config.limits.max_queued_bytes),
@@ -210,22 +217,16 @@ impl Realm {
     pub(crate) fn register(
         &mut self,
         id: &str,
-        token: &str,
-        source: Source,
+        mut holder: Holder,
         sender: mpsc::UnboundedSender<Mail>,
         now: Instant,
     ) -> Result<SocketNumber, Refused> {
         if !is_peer_id(id) {
             return Err(Refused::Id);
         }
-        if token.len() > MAX_TOKEN {
+        if holder.token.len() > MAX_TOKEN {
             return Err(Refused::Token);
         }
-        let mut holder = Holder {
-            token: token.to_owned(),
-            source,
-            since: now,
-        };
         let queued = match self.peers.get(id) {
             Some(peer) if !peer.holder.yields_to(&holder) => return Err(Refused::Taken),
             Some(peer) => {

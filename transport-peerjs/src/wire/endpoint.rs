@@ -5,7 +5,7 @@ mod incoming;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use hustings_protocol::Address;
+use hustings_protocol::{Address, PeerId};
 use hustings_room::transport::{SendOutcome, TransportError, TransportEvent};
 use hustings_room::{DownReason, LinkId, Moment};
 use rand_chacha::ChaCha8Rng;
@@ -19,6 +19,7 @@ use super::output::{
     ChannelKind, Notice, Output, Outputs, Refusal, RegistrationError, RtcAction, RtcId, RtcState,
     SocketId, TimeoutReason,
 };
+use super::proof::Prover;
 use super::registration::Registration;
 use super::signalling::socket_url;
 use crate::config::{Config, ConfigError, Timing, Token, WireLimits};
@@ -90,8 +91,8 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if the server's URL cannot be made, or a STUN or TURN server is one that no
-    /// browser would take.
+    /// [`ConfigError`] if the server's URL cannot be made, a STUN or TURN server is one that no
+    /// browser would take, or the token's key is not that of the address.
     pub fn new(
         config: &Config,
         address: &Address,
@@ -104,9 +105,14 @@ impl Endpoint {
         let mut out = Outputs::default();
         let mut rng = ChaCha8Rng::from_seed(seed);
         let own_id = address.to_string();
+        let prover = match token.key() {
+            Some(key) if PeerId::of(key) != address.peer() => return Err(ConfigError::ForeignKey),
+            key => key.map(|key| Prover::new(key, *address, token.as_str(), config)),
+        };
         let registration = Registration::new(
             url,
             own_id.clone(),
+            prover,
             rng.next_u64(),
             config.timing.clone(),
             now,

@@ -11,6 +11,7 @@
 
 use std::time::Duration;
 
+use hustings_protocol::handshake::Nonce;
 use hustings_room::Moment;
 use rand_chacha::ChaCha8Rng;
 
@@ -19,6 +20,7 @@ use super::messages::{Candidate, IceCandidate, ServerFault, ToServer};
 use super::output::{
     Output, Outputs, RegistrationError, RegistrationState, RtcId, SocketId, TimeoutReason,
 };
+use super::proof::Prover;
 use crate::config::Timing;
 
 /// Most messages that are kept while the server is away, before candidates are dropped.
@@ -33,6 +35,11 @@ pub(crate) const ECHO: &str = "echo_";
 pub(crate) struct Registration {
     url: String,
     own_id: String,
+    /// This side can show that the id is its own.
+    prover: Option<Prover>,
+    /// The last socket by which it has. It does so once for each, for a signature costs a
+    /// millisecond.
+    proved_by: Option<SocketId>,
     /// The beginning of the names of this side's echoes, which nobody else's have.
     echo_name: String,
     /// The number of echoes that were asked for.
@@ -61,6 +68,8 @@ enum Phase {
         socket: SocketId,
         until: Moment,
         heartbeat: Heartbeat,
+        /// It has asked for a proof, and got it. Such a server says OPEN, so silence is no yes.
+        answers: bool,
     },
     Registered {
         socket: SocketId,
@@ -107,10 +116,12 @@ impl Heartbeat {
 }
 
 impl Registration {
-    /// Begins to register `own_id`. `nonce` is this side's alone.
+    /// Begins to register `own_id`, of which the prover is, if there is one. `nonce` is this side's
+    /// alone.
     pub(crate) fn new(
         url: String,
         own_id: String,
+        prover: Option<Prover>,
         nonce: u64,
         timing: Timing,
         now: Moment,
@@ -119,6 +130,8 @@ impl Registration {
         let mut registration = Self {
             url,
             own_id,
+            prover,
+            proved_by: None,
             echo_name: format!("{ECHO}{nonce:016x}_"),
             echoes: 0,
             timing,
@@ -209,6 +222,7 @@ impl Registration {
                 socket,
                 until: now + self.timing.assume_registered_after,
                 heartbeat,
+                answers: false,
             };
             // Whoever takes over hears nothing, and an impatient server counts from the last one.
             out.push(Output::SendSocket {
@@ -216,6 +230,37 @@ impl Registration {
                 text: ToServer::Heartbeat.to_string(),
             });
         }
+    }
+
+    /// The server asks this side to show that the id is its own.
+    pub(crate) fn handle_nonce(&mut self, nonce: Nonce, now: Moment, out: &mut Outputs) {
+        // On a slow line it counts as registered before the question comes.
+        let (Phase::Asking {
+            socket, heartbeat, ..
+        }
+        | Phase::Registered {
+            socket, heartbeat, ..
+        }) = self.phase
+        else {
+            return;
+        };
+        let Some(prover) = &self.prover else { return };
+        if self.proved_by.replace(socket) == Some(socket) {
+            return;
+        }
+        if self.is_registered() {
+            out.push(Output::Registration(RegistrationState::Connecting));
+        }
+        self.phase = Phase::Asking {
+            socket,
+            until: now + self.timing.socket_timeout,
+            heartbeat,
+            answers: true,
+        };
+        out.push(Output::SendSocket {
+            socket,
+            text: prover.answer(nonce).to_string(),
+        });
     }
 
     /// Has the socket show that it works, unless that is being asked already.
@@ -333,7 +378,16 @@ impl Registration {
                 self.wait(None, now, rng, out);
             }
             Phase::Waiting { retry_at } if retry_at <= now => self.open(now, out),
-            Phase::Asking { until, .. } => {
+            Phase::Asking {
+                socket,
+                until,
+                answers,
+                ..
+            } => {
+                if until <= now && answers {
+                    out.push(Output::CloseSocket { socket });
+                    return self.wait(None, now, rng, out);
+                }
                 if until <= now {
                     self.handle_accepted(now, out);
                     // Nobody has said so.

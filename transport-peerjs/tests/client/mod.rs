@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures::{SinkExt, StreamExt};
 use hustings_protocol::Address;
 use hustings_room::Moment;
-use hustings_transport_peerjs::Config;
 use hustings_transport_peerjs::wire::SocketId;
+use hustings_transport_peerjs::{Config, Token};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -144,7 +144,7 @@ enum Heard {
 pub(crate) struct Run {
     pub(crate) bench: Bench,
     start: Instant,
-    config: Config,
+    pub(crate) config: Config,
     address: SocketAddr,
     heard: mpsc::UnboundedReceiver<(usize, SocketId, Heard)>,
     hears: mpsc::UnboundedSender<(usize, SocketId, Heard)>,
@@ -176,8 +176,12 @@ impl Run {
     }
 
     pub(crate) fn join(&mut self, address: &Address, token: &str) {
+        self.join_with(address, &Token::new(token).unwrap());
+    }
+
+    pub(crate) fn join_with(&mut self, address: &Address, token: &Token) {
         self.bench.now = self.now();
-        self.bench.add(&self.config, address, token);
+        self.bench.add_with(&self.config, address, token);
     }
 
     /// The last endpoint is never driven again, and its socket stays as it is.

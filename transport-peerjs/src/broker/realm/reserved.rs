@@ -13,6 +13,8 @@ use crate::broker::pool::{Held, Pool, Source};
 #[derive(Debug, Clone)]
 pub(crate) struct Holder {
     pub(crate) token: String,
+    /// It has shown that the id, a key, is its own.
+    pub(crate) is_proven: bool,
     /// The address that it comes from.
     pub(crate) source: Source,
     /// The moment since which it has had the id, absences that were reserved included.
@@ -20,11 +22,24 @@ pub(crate) struct Holder {
 }
 
 impl Holder {
-    /// True if somebody else may have the id that this one has: it is the same one.
+    /// True if somebody else may have the id that this one has: it is the same one, as far as can
+    /// be told, or the rightful one.
     pub(crate) fn yields_to(&self, other: &Self) -> bool {
-        self.token == other.token
+        match (self.is_proven, other.is_proven) {
+            (_, true) => true,
+            (true, false) => false,
+            (false, false) => self.token == other.token,
+        }
+    }
+
+    /// Who is before others where there is not room for all: whoever has proved to be the one, then
+    /// whoever has been there longer.
+    const fn rank(&self) -> Rank {
+        (!self.is_proven, self.since)
     }
 }
+
+type Rank = (bool, Instant);
 
 #[derive(Debug)]
 struct Reservation {
@@ -34,24 +49,41 @@ struct Reservation {
     _room: Held,
 }
 
+/// The times that ids are kept for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    pub(crate) plain: Duration,
+    pub(crate) proven: Duration,
+}
+
+impl Times {
+    const fn of(&self, holder: &Holder) -> Duration {
+        if holder.is_proven {
+            self.proven
+        } else {
+            self.plain
+        }
+    }
+}
+
 /// Ids that wait for their last holder for a while.
 ///
 /// They have a bound, of which no address takes more than it leaves. Where it has no room for one
-/// more, whoever has had an id for the shortest time goes first: ids that a stranger takes one
-/// after the other do not displace an owner's.
+/// more, whoever has proved nothing goes first, and has had an id for the shortest time: ids that a
+/// stranger takes one after the other do not displace an owner's.
 #[derive(Debug)]
 pub(crate) struct Reserved {
-    keep: Duration,
+    times: Times,
     room: Pool,
     by_id: BTreeMap<String, Reservation>,
-    /// The same by where they come from, the longest held first.
-    by_source: BTreeMap<Source, BTreeSet<(Instant, String)>>,
+    /// The same by where they come from, those that go first last.
+    by_source: BTreeMap<Source, BTreeSet<(Rank, String)>>,
 }
 
 impl Reserved {
-    pub(crate) fn new(keep: Duration, max: usize) -> Self {
+    pub(crate) fn new(times: Times, max: usize) -> Self {
         Self {
-            keep,
+            times,
             room: Pool::new(max),
             by_id: BTreeMap::new(),
             by_source: BTreeMap::new(),
@@ -60,7 +92,7 @@ impl Reserved {
 
     /// Keeps the id of somebody who is gone.
     pub(crate) fn keep(&mut self, id: &str, holder: Holder, now: Instant) {
-        if self.keep.is_zero() {
+        if self.times.of(&holder).is_zero() {
             return;
         }
         let source = holder.source;
@@ -70,14 +102,14 @@ impl Reserved {
             }
             let own = self.by_source.get(&source).and_then(BTreeSet::last);
             match own {
-                Some((since, youngest)) if *since > holder.since => {
-                    let youngest = youngest.clone();
-                    self.remove(&youngest);
+                Some((rank, last)) if *rank > holder.rank() => {
+                    let last = last.clone();
+                    self.remove(&last);
                 }
                 Some(_) | None => return,
             }
         };
-        let place = (holder.since, id.to_owned());
+        let place = (holder.rank(), id.to_owned());
         self.by_source.entry(source).or_default().insert(place);
         let at = now;
         let reservation = Reservation { holder, at, _room };
@@ -92,7 +124,7 @@ impl Reserved {
             // of this, and has one to keep.
             let is_back = last.yields_to(who)
                 || (last.source == who.source && id.parse::<Address>().is_err());
-            !is_back && now - reservation.at < self.keep
+            !is_back && now - reservation.at < self.times.of(last)
         })
     }
 
@@ -100,7 +132,7 @@ impl Reserved {
     pub(crate) fn remove(&mut self, id: &str) -> Option<Holder> {
         let Reservation { holder, .. } = self.by_id.remove(id)?;
         if let Some(own) = self.by_source.get_mut(&holder.source) {
-            own.remove(&(holder.since, id.to_owned()));
+            own.remove(&(holder.rank(), id.to_owned()));
             if own.is_empty() {
                 self.by_source.remove(&holder.source);
             }
@@ -110,7 +142,8 @@ impl Reserved {
 
     /// Lets go of what has waited for long enough.
     pub(crate) fn tick(&mut self, now: Instant) {
-        let is_over = |reservation: &Reservation| now - reservation.at >= self.keep;
+        let is_over =
+            |reservation: &Reservation| now - reservation.at >= self.times.of(&reservation.holder);
         let by_id = self.by_id.iter();
         let over: Vec<String> = by_id
             .filter(|(_, reservation)| is_over(reservation))

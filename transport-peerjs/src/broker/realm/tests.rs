@@ -49,12 +49,36 @@ fn claim(
     now: Instant,
 ) -> Result<Socket, Refused> {
     let (sender, mailbox) = mpsc::unbounded_channel();
-    let number = realm.register(id, token, source, sender, now)?;
+    let number = realm.register(id, holder(token, source, now), sender, now)?;
     Ok(Socket {
         id,
         number,
         mailbox,
     })
+}
+
+fn holder(token: &str, source: Source, now: Instant) -> Holder {
+    Holder {
+        token: token.into(),
+        is_proven: false,
+        source,
+        since: now,
+    }
+}
+
+/// Joins with the key of the id, whatever the token.
+fn prove(realm: &mut Realm, id: &'static str, source: Source, now: Instant) -> Socket {
+    let (sender, mailbox) = mpsc::unbounded_channel();
+    let proven = Holder {
+        is_proven: true,
+        ..holder("of today", source, now)
+    };
+    let number = realm.register(id, proven, sender, now).unwrap();
+    Socket {
+        id,
+        number,
+        mailbox,
+    }
 }
 
 /// Joins, is there for a second, and loses its socket.
@@ -194,11 +218,13 @@ fn a_full_server_says_so() {
     let _a = join(&mut realm, "a", now);
     let (sender, _mailbox) = mpsc::unbounded_channel();
     assert_eq!(
-        realm.register("b", TOKEN, source(1), sender.clone(), now),
+        realm.register("b", holder(TOKEN, source(1), now), sender.clone(), now),
         Err(Refused::Full)
     );
     assert!(
-        realm.register("a", TOKEN, source(1), sender, now).is_ok(),
+        realm
+            .register("a", holder(TOKEN, source(1), now), sender, now)
+            .is_ok(),
         "a takeover needs no room"
     );
 }
@@ -258,6 +284,62 @@ fn ids_are_free_at_once_if_that_is_set() {
 }
 
 #[test]
+fn whoever_has_the_key_takes_the_id_and_nobody_takes_it_from_them() {
+    let mut now = Instant::now();
+    let mut realm = realm(BrokerLimits::default());
+    let mut stranger = join_from(&mut realm, OWNER, source(2), now);
+    let mut owner = prove(&mut realm, OWNER, source(1), now);
+    assert_eq!(stranger.mail(), [OPEN, "closed"]);
+    // The token that is known is no key.
+    let known = claim(&mut realm, OWNER, "of today", source(1), now);
+    assert_eq!(known.err(), Some(Refused::Taken));
+    // Another machine with the key.
+    let other = prove(&mut realm, OWNER, source(3), now);
+    assert_eq!(owner.mail(), [OPEN, "closed"]);
+    realm.unregister(other.id, other.number, now);
+    now += Duration::from_secs(24 * 60 * 60 - 1);
+    realm.tick(now);
+    let known = claim(&mut realm, OWNER, "of today", source(1), now);
+    assert_eq!(known.err(), Some(Refused::Taken));
+    let owner = prove(&mut realm, OWNER, source(1), now);
+    realm.unregister(owner.id, owner.number, now);
+    now += Duration::from_secs(24 * 60 * 60);
+    assert_eq!(refused(&mut realm, OWNER, source(2), now), None);
+}
+
+#[test]
+fn an_id_that_waits_for_a_token_is_given_to_whoever_has_the_key() {
+    let mut now = Instant::now();
+    let mut realm = realm(BrokerLimits::default());
+    visit(&mut realm, OWNER, source(2), &mut now);
+    let owner = prove(&mut realm, OWNER, source(1), now);
+    realm.unregister(owner.id, owner.number, now);
+    let taken = refused(&mut realm, OWNER, source(2), now);
+    assert_eq!(taken, Some(Refused::Taken));
+}
+
+#[test]
+fn ids_that_prove_nothing_do_not_displace_one_that_does() {
+    let mut now = Instant::now();
+    let mut realm = realm(BrokerLimits {
+        max_reserved: 4,
+        ..BrokerLimits::default()
+    });
+    // They were there before, at the same address.
+    for id in ["a", "b", "c", "d"] {
+        visit(&mut realm, id, source(1), &mut now);
+    }
+    let owner = prove(&mut realm, OWNER, source(1), now);
+    realm.unregister(owner.id, owner.number, now);
+    for id in ["e", "f", "g", "h"] {
+        visit(&mut realm, id, source(1), &mut now);
+    }
+    let taken = refused(&mut realm, OWNER, source(3), now);
+    assert_eq!(taken, Some(Refused::Taken));
+    assert_eq!(refused(&mut realm, "b", source(3), now), None);
+}
+
+#[test]
 fn ids_without_end_do_not_displace_one_that_was_there_before() {
     const FLOOD: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
     let mut now = Instant::now();
@@ -314,7 +396,7 @@ proptest! {
             match step {
                 0 => {
                     let (sender, mailbox) = mpsc::unbounded_channel();
-                    if let Ok(number) = realm.register(IDS[id], TOKEN, source(1), sender, now) {
+                    if let Ok(number) = realm.register(IDS[id], holder(TOKEN, source(1), now), sender, now) {
                         sockets.push(Socket { id: IDS[id], number, mailbox });
                     }
                 }

@@ -62,6 +62,7 @@ impl Endpoint {
                         .keep(key.0, candidate, now, max_early, max_candidates);
                 }
             }
+            FromServer::Nonce(nonce) => registration.handle_nonce(nonce, now, out),
             FromServer::Unknown => {}
         }
     }
