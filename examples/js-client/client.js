@@ -242,6 +242,8 @@ export class Client extends EventTarget {
   async #register() {
     this.#peer?.destroy()
     if (this.state.name === 'closed') throw new Offline('closed')
+    // The token has the address kept for this device. It could also be shown to be its own by a
+    // signature, which PeerJS leaves no way for: see PROTOCOL.md.
     const { token } = this.#profile.identity
     const peer = (this.#peer = new Peer(this.#address, { ...this.#server, token }))
     await new Promise((resolve, reject) => {
