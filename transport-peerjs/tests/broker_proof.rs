@@ -165,6 +165,16 @@ async fn who_proves_nothing_is_served_like_all_others() {
 }
 
 #[tokio::test]
+async fn who_goes_without_an_answer_leaves_nothing() {
+    let address = serve(&[]).await;
+    let path = format!("/p/peerjs?key=peerjs&id={}&token=gone&proof=ed25519", id());
+    let mut gone = Client::connect(address, &path).await;
+    assert!(gone.text().await.contains("HUSTINGS-NONCE"));
+    gone.close().await;
+    assert_eq!(with_the_token(address).await, OPEN);
+}
+
+#[tokio::test]
 async fn a_server_that_knows_its_names_goes_by_these() {
     let address = serve(&["polls.example"]).await;
     let same = |nonce| nonce;

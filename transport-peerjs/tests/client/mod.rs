@@ -95,8 +95,11 @@ impl Client {
         timeout(PATIENCE, end).await.expect("the socket closes")
     }
 
+    /// Closes, and waits until the server has done so, too.
     pub(crate) async fn close(mut self) {
         let _ = self.0.close(None).await;
+        let end = async { while let Some(Ok(_)) = self.0.next().await {} };
+        timeout(PATIENCE, end).await.expect("the socket closes");
     }
 }
 

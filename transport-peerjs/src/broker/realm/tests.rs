@@ -360,8 +360,9 @@ fn ids_without_end_do_not_displace_one_that_was_there_before() {
     assert_eq!((ids, by_source), (room, room));
     assert!(room <= 8, "{room}");
     // Whoever comes back, and is gone again, has been there since the first time.
-    visit(&mut realm, OWNER, source(1), &mut now);
+    let back = join_from(&mut realm, OWNER, source(1), now);
     visit(&mut realm, "m", source(1), &mut now);
+    realm.unregister(back.id, back.number, now);
     let taken = refused(&mut realm, OWNER, source(3), now);
     assert_eq!(taken, Some(Refused::Taken));
     realm.tick(now + BrokerConfig::default().reserve_for);
