@@ -271,6 +271,8 @@ export class Client extends EventTarget {
     this.#takenBack = this.#takenBack.filter(at => Date.now() - at < TAKEN_BACK_MS)
     if (hasFallenSilent && this.#takenBack.length >= TAKEN_BACK) this.#isElsewhere = true
     if (this.#isElsewhere) throw new Elsewhere('this profile is in use elsewhere')
+    // The token has the address kept for this device. It could also be shown to be its own by a
+    // signature, which PeerJS leaves no way for: see PROTOCOL.md.
     const { token } = this.#profile.identity
     const peer = (this.#peer = new Peer(this.#address, { ...this.#server, token }))
     // PeerJS does not pass the code on.

@@ -2,8 +2,9 @@
 //!
 //! Peers find each other here and exchange descriptions; what they say to each other afterwards
 //! never comes by. Stock PeerJS and this crate's endpoint both work with it. It holds everything in
-//! memory, knows nobody (an id belongs to whoever claims it first, with a token of their choice)
-//! and leaves TLS to a proxy.
+//! memory, knows nobody (an id belongs to whoever claims it first, with a token of their choice,
+//! and for a while to that token) and leaves TLS to a proxy. Only of an id that is a key, as an
+//! [`Address`](hustings_protocol::Address) is, it can tell whose it is, if a client shows that.
 //!
 //! It can serve the pages of an app beside that ([`BrokerConfig::pages`]): one program at one
 //! origin is then everything that a polling app needs on a server.
@@ -15,6 +16,7 @@
 //! - ends connections that say nothing or do not read;
 //! - ignores what is not a message, and goes on;
 //! - answers OPEN to a socket that takes over with the right token, and closes the one before it;
+//! - keeps an id for its last holder for a while, and for good for whoever has the key that it is;
 //! - lets nobody touch a registration but the socket that holds it;
 //! - passes on no EXPIRE of a peer: only the server says so.
 //!
@@ -41,6 +43,7 @@ mod origins;
 mod pages;
 mod places;
 mod pool;
+mod proof;
 mod rate;
 mod realm;
 mod shared;
@@ -61,6 +64,7 @@ use self::listener::BoundedListener;
 use self::origins::Origins;
 use self::shared::Shared;
 use crate::config::{ConfigError, is_url_safe, normal_path};
+use crate::wire::signalling::is_host;
 
 /// The reason why a broker does not run.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +118,13 @@ impl Broker {
         if !is_url_safe(&config.key) {
             return Err(ConfigError::Key(config.key).into());
         }
+        if let Some(host) = config
+            .public_hosts
+            .iter()
+            .find(|host| !is_public_host(host))
+        {
+            return Err(ConfigError::PublicHost(host.clone()).into());
+        }
         if let Some(pages) = &config.pages
             && !pages.join("index.html").is_file()
         {
@@ -166,6 +177,14 @@ impl Broker {
         // Whoever has not answered by then is cut off.
         let _ = timeout(SHUTDOWN, server).await;
     }
+}
+
+/// True if this is a host, with a port or without.
+fn is_public_host(text: &str) -> bool {
+    is_host(text)
+        || text
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| is_host(host) && port.parse::<u16>().is_ok())
 }
 
 async fn look_after(shared: &Shared) {

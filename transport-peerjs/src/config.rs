@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use base32ct::{Base32Unpadded, Encoding};
+use ed25519_dalek::SigningKey;
 use hustings_room::BackoffConfig;
 
 pub use budget::Budget;
@@ -202,9 +203,16 @@ impl Default for WireLimits {
 }
 
 /// The secret by which the server knows a returning peer. Who has it can take the id over, so it is
-/// kept with the identity, and a new one after a reload would find the id taken for a minute.
+/// kept with the identity, and a new one after a reload would find the id taken for minutes.
+///
+/// With the identity's [key](Self::with_key) beside it this side can show that the id is its own,
+/// to a server that asks for that, as this crate's broker does. Nobody can take the id from it
+/// then, nor have it while this side is away, not even with the token.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
+pub struct Token {
+    text: String,
+    key: Option<SigningKey>,
+}
 
 impl Token {
     const MAX_LEN: usize = 128;
@@ -212,7 +220,10 @@ impl Token {
     /// A token of 20 random bytes, which the caller supplies.
     #[must_use]
     pub fn from_random(bytes: [u8; 20]) -> Self {
-        Self(Base32Unpadded::encode_string(&bytes))
+        Self {
+            text: Base32Unpadded::encode_string(&bytes),
+            key: None,
+        }
     }
 
     /// A token that was kept.
@@ -224,16 +235,28 @@ impl Token {
     pub fn new(text: impl Into<String>) -> Result<Self, ConfigError> {
         let text = text.into();
         if text.len() <= Self::MAX_LEN && is_url_safe(&text) {
-            Ok(Self(text))
+            Ok(Self { text, key: None })
         } else {
             Err(ConfigError::Token)
         }
     }
 
+    /// The same, with the key of the address that it is for. The key stays here: the server sees a
+    /// signature that is good for itself alone.
+    #[must_use]
+    pub fn with_key(self, key: &SigningKey) -> Self {
+        let key = Some(key.clone());
+        Self { key, ..self }
+    }
+
     /// The token as text, to be kept.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    pub(crate) const fn key(&self) -> Option<&SigningKey> {
+        self.key.as_ref()
     }
 }
 
@@ -261,6 +284,14 @@ pub enum ConfigError {
     /// The token has characters that would need escaping, or is empty or too long.
     #[error("invalid token: use 1 to 128 letters, digits and - _ . ~")]
     Token,
+    /// The key is not that of the address: nothing can be shown with it.
+    #[error("the key is not that of the address")]
+    ForeignKey,
+    /// A name of a server is not written as in a `Host` header.
+    #[error(
+        "invalid name of this server {0:?}: use a name or an IP address, with its port unless that is 80 or 443"
+    )]
+    PublicHost(String),
     /// What should be a list of STUN and TURN servers is none.
     #[error("invalid ICE servers: they are a list such as [{{\"urls\": \"stun:example.org\"}}]")]
     IceServers,

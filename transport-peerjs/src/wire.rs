@@ -1,7 +1,8 @@
 //! PeerJS's wire protocol, without I/O, clock or randomness of its own.
 //!
 //! [`Endpoint`] is the machine to drive. What it is made of has a file each: what goes over the
-//! socket to the signalling server (messages), being known there (registration), one connection
+//! socket to the signalling server (messages), being known there (registration), showing it that an
+//! address is one's own (proof), one connection
 //! from its offer to its end (connection), the certificate in a session description (sdp), and how
 //! frames become messages of a data channel (framing).
 
@@ -15,9 +16,10 @@ mod framing;
 mod messages;
 mod outgoing;
 mod output;
+pub(crate) mod proof;
 mod registration;
 mod sdp;
-mod signalling;
+pub(crate) mod signalling;
 #[cfg(test)]
 pub(crate) mod testing;
 

@@ -14,7 +14,10 @@ mod harness;
 use std::time::Duration;
 
 use bytes::Bytes;
+use ed25519_dalek::SigningKey;
 use harness::{Promises, candidate, owner, sdp};
+use hustings_protocol::handshake::Nonce;
+use hustings_protocol::{Address, PeerId};
 use hustings_room::transport::TransportEvent;
 use hustings_room::{LinkId, Moment};
 use hustings_transport_peerjs::wire::{
@@ -51,7 +54,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         2 => Just(Step::SocketOpen),
         1 => proptest::option::of(Just(4001)).prop_map(Step::SocketClosed),
-        6 => (0..14_usize, n.clone()).prop_map(|(kind, which)| Step::Text(kind, which)),
+        6 => (0..15_usize, n.clone()).prop_map(|(kind, which)| Step::Text(kind, which)),
         3 => (1..4_u8).prop_map(Step::Dial),
         1 => n.clone().prop_map(Step::Hangup),
         2 => (n.clone(), 0..60_000_usize).prop_map(|(which, len)| Step::Send(which, len)),
@@ -86,9 +89,10 @@ struct Run {
 
 impl Run {
     fn new() -> Self {
-        let token = Token::new("t").unwrap();
-        let now = Moment::START;
-        let endpoint = Endpoint::new(&Config::default(), &owner(9), &token, [3; 32], now).unwrap();
+        let key = SigningKey::from_bytes(&[9; 32]);
+        let token = Token::new("t").unwrap().with_key(&key);
+        let (me, now) = (Address::Owner(PeerId::of(&key)), Moment::START);
+        let endpoint = Endpoint::new(&Config::default(), &me, &token, [3; 32], now).unwrap();
         let mut run = Self {
             endpoint,
             now,
@@ -167,6 +171,10 @@ impl Run {
             12 => format!(
                 r#"{{"type":"CANDIDATE","src":"{src}","payload":{{"candidate":{{"candidate":"x"}},"connectionId":"c{which}"}}}}"#
             ),
+            13 => {
+                let nonce = Nonce::from_bytes([u8::try_from(which).unwrap(); 32]);
+                format!(r#"{{"type":"HUSTINGS-NONCE","payload":{{"nonce":"{nonce}"}}}}"#)
+            }
             _ => "junk".into(),
         }
     }

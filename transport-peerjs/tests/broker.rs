@@ -67,6 +67,8 @@ impl Kind {
                     alive_timeout: options.alive,
                     expire_after: options.expire,
                     allow_discovery: options.discovery,
+                    // PeerServer has nothing like it.
+                    reserve_for: Duration::ZERO,
                     ..BrokerConfig::default()
                 })
                 .await
@@ -352,14 +354,18 @@ mod both {
     pub(super) async fn endpoints_meet(kind: Kind) {
         let server = kind.start(OPTIONS).await;
         let mut run = client::Run::new(server.address);
-        run.join(&harness::owner(1), "owner");
+        // It offers to show the key, which PeerServer does not ask for.
+        let key = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+        let owner = hustings_protocol::Address::Owner(hustings_protocol::PeerId::of(&key));
+        let token = hustings_transport_peerjs::Token::new("owner").unwrap();
+        run.join_with(&owner, &token.with_key(&key));
         run.join(&harness::participant(2), "participant");
         run.until("both are registered", |bench| {
             bench.sides.iter().all(|side| side.endpoint.is_registered())
         })
         .await;
         let now = run.now();
-        run.bench.sides[1].dial(&harness::owner(1), now);
+        run.bench.sides[1].dial(&owner, now);
         run.until("both links are up", |bench| {
             bench.sides.iter().all(|side| side.promises.links_up() == 1)
         })
@@ -551,6 +557,23 @@ mod only_ours {
     }
 
     #[tokio::test]
+    async fn a_stranger_does_not_get_an_id_while_its_owner_is_away() {
+        let server = with(BrokerLimits::default()).await;
+        let id = harness::owner(1).to_string();
+        let owner = server.registered(&id).await;
+        owner.close().await;
+        // Whatever the server has heard of it by then.
+        for _ in 0..3 {
+            let mut stranger = server.join(&id, "other").await;
+            let text = stranger.text().await;
+            let is_kept = text.contains(r#""kept":true"#);
+            assert!(text.contains(r#""type":"ID-TAKEN""#) && is_kept, "{text}");
+            stranger.closed().await;
+        }
+        server.registered(&id).await;
+    }
+
+    #[tokio::test]
     async fn ids_have_to_be_ids() {
         let server = with(BrokerLimits::default()).await;
         for id in ["a%2Fb", "-", &"a".repeat(200)] {
@@ -666,6 +689,8 @@ async fn settings_without_end_are_no_panic() {
         expire_after: Duration::MAX,
         request_timeout: Duration::MAX,
         write_timeout: Duration::MAX,
+        reserve_for: Duration::MAX,
+        reserve_proven_for: Duration::MAX,
         limits: BrokerLimits {
             max_peers: usize::MAX,
             max_sockets: usize::MAX,
@@ -683,6 +708,7 @@ async fn settings_without_end_are_no_panic() {
             max_queued_bytes: usize::MAX,
             max_unread_each: usize::MAX,
             max_unread: usize::MAX,
+            max_reserved: usize::MAX,
         },
         ..BrokerConfig::default()
     })

@@ -59,7 +59,7 @@ pub(crate) fn compare() -> Result<(), Error> {
 }
 
 /// Names in the environment of a command what is needed for several browsers.
-fn with_parts(command: &mut Command, driver: &Path) -> Result<(), Error> {
+pub(crate) fn with_parts(command: &mut Command, driver: &Path) -> Result<(), Error> {
     let broker = process::step("build the signalling server", broker::build)?;
     command
         .env("HUSTINGS_E2E_BROKER", broker)

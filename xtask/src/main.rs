@@ -4,6 +4,7 @@ mod bench;
 mod broker;
 mod browsers;
 mod ci;
+mod conformance;
 mod coverage;
 mod crash;
 mod crates;
@@ -66,6 +67,9 @@ enum Chore {
     Coverage(coverage::Args),
     /// Kill an owner hundreds of times under load, and look whether anything is lost
     Crash(crash::Args),
+    /// Ask the broker what PeerJS's and PeerServer's own tests ask; they come from their
+    /// repositories
+    Conformance(conformance::Args),
     /// Play an hour of real use, by a seed: a host and many voters, in a browser each
     Session(session::Args),
     /// Look with libFuzzer for inputs that show a fault; needs a C++ compiler
@@ -105,6 +109,7 @@ fn main() -> ExitCode {
         Chore::Mutants(args) => mutants::run(&args),
         Chore::Coverage(args) => coverage::run(&args),
         Chore::Crash(args) => crash::run(&args),
+        Chore::Conformance(args) => conformance::run(&args),
         Chore::Session(args) => session::run(&args),
         Chore::Fuzz(args) => fuzz::run(&args),
         Chore::Floods => floods::run(),

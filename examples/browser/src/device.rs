@@ -106,7 +106,8 @@ impl Device {
     /// PeerJS at one of this user's addresses.
     pub(crate) fn transport(&self, address: &Address) -> Result<PeerJs, OpenError> {
         let config = &self.profile.peerjs;
-        let token = Token::new(self.identity.token())?;
+        // With the key nobody else gets the address, nor has it while this page is loaded again.
+        let token = Token::new(self.identity.token())?.with_key(self.identity.signing_key());
         PeerJs::open(config, address, &token, SystemClock::new())
     }
 }

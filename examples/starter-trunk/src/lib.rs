@@ -47,7 +47,9 @@ async fn open(link: &str) -> Result<Room, Box<dyn Error>> {
     let slot = Slot::take(PROFILE).await?;
     let identity = slot.identity(&store).await?;
     let setup = driver::setup(&identity, hustings_room::Config::default())?;
-    let (clock, token) = (SystemClock::new(), Token::new(identity.token())?);
+    let clock = SystemClock::new();
+    // The address is a key: nobody else gets it from a server that asks for it.
+    let token = Token::new(identity.token())?.with_key(identity.signing_key());
     // Where the signalling server is: by default at localhost:9000.
     let config = Config::default();
     if link.is_empty() {

@@ -24,6 +24,20 @@ pub struct BrokerConfig {
     /// The time that a reader may read nothing of what it is sent, or less than 1 KiB in a second.
     /// Default 20 s.
     pub write_timeout: Duration,
+    /// The time that an id is kept for its last holder once its socket is gone: for whoever has the
+    /// same token, and, unless the id is an [`Address`](hustings_protocol::Address), for whoever
+    /// comes from the same network address, as stock pages make a new token whenever they are
+    /// loaded. Default 120 s; zero frees ids at once, as PeerServer does.
+    pub reserve_for: Duration,
+    /// The same for whoever has shown by a signature that the id, a key, is their own: nobody
+    /// gets it without one meanwhile. Default one day.
+    pub reserve_proven_for: Duration,
+    /// The names by which clients reach this server, as in a `Host` header: with the port unless it
+    /// is 80 or 443. A signature counts if it is for one of them. Default none: it counts for the
+    /// host that the client's own request is for. So name them where a proxy writes another `Host`,
+    /// and where nothing in front sees to it that requests are for this server: another one that
+    /// its clients trust as well could ask for signatures in its name.
+    pub public_hosts: Vec<String>,
     /// The folder of an app's pages, which are served at `/`, `index.html` first. The endpoints of
     /// signalling go before files of the same name. Default none.
     pub pages: Option<PathBuf>,
@@ -53,6 +67,9 @@ impl Default for BrokerConfig {
             expire_after: Duration::from_secs(5),
             request_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(20),
+            reserve_for: Duration::from_secs(120),
+            reserve_proven_for: Duration::from_secs(24 * 60 * 60),
+            public_hosts: Vec::new(),
             pages: None,
             page_headers: Vec::new(),
             allowed_origins: Vec::new(),
@@ -107,6 +124,9 @@ pub struct BrokerLimits {
     pub max_unread_each: usize,
     /// Bytes that wait for all present peers. Default 64 MiB.
     pub max_unread: usize,
+    /// Ids that are kept for holders who are gone. Nobody's address takes more of them than it
+    /// leaves; who has had an id longer stays longer. Default 20,000.
+    pub max_reserved: usize,
 }
 
 impl Default for BrokerLimits {
@@ -128,6 +148,7 @@ impl Default for BrokerLimits {
             max_queued_bytes: 32 * 1024 * 1024,
             max_unread_each: 1024 * 1024,
             max_unread: 64 * 1024 * 1024,
+            max_reserved: 20_000,
         }
     }
 }

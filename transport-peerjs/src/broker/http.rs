@@ -168,13 +168,17 @@ async fn upgrade(
     if !connection.becomes_socket(source) {
         return crowded();
     }
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let host = host.map(str::to_owned);
     let max = shared.config.limits.max_message_bytes;
     upgrade
         .max_message_size(max)
         .max_frame_size(max)
         .read_buffer_size(8 * 1024)
         .write_buffer_size(4 * 1024)
-        .on_upgrade(move |socket| socket::serve(socket, source, parameters, shared))
+        .on_upgrade(move |socket| socket::serve(socket, source, host, parameters, shared))
 }
 
 /// Refuses pages of other origins than those that may use the server, and lets these read the

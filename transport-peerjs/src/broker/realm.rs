@@ -1,5 +1,7 @@
 //! The peers that are registered, and what waits for them. No I/O: a clock comes in, mail goes out.
 
+mod reserved;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -9,6 +11,8 @@ use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+pub(crate) use self::reserved::Holder;
+use self::reserved::{Reserved, Times};
 use super::config::{BrokerConfig, BrokerLimits};
 use super::pool::{Held, Pool, Source};
 use crate::wire::is_peer_id;
@@ -86,6 +90,8 @@ pub(crate) enum Refused {
     Id,
     Token,
     Taken,
+    /// Its holder is away, and may come back.
+    Kept,
     Full,
 }
 
@@ -100,6 +106,8 @@ impl Refused {
             Self::Id => r#"{"type":"ERROR","payload":{"msg":"Invalid id provided"}}"#,
             Self::Token => r#"{"type":"ERROR","payload":{"msg":"Invalid token provided"}}"#,
             Self::Taken => r#"{"type":"ID-TAKEN","payload":{"msg":"ID is taken"}}"#,
+            // Stock clients know it as the same.
+            Self::Kept => r#"{"type":"ID-TAKEN","payload":{"msg":"ID is taken","kept":true}}"#,
             Self::Full => {
                 r#"{"type":"ERROR","payload":{"msg":"Server has reached its concurrent user limit"}}"#
             }
@@ -112,8 +120,7 @@ const MAX_TOKEN: usize = 256;
 
 #[derive(Debug)]
 struct Peer {
-    token: String,
-    source: Source,
+    holder: Holder,
     socket: SocketNumber,
     mailbox: Mailbox,
     last_seen: Instant,
@@ -137,6 +144,8 @@ pub(crate) struct Realm {
     alive_timeout: Duration,
     expire_after: Duration,
     peers: BTreeMap<String, Peer>,
+    /// The ids of those who are gone for a while.
+    reserved: Reserved,
     /// By whom they are for.
     waiting: BTreeMap<String, VecDeque<Waiting>>,
     /// The messages in `waiting`, and their bytes.
@@ -192,6 +201,13 @@ impl Realm {
             alive_timeout: config.alive_timeout,
             expire_after: config.expire_after,
             peers: BTreeMap::new(),
+            reserved: Reserved::new(
+                Times {
+                    plain: config.reserve_for,
+                    proven: config.reserve_proven_for,
+                },
+                config.limits.max_reserved,
+            ),
             waiting: BTreeMap::new(),
             queued: Pool::new(config.limits.max_queued),
             queued_bytes: Pool::new(config.limits.max_queued_bytes),
@@ -205,23 +221,24 @@ impl Realm {
     pub(crate) fn register(
         &mut self,
         id: &str,
-        token: &str,
-        source: Source,
+        mut holder: Holder,
         sender: mpsc::UnboundedSender<Mail>,
         now: Instant,
     ) -> Result<SocketNumber, Refused> {
         if !is_peer_id(id) {
             return Err(Refused::Id);
         }
-        if token.len() > MAX_TOKEN {
+        if holder.token.len() > MAX_TOKEN {
             return Err(Refused::Token);
         }
         let queued = match self.peers.get(id) {
-            Some(peer) if peer.token != token => return Err(Refused::Taken),
+            Some(peer) if !peer.holder.yields_to(&holder) => return Err(Refused::Taken),
             Some(peer) => {
                 let _ = peer.mailbox.sender.send(Mail::Close(Goodbye::Replaced));
+                holder.since = peer.holder.since;
                 peer.queued
             }
+            None if self.reserved.is_for_another(id, &holder, now) => return Err(Refused::Kept),
             None if self.closed || self.peers.len() >= self.limits.max_peers => {
                 return Err(Refused::Full);
             }
@@ -233,11 +250,13 @@ impl Realm {
                 .filter(|w| w.src == id)
                 .count(),
         };
+        if let Some(last) = self.reserved.remove(id) {
+            holder.since = last.since;
+        }
         self.last_socket += 1;
         let socket = SocketNumber(self.last_socket);
         let peer = Peer {
-            token: token.to_owned(),
-            source,
+            holder,
             socket,
             mailbox: Mailbox {
                 sender,
@@ -260,10 +279,13 @@ impl Realm {
         Ok(socket)
     }
 
-    /// The socket is gone. The registration goes with it unless another socket has taken it over.
-    pub(crate) fn unregister(&mut self, id: &str, socket: SocketNumber) {
-        if self.peers.get(id).is_some_and(|peer| peer.socket == socket) {
-            self.peers.remove(id);
+    /// The socket is gone. The registration goes with it unless another socket has taken it over;
+    /// the id is kept for a while.
+    pub(crate) fn unregister(&mut self, id: &str, socket: SocketNumber, now: Instant) {
+        if self.peers.get(id).is_some_and(|peer| peer.socket == socket)
+            && let Some(peer) = self.peers.remove(id)
+        {
+            self.reserved.keep(id, peer.holder, now);
         }
     }
 
@@ -292,6 +314,7 @@ impl Realm {
         match message.dst.as_deref() {
             None | Some("") if is_leave => {
                 let _ = peer.mailbox.sender.send(Mail::Close(Goodbye::Asked));
+                // Nothing is reserved: it gives its id up.
                 self.peers.remove(id);
             }
             Some(dst) if is_peer_id(dst) => {
@@ -309,7 +332,7 @@ impl Realm {
 
     fn relay(&mut self, message: &Relayed<'_>, is_leave: bool, now: Instant) {
         let Relayed { src, dst, .. } = *message;
-        let Some(source) = self.peers.get(src).map(|peer| peer.source) else {
+        let Some(source) = self.peers.get(src).map(|peer| peer.holder.source) else {
             return;
         };
         if self.peers.contains_key(dst) {
@@ -368,7 +391,7 @@ impl Realm {
     /// Tells a peer something about another, at its own expense: who does not read is told no more.
     fn notify(&self, dst: &str, kind: &str, about: &str) {
         if let Some(peer) = self.peers.get(dst) {
-            self.deliver(dst, peer.source, Relayed::notice(kind, about, dst));
+            self.deliver(dst, peer.holder.source, Relayed::notice(kind, about, dst));
         }
     }
 
@@ -409,11 +432,13 @@ impl Realm {
                 self.notify(&src, "EXPIRE", &dst);
             }
         }
-        let alive = self.alive_timeout;
-        self.peers.retain(|_, peer| {
+        self.reserved.tick(now);
+        let (alive, reserved) = (self.alive_timeout, &mut self.reserved);
+        self.peers.retain(|id, peer| {
             let is_alive = now - peer.last_seen < alive;
             if !is_alive {
                 let _ = peer.mailbox.sender.send(Mail::Close(Goodbye::Silent));
+                reserved.keep(id, peer.holder.clone(), now);
             }
             is_alive
         });

@@ -6,16 +6,19 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
+use hustings_protocol::Address;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
 
 use super::pool::Source;
+use super::proof::{self, Hosts, Shown};
 use super::rate::Rate;
-use super::realm::{Goodbye, Mail, Refused, SocketNumber};
+use super::realm::{Goodbye, Holder, Mail, Refused, SocketNumber};
 use super::shared::{Share, Shared};
 use crate::trace::texts::short;
+use crate::wire::proof::PARAMETER;
 
 /// The time that a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -26,12 +29,14 @@ pub(crate) struct Parameters {
     id: Option<String>,
     token: Option<String>,
     key: Option<String>,
+    proof: Option<String>,
 }
 
-/// Serves a socket until either side is done with it.
+/// Serves a socket until either side is done with it. `host` is the one that the client has called.
 pub(crate) async fn serve(
     socket: WebSocket,
     source: Source,
+    host: Option<String>,
     parameters: Parameters,
     shared: Arc<Shared>,
 ) {
@@ -41,7 +46,33 @@ pub(crate) async fn serve(
     let patience = shared.config.write_timeout;
     debug!("connected");
     let mut why = None;
-    match register(&parameters, source, sender, &shared) {
+    let registered = match introduce(&parameters, &shared) {
+        Ok(who) => {
+            let shown = match parameters.address() {
+                Some(address) => {
+                    let own = &shared.config.public_hosts;
+                    let called = host.as_deref();
+                    let hosts = Hosts { own, called };
+                    proof::ask(&mut sink, &mut stream, address, &who.token, hosts).await
+                }
+                None => Shown::Nothing,
+            };
+            if shown == Shown::Gone {
+                return;
+            }
+            let now = Instant::now();
+            let holder = Holder {
+                token: who.token,
+                is_proven: shown == Shown::Key,
+                source,
+                since: now,
+            };
+            let number = shared.realm().register(&who.id, holder, sender, now);
+            number.map(|number| (who.id, number))
+        }
+        Err(refused) => Err(refused),
+    };
+    match registered {
         Ok((id, number)) => {
             debug!(peer = short(&id), "registered");
             let share = shared.share(source, Instant::now());
@@ -49,7 +80,7 @@ pub(crate) async fn serve(
                 () = read(&mut stream, &id, number, &share, &shared) => {}
                 goodbye = write(&mut sink, mailbox, patience) => why = goodbye,
             }
-            shared.realm().unregister(&id, number);
+            shared.realm().unregister(&id, number, Instant::now());
             debug!(peer = short(&id), "closed");
         }
         Err(refused) => {
@@ -71,27 +102,34 @@ pub(crate) async fn serve(
     let _ = timeout(GOODBYE, goodbye).await;
 }
 
-fn register(
-    parameters: &Parameters,
-    source: Source,
-    sender: mpsc::UnboundedSender<Mail>,
-    shared: &Shared,
-) -> Result<(String, SocketNumber), Refused> {
+impl Parameters {
+    /// The id, if its key is to be shown.
+    fn address(&self) -> Option<Address> {
+        let (_, value) = PARAMETER;
+        let is_offered = self.proof.as_deref() == Some(value);
+        let id = self.id.as_deref().filter(|_| is_offered);
+        id.and_then(|id| id.parse().ok())
+    }
+}
+
+/// Who a socket says it is.
+struct Introduced {
+    id: String,
+    token: String,
+}
+
+fn introduce(parameters: &Parameters, shared: &Shared) -> Result<Introduced, Refused> {
     let given = |parameter: &Option<String>| {
         parameter
             .clone()
             .filter(|text| !text.is_empty())
             .ok_or(Refused::Parameters)
     };
-    let id = given(&parameters.id)?;
-    let token = given(&parameters.token)?;
+    let (id, token) = (given(&parameters.id)?, given(&parameters.token)?);
     if given(&parameters.key)? != shared.config.key {
         return Err(Refused::Key);
     }
-    let number = shared
-        .realm()
-        .register(&id, &token, source, sender, Instant::now())?;
-    Ok((id, number))
+    Ok(Introduced { id, token })
 }
 
 /// The bytes that a message has cost.

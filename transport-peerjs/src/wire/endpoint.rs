@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hustings_protocol::Address;
+use hustings_protocol::{Address, PeerId};
 use hustings_room::transport::{SendOutcome, TransportError, TransportEvent};
 use hustings_room::{DownReason, LinkId, Moment};
 use rand_chacha::ChaCha8Rng;
@@ -21,6 +21,7 @@ use super::output::{
     ChannelKind, Notice, Output, Outputs, Refusal, RegistrationError, RtcAction, RtcId, RtcState,
     SocketId, TimeoutReason,
 };
+use super::proof::Prover;
 use super::registration::{Registration, Urls, is_late};
 use super::signalling::socket_url;
 use crate::config::{Budget, Config, ConfigError, Timing, Token, WireLimits};
@@ -94,8 +95,8 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] if the server's URL cannot be made, or a STUN or TURN server is one that no
-    /// browser would take.
+    /// [`ConfigError`] if the server's URL cannot be made, a STUN or TURN server is one that no
+    /// browser would take, or the token's key is not that of the address.
     pub fn new(
         config: &Config,
         address: &Address,
@@ -108,6 +109,10 @@ impl Endpoint {
         let mut out = Outputs::default();
         let mut rng = ChaCha8Rng::from_seed(seed);
         let own_id = address.to_string();
+        let prover = match token.key() {
+            Some(key) if PeerId::of(key) != address.peer() => return Err(ConfigError::ForeignKey),
+            key => key.map(|key| Prover::new(key, *address, token.as_str(), config)),
+        };
         let nonce = rng.next_u64();
         // Nobody's: with it the server says who is there, and lets nobody go.
         let mut stranger = [0; 20];
@@ -116,6 +121,7 @@ impl Endpoint {
         let registration = Registration::new(
             Urls { url, probe_url },
             own_id.clone(),
+            prover,
             nonce,
             config.timing.clone(),
             now,

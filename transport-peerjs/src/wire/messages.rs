@@ -7,8 +7,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use hustings_protocol::handshake::{Nonce, Signature};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+
+use super::proof::{NONCE, PROOF};
 
 /// Longest id, connection id or label, in bytes.
 const MAX_NAME: usize = 128;
@@ -23,7 +26,10 @@ pub enum FromServer {
     /// This side is registered.
     Open,
     /// Somebody else is registered with this side's id.
-    IdTaken,
+    IdTaken {
+        /// They are not there: the server keeps the id for them. PeerServer never says so.
+        is_kept: bool,
+    },
     /// The server refuses this side.
     Error(ServerFault),
     /// A message to this peer was not fetched in time.
@@ -57,6 +63,9 @@ pub enum FromServer {
         /// The address.
         candidate: Candidate,
     },
+    /// This side may show that its address is its own, by a signature over this. An extension of
+    /// this crate's broker.
+    Nonce(Nonce),
     /// A type of a later version, or a heartbeat that came back.
     Unknown,
 }
@@ -203,6 +212,17 @@ struct ErrorPayload {
 }
 
 #[derive(Deserialize)]
+struct TakenPayload {
+    #[serde(default)]
+    kept: bool,
+}
+
+#[derive(Deserialize)]
+struct NoncePayload {
+    nonce: Nonce,
+}
+
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct OfferPayload<'a> {
     #[serde(borrow)]
@@ -263,12 +283,20 @@ impl FromServer {
         };
         Ok(match &*envelope.kind {
             "OPEN" => Self::Open,
-            "ID-TAKEN" => Self::IdTaken,
+            "ID-TAKEN" => Self::IdTaken {
+                // A word that is no sign of it is as good as none.
+                is_kept: payload
+                    .and_then(|payload| object::<TakenPayload>(payload.get()).ok())
+                    .is_some_and(|payload| payload.kept),
+            },
             "INVALID-KEY" => Self::Error(ServerFault::InvalidKey),
             "ERROR" => Self::Error(match payload {
                 Some(payload) => ServerFault::of(&object::<ErrorPayload>(payload.get())?.msg),
                 None => ServerFault::Other(String::new()),
             }),
+            // What others send has a sender. They do not say what this side is to sign.
+            NONCE if envelope.src.is_some() => return Err(DecodeError::Name("src")),
+            NONCE => Self::Nonce(object::<NoncePayload>(required(payload)?)?.nonce),
             "EXPIRE" => Self::Expire { src: src()? },
             "LEAVE" => Self::Leave { src: src()? },
             "OFFER" => Self::Offer {
@@ -394,6 +422,13 @@ pub enum ToServer {
         /// With what.
         answer: Answer,
     },
+    /// This side shows that its address is its own.
+    Proof {
+        /// The server's host, as this side calls it.
+        host: String,
+        /// The signature over the server's nonce.
+        signature: Signature,
+    },
     /// This side has an address to try.
     Candidate {
         /// The peer that should try it.
@@ -456,6 +491,13 @@ impl fmt::Display for ToServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sent = match self {
             Self::Heartbeat => return f.write_str(r#"{"type":"HEARTBEAT"}"#),
+            Self::Proof { host, signature } => {
+                // A host needs no escaping.
+                return write!(
+                    f,
+                    r#"{{"type":"{PROOF}","payload":{{"host":"{host}","signature":"{signature}"}}}}"#
+                );
+            }
             Self::Offer { dst, offer } => Sent {
                 kind: "OFFER",
                 payload: SentPayload {

@@ -15,6 +15,7 @@
 
 use std::time::Duration;
 
+use hustings_protocol::handshake::Nonce;
 use hustings_room::Moment;
 use hustings_room::transport::TransportEvent;
 use rand_chacha::ChaCha8Rng;
@@ -25,6 +26,7 @@ use super::messages::{Candidate, IceCandidate, ServerFault, ToServer};
 use super::output::{
     Output, Outputs, RegistrationError, RegistrationState, RtcId, SocketId, TimeoutReason,
 };
+use super::proof::Prover;
 use crate::config::Timing;
 
 /// Most messages that are kept while the server is away, before candidates are dropped.
@@ -51,6 +53,11 @@ pub(crate) struct Urls {
 pub(crate) struct Registration {
     urls: Urls,
     own_id: String,
+    /// This side can show that the id is its own.
+    prover: Option<Prover>,
+    /// The last socket by which it has. It does so once for each, for a signature costs a
+    /// millisecond.
+    proved_by: Option<SocketId>,
     /// The beginning of the names of this side's echoes, which nobody else's have.
     echo_name: String,
     /// The number of echoes that were asked for.
@@ -79,6 +86,8 @@ enum Phase {
         socket: SocketId,
         until: Moment,
         heartbeat: Heartbeat,
+        /// It has asked for a proof, and got it. Such a server says OPEN, so silence is no yes.
+        answers: bool,
     },
     Registered {
         socket: SocketId,
@@ -168,10 +177,12 @@ impl Heartbeat {
 }
 
 impl Registration {
-    /// Begins to register `own_id`. `nonce` is this side's alone.
+    /// Begins to register `own_id`, of which the prover is, if there is one. `nonce` is this side's
+    /// alone.
     pub(crate) fn new(
         urls: Urls,
         own_id: String,
+        prover: Option<Prover>,
         nonce: u64,
         timing: Timing,
         now: Moment,
@@ -180,6 +191,8 @@ impl Registration {
         let mut registration = Self {
             urls,
             own_id,
+            prover,
+            proved_by: None,
             echo_name: format!("{ECHO}{nonce:016x}_"),
             echoes: 0,
             timing,
@@ -283,6 +296,7 @@ impl Registration {
                 socket,
                 until: now + self.timing.assume_registered_after,
                 heartbeat,
+                answers: false,
             };
             // Whoever takes over hears nothing, and an impatient server counts from the last one.
             out.push(Output::SendSocket {
@@ -290,6 +304,37 @@ impl Registration {
                 text: ToServer::Heartbeat.to_string(),
             });
         }
+    }
+
+    /// The server asks this side to show that the id is its own.
+    pub(crate) fn handle_nonce(&mut self, nonce: Nonce, now: Moment, out: &mut Outputs) {
+        // On a slow line it counts as registered before the question comes.
+        let (Phase::Asking {
+            socket, heartbeat, ..
+        }
+        | Phase::Registered {
+            socket, heartbeat, ..
+        }) = self.phase
+        else {
+            return;
+        };
+        let Some(prover) = &self.prover else { return };
+        if self.proved_by.replace(socket) == Some(socket) {
+            return;
+        }
+        if self.is_registered() {
+            out.push(Output::Registration(RegistrationState::Connecting));
+        }
+        self.phase = Phase::Asking {
+            socket,
+            until: now + self.timing.socket_timeout,
+            heartbeat,
+            answers: true,
+        };
+        out.push(Output::SendSocket {
+            socket,
+            text: prover.answer(nonce).to_string(),
+        });
     }
 
     /// Has the socket show that it works, unless that is being asked already.
@@ -353,9 +398,7 @@ impl Registration {
     /// or has not objected.
     pub(crate) fn handle_accepted(&mut self, now: Moment, out: &mut Outputs) {
         if let Phase::Probing { .. } = self.phase {
-            // The address is free, and whoever waits for it need not wait any longer.
-            self.open(now, out);
-            out.event(TransportEvent::Wake);
+            self.found_free(now, out);
         } else if let Phase::Asking {
             socket, heartbeat, ..
         } = self.phase
@@ -376,9 +419,21 @@ impl Registration {
         }
     }
 
-    pub(crate) fn handle_taken(&mut self, now: Moment, rng: &mut ChaCha8Rng, out: &mut Outputs) {
+    /// Somebody else has the id; or nobody is there, and the server keeps it for them.
+    pub(crate) fn handle_taken(
+        &mut self,
+        is_kept: bool,
+        now: Moment,
+        rng: &mut ChaCha8Rng,
+        out: &mut Outputs,
+    ) {
         let Some(socket) = self.socket() else { return };
         out.push(Output::CloseSocket { socket });
+        if is_kept && matches!(self.phase, Phase::Probing { .. }) {
+            // For this identity, which shows itself with its token or its key, and not as the
+            // stranger who asked.
+            return self.found_free(now, out);
+        }
         if self.has_yielded() {
             return self.rest(now, out);
         }
@@ -452,7 +507,16 @@ impl Registration {
                 out.push(Output::CloseSocket { socket });
                 self.rest(now, out);
             }
-            Phase::Asking { until, .. } => {
+            Phase::Asking {
+                socket,
+                until,
+                answers,
+                ..
+            } => {
+                if until <= now && answers {
+                    out.push(Output::CloseSocket { socket });
+                    return self.wait(None, now, rng, out);
+                }
                 if until <= now {
                     self.handle_accepted(now, out);
                     // Nobody has said so.
@@ -503,6 +567,12 @@ impl Registration {
         let ask_at = now + self.timing.yielded_probe_every;
         self.phase = Phase::Yielded { ask_at };
         out.push(Output::Registration(RegistrationState::Yielded { ask_at }));
+    }
+
+    /// The copy has left the address, and whoever waits for it need not wait any longer.
+    fn found_free(&mut self, now: Moment, out: &mut Outputs) {
+        self.open(now, out);
+        out.event(TransportEvent::Wake);
     }
 
     /// Asks if the address is free.

@@ -2,12 +2,14 @@
 
 use hustings_protocol::Address;
 
+use super::proof::PARAMETER;
 use crate::config::{Config, ConfigError, Token, is_url_safe, normal_path};
 
 /// The version of PeerJS whose wire this is. Servers log it.
 pub const PEERJS_VERSION: &str = "1.5.5";
 
-/// The URL of the socket by which `address` registers.
+/// The URL of the socket by which `address` registers. With a key it says that this side can show
+/// that the address is its own, which servers ignore that do not know of this.
 ///
 /// # Errors
 ///
@@ -29,14 +31,18 @@ pub fn socket_url(
     }
     let scheme = if config.secure { "wss" } else { "ws" };
     let path = normal_path(&config.path)?;
+    let proof = match (token.key(), PARAMETER) {
+        (Some(_), (name, value)) => format!("&{name}={value}"),
+        (None, _) => String::new(),
+    };
     let token = token.as_str();
     Ok(format!(
-        "{scheme}://{host}:{port}{path}peerjs?key={key}&id={address}&token={token}&version={PEERJS_VERSION}"
+        "{scheme}://{host}:{port}{path}peerjs?key={key}&id={address}&token={token}&version={PEERJS_VERSION}{proof}"
     ))
 }
 
 /// True if a text is a host name, an IPv4 address or an IPv6 address in brackets.
-fn is_host(host: &str) -> bool {
+pub(crate) fn is_host(host: &str) -> bool {
     match host.strip_prefix('[') {
         Some(rest) => rest.strip_suffix(']').is_some_and(|address| {
             !address.is_empty()

@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures::{SinkExt, StreamExt};
 use hustings_protocol::Address;
 use hustings_room::Moment;
-use hustings_transport_peerjs::Config;
 use hustings_transport_peerjs::wire::SocketId;
+use hustings_transport_peerjs::{Config, Token};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -95,8 +95,11 @@ impl Client {
         timeout(PATIENCE, end).await.expect("the socket closes")
     }
 
+    /// Closes, and waits until the server has done so, too.
     pub(crate) async fn close(mut self) {
         let _ = self.0.close(None).await;
+        let end = async { while let Some(Ok(_)) = self.0.next().await {} };
+        timeout(PATIENCE, end).await.expect("the socket closes");
     }
 }
 
@@ -144,7 +147,7 @@ enum Heard {
 pub(crate) struct Run {
     pub(crate) bench: Bench,
     start: Instant,
-    config: Config,
+    pub(crate) config: Config,
     address: SocketAddr,
     heard: mpsc::UnboundedReceiver<(usize, SocketId, Heard)>,
     hears: mpsc::UnboundedSender<(usize, SocketId, Heard)>,
@@ -176,8 +179,12 @@ impl Run {
     }
 
     pub(crate) fn join(&mut self, address: &Address, token: &str) {
+        self.join_with(address, &Token::new(token).unwrap());
+    }
+
+    pub(crate) fn join_with(&mut self, address: &Address, token: &Token) {
         self.bench.now = self.now();
-        self.bench.add(&self.config, address, token);
+        self.bench.add_with(&self.config, address, token);
     }
 
     /// The last endpoint is never driven again, and its socket stays as it is.

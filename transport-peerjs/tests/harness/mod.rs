@@ -128,7 +128,8 @@ impl Promises {
                     Some("CANDIDATE") => {
                         assert!(self.described.contains(&id), "too early: {text}");
                     }
-                    other => assert_eq!(other, Some("HEARTBEAT")),
+                    Some("HEARTBEAT" | "HUSTINGS-PROOF") => {}
+                    other => panic!("{other:?} is nothing to be said"),
                 }
             }
             Output::Rtc { rtc, action } => {
@@ -205,13 +206,12 @@ impl Side {
     pub(crate) fn new(
         config: &Config,
         address: &Address,
-        token: &str,
+        token: &Token,
         seed: u8,
         now: Moment,
     ) -> Self {
-        let token = Token::new(token).unwrap();
         Self {
-            endpoint: Endpoint::new(config, address, &token, [seed; 32], now).unwrap(),
+            endpoint: Endpoint::new(config, address, token, [seed; 32], now).unwrap(),
             promises: Promises::default(),
             events: Vec::new(),
             states: Vec::new(),
@@ -277,6 +277,10 @@ impl Bench {
     }
 
     pub(crate) fn add(&mut self, config: &Config, address: &Address, token: &str) -> usize {
+        self.add_with(config, address, &Token::new(token).unwrap())
+    }
+
+    pub(crate) fn add_with(&mut self, config: &Config, address: &Address, token: &Token) -> usize {
         let at = self.sides.len();
         let seed = u8::try_from(at).unwrap() + 1;
         self.sides
@@ -416,6 +420,8 @@ pub(crate) struct Relay {
     /// The sockets from which another has taken the id over. The npm server leaves them open, and
     /// passes on what they say, but nothing reaches them.
     pub(crate) replaced: BTreeMap<(usize, SocketId), String>,
+    /// It keeps an id for this token, whose holder is gone, as `hustings-broker` does.
+    pub(crate) kept: Option<String>,
     /// It closes them with a code, as `hustings-broker` does.
     pub(crate) says_replaced: bool,
     pub(crate) takeovers: usize,
@@ -485,6 +491,11 @@ impl Relay {
                         } else {
                             self.replaced.insert((holder, old), id.clone());
                         }
+                    }
+                    None if self.kept.as_ref().is_some_and(|kept| *kept != token) => {
+                        let kept = r#"{"type":"ID-TAKEN","payload":{"msg":"","kept":true}}"#;
+                        endpoint.handle_socket_text(socket, kept, now);
+                        return;
                     }
                     None if self.silent => {}
                     None => endpoint.handle_socket_text(socket, r#"{"type":"OPEN"}"#, now),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hustings_room::transport::{Transport, TransportEvent};
 use hustings_room::{DownReason, LinkId};
-use hustings_transport_peerjs::wire::RegistrationState;
+use hustings_transport_peerjs::wire::{RegistrationState, socket_url};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::page;
@@ -34,9 +34,11 @@ async fn a_dropped_transport_sends_what_waits_and_frees_its_id() {
     }
     let (address, status) = (dialler.address, dialler.transport.status());
     drop(dialler.transport);
-    // With another token: the server really has forgotten it.
-    let again = Side::open(address);
-    registered(&again).await;
+    // A dial finds nobody: the server really has forgotten it.
+    let mut other = Side::open(participant());
+    registered(&other).await;
+    other.transport.dial(LinkId::dialled(1), &address);
+    assert_eq!(other.down().await, DownReason::Unreachable);
     for _ in 0..100 {
         assert_eq!(acceptor.frame().await.len(), 10_000);
     }
@@ -139,10 +141,12 @@ async fn whoever_sends_faster_than_is_read_is_cut_off() {
 #[wasm_bindgen_test]
 async fn an_address_that_is_taken_is_waited_for() {
     let address = owner();
-    let first = Side::open(address);
-    registered(&first).await;
-    let second = Side::open(address);
-    let status = second.transport.status();
+    let url = socket_url(&config(), &address, &token()).unwrap();
+    let stranger = "window.stranger = new WebSocket(arg)
+        await new Promise(resolve => (stranger.onmessage = resolve))";
+    page::js(&url, stranger).await;
+    let side = Side::open(address);
+    let status = side.transport.status();
     let taken = || {
         matches!(
             status.registration(),
@@ -155,8 +159,9 @@ async fn an_address_that_is_taken_is_waited_for() {
         }
     })
     .await;
-    drop(first);
-    registered(&second).await;
+    // Who has just gone could come back for two minutes. This one says that it will not.
+    page::js("", r#"stranger.send('{"type":"LEAVE"}')"#).await;
+    registered(&side).await;
 }
 
 #[wasm_bindgen_test]

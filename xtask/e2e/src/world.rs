@@ -91,6 +91,12 @@ impl World {
         fs::read_to_string(&file).with_context(|| file.display().to_string())
     }
 
+    /// The folder of the packages that the tests have from npm.
+    #[must_use]
+    pub fn npm_folder(&self) -> PathBuf {
+        parts::npm()
+    }
+
     /// The file for the picture of this name, which is kept whether the scenario fails or not:
     /// `target/e2e/pictures`.
     ///

@@ -49,6 +49,16 @@ pub(crate) struct Args {
     /// Let everybody list who is registered
     #[arg(long, env = "HUSTINGS_BROKER_ALLOW_DISCOVERY")]
     allow_discovery: bool,
+    /// A name by which clients reach it, with the port unless that is 80 or 443; may be repeated, or
+    /// a list with commas. Signatures for other names prove nothing. Without any, each client's own
+    /// Host header counts
+    #[arg(
+        long,
+        value_name = "HOST",
+        env = "HUSTINGS_BROKER_PUBLIC_HOST",
+        value_delimiter = ','
+    )]
+    public_host: Vec<String>,
     /// The address of a proxy in front of it, whose X-Forwarded-For is believed; may be repeated,
     /// or a list with commas
     #[arg(
@@ -87,6 +97,22 @@ struct Times {
         default_value_t = 5
     )]
     expire_after: u64,
+    /// The time that an id is kept for its last holder; 0 frees it as soon as the socket is gone
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "HUSTINGS_BROKER_RESERVE_FOR",
+        default_value_t = 120
+    )]
+    reserve_for: u64,
+    /// The time that an id is kept for whoever has shown the key that it is
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        env = "HUSTINGS_BROKER_RESERVE_PROVEN_FOR",
+        default_value_t = 24 * 60 * 60
+    )]
+    reserve_proven_for: u64,
     /// The time for the head of a request, and between two of one connection
     #[arg(
         long,
@@ -237,6 +263,14 @@ struct Limits {
         default_value_t = BrokerLimits::default().max_unread
     )]
     max_unread: usize,
+    /// Ids that are kept for holders who are gone
+    #[arg(
+        long,
+        value_name = "COUNT",
+        env = "HUSTINGS_BROKER_MAX_RESERVED",
+        default_value_t = BrokerLimits::default().max_reserved
+    )]
+    max_reserved: usize,
 }
 
 fn header(text: &str) -> Result<(String, String), String> {
@@ -267,6 +301,7 @@ impl Args {
             max_queued_bytes,
             max_unread_each,
             max_unread,
+            max_reserved,
         } = self.limits;
         BrokerConfig {
             path: self.path,
@@ -274,6 +309,9 @@ impl Args {
             allow_discovery: self.allow_discovery,
             alive_timeout: Duration::from_secs(self.times.alive_timeout),
             expire_after: Duration::from_secs(self.times.expire_after),
+            reserve_for: Duration::from_secs(self.times.reserve_for),
+            reserve_proven_for: Duration::from_secs(self.times.reserve_proven_for),
+            public_hosts: self.public_host,
             request_timeout: Duration::from_secs(self.times.request_timeout),
             write_timeout: Duration::from_secs(self.times.write_timeout),
             pages: self.pages,
@@ -297,6 +335,7 @@ impl Args {
                 max_queued_bytes,
                 max_unread_each,
                 max_unread,
+                max_reserved,
             },
         }
     }

@@ -38,14 +38,62 @@ fn join(realm: &mut Realm, id: &'static str, now: Instant) -> Socket {
 }
 
 fn join_from(realm: &mut Realm, id: &'static str, source: Source, now: Instant) -> Socket {
+    claim(realm, id, TOKEN, source, now).unwrap()
+}
+
+fn claim(
+    realm: &mut Realm,
+    id: &'static str,
+    token: &str,
+    source: Source,
+    now: Instant,
+) -> Result<Socket, Refused> {
     let (sender, mailbox) = mpsc::unbounded_channel();
-    let number = realm.register(id, TOKEN, source, sender, now).unwrap();
+    let number = realm.register(id, holder(token, source, now), sender, now)?;
+    Ok(Socket {
+        id,
+        number,
+        mailbox,
+    })
+}
+
+fn holder(token: &str, source: Source, now: Instant) -> Holder {
+    Holder {
+        token: token.into(),
+        is_proven: false,
+        source,
+        since: now,
+    }
+}
+
+/// Joins with the key of the id, whatever the token.
+fn prove(realm: &mut Realm, id: &'static str, source: Source, now: Instant) -> Socket {
+    let (sender, mailbox) = mpsc::unbounded_channel();
+    let proven = Holder {
+        is_proven: true,
+        ..holder("of today", source, now)
+    };
+    let number = realm.register(id, proven, sender, now).unwrap();
     Socket {
         id,
         number,
         mailbox,
     }
 }
+
+/// Joins, is there for a second, and loses its socket.
+fn visit(realm: &mut Realm, id: &'static str, source: Source, now: &mut Instant) {
+    let socket = join_from(realm, id, source, *now);
+    *now += Duration::from_secs(1);
+    realm.unregister(socket.id, socket.number, *now);
+}
+
+fn refused(realm: &mut Realm, id: &'static str, source: Source, now: Instant) -> Option<Refused> {
+    claim(realm, id, "another", source, now).err()
+}
+
+/// The address of an owner: an id that is a key.
+const OWNER: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
 fn say(realm: &mut Realm, socket: &Socket, text: &str, now: Instant) {
     realm.receive(socket.id, socket.number, text, now);
@@ -59,7 +107,7 @@ fn a_second_leave_does_not_evict_the_next_holder() {
     say(&mut realm, &old, r#"{"type":"LEAVE"}"#, now);
     let mut new = join(&mut realm, "a", now);
     say(&mut realm, &old, r#"{"type":"LEAVE"}"#, now);
-    realm.unregister(old.id, old.number);
+    realm.unregister(old.id, old.number, now);
     assert_eq!(realm.ids(), ["a"]);
     assert_eq!(new.mail(), [OPEN]);
 }
@@ -170,13 +218,155 @@ fn a_full_server_says_so() {
     let _a = join(&mut realm, "a", now);
     let (sender, _mailbox) = mpsc::unbounded_channel();
     assert_eq!(
-        realm.register("b", TOKEN, source(1), sender.clone(), now),
+        realm.register("b", holder(TOKEN, source(1), now), sender.clone(), now),
         Err(Refused::Full)
     );
     assert!(
-        realm.register("a", TOKEN, source(1), sender, now).is_ok(),
+        realm
+            .register("a", holder(TOKEN, source(1), now), sender, now)
+            .is_ok(),
         "a takeover needs no room"
     );
+}
+
+#[test]
+fn an_id_waits_for_whoever_had_it_last() {
+    let mut now = Instant::now();
+    let mut realm = realm(BrokerLimits::default());
+    visit(&mut realm, OWNER, source(1), &mut now);
+    now += Duration::from_secs(119);
+    realm.tick(now);
+    // Its own address is no proof: a whole school has one.
+    for last in [1, 2] {
+        let taken = refused(&mut realm, OWNER, source(last), now);
+        assert_eq!(taken, Some(Refused::Kept));
+    }
+    let owner = join_from(&mut realm, OWNER, source(3), now);
+    realm.unregister(owner.id, owner.number, now);
+    now += Duration::from_secs(120);
+    assert_eq!(refused(&mut realm, OWNER, source(2), now), None);
+}
+
+#[test]
+fn a_stock_page_that_is_loaded_again_comes_back_with_another_token() {
+    let mut now = Instant::now();
+    let mut realm = realm(BrokerLimits::default());
+    visit(&mut realm, "alice", source(1), &mut now);
+    let taken = refused(&mut realm, "alice", source(2), now);
+    assert_eq!(taken, Some(Refused::Kept));
+    assert_eq!(refused(&mut realm, "alice", source(1), now), None);
+}
+
+#[test]
+fn who_fell_silent_has_the_id_kept_and_who_left_has_not() {
+    let mut now = Instant::now();
+    let mut realm = realm(BrokerLimits::default());
+    let _silent = join_from(&mut realm, OWNER, source(1), now);
+    now += BrokerConfig::default().alive_timeout;
+    realm.tick(now);
+    let taken = refused(&mut realm, OWNER, source(2), now);
+    assert_eq!(taken, Some(Refused::Kept));
+    let back = join_from(&mut realm, OWNER, source(1), now);
+    say(&mut realm, &back, r#"{"type":"LEAVE"}"#, now);
+    realm.unregister(back.id, back.number, now);
+    assert_eq!(refused(&mut realm, OWNER, source(2), now), None);
+}
+
+#[test]
+fn ids_are_free_at_once_if_that_is_set() {
+    let mut now = Instant::now();
+    let mut realm = Realm::new(&BrokerConfig {
+        reserve_for: Duration::ZERO,
+        ..BrokerConfig::default()
+    });
+    visit(&mut realm, OWNER, source(1), &mut now);
+    assert_eq!(refused(&mut realm, OWNER, source(2), now), None);
+}
+
+#[test]
+fn whoever_has_the_key_takes_the_id_and_nobody_takes_it_from_them() {
+    let mut now = Instant::now();
+    let mut realm = realm(BrokerLimits::default());
+    let mut stranger = join_from(&mut realm, OWNER, source(2), now);
+    let mut owner = prove(&mut realm, OWNER, source(1), now);
+    assert_eq!(stranger.mail(), [OPEN, "closed"]);
+    // The token that is known is no key.
+    let known = claim(&mut realm, OWNER, "of today", source(1), now);
+    assert_eq!(known.err(), Some(Refused::Taken));
+    // Another machine with the key.
+    let other = prove(&mut realm, OWNER, source(3), now);
+    assert_eq!(owner.mail(), [OPEN, "closed"]);
+    realm.unregister(other.id, other.number, now);
+    now += Duration::from_secs(24 * 60 * 60 - 1);
+    realm.tick(now);
+    let known = claim(&mut realm, OWNER, "of today", source(1), now);
+    assert_eq!(known.err(), Some(Refused::Kept));
+    let owner = prove(&mut realm, OWNER, source(1), now);
+    realm.unregister(owner.id, owner.number, now);
+    now += Duration::from_secs(24 * 60 * 60);
+    assert_eq!(refused(&mut realm, OWNER, source(2), now), None);
+}
+
+#[test]
+fn an_id_that_waits_for_a_token_is_given_to_whoever_has_the_key() {
+    let mut now = Instant::now();
+    let mut realm = realm(BrokerLimits::default());
+    visit(&mut realm, OWNER, source(2), &mut now);
+    let owner = prove(&mut realm, OWNER, source(1), now);
+    realm.unregister(owner.id, owner.number, now);
+    let taken = refused(&mut realm, OWNER, source(2), now);
+    assert_eq!(taken, Some(Refused::Kept));
+}
+
+#[test]
+fn ids_that_prove_nothing_do_not_displace_one_that_does() {
+    let mut now = Instant::now();
+    let mut realm = realm(BrokerLimits {
+        max_reserved: 4,
+        ..BrokerLimits::default()
+    });
+    // They were there before, at the same address.
+    for id in ["a", "b", "c", "d"] {
+        visit(&mut realm, id, source(1), &mut now);
+    }
+    let owner = prove(&mut realm, OWNER, source(1), now);
+    realm.unregister(owner.id, owner.number, now);
+    for id in ["e", "f", "g", "h"] {
+        visit(&mut realm, id, source(1), &mut now);
+    }
+    let taken = refused(&mut realm, OWNER, source(3), now);
+    assert_eq!(taken, Some(Refused::Kept));
+    assert_eq!(refused(&mut realm, "b", source(3), now), None);
+}
+
+#[test]
+fn ids_without_end_do_not_displace_one_that_was_there_before() {
+    const FLOOD: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
+    let mut now = Instant::now();
+    let mut realm = realm(BrokerLimits {
+        max_reserved: 8,
+        ..BrokerLimits::default()
+    });
+    visit(&mut realm, OWNER, source(1), &mut now);
+    // From another address, and from its own.
+    for last in [2, 1] {
+        for id in FLOOD {
+            visit(&mut realm, id, source(last), &mut now);
+        }
+    }
+    let taken = refused(&mut realm, OWNER, source(3), now);
+    assert_eq!(taken, Some(Refused::Kept));
+    let [ids, by_source, room] = realm.reserved.counts();
+    assert_eq!((ids, by_source), (room, room));
+    assert!(room <= 8, "{room}");
+    // Whoever comes back, and is gone again, has been there since the first time.
+    let back = join_from(&mut realm, OWNER, source(1), now);
+    visit(&mut realm, "m", source(1), &mut now);
+    realm.unregister(back.id, back.number, now);
+    let taken = refused(&mut realm, OWNER, source(3), now);
+    assert_eq!(taken, Some(Refused::Kept));
+    realm.tick(now + BrokerConfig::default().reserve_for);
+    assert_eq!(realm.reserved.counts(), [0; 3]);
 }
 
 proptest! {
@@ -199,6 +389,7 @@ proptest! {
             max_queued: 5,
             max_unread_each: 300,
             max_peers: 3,
+            max_reserved: 2,
             ..BrokerLimits::default()
         });
         let mut sockets: Vec<Socket> = Vec::new();
@@ -206,7 +397,7 @@ proptest! {
             match step {
                 0 => {
                     let (sender, mailbox) = mpsc::unbounded_channel();
-                    if let Ok(number) = realm.register(IDS[id], TOKEN, source(1), sender, now) {
+                    if let Ok(number) = realm.register(IDS[id], holder(TOKEN, source(1), now), sender, now) {
                         sockets.push(Socket { id: IDS[id], number, mailbox });
                     }
                 }
@@ -217,7 +408,7 @@ proptest! {
                 }
                 2 => {
                     if let Some(socket) = sockets.get(id) {
-                        realm.unregister(socket.id, socket.number);
+                        realm.unregister(socket.id, socket.number, now);
                     }
                 }
                 3 => {
@@ -240,6 +431,8 @@ proptest! {
                 prop_assert_eq!(own, peer.queued);
                 prop_assert!(peer.mailbox.unread.used() <= 300);
             }
+            let [ids, by_source, room] = realm.reserved.counts();
+            prop_assert!(room <= 2 && ids == room && by_source == room);
         }
         // Whoever was registered hears that it is over.
         realm.close();

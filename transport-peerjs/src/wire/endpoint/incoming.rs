@@ -21,7 +21,7 @@ impl Endpoint {
         } = self;
         match message {
             FromServer::Open => registration.handle_free(now, out),
-            FromServer::IdTaken => registration.handle_taken(now, rng, out),
+            FromServer::IdTaken { is_kept } => registration.handle_taken(is_kept, now, rng, out),
             FromServer::Error(fault) => registration.handle_fault(fault, now, rng, out),
             // The server passes messages on to those alone who are registered.
             FromServer::Expire { src } | FromServer::Leave { src } => {
@@ -65,6 +65,7 @@ impl Endpoint {
                         .keep(key.0, candidate, now, max_early, max_candidates);
                 }
             }
+            FromServer::Nonce(nonce) => registration.handle_nonce(nonce, now, out),
             FromServer::Unknown => {}
         }
     }

@@ -14,3 +14,4 @@ mod gone;
 mod large;
 mod member;
 mod mission;
+mod stranger;
