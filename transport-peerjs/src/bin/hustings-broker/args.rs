@@ -86,7 +86,7 @@ struct Times {
         long,
         value_name = "SECONDS",
         env = "HUSTINGS_BROKER_ALIVE_TIMEOUT",
-        default_value_t = 150
+        default_value_t = BrokerConfig::default().alive_timeout.as_secs()
     )]
     alive_timeout: u64,
     /// The time that a message waits for a peer who is not there
@@ -94,7 +94,7 @@ struct Times {
         long,
         value_name = "SECONDS",
         env = "HUSTINGS_BROKER_EXPIRE_AFTER",
-        default_value_t = 5
+        default_value_t = BrokerConfig::default().expire_after.as_secs()
     )]
     expire_after: u64,
     /// The time that an id is kept for its last holder; 0 frees it as soon as the socket is gone
@@ -118,7 +118,7 @@ struct Times {
         long,
         value_name = "SECONDS",
         env = "HUSTINGS_BROKER_REQUEST_TIMEOUT",
-        default_value_t = 10
+        default_value_t = BrokerConfig::default().request_timeout.as_secs()
     )]
     request_timeout: u64,
     /// The time that a reader may read nothing, or less than 1 KiB in a second
@@ -126,7 +126,7 @@ struct Times {
         long,
         value_name = "SECONDS",
         env = "HUSTINGS_BROKER_WRITE_TIMEOUT",
-        default_value_t = 20
+        default_value_t = BrokerConfig::default().write_timeout.as_secs()
     )]
     write_timeout: u64,
 }
