@@ -110,7 +110,7 @@ fn whoever_sleeps_until_a_moment_wakes_when_the_clock_has_reached_it() {
     let clock = SystemClock::new();
     let sleeps = [0_u64, 1, 2, 3, 4, 5].map(|millis| {
         let moment = clock.now() + Duration::from_millis(millis);
-        let sleep = clock.sleep_until(moment);
+        let (sleep, clock) = (clock.sleep_until(moment), clock.clone());
         async move {
             sleep.await;
             assert!(clock.now() >= moment, "{millis} ms");

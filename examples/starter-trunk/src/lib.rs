@@ -54,7 +54,12 @@ async fn open(link: &str) -> Result<Room, Box<dyn Error>> {
     let config = Config::default();
     if link.is_empty() {
         let lock = HostingLock::take(PROFILE, setup.peer()).await?;
-        let transport = PeerJs::open(&config, &Address::Owner(setup.peer()), &token, clock)?;
+        let transport = PeerJs::open(
+            &config,
+            &Address::Owner(setup.peer()),
+            &token,
+            clock.clone(),
+        )?;
         let (hosting, driver) = driver::host(setup, transport, store, clock);
         run(driver.run(), (slot, lock));
         return Ok(match hosting.journals().await?.first() {
@@ -63,7 +68,7 @@ async fn open(link: &str) -> Result<Room, Box<dyn Error>> {
         });
     }
     let address = Address::Participant(setup.peer(), setup.device);
-    let transport = PeerJs::open(&config, &address, &token, clock)?;
+    let transport = PeerJs::open(&config, &address, &token, clock.clone())?;
     let (room, driver) = driver::join(setup, link.parse()?, transport, store, clock).await?;
     run(driver.run(), slot);
     Ok(room)

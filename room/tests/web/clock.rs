@@ -15,7 +15,7 @@ async fn whoever_sleeps_until_a_moment_wakes_when_the_clock_has_reached_it() {
     assert!(clock.now() < Moment::from_millis(10_000));
     let sleeps = [30_u64, 0, 20, 1].map(|millis| {
         let moment = clock.now() + Duration::from_millis(millis);
-        let sleep = clock.sleep_until(moment);
+        let (sleep, clock) = (clock.sleep_until(moment), clock.clone());
         async move {
             sleep.await;
             assert!(clock.now() >= moment, "{millis} ms");
@@ -51,6 +51,27 @@ impl Drop for Shows {
         let set = js_sys::Function::new_with_args("old", "Date.now = old;");
         let _ = set.call1(&JsValue::UNDEFINED, &self.0);
     }
+}
+
+/// As after a night in which `performance.now()` stood still.
+#[wasm_bindgen_test]
+async fn a_night_in_which_the_monotonic_clock_stood_still_has_passed() {
+    let night = Duration::from_secs(8 * 3_600);
+    let clock = SystemClock::new();
+    let (evening, wall) = (clock.now(), unix_millis());
+    let mut sleeper = clock.sleep_until(evening + night);
+    assert!((&mut sleeper).now_or_never().is_none());
+    let _morning = Shows::millis(&(wall + 8 * 3_600_000 + 3_000).to_string());
+    assert!(clock.now() >= evening + night);
+    assert!(
+        clock.clone().now() < evening + night + Duration::from_secs(60),
+        "once"
+    );
+    // It looks at the clock after ten seconds at most, however far its own timer had to go.
+    sleeper.await;
+    // And a wall clock that goes back takes nothing back.
+    let _evening = Shows::millis(&wall.to_string());
+    assert!(clock.now() >= evening + night);
 }
 
 #[wasm_bindgen_test]
