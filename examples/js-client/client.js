@@ -36,6 +36,8 @@ const ECHO_MS = 10_000
 const ECHO_AGAIN_MS = 250
 const HANDSHAKE_MS = 10_000
 const SILENCE_MS = 30_000
+/** A timer that runs so much later was slept through: what was not heard meanwhile proves nothing. */
+const ASLEEP_MS = 90_000
 const STABLE_MS = 10_000
 const FIRST_RETRY_MS = 500
 const LAST_RETRY_MS = 30_000
@@ -180,7 +182,13 @@ export class Client extends EventTarget {
   async #run() {
     const wake = () => this.state.name === 'waiting' && document.visibilityState === 'visible' && this.#retry()
     // Of several copies the one that is looked at has the address.
-    const seen = () => (document.visibilityState === 'visible' && this.state.name === 'elsewhere' ? this.#retry() : wake())
+    const seen = () => {
+      if (document.visibilityState !== 'visible') return
+      if (this.state.name === 'elsewhere') return this.#retry()
+      // Nobody knows how long it was not looked at, nor what has become of the link.
+      if (this.state.name === 'connected') this.#link.send({ type: 'ping', payload: {} })
+      wake()
+    }
     const leave = () => this.#peer?.destroy()
     addEventListener('online', wake)
     document.addEventListener('visibilitychange', seen)
@@ -311,8 +319,12 @@ export class Client extends EventTarget {
     this.#isProved = true
     this.#sendCommands()
     let unanswered = 0
+    let ranAt = Date.now()
     const watch = setInterval(() => {
-      if (Date.now() - link.heardAt < SILENCE_MS) unanswered = 0
+      const isAwake = Date.now() - ranAt < SILENCE_MS + ASLEEP_MS
+      ranAt = Date.now()
+      if (!isAwake) unanswered = 1
+      else if (Date.now() - link.heardAt < SILENCE_MS) unanswered = 0
       else if (unanswered === 2) link.end('the owner does not answer')
       else unanswered += 1
       if (unanswered > 0) link.send({ type: 'ping', payload: {} })
