@@ -408,6 +408,46 @@ mod both {
         .await;
     }
 
+    pub(super) async fn of_two_copies_one_has_the_address(kind: Kind) {
+        use hustings_transport_peerjs::wire::RegistrationState;
+
+        let server = kind.start(OPTIONS).await;
+        let mut run = client::Run::new(server.address);
+        run.config.timing.echo_every = Duration::from_millis(500);
+        run.config.timing.echo_timeout = Duration::from_secs(2);
+        for _ in 0..2 {
+            run.join(&harness::owner(1), "same");
+            run.until("it is registered", |bench| {
+                bench.sides.last().unwrap().endpoint.is_registered()
+            })
+            .await;
+        }
+        let has_yielded = |side: &harness::Side| {
+            matches!(side.states.last(), Some(RegistrationState::Yielded { .. }))
+        };
+        run.until("one has yielded to the other", |bench| {
+            let yielded = bench.sides.iter().filter(|side| has_yielded(side));
+            let registered = bench
+                .sides
+                .iter()
+                .filter(|side| side.endpoint.is_registered());
+            (yielded.count(), registered.count()) == (1, 1)
+        })
+        .await;
+        // Each stays what it is while the free address is asked for.
+        let loser = run.bench.sides.iter().position(has_yielded).unwrap();
+        let now = run.now();
+        run.bench.sides[loser].endpoint.wake(now);
+        run.until("it is not free", |bench| {
+            let states = bench.sides[loser].states.iter();
+            let yielded =
+                |state: &&RegistrationState| matches!(state, RegistrationState::Yielded { .. });
+            states.filter(yielded).count() >= 2
+        })
+        .await;
+        assert!(run.bench.sides[1 - loser].endpoint.is_registered());
+    }
+
     pub(super) async fn an_endpoint_waits_until_its_address_is_free(kind: Kind) {
         let server = kind.start(OPTIONS).await;
         let other = server.registered(&harness::owner(1).to_string()).await;
@@ -466,6 +506,7 @@ behaviours! {
     pages_of_any_origin_may_read,
     endpoints_meet,
     an_endpoint_takes_its_own_address_over,
+    of_two_copies_one_has_the_address,
     an_endpoint_waits_until_its_address_is_free,
 }
 

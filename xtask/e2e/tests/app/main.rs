@@ -9,6 +9,7 @@
 
 mod accessible;
 mod away;
+mod copies;
 mod member;
 mod network;
 mod parts;
