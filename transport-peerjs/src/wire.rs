@@ -29,8 +29,8 @@ pub use framing::{
     split,
 };
 pub use messages::{
-    Answer, Candidate, DecodeError, FromServer, IceCandidate, Offer, ServerFault, ToServer,
-    is_peer_id,
+    Answer, Candidate, DecodeError, FromServer, IceCandidate, Offer, Refused, ServerFault,
+    ToServer, is_peer_id,
 };
 pub use output::{
     ChannelKind, Notice, Output, Refusal, RegistrationError, RegistrationState, RtcAction, RtcId,

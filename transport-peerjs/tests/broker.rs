@@ -203,6 +203,12 @@ mod both {
         }
         a.send(r#"{"type":"LEAVE","dst":"b"}"#).await;
         assert_eq!(b.text().await, r#"{"type":"LEAVE","src":"a","dst":"b"}"#);
+        // A peer says so that it does not take an offer.
+        a.send(r#"{"type":"EXPIRE","dst":"b","payload":1}"#).await;
+        assert_eq!(
+            b.text().await,
+            r#"{"type":"EXPIRE","src":"a","dst":"b","payload":1}"#
+        );
         b.send(r#"{"type":"ANSWER","dst":"a"}"#).await;
         assert_eq!(a.text().await, r#"{"type":"ANSWER","src":"b","dst":"a"}"#);
     }

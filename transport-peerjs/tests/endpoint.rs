@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use harness::{Bench, Relay, SocketDo, candidate, owner, participant, sdp};
+use hustings_protocol::ErrorCode;
 use hustings_room::transport::{SendOutcome, TransportError, TransportEvent};
 use hustings_room::{DownReason, LinkId, Moment};
 use hustings_transport_peerjs::Config;
@@ -752,6 +753,154 @@ fn offers_that_cannot_work_are_refused_with_a_reason() {
         assert_eq!(last_refusal(&bench, 0), Some(refusal));
         assert_eq!(bench.sides[0].actions, []);
     }
+}
+
+/// What a side has said of offers that it refused: for which connection, and why.
+fn said_no(bench: &Bench, at: usize) -> Vec<(String, String)> {
+    let sockets = bench.sides[at].sockets.iter();
+    let refusals = sockets.filter_map(|wanted| match wanted {
+        SocketDo::Send(_, text) if text.contains(r#""type":"EXPIRE""#) => {
+            let message: serde_json::Value = serde_json::from_str(text).unwrap();
+            assert_eq!(message["dst"], "stock-page");
+            let text = |field: &str| message["payload"][field].as_str().unwrap().to_owned();
+            Some((
+                text("connectionId"),
+                text("reason") + ": " + &text("message"),
+            ))
+        }
+        _ => None,
+    });
+    refusals.collect()
+}
+
+#[test]
+fn whoever_offers_what_cannot_work_is_told_at_once() {
+    let mut bench = lone_owner();
+    let binary = |payload: &mut serde_json::Value| payload["serialization"] = "binary".into();
+    say(&mut bench, 0, &offer(binary));
+    assert_eq!(
+        said_no(&bench, 0),
+        [(
+            "dc_stock".into(),
+            "handshake-failed: unsupported serialization \"binary\": connect with `raw` or `json`"
+                .into()
+        )]
+    );
+    // And not for ever: whoever serves the members has to have its turn to speak.
+    for _ in 0..100 {
+        say(&mut bench, 0, &offer(binary));
+    }
+    assert_eq!(said_no(&bench, 0).len(), 32);
+    bench.advance(Duration::from_millis(50));
+    for _ in 0..100 {
+        say(&mut bench, 0, &offer(binary));
+    }
+    assert_eq!(said_no(&bench, 0).len(), 33);
+}
+
+#[test]
+fn a_name_that_is_in_use_is_not_refused_aloud() {
+    let mut bench = lone_owner();
+    say(&mut bench, 0, &offer(|_| {}));
+    say(&mut bench, 0, &offer(|_| {}));
+    assert_eq!(last_refusal(&bench, 0), Some(Refusal::Duplicate));
+    assert_eq!(said_no(&bench, 0), []);
+}
+
+#[test]
+fn a_dial_to_an_owner_without_room_is_refused_at_once() {
+    let mut bench = Bench::new();
+    let mut config = Config::default();
+    config.limits.max_connections = 1;
+    bench.add(&config, &owner(1), "owner");
+    for n in 2..4 {
+        bench.add(&Config::default(), &participant(n), "participant");
+    }
+    let mut relay = Relay::default();
+    relay.run(&mut bench);
+    let first = bench.sides[1].dial(&owner(1), bench.now);
+    relay.run(&mut bench);
+    let second = bench.sides[2].dial(&owner(1), bench.now);
+    relay.run(&mut bench);
+    let reason = DownReason::Refused(ErrorCode::Busy);
+    assert_eq!(last_event(&bench, 2), down(second, reason));
+    assert_eq!(last_refusal(&bench, 0), Some(Refusal::TooMany));
+    // Nobody else is the worse for it, and there is room again.
+    bench.sides[1].hangup(first, bench.now);
+    relay.run(&mut bench);
+    let third = bench.sides[2].dial(&owner(1), bench.now);
+    relay.run(&mut bench);
+    assert_eq!(bench.sides[2].last_up(), Some(third));
+}
+
+#[test]
+fn a_refusal_ends_the_dial_that_it_names_and_no_other() {
+    let (mut bench, mut relay) = star();
+    bench.connects = false;
+    let links = [0, 1].map(|_| bench.sides[1].dial(&owner(9), bench.now));
+    bench.pump();
+    let names: Vec<String> = bench.sides[1]
+        .sockets
+        .drain(..)
+        .filter_map(|wanted| match wanted {
+            SocketDo::Send(_, text) if text.contains("OFFER") => {
+                let message: serde_json::Value = serde_json::from_str(&text).unwrap();
+                Some(
+                    message["payload"]["connectionId"]
+                        .as_str()
+                        .unwrap()
+                        .to_owned(),
+                )
+            }
+            _ => None,
+        })
+        .collect();
+    let (_, socket, _) = relay.registered[&participant(2).to_string()];
+    let refuse = |bench: &mut Bench, src: &str, name: &str, reason: &str| {
+        let text = serde_json::json!({ "type": "EXPIRE", "src": src, "payload": {
+            "connectionId": name, "reason": reason,
+        }});
+        let now = bench.now;
+        let endpoint = &mut bench.sides[1].endpoint;
+        endpoint.handle_socket_text(socket, &text.to_string(), now);
+        bench.pump();
+    };
+    let src = owner(9).to_string();
+    refuse(&mut bench, "somebody-else", &names[0], "busy");
+    refuse(&mut bench, &src, "dc_other", "busy");
+    assert_eq!(bench.sides[1].events, []);
+    // Words of theirs are not passed on.
+    refuse(&mut bench, &src, &names[1], "come to my place instead");
+    let reason = DownReason::Refused(ErrorCode::HandshakeFailed);
+    assert_eq!(bench.sides[1].events, [down(links[1], reason)]);
+    refuse(&mut bench, &src, &names[0], "busy");
+    let reason = DownReason::Refused(ErrorCode::Busy);
+    assert_eq!(last_event(&bench, 1), down(links[0], reason));
+    relay.run(&mut bench);
+}
+
+#[test]
+fn a_refusal_ends_no_link_that_is_up() {
+    let (mut bench, mut relay, dialled, _) = connected();
+    let name = bench.sides[1]
+        .actions
+        .iter()
+        .find_map(|(_, action)| match action {
+            RtcAction::CreateOffer { label } => Some(label.clone()),
+            _ => None,
+        });
+    let text = serde_json::json!({ "type": "EXPIRE", "src": owner(1).to_string(), "payload": {
+        "connectionId": name.unwrap(), "reason": "busy",
+    }});
+    let (_, socket, _) = relay.registered[&participant(2).to_string()];
+    let now = bench.now;
+    let endpoint = &mut bench.sides[1].endpoint;
+    endpoint.handle_socket_text(socket, &text.to_string(), now);
+    relay.run(&mut bench);
+    let outcome = bench.sides[1]
+        .endpoint
+        .send(dialled, Bytes::from_static(b"x"), now);
+    assert_eq!(outcome, SendOutcome::Queued);
 }
 
 #[test]

@@ -301,9 +301,10 @@ impl Realm {
         let Ok(message) = serde_json::from_str::<Received<'_>>(text) else {
             return;
         };
-        let is_leave = match &*message.kind {
+        let is_for_now = match &*message.kind {
             "OFFER" | "ANSWER" | "CANDIDATE" => false,
-            "LEAVE" => true,
+            // The second, of a peer, is its refusal of an offer: of no use later either.
+            "LEAVE" | "EXPIRE" => true,
             "HEARTBEAT" => {
                 peer.last_seen = now;
                 return;
@@ -312,7 +313,7 @@ impl Realm {
         };
         peer.last_seen = now;
         match message.dst.as_deref() {
-            None | Some("") if is_leave => {
+            None | Some("") if message.kind == "LEAVE" => {
                 let _ = peer.mailbox.sender.send(Mail::Close(Goodbye::Asked));
                 // Nothing is reserved: it gives its id up.
                 self.peers.remove(id);
@@ -324,13 +325,13 @@ impl Realm {
                     dst,
                     payload: message.payload,
                 };
-                self.relay(&relayed, is_leave, now);
+                self.relay(&relayed, is_for_now, now);
             }
             Some(_) | None => {}
         }
     }
 
-    fn relay(&mut self, message: &Relayed<'_>, is_leave: bool, now: Instant) {
+    fn relay(&mut self, message: &Relayed<'_>, is_for_now: bool, now: Instant) {
         let Relayed { src, dst, .. } = *message;
         let Some(source) = self.peers.get(src).map(|peer| peer.holder.source) else {
             return;
@@ -341,7 +342,7 @@ impl Realm {
             }
             return;
         }
-        if is_leave {
+        if is_for_now {
             return;
         }
         let text = message.text();

@@ -33,6 +33,12 @@ pub struct Budget {
     pub first_turn: Duration,
     /// Most senders of whom something is remembered. Default 1,024.
     pub max_senders: usize,
+    /// Most senders who are told at once that they are refused; the others find out by themselves
+    /// when nothing comes. Default 32.
+    pub refusals: u32,
+    /// The time after which one more may be told. Default 50 ms: servers let a peer send some 200
+    /// messages a second, and those of members come first.
+    pub refusal_every: Duration,
 }
 
 impl Default for Budget {
@@ -46,6 +52,8 @@ impl Default for Budget {
             known_after: Duration::from_secs(20),
             first_turn: Duration::from_secs(3),
             max_senders: 1_024,
+            refusals: 32,
+            refusal_every: Duration::from_millis(50),
         }
     }
 }

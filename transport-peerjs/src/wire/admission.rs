@@ -40,6 +40,7 @@ struct Sender {
 pub(crate) struct Admission {
     budget: Budget,
     taken: Taken,
+    answered: Taken,
     senders: BTreeMap<String, Sender>,
 }
 
@@ -48,6 +49,7 @@ impl Admission {
         Self {
             budget,
             taken: Taken::default(),
+            answered: Taken::default(),
             senders: BTreeMap::new(),
         }
     }
@@ -99,6 +101,20 @@ impl Admission {
             .take(now, made_each_every, made_each);
     }
 
+    /// True if one more refusal may be said, which is then taken as said.
+    pub(crate) fn answers(&mut self, now: Moment) -> bool {
+        let Budget {
+            refusals,
+            refusal_every,
+            ..
+        } = self.budget;
+        let may = self.answered.amount(now, refusal_every, refusals) < refusals;
+        if may {
+            self.answered.take(now, refusal_every, refusals);
+        }
+        may
+    }
+
     /// A sender's link has been up for this long.
     pub(crate) fn lasted(&mut self, sender: &str, time: Duration) {
         if time >= self.budget.known_after {
@@ -134,6 +150,8 @@ mod tests {
         known_after: Duration::from_secs(20),
         first_turn: Duration::from_secs(3),
         max_senders: 30,
+        refusals: 2,
+        refusal_every: Duration::from_secs(1),
     };
 
     fn at(secs: u64) -> Moment {
@@ -189,6 +207,13 @@ mod tests {
         assert!(!admission.allows("brief", at(0)));
         assert!(admission.allows("member", at(0)));
         assert!(admission.is_known("member") && !admission.is_known("brief"));
+    }
+
+    #[test]
+    fn so_many_refusals_are_said_and_one_more_each_time() {
+        let mut admission = Admission::new(BUDGET);
+        let said = [0, 0, 0, 1, 1].map(|now| admission.answers(at(now)));
+        assert_eq!(said, [true, true, false, true, false]);
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! dialled anew.
 
 use bytes::Bytes;
+use hustings_protocol::ErrorCode;
 use hustings_room::transport::{SendOutcome, TransportEvent};
 use hustings_room::{ChannelBinding, DownReason, LinkId, Moment};
 
@@ -309,6 +310,14 @@ impl Connection {
             // The channel knows better than the server.
             Phase::Connecting | Phase::Up | Phase::Closing => Ok(()),
         }
+    }
+
+    /// The other side does not take the offer.
+    pub(crate) fn handle_refused(&mut self, code: ErrorCode) -> Result<(), End> {
+        if self.phase == Phase::Offered {
+            return Err(End::Because(DownReason::refused(code)));
+        }
+        Ok(())
     }
 
     /// The other side has opened a channel.

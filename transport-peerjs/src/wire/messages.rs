@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use hustings_protocol::ErrorCode;
 use hustings_protocol::handshake::{Nonce, Signature};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -36,6 +37,13 @@ pub enum FromServer {
     Expire {
         /// The peer that was not there.
         src: String,
+    },
+    /// This peer does not take an offer of this side.
+    Refused {
+        /// The peer, or one that claims to be.
+        src: String,
+        /// The refusal.
+        refused: Refused,
     },
     /// This peer is gone, says the server, or the peer itself.
     Leave {
@@ -150,6 +158,20 @@ pub struct Candidate {
     pub ice: IceCandidate,
 }
 
+/// A refusal of an offer.
+///
+/// It has the type of a message by which a server says that a peer is not there, so that stock
+/// PeerJS, which does not look into it, has an error of its own at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The dialler's name for the connection.
+    pub connection_id: String,
+    /// The reason, for programs.
+    pub code: ErrorCode,
+    /// The reason, for whoever reads what goes over the socket. Not looked at here.
+    pub message: String,
+}
+
 /// An ICE candidate, as WebRTC writes and takes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -254,6 +276,13 @@ struct CandidatePayload<'a> {
     connection_id: String,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RefusedPayload {
+    connection_id: String,
+    reason: ErrorCode,
+}
+
 #[derive(Serialize, Deserialize)]
 struct Description<'a> {
     #[serde(borrow, rename = "type")]
@@ -297,7 +326,7 @@ impl FromServer {
             // What others send has a sender. They do not say what this side is to sign.
             NONCE if envelope.src.is_some() => return Err(DecodeError::Name("src")),
             NONCE => Self::Nonce(object::<NoncePayload>(required(payload)?)?.nonce),
-            "EXPIRE" => Self::Expire { src: src()? },
+            "EXPIRE" => decode_expire(src()?, payload),
             "LEAVE" => Self::Leave { src: src()? },
             "OFFER" => Self::Offer {
                 src: src()?,
@@ -379,6 +408,24 @@ fn decode_answer(json: &str) -> Result<Answer, DecodeError> {
     })
 }
 
+/// A server says no more than who is not there, and a peer for which of its offers and why.
+fn decode_expire(src: String, payload: Option<&RawValue>) -> FromServer {
+    let payload = payload.map(|payload| object::<RefusedPayload>(payload.get()));
+    let Some(Ok(RefusedPayload {
+        connection_id,
+        reason: code,
+    })) = payload
+    else {
+        return FromServer::Expire { src };
+    };
+    let refused = Refused {
+        connection_id,
+        code,
+        message: String::new(),
+    };
+    FromServer::Refused { src, refused }
+}
+
 fn decode_candidate(json: &str) -> Result<Candidate, DecodeError> {
     let payload: CandidatePayload<'_> = object(json)?;
     let ice: IceCandidate = object(payload.candidate.get())?;
@@ -436,6 +483,13 @@ pub enum ToServer {
         /// The address.
         candidate: Candidate,
     },
+    /// This side does not take an offer.
+    Refuse {
+        /// The peer whose offer it is.
+        dst: String,
+        /// The refusal.
+        refused: Refused,
+    },
 }
 
 #[derive(Serialize)]
@@ -462,6 +516,10 @@ struct SentPayload<'a> {
     reliable: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     serialization: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
 }
 
 impl<'a> SentPayload<'a> {
@@ -474,6 +532,8 @@ impl<'a> SentPayload<'a> {
             label: None,
             reliable: None,
             serialization: None,
+            reason: None,
+            message: None,
         }
     }
 
@@ -518,6 +578,15 @@ impl fmt::Display for ToServer {
                 payload: SentPayload {
                     candidate: Some(&candidate.ice),
                     ..SentPayload::of(&candidate.connection_id)
+                },
+                dst,
+            },
+            Self::Refuse { dst, refused } => Sent {
+                kind: "EXPIRE",
+                payload: SentPayload {
+                    reason: Some(refused.code.as_str()),
+                    message: Some(&refused.message),
+                    ..SentPayload::of(&refused.connection_id)
                 },
                 dst,
             },

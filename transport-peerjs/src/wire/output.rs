@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 
+use hustings_protocol::ErrorCode;
 use hustings_room::Moment;
 use hustings_room::transport::TransportEvent;
 
@@ -192,6 +193,24 @@ pub enum Refusal {
     /// The messages are no frames.
     #[error(transparent)]
     Framing(#[from] FramingError),
+}
+
+impl Refusal {
+    /// The reason as the sender of the offer is told it.
+    #[must_use]
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::TooMany | Self::TooOften | Self::GaveWay => ErrorCode::Busy,
+            Self::Kind(_)
+            | Self::Serialization(_)
+            | Self::Unreliable
+            | Self::Description(_)
+            | Self::Duplicate
+            | Self::Channel
+            | Self::SecondChannel
+            | Self::Framing(_) => ErrorCode::HandshakeFailed,
+        }
+    }
 }
 
 /// The outputs that have not been drained.

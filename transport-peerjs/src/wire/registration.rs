@@ -283,6 +283,16 @@ impl Registration {
         }
     }
 
+    /// Sends a message that belongs to no connection. Without a registration it is left out.
+    pub(crate) fn say(&self, message: &ToServer, out: &mut Outputs) {
+        if let Phase::Registered { socket, .. } = &self.phase {
+            out.push(Output::SendSocket {
+                socket: *socket,
+                text: message.to_string(),
+            });
+        }
+    }
+
     /// A connection is over: what it has not sent is of no use. A candidate without its description
     /// would even do harm.
     pub(crate) fn forget(&mut self, rtc: RtcId) {

@@ -124,6 +124,7 @@ impl Promises {
                     Some("ANSWER") => {
                         self.described.insert(id);
                     }
+                    Some("EXPIRE") => {}
                     Some("CANDIDATE") if id.1.starts_with("echo_") => {}
                     Some("CANDIDATE") => {
                         assert!(self.described.contains(&id), "too early: {text}");

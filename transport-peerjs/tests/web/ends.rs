@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use hustings_protocol::ErrorCode;
 use hustings_room::transport::{Transport, TransportEvent};
 use hustings_room::{DownReason, LinkId};
 use hustings_transport_peerjs::wire::{RegistrationState, socket_url};
@@ -56,6 +57,22 @@ async fn a_dial_to_nobody_is_unreachable() {
     let reason = dialler.down().await;
     assert_eq!(reason, DownReason::Unreachable);
     assert_eq!(page::live_rtcs().await, 0);
+}
+
+#[wasm_bindgen_test]
+async fn a_dial_to_an_owner_without_room_is_refused() {
+    let mut config = config();
+    config.limits.max_connections = 1;
+    let mut acceptor = Side::open_with(owner(), &config, &token());
+    registered(&acceptor).await;
+    let (mut first, mut second) = (Side::open(participant()), Side::open(participant()));
+    first.transport.dial(LinkId::dialled(1), &acceptor.address);
+    first.up().await;
+    acceptor.up().await;
+    second.transport.dial(LinkId::dialled(1), &acceptor.address);
+    let reason = second.down().await;
+    assert_eq!(reason, DownReason::Refused(ErrorCode::Busy));
+    assert_eq!(second.transport.status().connections(), 0);
 }
 
 #[wasm_bindgen_test]

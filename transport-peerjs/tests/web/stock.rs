@@ -84,9 +84,12 @@ async fn what_stock_peerjs_connects_with_by_itself_is_refused() {
     let mut side = Side::open(owner());
     registered(&side).await;
     let stock = Stock::open(&participant()).await;
+    let said = "peer.on('error', error => say(error.type))";
+    stock.0.run(said).await;
     for options in ["{}", "{ serialization: 'raw' }", "{ reliable: true }"] {
         let dial = format!("peer.connect('{}', {options})", side.address);
         stock.0.run(&dial).await;
+        assert_eq!(stock.hears().await, "peer-unavailable", "at once");
     }
     side.stays_quiet(Duration::from_millis(500)).await;
     assert_eq!(side.transport.status().connections(), 0);

@@ -372,15 +372,16 @@ fn ids_without_end_do_not_displace_one_that_was_there_before() {
 proptest! {
     #[test]
     fn no_sequence_makes_it_panic_or_lose_count(
-        steps in proptest::collection::vec((0..6_u8, 0..4_usize, 0..6_usize, 0..3_000_u64), 0..80),
+        steps in proptest::collection::vec((0..6_u8, 0..4_usize, 0..7_usize, 0..3_000_u64), 0..80),
     ) {
         const IDS: [&str; 4] = ["a", "b", "c", "d"];
-        const TEXTS: [&str; 6] = [
+        const TEXTS: [&str; 7] = [
             r#"{"type":"OFFER","dst":"a","payload":{"x":[1]}}"#,
             r#"{"type":"CANDIDATE","dst":"d"}"#,
             r#"{"type":"LEAVE"}"#,
             r#"{"type":"LEAVE","dst":"b"}"#,
             r#"{"type":"HEARTBEAT"}"#,
+            r#"{"type":"EXPIRE","dst":""}"#,
             r#"{"type":7,"dst":[]}"#,
         ];
         let mut now = Instant::now();

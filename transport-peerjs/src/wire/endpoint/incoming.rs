@@ -7,8 +7,8 @@ use hustings_room::{LinkId, Moment};
 
 use super::Endpoint;
 use crate::config::WireLimits;
-use crate::wire::connection::Connection;
-use crate::wire::messages::{FromServer, Offer};
+use crate::wire::connection::{Connection, Names};
+use crate::wire::messages::{FromServer, Offer, Refused, ToServer};
 use crate::wire::output::{Refusal, RtcId};
 
 impl Endpoint {
@@ -30,8 +30,17 @@ impl Endpoint {
             }
             FromServer::Offer { src, offer } => {
                 registration.handle_accepted(now, out);
+                let connection_id = offer.connection_id.clone();
                 if let Err(refusal) = self.accept(&src, offer, now) {
-                    self.out.refused(&src, refusal);
+                    self.refuse(&src, connection_id, refusal, now);
+                }
+            }
+            FromServer::Refused { src, refused } => {
+                registration.handle_accepted(now, out);
+                if let Some(rtc) = self.names.get(&(src, refused.connection_id)).copied() {
+                    self.with(rtc, now, |connection, _| {
+                        connection.handle_refused(refused.code)
+                    });
                 }
             }
             FromServer::Answer { src, answer } => {
@@ -94,7 +103,13 @@ impl Endpoint {
         }
         if let Some(given_way) = self.place_for(src, now)? {
             if let Some(connection) = self.connections.get(&given_way) {
-                self.out.refused(&connection.names.remote, Refusal::GaveWay);
+                let Names {
+                    remote,
+                    connection_id,
+                    ..
+                } = &connection.names;
+                let (remote, connection_id) = (remote.clone(), connection_id.clone());
+                self.refuse(&remote, connection_id, Refusal::GaveWay, now);
             }
             self.remove(given_way);
         }
@@ -110,6 +125,23 @@ impl Endpoint {
             Connection::accept(names, offer, serialization, fingerprint, early, &mut cx);
         self.connections.insert(rtc, connection);
         Ok(())
+    }
+
+    /// Notes that an offer is not accepted, and tells the sender, unless too many were told lately.
+    fn refuse(&mut self, src: &str, connection_id: String, refusal: Refusal, now: Moment) {
+        // The connection of that name lives, and its sender would take the refusal for its end.
+        let is_told = refusal != Refusal::Duplicate && self.admission.answers(now);
+        if is_told {
+            let refused = Refused {
+                connection_id,
+                code: refusal.code(),
+                message: refusal.to_string(),
+            };
+            let dst = src.to_owned();
+            let message = ToServer::Refuse { dst, refused };
+            self.registration.say(&message, &mut self.out);
+        }
+        self.out.refused(src, refusal);
     }
 
     /// A sender whose link is still up is known by then, too.
