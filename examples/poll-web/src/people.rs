@@ -155,7 +155,7 @@ fn One(model: Model, people: Memo<Vec<Person>>, peer: PeerId) -> impl IntoView {
                 </small>
             </span>
             <Show when=may_set fallback=move || view! { <span class="role">{words::role(role.get())}</span> }>
-                <select aria-label=move || format!("Role of {}", name()) prop:value=move || words::role(role.get())
+                <select aria-label=move || words::role_of(&name()) prop:value=move || words::role(role.get())
                     on:change=set>
                     {move || below(own.get()).into_iter().map(|one| view! {
                         <option value=words::role(one) selected=one == role.get_untracked()>{words::role(one)}</option>

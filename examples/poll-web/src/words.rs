@@ -15,6 +15,11 @@ pub(crate) const fn role(role: Role) -> &'static str {
     }
 }
 
+/// The label of what sets somebody's role, by their name.
+pub(crate) fn role_of(name: &str) -> String {
+    format!("Role of {}", isolated(name))
+}
+
 /// The name of a person, to show in an element of its own. People choose their names, so [`mark`]
 /// tells two with the same name apart.
 pub(crate) fn name(poll: &Poll, peer: PeerId) -> String {
@@ -161,6 +166,7 @@ mod tests {
         });
         let expected = "your name “\u{2068}\u{5d3}\u{5d5}\u{5d3}\u{2069}”";
         assert_eq!(super::asked(None, &profile), expected);
+        assert_eq!(role_of("Bob\u{202e}"), "Role of \u{2068}Bob\u{2069}");
     }
 
     #[test]

@@ -150,9 +150,6 @@ impl Member {
 
     /// Gives somebody a role, once they are in the list.
     pub(crate) async fn makes(&self, name: &str, role: &str) -> anyhow::Result<()> {
-        let list = format!("document.querySelector('[aria-label=\"Role of {name}\"]')");
-        let there = format!("{list} !== null");
-        self.tab.wait_for(name, &there, SOON).await?;
         self.clicks(&screen::role(name, role)).await
     }
 

@@ -32,9 +32,15 @@ pub(crate) fn option(label: &str) -> String {
 pub(crate) const VOTE: &str =
     "//button[normalize-space()='Vote' or normalize-space()='Change vote']";
 
+/// The list of the roles that somebody may be given. Their name is isolated in its label, as it is
+/// in the middle of a sentence.
+pub(crate) fn roles(of: &str) -> String {
+    format!("//select[@aria-label='Role of \u{2068}{of}\u{2069}']")
+}
+
 /// A role to give to somebody.
 pub(crate) fn role(of: &str, role: &str) -> String {
-    format!("//select[@aria-label='Role of {of}']/option[normalize-space()='{role}']")
+    format!("{}/option[normalize-space()='{role}']", roles(of))
 }
 
 /// The button that shows the code to scan, or folds it away.
