@@ -1,15 +1,16 @@
 //! The ballot: the options with their results, and one's own choice among them.
 
-use hustings_protocol::{Command, OptionAdd, OptionId, Role, Vote};
+use hustings_protocol::{Command, Limits, OptionAdd, OptionId, Role, Vote};
 use hustings_room::Pending;
 use leptos::prelude::*;
 use leptos::{ev, html};
 use uuid::Uuid;
 
-use crate::browser::focus;
+use crate::browser::{focus, pasted};
 use crate::draft;
 use crate::model::Model;
 use crate::results::{Results, Row};
+use crate::typed;
 use crate::words::{count, percent};
 
 /// The id of the button that votes.
@@ -240,10 +241,13 @@ pub(crate) fn PendingSync() -> impl IntoView {
 fn AddOption(model: Model) -> impl IntoView {
     let label = RwSignal::new(String::new());
     let field = NodeRef::<html::Input>::new();
+    let long = Memo::new(move |_| {
+        label.with(|label| typed::too_long(label, Limits::default().max_label_chars))
+    });
     let add = move |event: ev::SubmitEvent| {
         event.prevent_default();
         let text = label.get_untracked().trim().to_owned();
-        if text.is_empty() {
+        if text.is_empty() || long.with_untracked(Option::is_some) {
             if let Some(field) = field.get_untracked() {
                 let _ = field.focus();
             }
@@ -267,14 +271,29 @@ fn AddOption(model: Model) -> impl IntoView {
         };
         model.submit_or(Command::AddOption(option), taken, refused);
     };
+    let several = RwSignal::new(None::<String>);
+    // One option is sent at a time; a browser would make one line of them.
+    let on_paste = move |event: ev::ClipboardEvent| {
+        let lines = pasted(&event).map_or(0, |(_, text, _)| typed::lines(&text).len());
+        several.set((lines > 1).then(|| {
+            event.prevent_default();
+            format!("That has {lines} lines. Add one option after the other; nothing was pasted.")
+        }));
+    };
     view! {
         <form class="card inline" on:submit=add>
             <label for="add-option">"Another option"</label>
             <div class="row">
                 <input id="add-option" type="text" autocomplete="off" node_ref=field
-                    prop:value=label on:input=move |event| label.set(event_target_value(&event)) />
+                    prop:value=label on:input=move |event| {
+                        several.set(None);
+                        label.set(event_target_value(&event));
+                    }
+                    on:paste=on_paste aria-describedby="add-option-problem"
+                    aria-invalid=move || long.with(Option::is_some).to_string() />
                 <button type="submit" aria-disabled=move || (!model.is_connected()).to_string()>"Add"</button>
             </div>
+            <p id="add-option-problem" class="problem" role="alert">{move || long.get().or_else(|| several.get())}</p>
         </form>
     }
 }

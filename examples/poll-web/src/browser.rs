@@ -2,12 +2,12 @@
 
 use hustings_protocol::RoomId;
 use js_sys::Array;
-use leptos::prelude::{document, window};
+use leptos::prelude::{document, request_animation_frame, window};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    Blob, BlobPropertyBag, HtmlAnchorElement, HtmlDocument, HtmlElement, HtmlInputElement, Storage,
-    Url, UrlSearchParams,
+    Blob, BlobPropertyBag, ClipboardEvent, HtmlAnchorElement, HtmlDocument, HtmlElement,
+    HtmlInputElement, Storage, Url, UrlSearchParams,
 };
 
 use crate::route::fragment;
@@ -86,6 +86,30 @@ pub(crate) fn focus(id: &str) -> bool {
     let element = document().get_element_by_id(id);
     let element = element.and_then(|element| element.dyn_into::<HtmlElement>().ok());
     element.is_some_and(|element| element.focus().is_ok())
+}
+
+/// The same: at once if it is there, so that nothing is typed into another one, or as soon as it is
+/// shown.
+pub(crate) fn focus_soon(id: String) {
+    if !focus(&id) {
+        request_animation_frame(move || {
+            focus(&id);
+        });
+    }
+}
+
+/// The text that is being pasted, and the rest of the field around it: what is selected is replaced.
+pub(crate) fn pasted(event: &ClipboardEvent) -> Option<(String, String, String)> {
+    let text = event.clipboard_data()?.get_data("text/plain").ok()?;
+    let field: HtmlInputElement = event.target()?.dyn_into().ok()?;
+    // The browser counts in UTF-16.
+    let units: Vec<u16> = field.value().encode_utf16().collect();
+    let place = |at: Option<u32>| at.map_or(units.len(), |at| (at as usize).min(units.len()));
+    let (start, end) = (field.selection_start(), field.selection_end());
+    let (start, end) = (place(start.ok()?), place(end.ok()?));
+    let before = String::from_utf16_lossy(units.get(..start)?);
+    let after = String::from_utf16_lossy(units.get(end..)?);
+    Some((before, text, after))
 }
 
 /// Loads the page again: what was durable is there again.

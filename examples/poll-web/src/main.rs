@@ -7,10 +7,11 @@
 //! the room.
 //!
 //! - `settings`: the signalling server, from the page's own address unless it says otherwise
-//! - `app`, `route`, `start`, `room`: the two views, and the choice between them
+//! - `app`, `route`, `start`, `create`, `room`: the two views, and the choice between them
 //! - `ballot`, `results`, `pending`, `connection`, `share`, `people`, `host`, `export`: the parts
 //!   of a room
 //! - `draft`: a vote that is being put together
+//! - `typed`: what is typed and pasted into a form
 //! - `words`: the names of things
 //! - `browser`: the few things that the page is asked for directly
 
@@ -27,6 +28,7 @@ mod draft;
 mod results;
 mod route;
 mod settings;
+mod typed;
 mod words;
 
 #[cfg(target_family = "wasm")]
@@ -37,6 +39,8 @@ mod ballot;
 mod browser;
 #[cfg(target_family = "wasm")]
 mod connection;
+#[cfg(target_family = "wasm")]
+mod create;
 #[cfg(target_family = "wasm")]
 mod export;
 #[cfg(target_family = "wasm")]

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use hustings_protocol::{Command, PeerId, Role, RoleUpdate, UserProfile};
+use hustings_protocol::{Command, Limits, PeerId, Role, RoleUpdate, UserProfile};
 use leptos::ev;
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
 use crate::browser::{remember, remembered};
 use crate::model::Model;
+use crate::typed;
 use crate::words;
 
 /// Under which key the name is remembered for the next poll.
@@ -190,10 +191,11 @@ fn Name(model: Model) -> impl IntoView {
         let name = typed.get().or_else(|| known.get());
         name.or_else(|| remembered(NAME)).unwrap_or_default()
     };
+    let long = Memo::new(move |_| typed::too_long(&shown(), Limits::default().max_name_chars));
     let save = move |event: ev::SubmitEvent| {
         event.prevent_default();
         let name = untrack(shown).trim().to_owned();
-        if !name.is_empty() {
+        if !name.is_empty() && long.with_untracked(Option::is_none) {
             remember(NAME, &name);
             model.submit(Command::SetProfile(UserProfile { name }), move || {
                 typed.try_set(None);
@@ -204,10 +206,12 @@ fn Name(model: Model) -> impl IntoView {
         <form class="inline" on:submit=save>
             <label for="name">"Your name"</label>
             <div class="row">
-                <input id="name" type="text" autocomplete="nickname" aria-describedby="name-hint" prop:value=shown
+                <input id="name" type="text" autocomplete="nickname" aria-describedby="name-problem name-hint"
+                    aria-invalid=move || long.with(Option::is_some).to_string() prop:value=shown
                     on:input=move |event| typed.set(Some(event_target_value(&event))) />
                 <button type="submit" aria-disabled=move || (!model.is_connected()).to_string()>"Save"</button>
             </div>
+            <p id="name-problem" class="problem" role="alert">{long}</p>
             <p class="hint" id="name-hint">{hint}</p>
         </form>
     }

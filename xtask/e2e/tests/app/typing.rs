@@ -5,6 +5,7 @@ use hustings_e2e::scenario;
 use serde_json::json;
 
 use crate::member::{Device, Member, Poll};
+use crate::screen;
 
 #[test]
 #[ignore = "needs a browser: cargo xtask test --browsers"]
@@ -50,6 +51,67 @@ fn a_refused_option_is_still_there_to_be_changed_and_a_role_is_one_line() {
         bob.tab.wait_for("whole words", lines, SOON).await?;
         let fits = "document.documentElement.scrollWidth <= 320";
         bob.tab.wait_for("the page fits", fits, SOON).await?;
+        Ok(())
+    });
+}
+
+/// Pastes the text `arg` into the field that has the keyboard, as far as the page has a say in it.
+const PASTE: &str = "const clipboardData = new DataTransfer();
+    clipboardData.setData('text/plain', arg);
+    const paste = { clipboardData, bubbles: true, cancelable: true };
+    document.activeElement.dispatchEvent(new ClipboardEvent('paste', paste))";
+
+#[test]
+#[ignore = "needs a browser: cargo xtask test --browsers"]
+fn a_pasted_list_becomes_options_and_nothing_is_cut() {
+    scenario(async |world| {
+        let ann = Member::enter_on(world, "ann", Device::Phone).await?;
+        ann.goes_to(&world.app()?).await?;
+        ann.sees("New poll", SOON).await?;
+        ann.types(&screen::field("Option 1"), "Water").await?;
+        ann.types(&screen::field("Option 2"), "Te").await?;
+        ann.tab
+            .run_with::<()>(PASTE, "a\r\nCoffee\n\n Mate \nMilk")
+            .await?;
+        let options = "[...document.querySelectorAll('.lines input')].map(option => option.value)";
+        let pasted = json!(["Water", "Tea", "Coffee", "Mate", "Milk"]);
+        ann.tab
+            .wait_to_be("the options", options, pasted, SOON)
+            .await?;
+        let at = "document.activeElement.id";
+        let last = "the last of them has the keyboard";
+        ann.tab.wait_to_be(last, at, "option-5", SOON).await?;
+
+        // What is too long stays, and is told beside its field while it is typed.
+        let long = "a".repeat(250);
+        ann.types(&screen::field("Option 1"), &long).await?;
+        let told = "document.getElementById('option-1-problem').innerText";
+        let why = "Too long: 250 characters, and 200 is the most.";
+        ann.tab.wait_to_be("the fault", told, why, SOON).await?;
+        ann.types(&screen::field("Question"), "Which?").await?;
+        ann.clicks(&screen::button("Create poll")).await?;
+        let stays = "the field to be changed";
+        ann.tab.wait_to_be(stays, at, "option-1", SOON).await?;
+        let kept = "document.activeElement.value.length";
+        ann.tab.wait_to_be("all of it", kept, 250, SOON).await?;
+        // A thousand are the most.
+        let many: String = (0..1_001).map(|number| format!("{number}\n")).collect();
+        ann.tab.run_with::<()>(PASTE, many).await?;
+        let left = "document.querySelectorAll('.lines input').length";
+        ann.tab.wait_to_be("the options", left, 5, SOON).await?;
+
+        ann.types(&screen::field("Option 1"), "Water").await?;
+        ann.clicks(&screen::button("Create poll")).await?;
+        let votes: Vec<_> = ["Water", "Tea", "Coffee", "Mate", "Milk"]
+            .map(|option| (option, 0))
+            .into();
+        let shown = "screen_of.votes()";
+        ann.tab.wait_to_be("the poll", shown, votes, SOON).await?;
+
+        // In the poll one option is sent at a time, and no two are made one.
+        ann.clicks("#add-option").await?;
+        ann.tab.run_with::<()>(PASTE, "Juice\nBeer").await?;
+        ann.sees("That has 2 lines.", SOON).await?;
         Ok(())
     });
 }
