@@ -132,7 +132,11 @@ pub(crate) fn Ballot(model: Model) -> impl IntoView {
                 </div>
             </Show>
             <p class="hint" role="status" data-testid="vote-state">{move || {
-                too_many.get().unwrap_or_else(|| state(model, voted.get().is_empty()).to_owned())
+                let state = || {
+                    let state = state(model, voted.get().is_empty());
+                    if model.is_vote_refused.get() { format!("Your last vote was refused. {state}") } else { state.to_owned() }
+                };
+                too_many.get().unwrap_or_else(state)
             }}</p>
         </form>
         <Show when=move || may.get().add_options>

@@ -6,8 +6,8 @@ use leptos::prelude::{document, request_animation_frame, window};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    Blob, BlobPropertyBag, ClipboardEvent, HtmlAnchorElement, HtmlDocument, HtmlElement,
-    HtmlInputElement, Storage, Url, UrlSearchParams,
+    Blob, BlobPropertyBag, ClipboardEvent, FocusOptions, HtmlAnchorElement, HtmlDocument,
+    HtmlElement, HtmlInputElement, Storage, Url, UrlSearchParams,
 };
 
 use crate::route::fragment;
@@ -88,8 +88,19 @@ pub(crate) fn focus(id: &str) -> bool {
     element.is_some_and(|element| element.focus().is_ok())
 }
 
-/// The same: at once if it is there, so that nothing is typed into another one, or as soon as it is
-/// shown.
+/// Takes the keyboard to an element without scrolling to it.
+pub(crate) fn focus_in_place(id: &str) {
+    let element = document().get_element_by_id(id);
+    if let Some(element) = element.and_then(|element| element.dyn_into::<HtmlElement>().ok()) {
+        let options = FocusOptions::new();
+        options.set_prevent_scroll(true);
+        // What cannot be focused is left alone.
+        let _ = element.focus_with_options(&options);
+    }
+}
+
+/// Takes the keyboard to an element: at once if it is there, so that nothing is typed into another
+/// one, or as soon as it is shown.
 pub(crate) fn focus_soon(id: String) {
     if !focus(&id) {
         request_animation_frame(move || {

@@ -139,6 +139,8 @@ pub(crate) struct Model {
     inherited: StoredValue<BTreeMap<CommandId, Command>>,
     pub(crate) snapshot: RwSignal<Snapshot>,
     pub(crate) notices: RwSignal<Vec<Notice>>,
+    /// True if the last vote from here did not take effect. The notice has the reason.
+    pub(crate) is_vote_refused: RwSignal<bool>,
     pub(crate) link: RoomId,
     pub(crate) me: PeerId,
     pub(crate) is_host: bool,
@@ -160,6 +162,7 @@ impl Model {
             deliveries: StoredValue::new_local(deliveries),
             snapshot: RwSignal::new(snapshot),
             notices: RwSignal::new(Vec::new()),
+            is_vote_refused: RwSignal::new(false),
         };
         spawn_local(async move {
             while let Some(happened) = events.next().await {
@@ -238,6 +241,10 @@ impl Model {
         let Some(room) = self.side.try_with_value(|side| side.room().clone()) else {
             return;
         };
+        let is_vote = matches!(command, Command::Vote(_));
+        if is_vote {
+            self.is_vote_refused.set(false);
+        }
         spawn_local(async move {
             let submitted = room.submit(command.clone()).await;
             // Who waits for an answer does not keep the room open.
@@ -257,6 +264,9 @@ impl Model {
                     self.refused(&command, &why.message);
                 }
                 Err(CallError::Submit(SubmitError::OwnerOffline)) => {
+                    if is_vote {
+                        self.is_vote_refused.try_set(true);
+                    }
                     self.tell("Nothing was sent: the host is away.".to_owned());
                 }
                 Err(why @ (CallError::Submit(_) | CallError::Refused(_) | _)) => {
@@ -267,6 +277,9 @@ impl Model {
     }
 
     fn refused(self, command: &Command, why: &str) {
+        if matches!(command, Command::Vote(_)) {
+            self.is_vote_refused.try_set(true);
+        }
         let poll = self.snapshot.try_with_untracked(|now| now.poll.clone());
         let what = words::asked(poll.flatten().as_deref(), command);
         // Whoever refused wrote the reason.

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use crate::app::HEADING;
 use crate::ballot::PendingSync;
-use crate::browser::focus;
+use crate::browser::focus_in_place;
 use crate::model::{Model, Notice};
 use crate::words;
 
@@ -46,14 +46,16 @@ pub(crate) fn Waiting(model: Model) -> impl IntoView {
     }
 }
 
-/// The failure, until it is dismissed.
+/// The failures, each until it is dismissed. They stay in sight, wherever the page is scrolled to:
+/// the act that failed may have been far down.
 #[component]
 pub(crate) fn Notices(model: Model) -> impl IntoView {
     let dismiss = move |number: usize| {
         model
             .notices
             .update(|notices| notices.retain(|notice| notice.number != number));
-        focus(HEADING);
+        // The page stays where the hand is.
+        focus_in_place(HEADING);
     };
     view! {
         <div class="notices" role="alert">

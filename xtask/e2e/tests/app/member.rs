@@ -43,6 +43,11 @@ pub(crate) async fn begin_by(world: &World, owner: Member) -> anyhow::Result<Pol
     owner
         .clicks(&screen::field("Voters may add options"))
         .await?;
+    create(world, owner).await
+}
+
+/// Creates the poll that somebody has put together in the form.
+pub(crate) async fn create(world: &World, owner: Member) -> anyhow::Result<Poll<'_>> {
     owner.clicks(&screen::button("Create poll")).await?;
     owner.sees("Invite people", SOON).await?;
     owner.is_host(SOON).await?;

@@ -45,3 +45,9 @@ pub(crate) fn role(of: &str, role: &str) -> String {
 
 /// The button that shows the code to scan, or folds it away.
 pub(crate) const QR_CODE: &str = "//summary[normalize-space()='Show as QR code']";
+
+/// Pastes the text `arg` into the field that has the keyboard, as far as the page has a say in it.
+pub(crate) const PASTE: &str = "const clipboardData = new DataTransfer();
+    clipboardData.setData('text/plain', arg);
+    const paste = { clipboardData, bubbles: true, cancelable: true };
+    document.activeElement.dispatchEvent(new ClipboardEvent('paste', paste))";

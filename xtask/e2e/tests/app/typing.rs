@@ -1,10 +1,10 @@
 //! What is typed, and what stays of it.
 
-use hustings_e2e::bounds::SOON;
+use hustings_e2e::bounds::{BACK, SOON};
 use hustings_e2e::scenario;
 use serde_json::json;
 
-use crate::member::{Device, Member, Poll};
+use crate::member::{Device, Member, Poll, create};
 use crate::screen;
 
 #[test]
@@ -55,12 +55,6 @@ fn a_refused_option_is_still_there_to_be_changed_and_a_role_is_one_line() {
     });
 }
 
-/// Pastes the text `arg` into the field that has the keyboard, as far as the page has a say in it.
-const PASTE: &str = "const clipboardData = new DataTransfer();
-    clipboardData.setData('text/plain', arg);
-    const paste = { clipboardData, bubbles: true, cancelable: true };
-    document.activeElement.dispatchEvent(new ClipboardEvent('paste', paste))";
-
 #[test]
 #[ignore = "needs a browser: cargo xtask test --browsers"]
 fn a_pasted_list_becomes_options_and_nothing_is_cut() {
@@ -71,7 +65,7 @@ fn a_pasted_list_becomes_options_and_nothing_is_cut() {
         ann.types(&screen::field("Option 1"), "Water").await?;
         ann.types(&screen::field("Option 2"), "Te").await?;
         ann.tab
-            .run_with::<()>(PASTE, "a\r\nCoffee\n\n Mate \nMilk")
+            .run_with::<()>(screen::PASTE, "a\r\nCoffee\n\n Mate \nMilk")
             .await?;
         let options = "[...document.querySelectorAll('.lines input')].map(option => option.value)";
         let pasted = json!(["Water", "Tea", "Coffee", "Mate", "Milk"]);
@@ -96,7 +90,7 @@ fn a_pasted_list_becomes_options_and_nothing_is_cut() {
         ann.tab.wait_to_be("all of it", kept, 250, SOON).await?;
         // A thousand are the most.
         let many: String = (0..1_001).map(|number| format!("{number}\n")).collect();
-        ann.tab.run_with::<()>(PASTE, many).await?;
+        ann.tab.run_with::<()>(screen::PASTE, many).await?;
         let left = "document.querySelectorAll('.lines input').length";
         ann.tab.wait_to_be("the options", left, 5, SOON).await?;
 
@@ -110,8 +104,51 @@ fn a_pasted_list_becomes_options_and_nothing_is_cut() {
 
         // In the poll one option is sent at a time, and no two are made one.
         ann.clicks("#add-option").await?;
-        ann.tab.run_with::<()>(PASTE, "Juice\nBeer").await?;
+        ann.tab.run_with::<()>(screen::PASTE, "Juice\nBeer").await?;
         ann.sees("That has 2 lines.", SOON).await?;
         Ok(())
+    });
+}
+
+#[test]
+#[ignore = "needs a browser: cargo xtask test --browsers"]
+fn the_answer_to_a_vote_is_in_sight_of_whoever_votes_for_the_last_of_many() {
+    scenario(async |world| {
+        let ann = Member::enter_on(world, "ann", Device::Desktop).await?;
+        ann.goes_to(&world.app()?).await?;
+        ann.sees("New poll", SOON).await?;
+        ann.types(&screen::field("Question"), "Which?").await?;
+        ann.clicks(&screen::field("Option 1")).await?;
+        let many: String = (1..=25).map(|number| format!("Dish {number}\n")).collect();
+        ann.tab.run_with::<()>(screen::PASTE, many).await?;
+        let poll = create(world, ann).await?;
+        let bob = poll.join("bob").await?;
+        // The vote is under way when the poll closes.
+        bob.tab.fall_silent().await?;
+        bob.votes_for("Dish 25").await?;
+        bob.is_sending().await?;
+        poll.owner.clicks(&screen::button("Close the poll")).await?;
+        bob.sees("This poll is closed", SOON).await?;
+        bob.tab.cut_and_speak().await?;
+        bob.sees("Your last vote was refused", BACK).await?;
+
+        let far_down = "scrollY > innerHeight";
+        bob.tab.wait_for("a page far down", far_down, SOON).await?;
+        let in_sight = "[...document.querySelectorAll('[data-testid=refused]')].some(notice => {
+            const { top, bottom } = notice.getBoundingClientRect();
+            return top >= 0 && bottom <= innerHeight && notice.innerText.includes('was refused:')
+                && notice.closest('[role=alert]') !== null;
+        })";
+        bob.tab
+            .wait_for("the reason in sight", in_sight, SOON)
+            .await?;
+        // To dismiss it is not to lose one's place.
+        bob.clicks(&screen::button("Dismiss")).await?;
+        let gone = "document.querySelector('[data-testid=refused]') === null";
+        bob.tab.wait_for("no notice", gone, SOON).await?;
+        bob.tab
+            .wait_for("the same place", far_down, SOON)
+            .await
+            .map(drop)
     });
 }
