@@ -62,23 +62,16 @@ async fn a_commit_asks_for_its_durability() {
 }
 
 #[wasm_bindgen_test]
-async fn a_tab_that_deletes_the_database_gets_it_and_the_store_is_closed() {
+async fn a_tab_that_deletes_the_database_gets_it_and_the_store_knows_it_is_gone() {
     let name = unique_name();
     let (store, other) = (open(&name).await, open(&name).await);
     put(&store, "key").await.unwrap();
 
     let tab = Tab::open().await;
     tab.js(&name, DELETE).await;
-    let said = "another tab deletes the database".to_owned();
     for store in [&store, &store.clone(), &other] {
-        assert_eq!(
-            has(store, "key").await,
-            Err(StoreError::Closed(said.clone()))
-        );
-        assert_eq!(
-            put(store, "key").await,
-            Err(StoreError::Closed(said.clone()))
-        );
+        assert_eq!(has(store, "key").await, Err(deleted(&name)));
+        assert_eq!(put(store, "key").await, Err(deleted(&name)));
     }
     assert_eq!(has(&open(&name).await, "key").await, Ok(false));
     tab.close();

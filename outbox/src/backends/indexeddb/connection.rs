@@ -39,8 +39,10 @@ pub(super) enum Birth {
 /// The reason why a connection cannot be used any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// It was closed because another tab needs the database.
-    GivenUp(&'static str),
+    /// It was closed because another tab has a newer version of the database.
+    GivenUp,
+    /// It was closed because another tab deletes the database.
+    Deleted,
     /// The browser closed it.
     Lost,
 }
@@ -101,10 +103,10 @@ impl Connection {
             move |event: web_sys::IdbVersionChangeEvent| {
                 // Transactions that have begun still finish.
                 raw.close();
-                end.set(Some(End::GivenUp(match event.new_version() {
-                    Some(_) => "another tab has a newer version of the database",
-                    None => "another tab deletes the database",
-                })));
+                end.set(Some(match event.new_version() {
+                    Some(_) => End::GivenUp,
+                    None => End::Deleted,
+                }));
             }
         });
         let on_close = Closure::new({
@@ -128,10 +130,14 @@ impl Connection {
         self.end.get() == Some(End::Lost)
     }
 
-    /// The reason why it was closed for another tab, if it was.
-    pub(super) fn given_up(&self) -> Option<&'static str> {
+    /// The error of the database of this name from now on, if it was closed for another tab.
+    pub(super) fn given_up(&self, name: &str) -> Option<StoreError> {
         match self.end.get() {
-            Some(End::GivenUp(reason)) => Some(reason),
+            Some(End::GivenUp) => {
+                let why = "another tab has a newer version of the database";
+                Some(StoreError::Closed(why.to_owned()))
+            }
+            Some(End::Deleted) => Some(StoreError::Deleted(format!("the database {name}"))),
             Some(End::Lost) | None => None,
         }
     }

@@ -43,7 +43,8 @@ const RECORDS: &str = "records";
 /// - A commit is one transaction with an explicit durability: the default of browsers is
 ///   [`Relaxed`](Durability::Relaxed), or changes with their versions.
 /// - When another tab wants to upgrade or delete the database, this one closes it: running
-///   transactions finish, and every later call is [`StoreError::Closed`].
+///   transactions finish, and every later call is [`StoreError::Closed`], or
+///   [`StoreError::Deleted`].
 /// - When the browser closes the connection (Safari loses its database server now and then), it is
 ///   opened again, once for each call that needs it. If the data is gone too, because the user or
 ///   the browser cleared it, the handles end with [`StoreError::Deleted`], even if another tab has
@@ -152,15 +153,15 @@ impl Shared {
 
     /// The connection if it can be used; `None` if it was lost and can be opened again.
     fn usable(&self) -> Result<Option<Rc<Connection>>, StoreError> {
-        let given_up = match &*self.state.borrow() {
+        let error = match &*self.state.borrow() {
             State::Ended(error) => return Err(error.clone()),
             State::Open(connection) if connection.is_lost() => return Ok(None),
-            State::Open(connection) => match connection.given_up() {
+            State::Open(connection) => match connection.given_up(&self.name) {
                 None => return Ok(Some(Rc::clone(connection))),
-                Some(reason) => reason,
+                Some(error) => error,
             },
         };
-        Err(self.end(StoreError::Closed(given_up.to_owned())))
+        Err(self.end(error))
     }
 
     fn end(&self, error: StoreError) -> StoreError {
