@@ -56,13 +56,14 @@ impl Hosted {
         let setup = driver::setup(&device.identity, Config::default())?;
         let transport = device.transport(&Address::Owner(owner))?;
         let status = transport.status();
-        let store = match &lock {
+        let store: Rc<dyn Store> = match &lock {
             Some(lock) => Rc::new(lock.guard(device.store())),
             None => device.store(),
         };
+        let watched = Rc::clone(&store);
         let (hosting, driver) = driver::host(setup, transport, store, SystemClock::new());
         // No other tab hosts until the journals have no writer any more.
-        let running = Running::start(driver.run(), (device, lock));
+        let running = Running::start(driver.run(), watched, (device, lock));
         // Those who come before their poll is open are made to wait.
         for room in hosting.journals().await? {
             hosting.open(room.poll_id).await?;
@@ -97,6 +98,13 @@ impl Hosted {
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         self.running.failure()
+    }
+
+    /// True if it has stopped because the browser's data for this page was deleted. What was stored
+    /// is gone, unlike after every other [`failure`](Self::failure).
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.running.is_deleted()
     }
 
     /// Ends hosting, as [`Hosting::close`] does, and resolves once another tab can host.

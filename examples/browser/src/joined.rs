@@ -45,10 +45,11 @@ impl Joined {
         let transport = device.transport(&device.address())?;
         let status = transport.status();
         let store = device.store();
+        let watched = Rc::clone(&store);
         let (room, driver) =
             driver::join(setup, link, transport, store, SystemClock::new()).await?;
         // The device is this room's until its outbox has no writer any more.
-        let running = Running::start(driver.run(), Rc::clone(device));
+        let running = Running::start(driver.run(), watched, Rc::clone(device));
         Ok(Self {
             room,
             status,
@@ -80,6 +81,13 @@ impl Joined {
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         self.running.failure()
+    }
+
+    /// True if it has stopped because the browser's data for this page was deleted. What was stored
+    /// is gone, unlike after every other [`failure`](Self::failure).
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.running.is_deleted()
     }
 
     /// Leaves the room, as [`Room::close`] does, and resolves once its device is free for another.

@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use crate::browser::{focus, pasted};
 use crate::draft;
-use crate::model::Model;
+use crate::kept::Standing;
+use crate::model::{Model, progress};
 use crate::results::{Results, Row};
 use crate::typed;
 use crate::words::{count, percent};
@@ -160,22 +161,21 @@ fn turnout(results: &Results, is_closed: bool) -> String {
 
 /// The state of one's own vote.
 fn state(model: Model, is_empty: bool) -> &'static str {
-    let is_vote = |pending: &Pending| matches!(pending.command, Command::Vote(_));
-    let (waits, inherited) = model.snapshot.with(|now| {
-        let inherited = now.left_behind.iter().any(is_vote);
-        (now.pending.iter().any(is_vote), inherited)
-    });
-    if inherited && !waits {
-        return "Your vote from a tab that was closed is on its way. The host has not confirmed it yet.";
-    }
-    match (waits, is_empty, model.role()) {
-        (true, false, _) => "Your vote is safe on this device. The host has not confirmed it yet.",
-        (true, true, _) => "The host has not confirmed yet that your vote is taken back.",
-        (false, false, _) => "Your vote is counted.",
-        (false, true, Role::Viewer) => "You may watch this poll, but not vote in it.",
-        (false, true, _) if !model.is_connected() => "You can vote when the host is back.",
-        (false, true, _) => "You have not voted.",
-    }
+    let is_vote = |pending: &&Pending| matches!(pending.command, Command::Vote(_));
+    let (role, is_connected) = (model.role(), model.is_connected());
+    model.snapshot.with(|now| {
+        let waits = now.pending.iter().rfind(is_vote);
+        let standing = Standing {
+            kept: now.kept,
+            waits: waits.and_then(|vote| progress(&vote.state)),
+            is_left_behind: now.left_behind.iter().any(|pending| is_vote(&pending)),
+            is_empty,
+            role,
+            is_connected,
+            is_stopped: now.failure.is_some(),
+        };
+        standing.words()
+    })
 }
 
 /// One option: to tick where one may vote, with its bar.

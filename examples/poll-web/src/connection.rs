@@ -51,8 +51,9 @@ impl State {
                 kind: Kind::Wrong,
                 headline: "This tab has stopped",
                 detail: format!(
-                    "{}. What was confirmed is kept. Load the page again to go on.",
-                    words::sentence(why)
+                    "{}. {}",
+                    words::sentence(why),
+                    now.kept.after_a_stop(model.is_host)
                 ),
                 retry: Retry::Reload,
             };
@@ -152,9 +153,10 @@ impl State {
 
     fn of_guest(now: &Snapshot) -> Self {
         let copy = match now.poll {
-            Some(_) => " Below is the copy of the poll that is kept on this device.",
-            None => "",
+            Some(_) => format!(" {}", now.kept.copy()),
+            None => String::new(),
         };
+        let copy = copy.as_str();
         match &now.connection {
             Connection::Connected => Self {
                 kind: Kind::Good,

@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::app::Opened;
+use crate::kept::Kept;
 use crate::model::Model;
 
 /// Closing, reopening, and who may add options.
@@ -44,8 +45,8 @@ pub(crate) fn HostTools(model: Model) -> impl IntoView {
                     on:click=move |_| change(Some(!is_closed.get_untracked()), None)>
                     {move || if is_closed.get() { "Reopen the poll" } else { "Close the poll" }}
                 </button>
-                <Show when=move || model.is_host>
-                    <Kept />
+                <Show when=move || model.is_host && model.kept() == Kept::OnDevice>
+                    <Lasting />
                 </Show>
             </section>
         </Show>
@@ -54,7 +55,7 @@ pub(crate) fn HostTools(model: Model) -> impl IntoView {
 
 /// Tells if the browser may delete the poll. The browser is asked not to.
 #[component]
-fn Kept() -> impl IntoView {
+fn Lasting() -> impl IntoView {
     let app = Opened::app();
     let said = RwSignal::new("");
     spawn_local(async move {

@@ -11,6 +11,7 @@
 //! - `ballot`, `results`, `pending`, `connection`, `share`, `people`, `host`, `export`: the parts
 //!   of a room
 //! - `draft`: a vote that is being put together
+//! - `kept`: where it is kept, and what is said of that
 //! - `typed`: what is typed and pasted into a form
 //! - `words`: the names of things
 //! - `browser`: the few things that the page is asked for directly
@@ -25,6 +26,7 @@
 )]
 
 mod draft;
+mod kept;
 mod results;
 mod route;
 mod settings;

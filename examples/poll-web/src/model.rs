@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
-use hustings_browser::{Deliveries, Hosted, Joined};
+use hustings_browser::{Deliveries, Hosted, Joined, Storage};
 use hustings_protocol::text::isolated;
 use hustings_protocol::{
     Command, CommandId, Outcome, PeerId, PeerInfo, Poll, Revision, Role, RoomId,
@@ -20,7 +20,9 @@ use hustings_transport_peerjs::wire::RegistrationState;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
+use crate::app::Opened;
 use crate::browser;
+use crate::kept::{Kept, Leaving, Progress};
 use crate::results::Results;
 use crate::words;
 
@@ -55,10 +57,15 @@ impl Side {
         }
     }
 
-    fn read(&self, deliveries: &Deliveries) -> Snapshot {
-        let failure = match self {
-            Self::Host(hosted, _) => hosted.failure(),
-            Self::Guest(joined) => joined.failure(),
+    fn read(&self, deliveries: &Deliveries, is_stored: bool) -> Snapshot {
+        let (failure, is_deleted) = match self {
+            Self::Host(hosted, _) => (hosted.failure(), hosted.is_deleted()),
+            Self::Guest(joined) => (joined.failure(), joined.is_deleted()),
+        };
+        let kept = match (is_deleted, is_stored) {
+            (true, _) => Kept::Deleted,
+            (false, true) => Kept::OnDevice,
+            (false, false) => Kept::InTab,
         };
         let room = self.room();
         Snapshot {
@@ -72,6 +79,7 @@ impl Side {
             has_network: browser::has_network(),
             peers: room.peers(),
             registration: self.status().registration(),
+            kept,
             failure,
         }
     }
@@ -96,6 +104,8 @@ pub(crate) struct Snapshot {
     pub(crate) has_network: bool,
     pub(crate) peers: Vec<PeerInfo>,
     pub(crate) registration: Option<RegistrationState>,
+    /// The place of all that.
+    pub(crate) kept: Kept,
     /// The reason why the room has stopped, if it has.
     pub(crate) failure: Option<String>,
 }
@@ -109,12 +119,28 @@ impl Snapshot {
             self.confirmed.clone_from(&before.confirmed);
             self.revision = before.revision;
         }
+        if self.kept == Kept::Deleted {
+            // Nothing of it is sent any more; what was lost is told.
+            self.poll.clone_from(&self.confirmed);
+            self.pending.clear();
+            self.left_behind.clear();
+        }
         self.down = match &self.connection {
             Connection::Disconnected { reason, .. } => Some(reason.clone()),
             Connection::Connecting => before.down.clone(),
             Connection::Connected | Connection::Refused(_) | Connection::Closed => None,
         };
         self
+    }
+
+    /// The loss of what waited before, to be told once: what was stored is gone, and nobody knows
+    /// whether it had arrived.
+    fn lost<'a>(&self, before: &'a Self) -> impl Iterator<Item = &'a Command> {
+        let is_lost = self.kept == Kept::Deleted && before.kept != Kept::Deleted;
+        let waited = before.pending.iter().chain(&before.left_behind);
+        waited
+            .filter(move |_| is_lost)
+            .map(|pending| &pending.command)
     }
 
     /// Everything that waits for the host.
@@ -135,6 +161,7 @@ pub(crate) struct Notice {
 pub(crate) struct Model {
     side: StoredValue<Side, LocalStorage>,
     deliveries: StoredValue<Deliveries, LocalStorage>,
+    is_stored: bool,
     /// Commands of an earlier visit, whose ends only the events tell.
     inherited: StoredValue<BTreeMap<CommandId, Command>>,
     pub(crate) snapshot: RwSignal<Snapshot>,
@@ -149,7 +176,8 @@ pub(crate) struct Model {
 impl Model {
     /// Follows a room for as long as the component lives that calls this.
     pub(crate) fn of(side: Side, deliveries: Deliveries) -> Self {
-        let (room, snapshot) = (side.room(), side.read(&deliveries));
+        let is_stored = *Opened::app().storage() == Storage::Database;
+        let (room, snapshot) = (side.room(), side.read(&deliveries, is_stored));
         let inherited = snapshot.pending.iter();
         let inherited = inherited.map(|pending| (pending.command_id, pending.command.clone()));
         let mut events = room.events().ready_chunks(TOGETHER);
@@ -160,6 +188,7 @@ impl Model {
             inherited: StoredValue::new(inherited.collect()),
             side: StoredValue::new_local(side),
             deliveries: StoredValue::new_local(deliveries),
+            is_stored,
             snapshot: RwSignal::new(snapshot),
             notices: RwSignal::new(Vec::new()),
             is_vote_refused: RwSignal::new(false),
@@ -179,9 +208,11 @@ impl Model {
 
     /// Reads the room again. Once the component is gone there is nothing to read.
     fn refresh(self) {
-        let read = self
-            .deliveries
-            .try_with_value(|deliveries| self.side.try_with_value(|side| side.read(deliveries)));
+        let read = self.deliveries.try_with_value(|deliveries| {
+            let is_stored = self.is_stored;
+            self.side
+                .try_with_value(|side| side.read(deliveries, is_stored))
+        });
         let refused = self
             .deliveries
             .try_with_value(|deliveries| deliveries.take_refused(self.link));
@@ -192,6 +223,13 @@ impl Model {
             && let Some(old) = self.snapshot.try_get_untracked()
         {
             let new = read.after(&old);
+            for command in new.lost(&old) {
+                let what = words::sentence(&words::asked(old.poll.as_deref(), command));
+                self.tell(format!(
+                    "{what} is kept no longer, and the host had not confirmed it. Look again later \
+                     whether it had arrived."
+                ));
+            }
             if new != old {
                 self.snapshot.set(new);
             }
@@ -316,7 +354,25 @@ impl Model {
         now.map_or(Duration::ZERO, |now| moment - now)
     }
 
+    /// The state in which the page would be left now, and whether that costs something.
+    pub(crate) fn asks_before_leaving(self) -> bool {
+        let asks = self.snapshot.try_with_untracked(|now| {
+            let is_open = now.poll.as_ref().is_some_and(|poll| !poll.is_closed());
+            now.kept.asks_before_leaving(Leaving {
+                hosts_open: self.is_host.then_some(is_open),
+                waits: now.waiting() > 0,
+                is_stopped: now.failure.is_some(),
+            })
+        });
+        asks.unwrap_or_default()
+    }
+
     // What components ask of the snapshot more than once.
+
+    /// The place where all that this tab has is kept.
+    pub(crate) fn kept(self) -> Kept {
+        self.snapshot.with(|now| now.kept)
+    }
 
     /// The poll as it is shown.
     pub(crate) fn poll(self) -> Option<Arc<Poll>> {
@@ -348,5 +404,15 @@ impl Model {
             let pending = now.pending.iter().map(|pending| &pending.command);
             Results::of(seen, confirmed, self.me, pending)
         })
+    }
+}
+
+/// The progress of a command that waits; `None` of one that has its answer.
+pub(crate) const fn progress(state: &CommandState) -> Option<Progress> {
+    match state {
+        CommandState::Queued => Some(Progress::BeingSaved),
+        CommandState::Persisted => Some(Progress::Saved),
+        CommandState::Sent => Some(Progress::Sent),
+        CommandState::Applied(_) | CommandState::Rejected(_) | CommandState::OutcomeUnknown => None,
     }
 }

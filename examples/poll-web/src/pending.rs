@@ -1,12 +1,12 @@
 //! Pending commands, and those that the host has rejected.
 
-use hustings_room::{CommandState, Pending};
+use hustings_room::Pending;
 use leptos::prelude::*;
 
 use crate::app::HEADING;
 use crate::ballot::PendingSync;
 use crate::browser::focus_in_place;
-use crate::model::{Model, Notice};
+use crate::model::{Model, Notice, progress};
 use crate::words;
 
 /// Every command without an answer. Empty when there is none.
@@ -17,14 +17,8 @@ pub(crate) fn Waiting(model: Model) -> impl IntoView {
     let line = move |pending: Pending| {
         let poll = model.poll();
         let what = words::sentence(&words::asked(poll.as_deref(), &pending.command));
-        let how_far = match pending.state {
-            CommandState::Queued => "being saved",
-            CommandState::Persisted => "saved on this device",
-            CommandState::Sent => "sent, not confirmed",
-            CommandState::Applied(_) | CommandState::Rejected(_) | CommandState::OutcomeUnknown => {
-                "answered"
-            }
-        };
+        let progress = progress(&pending.state);
+        let how_far = progress.map_or("answered", |progress| model.kept().how_far(progress));
         view! { <li><span>{what}<small>{how_far}</small></span><PendingSync /></li> }
     };
     let inherited = move |pending: Pending| {

@@ -6,6 +6,7 @@ use hustings_browser::{App, HostError};
 use hustings_protocol::RoomId;
 use hustings_room::Connection;
 use hustings_room::driver::OpenError;
+use leptos::ev;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
@@ -113,6 +114,14 @@ async fn join(app: &Rc<App>, link: RoomId) -> Entering {
 #[component]
 fn RoomView(side: Side, host: impl Fn() + Copy + Send + Sync + 'static) -> impl IntoView {
     let model = Model::of(side, Opened::app().deliveries().clone());
+    let leaving = window_event_listener(ev::beforeunload, move |event| {
+        if model.asks_before_leaving() {
+            // The browser asks in its own words, whatever is given to it here.
+            event.prevent_default();
+            event.set_return_value("stay");
+        }
+    });
+    on_cleanup(move || leaving.remove());
     let is_refused = Memo::new(move |_| {
         let refused = |now: &Snapshot| matches!(now.connection, Connection::Refused(_));
         model.snapshot.with(refused)

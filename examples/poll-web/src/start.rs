@@ -1,6 +1,8 @@
 //! The start: polls are created and joined here, and one's own are listed.
 
-use hustings_browser::{HostError, OwnPoll};
+use std::time::Duration;
+
+use hustings_browser::{HostError, Hosted, OwnPoll};
 use hustings_protocol::RoomId;
 use leptos::ev;
 use leptos::prelude::*;
@@ -61,19 +63,23 @@ fn Join() -> impl IntoView {
 #[derive(Clone)]
 struct Own {
     polls: Vec<OwnPoll>,
-    hosting: Result<(), String>,
+    hosting: Result<Hosted, String>,
 }
+
+/// The time between two looks whether hosting goes on.
+const NOW_AND_THEN: Duration = Duration::from_secs(1);
 
 /// Hosts what is here, and lists it.
 #[component]
 fn OwnPolls() -> impl IntoView {
     let app = Opened::app();
-    let own = RwSignal::new(None::<Own>);
+    let own = RwSignal::new_local(None::<Own>);
+    let stopped = RwSignal::new(None::<String>);
     spawn_local(async move {
         let found = match app.polls().await {
             Ok(polls) if polls.is_empty() => return,
             Ok(polls) => Own {
-                hosting: app.host().await.map(drop).map_err(|error| match error {
+                hosting: app.host().await.map_err(|error| match error {
                     HostError::Elsewhere(_) => "Another tab hosts them.".to_owned(),
                     error @ (HostError::Tab(_) | HostError::Poll(_) | HostError::PeerJs(_)) => {
                         format!("They cannot be hosted: {error}.")
@@ -88,6 +94,15 @@ fn OwnPolls() -> impl IntoView {
         };
         own.try_set(Some(found));
     });
+    let look = move || {
+        let why = own.try_with_untracked(|own| own.as_ref()?.hosting.as_ref().ok()?.failure());
+        if let Some(Some(why)) = why {
+            stopped.try_set(Some(format!("They are hosted no longer: {why}.")));
+        }
+    };
+    if let Ok(looks) = set_interval_with_handle(look, NOW_AND_THEN) {
+        on_cleanup(move || looks.clear());
+    }
     move || {
         own.get().map(|Own { polls, hosting }| {
             let link = |poll: OwnPoll| {
@@ -97,12 +112,13 @@ fn OwnPolls() -> impl IntoView {
                 };
                 view! { <li><a href=fragment(poll.link)><bdi>{title}</bdi></a></li> }
             };
+            let why = hosting.err();
             view! {
                 <section class="card" aria-labelledby="own-heading">
                     <h2 id="own-heading">"Your polls"</h2>
                     <ul class="links">{polls.into_iter().map(link).collect_view()}</ul>
-                    <p class="hint">
-                        {hosting.err().unwrap_or_else(|| {
+                    <p class="hint" role="status">
+                        {move || stopped.get().or_else(|| why.clone()).unwrap_or_else(|| {
                             "This tab hosts them. People can vote while it is open.".to_owned()
                         })}
                     </p>

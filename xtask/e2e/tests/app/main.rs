@@ -10,6 +10,7 @@
 mod accessible;
 mod away;
 mod copies;
+mod kept;
 mod member;
 mod network;
 mod parts;
