@@ -246,6 +246,22 @@ impl Host {
         }
     }
 
+    /// A poll is deleted, its journal with it: closes it, and whoever asks for it is told from now on
+    /// that there is no such poll, which is final.
+    pub fn forget(&mut self, poll_id: PollId) {
+        self.close_poll(poll_id);
+        if let Some(journals) = &mut self.journals {
+            journals.remove(&poll_id);
+            let waits = |awaited: Option<PollId>| awaited == Some(poll_id);
+            let waiting = self
+                .handshakes
+                .links_where(&|handshake| waits(handshake.awaited()));
+            for link in waiting {
+                self.end_wait(link);
+            }
+        }
+    }
+
     /// Applies a command of the owner's own. Its outcome is an [`Event::Command`].
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use futures::{FutureExt, StreamExt};
 use hustings_outbox::{Durability, Fault, StoreError};
 use hustings_protocol::{ErrorCode, Kind, Limits, Outcome, Revision, WINDOW};
 use hustings_room::driver::{CallError, DriverError, OpenError, Room};
-use hustings_room::{CommandState, Config, Connection, Event};
+use hustings_room::{CommandState, Config, Connection, Event, Refused};
 
 fn applied(number: u64) -> Outcome {
     Outcome::Applied(revision(number))
@@ -421,6 +421,80 @@ fn a_poll_that_is_closed_turns_its_people_away_until_it_is_opened_again() {
     assert_eq!(tea.unwrap().revision(), Some(revision(1)));
     world.wait_for(bob.room.connected()).unwrap();
     assert_eq!(world.get_done(&bob.room, vote_in(&bob.room, 1)), applied(2));
+}
+
+#[test]
+fn a_poll_that_is_deleted_is_gone_for_good_and_no_other_is() {
+    let (mut world, alice, bob) = alice_and_bob();
+    let lunch = world.wait_for(alice.hosting.create(draft())).unwrap();
+    let carol = world.join(CAROL, lunch.id()).room;
+    world.get_done(&carol, vote_in(&carol, 1));
+    let poll_id = lunch.id().poll_id;
+
+    world.wait_for(alice.hosting.delete(poll_id)).unwrap();
+    assert_eq!(lunch.connection(), Connection::Closed);
+    let opened = world.wait_for(alice.hosting.open(poll_id));
+    assert_eq!(opened.unwrap_err(), OpenError::NoJournal(poll_id));
+    // It is not away for a while: who asks for it need not ask again.
+    world.run_for(Duration::from_secs(60));
+    let Connection::Refused(Refused::ByOwner(why)) = carol.connection() else {
+        panic!("{:?}", carol.connection());
+    };
+    assert_eq!(why.code, ErrorCode::UnknownPoll);
+    assert!(carol.poll().is_some(), "a copy is whose it is");
+    let journals = world.wait_for(alice.hosting.journals()).unwrap();
+    assert_eq!(journals, [alice.room.id()]);
+
+    assert_eq!(world.get_done(&bob.room, vote_in(&bob.room, 0)), applied(1));
+    // To delete what there is not changes nothing.
+    world.wait_for(alice.hosting.delete(poll_id)).unwrap();
+}
+
+/// Whoever opens a poll while it is deleted has read a journal that is gone by then.
+#[test]
+fn a_journal_that_was_read_before_the_poll_was_deleted_opens_nothing() {
+    let (mut world, alice, _bob) = alice_and_bob();
+    let poll_id = alice.room.id().poll_id;
+    world.wait_for(alice.room.close());
+    alice.disk.read_slowly();
+    let hosting = alice.hosting.clone();
+    let mut opening = Box::pin(async move { hosting.open(poll_id).await });
+    while alice.disk.late() == 0 {
+        assert!((&mut opening).now_or_never().is_none());
+        world.quiesce();
+    }
+    alice.disk.read_quickly();
+    world.wait_for(alice.hosting.delete(poll_id)).unwrap();
+    alice.disk.catch_up();
+    let opened = world.wait_for(opening);
+    assert_eq!(opened.unwrap_err(), OpenError::NoJournal(poll_id));
+}
+
+/// The journal of a poll that is opened while its removal is under way is removed with all that came
+/// to it since.
+#[test]
+fn a_poll_that_is_opened_and_voted_in_while_it_is_deleted_leaves_nothing() {
+    let (mut world, alice, _bob) = alice_and_bob();
+    let poll_id = alice.room.id().poll_id;
+    world.wait_for(alice.room.close());
+    alice.disk.hold();
+    let hosting = alice.hosting.clone();
+    let mut deleting = Box::pin(async move { hosting.delete(poll_id).await });
+    for _ in 0..3 {
+        assert!((&mut deleting).now_or_never().is_none());
+        world.quiesce();
+    }
+    let room = world.wait_for(alice.hosting.open(poll_id)).unwrap();
+    let (voter, vote) = (room.clone(), vote_in(&room, 0));
+    let mut voting = Box::pin(async move { voter.submit(vote).await.map(drop) });
+    assert!((&mut voting).now_or_never().is_none());
+    world.quiesce();
+    alice.disk.release();
+    world.wait_for(deleting).unwrap();
+    assert_eq!(room.connection(), Connection::Closed);
+    assert_eq!(world.wait_for(alice.hosting.journals()), Ok(Vec::new()));
+    let opened = world.wait_for(alice.hosting.open(poll_id));
+    assert_eq!(opened.unwrap_err(), OpenError::NoJournal(poll_id));
 }
 
 /// An answer that was given while the journal was read is not in the read journal.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use hustings_outbox::{Journal, Store};
+use hustings_outbox::{Batch, Durability, Journal, Store};
 use hustings_protocol::planted::{Fault, is_on};
 use hustings_protocol::{OptionId, Poll, PollDraft, PollId, Rejection, RoomId};
 use rand_chacha::ChaCha20Rng;
@@ -133,6 +133,44 @@ impl<S: Store> Hosting<S> {
                 .await??;
             if let Some(opening) = opening {
                 return Ok(self.room(room, opening));
+            }
+        }
+    }
+
+    /// Deletes a poll for good: closes it, and removes its journal, damaged or not. Resolves once that
+    /// is durable. Whoever asks for the poll is told from then on that there is none; what others
+    /// have copied of it, and their votes that wait, are theirs. A poll that there is not is deleted
+    /// already.
+    ///
+    /// If the future is dropped before, the poll may be closed only, or deleted.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Store`] if the journal cannot be removed: the poll is closed then, and can be
+    /// opened again.
+    pub async fn delete(&self, poll_id: PollId) -> Result<(), OpenError> {
+        let room = RoomId {
+            owner: self.setup.peer(),
+            poll_id,
+        };
+        // Again only if somebody has opened the poll from its journal meanwhile.
+        loop {
+            // Resolves once everything is durable that came before: nothing is written behind it.
+            let close = move |host: &mut Host, _: &mut Notes, _| host.close_poll(poll_id);
+            self.shared.call(close).await?;
+            let mut batch = Batch::new();
+            Journal::new(room).remove(&mut batch);
+            self.store.commit(batch, Durability::Strict).await?;
+            let end = move |host: &mut Host, notes: &mut Notes, _| {
+                if host.owner(poll_id).is_some() {
+                    return false;
+                }
+                host.forget(poll_id);
+                notes.openings.delete(poll_id);
+                true
+            };
+            if self.shared.call(end).await? {
+                return Ok(());
             }
         }
     }

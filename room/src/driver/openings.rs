@@ -35,6 +35,14 @@ impl Openings {
         opening.opened
     }
 
+    /// A poll is deleted. Whoever has read its journal by now has read what is gone, and what there
+    /// was of openings is over.
+    pub(super) fn delete(&mut self, poll_id: PollId) {
+        let opening = self.0.entry(poll_id).or_default();
+        opening.opened += 1;
+        opening.closed += 1;
+    }
+
     /// An event is told.
     pub(super) fn note(&mut self, poll_id: Option<PollId>, event: &Event) {
         if matches!(event, Event::Connection(Connection::Closed))
