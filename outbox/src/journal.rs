@@ -54,7 +54,7 @@ impl Journal {
         frame: &[u8],
         keep_after: Revision,
     ) {
-        seal::put(batch, self.entry(), &[]);
+        self.enlist(batch);
         self.log.put_snapshot(batch, revision, frame, keep_after);
     }
 
@@ -75,6 +75,19 @@ impl Journal {
         let value = serde_json::to_vec(receipt)
             .expect("a receipt is numbers, words and text, all of which JSON has");
         seal::put(batch, key, &value);
+    }
+
+    /// Puts the journal into the list of journals, where [`list`](Journal::list) has named its
+    /// entry as damaged. A new snapshot does it, too.
+    pub fn enlist(&self, batch: &mut Batch) {
+        seal::put(batch, self.entry(), &[]);
+    }
+
+    /// The key of the journal's entry in the list of journals, by which
+    /// [`Damaged::key`](crate::Damaged::key) tells an entry from other records.
+    #[must_use]
+    pub fn list_key(&self) -> Bytes {
+        self.entry().bytes()
     }
 
     /// Removes everything of the poll: log and receipts, damaged or not.

@@ -10,6 +10,7 @@ use js_sys::{Function, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
+use crate::damage::{Damage, RemoveError};
 use crate::deliveries::Deliveries;
 use crate::device::{Device, Profile};
 use crate::hosted::{HostError, Hosted};
@@ -41,8 +42,17 @@ pub enum OpenError {
 pub struct OwnPoll {
     /// The link by which others join it.
     pub link: RoomId,
-    /// The question. Empty where it cannot be read, of which hosting tells more.
+    /// The question.
     pub title: String,
+}
+
+/// The polls of the user's own that are stored.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OwnPolls {
+    /// Those that can be hosted.
+    pub found: Vec<OwnPoll>,
+    /// What does not read. An app that shows the others shows it: nobody else will.
+    pub damaged: Vec<Damage>,
 }
 
 /// One tab of the app.
@@ -128,26 +138,61 @@ impl App {
         }
     }
 
-    /// The polls of this user that are stored here, hosted now or not.
+    /// The polls of this user that are stored here, hosted now or not. One that does not read is
+    /// named beside the others, and costs them nothing.
     ///
     /// # Errors
     ///
-    /// The stored data cannot be read.
-    pub async fn polls(&self) -> Result<Vec<OwnPoll>, StoreError> {
-        let mut polls = Vec::new();
-        for link in Journal::list(&self.profile.store).await?.found {
-            if link.owner != self.me {
-                continue;
-            }
-            if let Some(kept) = Journal::new(link).load(&self.profile.store).await? {
-                let title = title(&kept.log.snapshot.1).unwrap_or_default();
-                polls.push(OwnPoll { link, title });
+    /// The stored data cannot be read at all.
+    pub async fn polls(&self) -> Result<OwnPolls, StoreError> {
+        let store = &self.profile.store;
+        let hosted = self.hosted.lock().await.clone();
+        let unopened = hosted.map(|hosted| hosted.unopened()).unwrap_or_default();
+        let listed = Journal::list(store).await?;
+        let mut polls = OwnPolls::default();
+        for link in listed.found.iter().filter(|link| link.owner == self.me) {
+            let found = match unopened.iter().find(|(of, _)| of == link) {
+                Some((_, why)) => Err(why.clone()),
+                None => match Journal::new(*link).load(store).await {
+                    Ok(None) => continue,
+                    Ok(Some(kept)) => title(&kept.log.snapshot.1)
+                        .ok_or_else(|| "the stored poll is none that can be read".to_owned()),
+                    Err(error @ (StoreError::Corrupt { .. } | StoreError::Io(_))) => {
+                        Err(error.to_string())
+                    }
+                    Err(error) => return Err(error),
+                },
+            };
+            match found {
+                Ok(title) => polls.found.push(OwnPoll { link: *link, title }),
+                Err(why) => polls
+                    .damaged
+                    .push(Damage::of_poll(store, *link, why).await?),
             }
         }
+        polls.damaged.extend(Damage::of_strays(&listed));
         Ok(polls)
     }
 
-    /// Hosts all polls of this user in this tab, until the app is dropped, or until
+    /// What is stored of something damaged, as it is: a JSON text with every record.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be read.
+    pub async fn export(&self, damage: &Damage) -> Result<String, StoreError> {
+        damage.export(&self.profile.store).await
+    }
+
+    /// Removes something damaged for good. The tab hosts for it: nobody else may be writing there.
+    ///
+    /// # Errors
+    ///
+    /// [`RemoveError::Sound`] if it can be read after all; those of hosting; the store's.
+    pub async fn remove(&self, damage: &Damage) -> Result<(), RemoveError> {
+        self.host().await?.remove(damage).await
+    }
+
+    /// Hosts all polls of this user that can be read in this tab, until the app is dropped, or until
     /// [`Hosting::close`](hustings_room::driver::Hosting::close).
     ///
     /// # Errors

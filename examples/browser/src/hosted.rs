@@ -1,14 +1,16 @@
 //! The polls that this tab hosts.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
-use hustings_outbox::{HostingError, HostingLock, Store, TabError};
-use hustings_protocol::{Address, PeerId};
+use hustings_outbox::{Batch, Durability, HostingError, HostingLock, Journal, Store, TabError};
+use hustings_protocol::{Address, PeerId, RoomId};
 use hustings_room::Config;
 use hustings_room::clock::SystemClock;
-use hustings_room::driver::{self, Hosting};
+use hustings_room::driver::{self, Hosting, OpenError};
 use hustings_transport_peerjs::Status;
 
+use crate::damage::{Damage, RemoveError, is_of_one_poll};
 use crate::device::Device;
 use crate::running::Running;
 
@@ -44,6 +46,10 @@ pub struct Hosted {
     hosting: Hosting<Rc<dyn Store>>,
     status: Status,
     running: Running,
+    /// The store, which is written to only while this tab hosts.
+    store: Rc<dyn Store>,
+    /// The polls that could not be opened, and why.
+    unopened: Rc<RefCell<Vec<(RoomId, String)>>>,
 }
 
 impl Hosted {
@@ -61,18 +67,79 @@ impl Hosted {
             None => device.store(),
         };
         let watched = Rc::clone(&store);
-        let (hosting, driver) = driver::host(setup, transport, store, SystemClock::new());
+        let (hosting, driver) =
+            driver::host(setup, transport, Rc::clone(&store), SystemClock::new());
         // No other tab hosts until the journals have no writer any more.
         let running = Running::start(driver.run(), watched, (device, lock));
         // Those who come before their poll is open are made to wait.
+        let (mut opened, mut unopened) = (Vec::new(), Vec::new());
         for room in hosting.journals().await? {
-            hosting.open(room.poll_id).await?;
+            match hosting.open(room.poll_id).await {
+                Ok(_) => opened.push(room),
+                Err(error) if is_of_one_poll(&error) => unopened.push((room, error.to_string())),
+                Err(error) => return Err(error.into()),
+            }
         }
-        Ok(Self {
+        let hosted = Self {
             hosting,
             status,
             running,
-        })
+            store,
+            unopened: Rc::new(RefCell::new(unopened)),
+        };
+        hosted.mend_list(&opened).await?;
+        Ok(hosted)
+    }
+
+    /// Writes the list of polls anew where it is damaged, for the polls that were opened. Until it
+    /// is whole, nobody can be told for good that there is no such poll.
+    async fn mend_list(&self, opened: &[RoomId]) -> Result<(), OpenError> {
+        if Journal::list(&self.store).await?.damaged.is_empty() {
+            return Ok(());
+        }
+        let mut batch = Batch::new();
+        for room in opened {
+            Journal::new(*room).enlist(&mut batch);
+        }
+        self.store.commit(batch, Durability::Strict).await?;
+        self.hosting.journals().await?;
+        Ok(())
+    }
+
+    /// The polls that could not be opened when hosting began, and why.
+    pub(crate) fn unopened(&self) -> Vec<(RoomId, String)> {
+        self.unopened.borrow().clone()
+    }
+
+    /// Removes what cannot be read, after it was tried once more.
+    pub(crate) async fn remove(&self, damage: &Damage) -> Result<(), RemoveError> {
+        let mut batch = Batch::new();
+        if let Some(link) = damage.link {
+            match self.hosting.open(link.poll_id).await {
+                Ok(_) => {
+                    self.forget(link);
+                    return Err(RemoveError::Sound);
+                }
+                Err(OpenError::NoJournal(_)) => {}
+                Err(error) if is_of_one_poll(&error) => {}
+                Err(error) => return Err(HostError::from(error).into()),
+            }
+            Journal::new(link).remove(&mut batch);
+        }
+        for key in damage.strays() {
+            batch.delete(key.clone());
+        }
+        self.store.commit(batch, Durability::Strict).await?;
+        if let Some(link) = damage.link {
+            self.forget(link);
+        }
+        // Those who ask for it are told for good that it is no more.
+        self.hosting.journals().await.map_err(HostError::from)?;
+        Ok(())
+    }
+
+    fn forget(&self, link: RoomId) {
+        self.unopened.borrow_mut().retain(|(of, _)| *of != link);
     }
 
     /// The handle that creates and opens polls.

@@ -7,7 +7,8 @@
 //!
 //! - The tabs of a profile share one store and one identity. Each room that a tab joins gets a slot
 //!   of its own: a device with its own outbox and its own address.
-//! - One tab hosts, and it hosts every poll of the identity.
+//! - One tab hosts, and it hosts every poll of the identity that can be read. Damage costs the poll
+//!   that it is in: it is named, can be taken away as it is, and removed.
 //! - An open tab delivers the commands that a closed one has left without an answer.
 //! - If the browser stores nothing for the page, or cannot tell tabs apart (a page without HTTPS),
 //!   everything works in memory, and `App::storage` tells so.
@@ -15,13 +16,15 @@
 #![cfg(target_family = "wasm")]
 
 mod app;
+mod damage;
 mod deliveries;
 mod device;
 mod hosted;
 mod joined;
 mod running;
 
-pub use app::{App, OpenError, OwnPoll, Storage};
+pub use app::{App, OpenError, OwnPoll, OwnPolls, Storage};
+pub use damage::{Damage, RemoveError};
 pub use deliveries::{Deliveries, Refusal};
 pub use hosted::{HostError, Hosted};
 pub use joined::{JoinError, Joined};

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use hustings_browser::{HostError, JoinError};
+use hustings_browser::{HostError, JoinError, RemoveError};
 use hustings_outbox::{NoLocks, StoreError, TabError};
 use hustings_protocol::Rejection;
 use hustings_room::driver::{CallError, DriverError, OpenError};
@@ -169,6 +169,16 @@ impl From<HostError> for Failure {
             HostError::Tab(error) => error.into(),
             HostError::Poll(error) => error.into(),
             HostError::PeerJs(error) => error.into(),
+        }
+    }
+}
+
+impl From<RemoveError> for Failure {
+    fn from(error: RemoveError) -> Self {
+        match error {
+            RemoveError::Sound => Self::new("not-damaged", error),
+            RemoveError::Host(error) => error.into(),
+            RemoveError::Store(error) => error.into(),
         }
     }
 }

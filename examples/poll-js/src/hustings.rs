@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use futures::future::join_all;
-use hustings_browser::{App, Hosted, Joined, Storage};
+use hustings_browser::{App, Damage, Hosted, Joined, Storage};
 use hustings_protocol::{PeerId, PollDraft};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::guard::guarded;
 use crate::options::Options;
 use crate::room::Room;
-use crate::values::{self, Refusal};
+use crate::values::{self, DamagedPoll, Refusal};
 
 thread_local! {
     /// All that are open: a garbage collector must not decide when hosting ends.
@@ -32,6 +32,17 @@ impl Tab {
         let app = self.app.borrow().clone();
         app.ok_or_else(|| Failure::new("closed", "this instance was closed; open another one"))
     }
+}
+
+/// The damage in this poll; without a link, what belongs to no poll.
+async fn find_damage(app: &App, link: &JsValue) -> Result<Damage, Failure> {
+    let link = match link.is_undefined() {
+        true => None,
+        false => Some(arguments::link(link)?),
+    };
+    let damaged = app.polls().await?.damaged;
+    let found = damaged.into_iter().find(|damage| damage.link == link);
+    found.ok_or_else(|| Failure::new("not-damaged", "nothing of this poll is damaged here"))
 }
 
 /// One tab of a polling app: the user's identity, the polls that this tab hosts and those that it
@@ -148,14 +159,59 @@ impl Hustings {
         Ok(())
     }
 
-    /// The links of the user's own polls, hosted now or not.
+    /// The links of the user's own polls, hosted now or not. Those that cannot be read are among
+    /// the `damaged`.
     ///
     /// # Errors
     ///
-    /// `storage-…`: they cannot be read.
+    /// `storage-…`: none can be read.
     pub async fn polls(&self) -> Result<Vec<String>, Failure> {
-        let polls = self.tab.app()?.polls().await?;
+        let polls = self.tab.app()?.polls().await?.found;
         Ok(polls.iter().map(|poll| poll.link.to_string()).collect())
+    }
+
+    /// The user's own polls that are stored and cannot be read. The others are hosted without them.
+    ///
+    /// # Errors
+    ///
+    /// `storage-…`: nothing can be read.
+    #[wasm_bindgen(unchecked_return_type = "DamagedPoll[]")]
+    pub async fn damaged(&self) -> Result<JsValue, Failure> {
+        let damaged = self.tab.app()?.polls().await?.damaged;
+        let damaged: Vec<DamagedPoll> = damaged.into_iter().map(DamagedPoll::from).collect();
+        Ok(values::to_js(&damaged))
+    }
+
+    /// What is stored of a damaged poll, as it is, as a JSON text. Without a link: of the records
+    /// that belong to no poll.
+    ///
+    /// # Errors
+    ///
+    /// `bad-argument` for an invalid link; `not-damaged`; `storage-…`.
+    #[wasm_bindgen(js_name = exportDamaged)]
+    pub async fn export_damaged(
+        &self,
+        #[wasm_bindgen(unchecked_optional_param_type = "string")] link: JsValue,
+    ) -> Result<String, Failure> {
+        let app = self.tab.app()?;
+        let damage = find_damage(&app, &link).await?;
+        Ok(app.export(&damage).await?)
+    }
+
+    /// Removes a damaged poll for good, and hosts the others meanwhile. Without a link: the records
+    /// that belong to no poll.
+    ///
+    /// # Errors
+    ///
+    /// `bad-argument` for an invalid link; `not-damaged`; those of `host`; `storage-…`.
+    #[wasm_bindgen(js_name = removeDamaged)]
+    pub async fn remove_damaged(
+        &self,
+        #[wasm_bindgen(unchecked_optional_param_type = "string")] link: JsValue,
+    ) -> Result<(), Failure> {
+        let app = self.tab.app()?;
+        let damage = find_damage(&app, &link).await?;
+        Ok(app.remove(&damage).await?)
     }
 
     /// Starts a poll, and hosts it with the others of this user. Others can join by its `link` once

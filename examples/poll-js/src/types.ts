@@ -97,6 +97,16 @@ export interface Refusal {
     message: string;
 }
 
+/** A poll of the user's own that is stored and cannot be read. */
+export interface DamagedPoll {
+    /** Absent for records that are left of a poll, and do not say of which. */
+    link?: string;
+    /** The question, as far as it can be told; may be empty. */
+    title: string;
+    /** What is wrong, with the name of the record. */
+    message: string;
+}
+
 /** The last argument of a call. */
 export interface CallOptions {
     /**
@@ -163,7 +173,7 @@ export interface Room {
  */
 export type ErrorCode =
     | "aborted" | "freed" | "hosted-elsewhere" | "owner-offline" | "invalid-command" | "closed"
-    | "bad-argument" | "bad-configuration" | "bad-draft" | "no-journal" | "outbox-full"
+    | "bad-argument" | "bad-configuration" | "bad-draft" | "no-journal" | "not-damaged" | "outbox-full"
     | "no-window" | "no-webrtc" | "no-locks" | "no-randomness"
     | "storage-full" | "storage-locked" | "storage-closed" | "storage-blocked" | "storage-unavailable"
     | "storage-corrupt" | "storage-failed" | "storage-deleted" | "storage-newer"

@@ -120,6 +120,24 @@ impl From<hustings_browser::Refusal> for Refusal {
     }
 }
 
+#[derive(Serialize)]
+pub(crate) struct DamagedPoll {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<String>,
+    title: String,
+    message: String,
+}
+
+impl From<hustings_browser::Damage> for DamagedPoll {
+    fn from(damage: hustings_browser::Damage) -> Self {
+        Self {
+            link: damage.link.map(|link| link.to_string()),
+            title: damage.title,
+            message: damage.why,
+        }
+    }
+}
+
 /// The state of a command, as a word.
 fn word(state: &CommandState) -> &'static str {
     match state {

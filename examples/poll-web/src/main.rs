@@ -10,6 +10,7 @@
 //! - `app`, `route`, `start`, `create`, `room`: the two views, and the choice between them
 //! - `ballot`, `results`, `pending`, `connection`, `share`, `people`, `host`, `export`: the parts
 //!   of a room
+//! - `damaged`: a poll that cannot be read
 //! - `draft`: a vote that is being put together
 //! - `kept`: where it is kept, and what is said of that
 //! - `typed`: what is typed and pasted into a form
@@ -43,6 +44,8 @@ mod browser;
 mod connection;
 #[cfg(target_family = "wasm")]
 mod create;
+#[cfg(target_family = "wasm")]
+mod damaged;
 #[cfg(target_family = "wasm")]
 mod export;
 #[cfg(target_family = "wasm")]

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use hustings_browser::{App, HostError};
+use hustings_browser::{App, Damage, HostError};
 use hustings_protocol::RoomId;
 use hustings_room::Connection;
 use hustings_room::driver::OpenError;
@@ -13,6 +13,7 @@ use leptos::task::spawn_local;
 use crate::app::{Heading, Opened};
 use crate::ballot::Ballot;
 use crate::connection::ConnectionBar;
+use crate::damaged::Damaged;
 use crate::export::Export;
 use crate::host::HostTools;
 use crate::model::{Model, Side, Snapshot};
@@ -28,6 +29,8 @@ enum Entering {
     There(Side),
     /// Another tab hosts it.
     Elsewhere,
+    /// It is the user's own, and does not read.
+    Damaged(Damage),
     Failed(String),
 }
 
@@ -71,6 +74,14 @@ pub(crate) fn RoomPage(link: RoomId) -> impl IntoView {
             </div>
         }
         .into_any(),
+        Entering::Damaged(damage) => view! {
+            <Heading text="The poll cannot be opened" />
+            <section class="card">
+                <Damaged damage />
+            </section>
+            <p><a href="#/">"Back to the start"</a></p>
+        }
+        .into_any(),
         Entering::Failed(why) => view! {
             <Heading text="The poll cannot be opened" />
             <p class="problem" role="alert">{words::sentence(&why)}"."</p>
@@ -99,8 +110,18 @@ async fn host(app: &Rc<App>, link: RoomId) -> Entering {
              a window that kept nothing"
                 .to_owned(),
         ),
-        Err(error) => Entering::Failed(error.to_string()),
+        Err(error) => match damage(app, link).await {
+            Some(damage) => Entering::Damaged(damage),
+            None => Entering::Failed(error.to_string()),
+        },
     }
+}
+
+/// The damage that a poll has, if that is why it cannot be opened.
+async fn damage(app: &Rc<App>, link: RoomId) -> Option<Damage> {
+    let polls = app.polls().await.ok()?;
+    let mut damaged = polls.damaged.into_iter();
+    damaged.find(|damage| damage.link == Some(link))
 }
 
 async fn join(app: &Rc<App>, link: RoomId) -> Entering {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hustings_browser::{HostError, Hosted, OwnPoll};
+use hustings_browser::{HostError, Hosted, OwnPoll, OwnPolls as Stored};
 use hustings_protocol::RoomId;
 use leptos::ev;
 use leptos::prelude::*;
@@ -11,6 +11,7 @@ use leptos::task::spawn_local;
 use crate::app::{Heading, Opened};
 use crate::browser::{focus_soon, go_to};
 use crate::create::Create;
+use crate::damaged::Damaged;
 use crate::route::fragment;
 use crate::words::sentence;
 
@@ -62,7 +63,7 @@ fn Join() -> impl IntoView {
 /// The user's own polls, and whether this tab hosts them.
 #[derive(Clone)]
 struct Own {
-    polls: Vec<OwnPoll>,
+    polls: Stored,
     hosting: Result<Hosted, String>,
 }
 
@@ -77,18 +78,20 @@ fn OwnPolls() -> impl IntoView {
     let stopped = RwSignal::new(None::<String>);
     spawn_local(async move {
         let found = match app.polls().await {
-            Ok(polls) if polls.is_empty() => return,
-            Ok(polls) => Own {
-                hosting: app.host().await.map_err(|error| match error {
+            Ok(polls) if polls.found.is_empty() && polls.damaged.is_empty() => return,
+            Ok(polls) => {
+                let hosting = app.host().await.map_err(|error| match error {
                     HostError::Elsewhere(_) => "Another tab hosts them.".to_owned(),
                     error @ (HostError::Tab(_) | HostError::Poll(_) | HostError::PeerJs(_)) => {
                         format!("They cannot be hosted: {error}.")
                     }
-                }),
-                polls,
-            },
+                });
+                // Hosting finds out more of what cannot be opened.
+                let polls = app.polls().await.unwrap_or(polls);
+                Own { polls, hosting }
+            }
             Err(error) => Own {
-                polls: Vec::new(),
+                polls: Stored::default(),
                 hosting: Err(format!("They cannot be read: {error}.")),
             },
         };
@@ -105,6 +108,11 @@ fn OwnPolls() -> impl IntoView {
     }
     move || {
         own.get().map(|Own { polls, hosting }| {
+            let hosting = match hosting {
+                Err(why) => why,
+                Ok(_) if polls.found.is_empty() => String::new(),
+                Ok(_) => "This tab hosts them. People can vote while it is open.".to_owned(),
+            };
             let link = |poll: OwnPoll| {
                 let title = match poll.title.as_str() {
                     "" => poll.link.poll_id.to_string(),
@@ -112,16 +120,14 @@ fn OwnPolls() -> impl IntoView {
                 };
                 view! { <li><a href=fragment(poll.link)><bdi>{title}</bdi></a></li> }
             };
-            let why = hosting.err();
             view! {
                 <section class="card" aria-labelledby="own-heading">
                     <h2 id="own-heading">"Your polls"</h2>
-                    <ul class="links">{polls.into_iter().map(link).collect_view()}</ul>
+                    <ul class="links">{polls.found.into_iter().map(link).collect_view()}</ul>
                     <p class="hint" role="status">
-                        {move || stopped.get().or_else(|| why.clone()).unwrap_or_else(|| {
-                            "This tab hosts them. People can vote while it is open.".to_owned()
-                        })}
+                        {move || stopped.get().unwrap_or_else(|| hosting.clone())}
                     </p>
+                    {polls.damaged.into_iter().map(|damage| view! { <Damaged damage /> }).collect_view()}
                 </section>
             }
         })

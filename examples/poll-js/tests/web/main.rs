@@ -58,6 +58,11 @@ async fn a_poll_is_resumed_after_it_was_closed_and_its_voters_come_back() {
 }
 
 #[wasm_bindgen_test]
+async fn a_damaged_poll_is_named_and_costs_the_others_nothing() {
+    run(include_str!("damaged.js")).await;
+}
+
+#[wasm_bindgen_test]
 async fn what_was_closed_can_be_opened_again_in_the_same_page() {
     run(include_str!("close.js")).await;
 }

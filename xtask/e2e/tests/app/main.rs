@@ -10,6 +10,7 @@
 mod accessible;
 mod away;
 mod copies;
+mod damaged;
 mod kept;
 mod member;
 mod network;
