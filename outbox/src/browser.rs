@@ -1,7 +1,65 @@
 //! The page around the wasm: the parts of `navigator`, and errors in words.
 
-use js_sys::Reflect;
+use std::pin::pin;
+
+use futures::channel::oneshot;
+use futures::future::{Either, select};
+use js_sys::{Function, Reflect};
+use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
+
+/// The time, in milliseconds, that a browser has for what takes it a few of them. One that does not
+/// answer within that time may never do so: Safari's database server hangs now and then, and a tab
+/// that the system has frozen in the middle of something keeps what it holds.
+const PATIENCE: u32 = 10_000;
+
+/// The answer of the browser, if it comes within its time.
+pub(crate) async fn in_time<T>(answer: impl Future<Output = T>) -> Option<T> {
+    match select(pin!(answer), pin!(out_of_patience())).await {
+        Either::Left((answer, _)) => Some(answer),
+        Either::Right(((), _)) => None,
+    }
+}
+
+/// Resolves when an answer is overdue.
+pub(crate) async fn out_of_patience() {
+    let (ring, rings) = oneshot::channel();
+    let ring = Closure::once(move || {
+        // If nobody waits for it any more, nothing is overdue.
+        let _ = ring.send(());
+    });
+    let timer = Timer::set(&ring);
+    // Without timers nothing is ever overdue.
+    if timer.is_none() || rings.await.is_err() {
+        futures::future::pending::<()>().await;
+    }
+}
+
+/// A timer of the page or the worker, until it is dropped.
+struct Timer(JsValue);
+
+impl Timer {
+    fn set(ring: &Closure<dyn FnMut()>) -> Option<Self> {
+        let set: Function = global("setTimeout")?;
+        let after = JsValue::from(PATIENCE);
+        let timer = set.call2(&JsValue::UNDEFINED, ring.as_ref(), &after);
+        timer.ok().map(Self)
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        if let Some(clear) = global("clearTimeout") {
+            // It does not throw on a timer.
+            let _ = clear.call1(&JsValue::UNDEFINED, &self.0);
+        }
+    }
+}
+
+fn global(function: &str) -> Option<Function> {
+    let found = Reflect::get(&js_sys::global(), &function.into()).ok()?;
+    found.dyn_into().ok()
+}
 
 /// A part of `navigator`, in a window or a worker; `None` if this browser or an insecure page does
 /// not have it.

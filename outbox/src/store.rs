@@ -167,6 +167,13 @@ pub enum StoreError {
     /// Another tab has an old version of the database open and does not close it.
     #[error("another tab blocks the upgrade of the database {0}; close that tab")]
     Blocked(String),
+    /// The browser was asked for this, and has not answered in ten seconds. It may still do so, and
+    /// to ask again may help.
+    #[error(
+        "the browser does not answer when it is asked for {0}; close the other tabs of this page, \
+         or start the browser again"
+    )]
+    Unanswered(String),
     /// The browser deleted the database, or has none (private mode, storage switched off).
     #[error("the browser stores no data for this page: {0}")]
     Unavailable(String),

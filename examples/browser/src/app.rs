@@ -1,10 +1,13 @@
 //! The app in one tab: its store, and who the user is.
 
 use std::rc::Rc;
+use std::time::Duration;
 
+use futures::future::select;
 use futures::lock::Mutex;
 use hustings_outbox::{IndexedDbStore, Journal, MemoryStore, Store, StoreError, TabError};
 use hustings_protocol::{Limits, Message, PeerId, RoomId};
+use hustings_room::clock::{Clock, SystemClock};
 use hustings_transport_peerjs::Config;
 use js_sys::{Function, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue};
@@ -35,6 +38,19 @@ pub enum OpenError {
     /// The same, from where the tabs are told apart.
     #[error(transparent)]
     Tab(#[from] TabError),
+}
+
+impl OpenError {
+    /// True if it may help to open it again by and by: the browser has not answered, or another tab
+    /// is in the way.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Store(StoreError::Unanswered(_) | StoreError::Blocked(_))
+                | Self::Tab(TabError::Unanswered(_) | TabError::Store(StoreError::Unanswered(_)))
+        )
+    }
 }
 
 /// A poll of the user's own.
@@ -74,7 +90,8 @@ impl App {
     /// # Errors
     ///
     /// The stored data cannot be used: it is corrupt, the storage is full, or a tab with a newer
-    /// version blocks it. No storage at all is not an error; see [`storage`](Self::storage).
+    /// version blocks it; or the browser does not answer for ten seconds, see
+    /// [`may_pass`](OpenError::may_pass). No storage at all is not an error; see [`storage`](Self::storage).
     pub async fn open(profile: &str, peerjs: Config) -> Result<Rc<Self>, OpenError> {
         let name = profile.to_owned();
         let opened = async {
@@ -231,6 +248,9 @@ impl App {
     }
 }
 
+/// The time that the browser has to say which locks there are, of which it needs milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Resolves once the browser has dealt with what this page has released. It does so in order, and
 /// so before it answers a question.
 async fn locks_are_released() {
@@ -242,8 +262,10 @@ async fn locks_are_released() {
         query.call0(&locks).ok()?.dyn_into::<Promise>().ok()
     })();
     if let Some(asked) = asked {
-        // The answer itself does not matter.
-        let _ = JsFuture::from(asked).await;
+        let clock = SystemClock::new();
+        let overdue = clock.sleep_until(clock.now() + PATIENCE);
+        // The answer itself does not matter, and no answer keeps nobody here.
+        select(JsFuture::from(asked), overdue).await;
     }
 }
 

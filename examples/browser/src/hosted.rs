@@ -35,7 +35,7 @@ impl From<HostingError> for HostError {
     fn from(error: HostingError) -> Self {
         match error {
             HostingError::AlreadyHosting(owner) => Self::Elsewhere(owner),
-            HostingError::NoLocks(why) => Self::Tab(why.into()),
+            HostingError::Tab(error) => Self::Tab(error),
         }
     }
 }

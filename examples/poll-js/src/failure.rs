@@ -101,6 +101,7 @@ impl From<StoreError> for Failure {
             StoreError::Io(_) => "storage-failed",
             StoreError::Deleted(_) => "storage-deleted",
             StoreError::Newer(_) => "storage-newer",
+            StoreError::Unanswered(_) => "no-answer",
             StoreError::TakenOver => "taken-over",
             _ => OTHER,
         };
@@ -112,6 +113,7 @@ impl From<TabError> for Failure {
     fn from(error: TabError) -> Self {
         match error {
             TabError::NoLocks(error) => error.into(),
+            TabError::Unanswered(_) => Self::new("no-answer", error),
             TabError::Store(error) => error.into(),
             _ => Self::other(error),
         }

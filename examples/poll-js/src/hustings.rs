@@ -74,8 +74,9 @@ impl Hustings {
     /// # Errors
     ///
     /// `bad-argument` for unreadable options; `bad-configuration` for an ICE server that no browser
-    /// would take; `storage-…` if the stored data cannot be used. No
-    /// storage at all is not an error: see `storage`.
+    /// would take; `storage-…` if the stored data cannot be used; `no-answer` if the browser does
+    /// not answer for ten seconds: to open it again may help. No storage at all is not an error: see
+    /// `storage`.
     #[wasm_bindgen(unchecked_return_type = "Hustings")]
     pub async fn open(
         #[wasm_bindgen(unchecked_optional_param_type = "Options")] options: JsValue,

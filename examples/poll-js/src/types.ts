@@ -177,6 +177,7 @@ export type ErrorCode =
     | "no-window" | "no-webrtc" | "no-locks" | "no-randomness"
     | "storage-full" | "storage-locked" | "storage-closed" | "storage-blocked" | "storage-unavailable"
     | "storage-corrupt" | "storage-failed" | "storage-deleted" | "storage-newer"
+    | "taken-over" | "no-answer"
     | "poll-closed" | "not-allowed" | "unknown-poll" | "unknown-option" | "option-exists" | "single-choice"
     | "duplicate-choice" | "poll-full" | "too-long" | "bad-field" | "busy"
     | (string & {});

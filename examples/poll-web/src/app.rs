@@ -1,6 +1,7 @@
 //! The page: it opens the app's storage, and shows the view that its address asks for.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use hustings_browser::{App, Storage};
 use hustings_protocol::FindLinkError;
@@ -9,7 +10,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos::{ev, html};
 
-use crate::browser::{hash, meta, parameter, reload, server};
+use crate::browser::{hash, meta, parameter, pause, reload, server};
 use crate::room::RoomPage;
 use crate::route::Route;
 use crate::start::Start;
@@ -33,6 +34,8 @@ impl Opened {
 #[derive(Clone)]
 enum Opening {
     UnderWay,
+    /// The browser does not answer, for this reason. It is asked again.
+    Overdue(String),
     Done(Opened),
     Failed(Failure),
 }
@@ -53,7 +56,7 @@ pub(crate) fn Page() -> impl IntoView {
     let opened = move |app| Opening::Done(Opened(StoredValue::new_local(app)));
     let owner = Owner::current();
     spawn_local(async move {
-        let result = open().await;
+        let result = open(|why| opening.set(Opening::Overdue(why))).await;
         // What is stored belongs to the page and not to whoever happens to be asked at the moment.
         let state = match (result, owner) {
             (Ok(app), Some(owner)) => owner.with(|| opened(app)),
@@ -70,6 +73,7 @@ pub(crate) fn Page() -> impl IntoView {
         <main id="main">
             {move || match opening.get() {
                 Opening::UnderWay => view! { <p role="status">"Opening…"</p> }.into_any(),
+                Opening::Overdue(why) => view! { <Overdue why /> }.into_any(),
                 Opening::Done(opened) => view! { <Views opened /> }.into_any(),
                 Opening::Failed(why) => view! { <Unusable why /> }.into_any(),
             }}
@@ -77,7 +81,9 @@ pub(crate) fn Page() -> impl IntoView {
     }
 }
 
-async fn open() -> Result<Rc<App>, Failure> {
+/// Opens the app, and goes on asking for as long as that may help. `overdue` hears why it takes
+/// long.
+async fn open(overdue: impl Fn(String)) -> Result<Rc<App>, Failure> {
     let address = parameter("peerserver").or_else(|| meta("peerserver"));
     let server = server(address.as_deref()).ok_or_else(|| {
         let address = isolated(&address.unwrap_or_default()).to_string();
@@ -87,8 +93,35 @@ async fn open() -> Result<Rc<App>, Failure> {
     let ice = parameter("ice").or_else(|| meta("ice-servers"));
     let config = server.config(ice.as_deref());
     let config = config.map_err(|error| Failure::Settings(error.to_string()))?;
-    let opened = App::open(PROFILE, config).await;
-    opened.map_err(|error| Failure::Stored(error.to_string()))
+    loop {
+        match App::open(PROFILE, config.clone()).await {
+            Ok(app) => return Ok(app),
+            Err(error) if error.may_pass() => {
+                overdue(error.to_string());
+                pause(AGAIN).await;
+            }
+            Err(error) => return Err(Failure::Stored(error.to_string())),
+        }
+    }
+}
+
+/// The pause before a browser that has not answered is asked again.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// The browser does not answer.
+#[component]
+fn Overdue(why: String) -> impl IntoView {
+    view! {
+        <section class="card" role="alert">
+            <h1>"The stored data is not there yet"</h1>
+            <p>{sentence(&format!("{why}."))}</p>
+            <p>
+                "This page goes on by itself as soon as it can. If it does not: close the other tabs of this page, load "
+                "it again, or start the browser again. Nothing that was saved is lost by that."
+            </p>
+            <button class="primary" on:click=move |_| reload()>"Load again"</button>
+        </section>
+    }
 }
 
 /// The view that the address asks for.

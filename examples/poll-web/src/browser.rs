@@ -1,6 +1,9 @@
 //! The few things that the page is asked for directly.
 
+use std::time::Duration;
+
 use hustings_protocol::RoomId;
+use hustings_room::clock::{Clock, SystemClock};
 use js_sys::Array;
 use leptos::prelude::{document, request_animation_frame, window};
 use wasm_bindgen::JsCast;
@@ -126,6 +129,12 @@ pub(crate) fn pasted(event: &ClipboardEvent) -> Option<(String, String, String)>
 /// Loads the page again: what was durable is there again.
 pub(crate) fn reload() {
     let _ = window().location().reload();
+}
+
+/// Waits.
+pub(crate) async fn pause(time: Duration) {
+    let clock = SystemClock::new();
+    clock.sleep_until(clock.now() + time).await;
 }
 
 /// Puts the text of a field into the clipboard; whether that went well. Where the page has no

@@ -1,4 +1,5 @@
-//! The browser's Web Locks, as far as they are needed: exclusive ones.
+//! The browser's Web Locks, as far as they are needed: exclusive ones, for which nobody waits longer
+//! than the browser has for an answer.
 //!
 //! `web-sys` has them only behind a compiler flag that every consumer would have to set, so the one
 //! method that is needed is called by its name.
@@ -9,8 +10,8 @@ use js_sys::{Function, Object, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue, prelude::Closure};
 use wasm_bindgen_futures::JsFuture;
 
-use super::NoLocks;
-use crate::browser::{describe, navigator};
+use super::{NoLocks, TabError};
+use crate::browser::{describe, in_time, navigator};
 
 /// The locks of the page's origin.
 pub(super) struct WebLocks {
@@ -38,17 +39,26 @@ impl WebLocks {
         })
     }
 
-    /// Waits until the lock is free.
-    pub(super) async fn hold(&self, name: &str) -> Result<Held, NoLocks> {
-        match self.ask(name, false).await? {
+    /// Waits until the lock is free. Whoever has it needs it for a moment; a tab that was frozen in
+    /// this moment keeps it for as long as it is frozen.
+    pub(super) async fn hold(&self, name: &str) -> Result<Held, TabError> {
+        match self.answer(name, false).await? {
             Some(held) => Ok(held),
-            None => Err(NoLocks(format!("the browser did not grant {name}"))),
+            None => Err(NoLocks(format!("the browser did not grant {name}")).into()),
         }
     }
 
     /// Takes the lock; `None` while another tab has it.
-    pub(super) async fn try_hold(&self, name: &str) -> Result<Option<Held>, NoLocks> {
-        self.ask(name, true).await
+    pub(super) async fn try_hold(&self, name: &str) -> Result<Option<Held>, TabError> {
+        self.answer(name, true).await
+    }
+
+    /// A lock that is granted later than this is free again at once.
+    async fn answer(&self, name: &str, if_available: bool) -> Result<Option<Held>, TabError> {
+        match in_time(self.ask(name, if_available)).await {
+            Some(answer) => Ok(answer?),
+            None => Err(TabError::Unanswered(name.to_owned())),
+        }
     }
 
     async fn ask(&self, name: &str, if_available: bool) -> Result<Option<Held>, NoLocks> {

@@ -63,7 +63,8 @@ impl Slot {
     ///
     /// # Errors
     ///
-    /// [`TabError::NoLocks`] if the browser has no Web Locks for this page.
+    /// [`TabError::NoLocks`] if the browser has no Web Locks for this page, and
+    /// [`TabError::Unanswered`] if it does not answer.
     pub async fn take(profile: &str) -> Result<Self, TabError> {
         let mut number = 0;
         loop {
@@ -78,7 +79,8 @@ impl Slot {
     ///
     /// # Errors
     ///
-    /// [`TabError::NoLocks`] if the browser has no Web Locks for this page.
+    /// [`TabError::NoLocks`] if the browser has no Web Locks for this page, and
+    /// [`TabError::Unanswered`] if it does not answer.
     pub async fn try_take(profile: &str, number: u32) -> Result<Option<Self>, TabError> {
         let place = Place::try_take(name(profile, format_args!("slot/{number}"))).await?;
         Ok(place.map(|place| Self {
@@ -95,7 +97,7 @@ impl Slot {
     ///
     /// # Errors
     ///
-    /// [`TabError::NoLocks`], and the store's own errors.
+    /// [`TabError::NoLocks`], [`TabError::Unanswered`], and the store's own errors.
     pub async fn adopt(profile: &str, store: &impl Store) -> Result<Listed<Adopted>, TabError> {
         let mut held = Vec::new();
         for (number, device, _) in pending(store).await?.found {
@@ -137,7 +139,7 @@ impl Slot {
     ///
     /// # Errors
     ///
-    /// [`TabError::NoLocks`], and the errors of [`Identity::load_or_create`].
+    /// [`TabError::NoLocks`], [`TabError::Unanswered`], and the errors of [`Identity::load_or_create`].
     pub async fn identity(&self, store: &impl Store) -> Result<Identity, TabError> {
         let _one_at_a_time = WebLocks::of_the_page()?
             .hold(&name(&self.profile, format_args!("identity")))
@@ -195,7 +197,7 @@ impl HostingLock {
     ///
     /// # Errors
     ///
-    /// [`HostingError::AlreadyHosting`] while another tab has it.
+    /// [`HostingError::AlreadyHosting`] while another tab has it; otherwise see [`Slot::take`].
     pub async fn take(profile: &str, owner: PeerId) -> Result<Self, HostingError> {
         match Place::try_take(name(profile, format_args!("host/{owner}"))).await? {
             Some(place) => Ok(Self { place }),
@@ -220,6 +222,13 @@ pub enum TabError {
     /// The browser has no Web Locks for this page.
     #[error(transparent)]
     NoLocks(#[from] NoLocks),
+    /// The browser was asked for this lock, and has not answered in ten seconds; or another tab has
+    /// had the profile's identity for as long. To ask again may help.
+    #[error(
+        "the browser does not answer when it is asked for the lock {0}; close the other tabs of \
+         this page, or start the browser again"
+    )]
+    Unanswered(String),
     /// The store could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -231,9 +240,9 @@ pub enum HostingError {
     /// Another tab hosts. Its polls can be joined from this one.
     #[error("another tab hosts the polls of {0}")]
     AlreadyHosting(PeerId),
-    /// The browser has no Web Locks for this page.
+    /// It cannot be told.
     #[error(transparent)]
-    NoLocks(#[from] NoLocks),
+    Tab(#[from] TabError),
 }
 
 /// The browser gives this page no Web Locks, for this reason.

@@ -18,7 +18,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{EventTarget, PageTransitionEvent};
 
-use super::NoLocks;
+use super::TabError;
 use super::locks::{Held, WebLocks};
 use crate::{Batch, Durability, Store, StoreError};
 
@@ -42,7 +42,7 @@ enum State {
 
 impl Place {
     /// Takes the place of this name; `None` while another tab has it.
-    pub(super) async fn try_take(name: String) -> Result<Option<Self>, NoLocks> {
+    pub(super) async fn try_take(name: String) -> Result<Option<Self>, TabError> {
         let held = try_hold(&name).await?;
         Ok(held.map(|held| Self::new(name, held)))
     }
@@ -66,7 +66,7 @@ impl Place {
 }
 
 /// Takes the lock of this name; `None` while another tab has it.
-async fn try_hold(name: &str) -> Result<Option<Held>, NoLocks> {
+async fn try_hold(name: &str) -> Result<Option<Held>, TabError> {
     WebLocks::of_the_page()?.try_hold(name).await
 }
 

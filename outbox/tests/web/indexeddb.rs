@@ -5,7 +5,7 @@ use futures::future::join;
 use hustings_outbox::{Batch, Durability, IndexedDbStore, Store, StoreError};
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::page::{Broken, Tab, js, unique_name};
+use crate::page::{Broken, Tab, impatient, js, unique_name};
 
 fn batch(key: &'static str) -> Batch {
     let mut batch = Batch::new();
@@ -325,6 +325,42 @@ async fn where_there_is_no_storage_that_is_said() {
     );
     let error = IndexedDbStore::open(&name).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+}
+
+#[wasm_bindgen_test]
+async fn a_browser_that_does_not_answer_is_given_up_after_a_time() {
+    let name = unique_name();
+    let unanswered = StoreError::Unanswered(format!("the database {name}"));
+    {
+        let _impatient = impatient();
+        let _deaf = Broken::method("IDBFactory.prototype", "open", "return new EventTarget()");
+        let error = IndexedDbStore::open(&name).await.unwrap_err();
+        assert_eq!(error, unanswered);
+        assert!(error.to_string().contains("close the other tabs"));
+    }
+    // That was no decision.
+    let store = open(&name).await;
+    put(&store, "key").await.unwrap();
+}
+
+#[wasm_bindgen_test]
+async fn a_connection_that_is_not_opened_again_in_time_may_be_later() {
+    let name = unique_name();
+    let _watched = watch();
+    let store = open(&name).await;
+    put(&store, "key").await.unwrap();
+    js(
+        "",
+        "window.opened.result.close(); window.opened.result.dispatchEvent(new Event('close'))",
+    )
+    .await;
+    {
+        let _impatient = impatient();
+        let _deaf = Broken::method("IDBFactory.prototype", "open", "return new EventTarget()");
+        let unanswered = StoreError::Unanswered(format!("the database {name}"));
+        assert_eq!(has(&store, "key").await, Err(unanswered));
+    }
+    assert_eq!(has(&store, "key").await, Ok(true));
 }
 
 #[wasm_bindgen_test]

@@ -13,7 +13,7 @@ use hustings_outbox::{
 use hustings_protocol::{DeviceId, PeerId, PollId, RoomId, Seq};
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::page::{Broken, Tab, js, unique_name};
+use crate::page::{Broken, Tab, impatient, js, unique_name};
 
 const ALICE: PeerId = PeerId::from_bytes([1; 32]);
 const BOB: PeerId = PeerId::from_bytes([2; 32]);
@@ -336,4 +336,52 @@ async fn without_web_locks_that_is_said() {
         error.to_string(),
         "tabs cannot be told apart: SecurityError: not here"
     );
+}
+
+#[wasm_bindgen_test]
+async fn locks_that_are_never_granted_are_given_up_after_a_time() {
+    let profile = unique_name();
+    let store = IndexedDbStore::open(&profile).await.unwrap();
+    let slot = Slot::take(&profile).await.unwrap();
+    {
+        let _impatient = impatient();
+        let _deaf = Broken::method(
+            "LockManager.prototype",
+            "request",
+            "return new Promise(() => {})",
+        );
+        for error in [
+            Slot::take(&profile).await.unwrap_err(),
+            slot.identity(&store).await.unwrap_err(),
+        ] {
+            assert!(matches!(error, TabError::Unanswered(_)), "{error}");
+        }
+        let error = HostingLock::take(&profile, ALICE).await.unwrap_err();
+        assert!(
+            matches!(error, HostingError::Tab(TabError::Unanswered(_))),
+            "{error}"
+        );
+    }
+    slot.identity(&store).await.unwrap();
+}
+
+/// A tab that is frozen while it makes the identity keeps everybody else from theirs.
+#[wasm_bindgen_test]
+async fn a_lock_that_comes_too_late_is_free_again() {
+    let profile = unique_name();
+    let store = IndexedDbStore::open(&profile).await.unwrap();
+    let slot = Slot::take(&profile).await.unwrap();
+    let tab = Tab::open().await;
+    let hold = "
+        await new Promise(resolve => tab.navigator.locks.request(
+            `hustings/${name}/identity`, () => { resolve(); return new Promise(() => {}) }));";
+    tab.js(&profile, hold).await;
+    {
+        let _impatient = impatient();
+        let error = slot.identity(&store).await.unwrap_err();
+        assert!(matches!(error, TabError::Unanswered(_)), "{error}");
+    }
+    tab.close();
+    slot.identity(&store).await.unwrap();
+    slot.identity(&store).await.unwrap();
 }

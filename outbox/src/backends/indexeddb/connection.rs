@@ -1,6 +1,7 @@
 //! One connection to a database, and its possible ends.
 
 use std::cell::Cell;
+use std::pin::pin;
 use std::rc::Rc;
 
 use futures::channel::oneshot;
@@ -16,6 +17,7 @@ use wasm_bindgen_futures::spawn_local;
 use super::RECORDS;
 use super::errors::of_open;
 use crate::StoreError;
+use crate::browser::out_of_patience;
 
 /// The version of the database's layout: its object stores, and the form of keys and values.
 ///
@@ -85,12 +87,18 @@ impl Connection {
                 futures::future::pending::<()>().await;
             }
         };
-        match select(request, Box::pin(is_blocked)).await {
+        let given_up = async {
+            match select(pin!(is_blocked), pin!(out_of_patience())).await {
+                Either::Left(((), _)) => StoreError::Blocked(name.to_owned()),
+                Either::Right(((), _)) => StoreError::Unanswered(format!("the database {name}")),
+            }
+        };
+        match select(request, Box::pin(given_up)).await {
             Either::Left((Ok(database), _)) => Ok((Self::new(database), birth.get())),
             Either::Left((Err(error), _)) => Err(of_open(name, error)),
-            Either::Right(((), request)) => {
+            Either::Right((error, request)) => {
                 abandon(request);
-                Err(StoreError::Blocked(name.to_owned()))
+                Err(error)
             }
         }
     }

@@ -26,6 +26,7 @@ pub use self::quota::StorageEstimate;
 
 use self::connection::{Birth, Connection};
 use self::errors::{io, of_transaction};
+use crate::browser::in_time;
 use crate::identity::random;
 use crate::keys::corrupt;
 use crate::{Batch, Durability, Store, StoreError, Write};
@@ -45,6 +46,8 @@ const RECORDS: &str = "records";
 /// - When another tab wants to upgrade or delete the database, this one closes it: running
 ///   transactions finish, and every later call is [`StoreError::Closed`], or
 ///   [`StoreError::Deleted`].
+/// - An opening, the first or a later one, has ten seconds. Reads and commits have no such bound: a
+///   slow disk looks the same, and an error would leave open what has become of the commit.
 /// - When the browser closes the connection (Safari loses its database server now and then), it is
 ///   opened again, once for each call that needs it. If the data is gone too, because the user or
 ///   the browser cleared it, the handles end with [`StoreError::Deleted`], even if another tab has
@@ -78,13 +81,18 @@ impl IndexedDbStore {
     ///
     /// [`StoreError::Unavailable`] if the browser stores nothing for this page,
     /// [`StoreError::Blocked`] if another tab with an older version of the program does not close
-    /// the database, [`StoreError::Newer`] if the database is of a newer version.
+    /// the database, [`StoreError::Newer`] if the database is of a newer version, and
+    /// [`StoreError::Unanswered`] if the browser does not answer for ten seconds.
     pub async fn open(name: &str) -> Result<Self, StoreError> {
         let (connection, _) = Connection::open(name).await?;
-        let birth = match connection.birth_id().await? {
-            Some(birth) => birth,
-            None => connection.be_born().await?,
-        };
+        let birth = in_time(async {
+            match connection.birth_id().await? {
+                Some(birth) => Ok(birth),
+                None => connection.be_born().await,
+            }
+        });
+        let unanswered = || StoreError::Unanswered(format!("the database {name}"));
+        let birth = birth.await.ok_or_else(unanswered)??;
         Ok(Self {
             shared: Rc::new(Shared {
                 name: name.to_owned(),
@@ -139,7 +147,11 @@ impl Shared {
         let is_the_same = match birth {
             Birth::Made => false,
             Birth::Found if planted::is_on(Fault::BornAgain) => true,
-            Birth::Found => connection.birth_id().await? == Some(self.birth),
+            Birth::Found => {
+                let unanswered = || StoreError::Unanswered(format!("the database {}", self.name));
+                let birth = in_time(connection.birth_id()).await;
+                birth.ok_or_else(unanswered)?? == Some(self.birth)
+            }
         };
         if !is_the_same {
             // The new and empty database stays for the next opening of the store.

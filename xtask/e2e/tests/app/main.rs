@@ -14,6 +14,7 @@ mod damaged;
 mod kept;
 mod member;
 mod network;
+mod overdue;
 mod parts;
 mod roles;
 mod screen;
