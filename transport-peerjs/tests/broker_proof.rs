@@ -138,6 +138,29 @@ async fn an_id_waits_for_its_key_even_from_another_machine() {
 }
 
 #[tokio::test]
+async fn whoever_only_asks_if_an_id_is_free_leaves_nothing() {
+    let address = serve(&[]).await;
+    let path = format!("/p/peerjs?key=peerjs&id={}&token=nobodys&probe=1", id());
+    let mut asks = Client::connect(address, &path).await;
+    assert_eq!(asks.text().await, OPEN);
+    // It has got nothing, not even for as long as it is there.
+    assert_eq!(with_the_token(address).await, OPEN);
+    asks.closed().await;
+    owner_was_there(address).await;
+    let mut asks = Client::connect(address, &path).await;
+    assert!(asks.text().await.contains(r#""kept":true"#));
+    let mut run = Run::new(address);
+    run.join_with(&id(), &proving());
+    registers(&mut run).await;
+    let mut asks = Client::connect(address, &path).await;
+    let taken = asks.text().await;
+    assert!(
+        taken.contains("ID-TAKEN") && !taken.contains("kept"),
+        "{taken}"
+    );
+}
+
+#[tokio::test]
 async fn a_signature_counts_for_its_key_its_nonce_and_its_host_alone() {
     let address = serve(&[]).await;
     owner_was_there(address).await;

@@ -209,6 +209,21 @@ fn a_taken_id_is_waited_for_after_a_proof_as_before() {
 }
 
 #[test]
+fn whoever_has_yielded_only_asks_if_the_id_is_free() {
+    let mut side = Side::open(&token());
+    side.hears(OPEN);
+    let (socket, now) = (side.socket(), side.now);
+    side.endpoint.handle_socket_closed(socket, Some(4001), now);
+    side.pump();
+    side.waits(Duration::from_secs(61));
+    let (asking, url) = side.socket.clone().unwrap();
+    assert_ne!(asking, socket);
+    // With a token of nobody's, for servers that register it.
+    assert!(url.ends_with("&probe=1"), "{url}");
+    assert!(!url.contains(TOKEN) && !url.contains("proof="), "{url}");
+}
+
+#[test]
 fn nobody_but_the_server_says_what_is_signed() {
     let mut side = Side::open(&token());
     let foreign = nonce(1).replacen('{', r#"{"src":"somebody","#, 1);

@@ -217,6 +217,32 @@ impl Realm {
         }
     }
 
+    /// Says what somebody who registers would hear. So a copy of an identity can ask if the other one
+    /// is still there: to register for that, with a token of nobody's, would have the id kept for
+    /// nobody.
+    pub(crate) fn probe(&self, id: &str, holder: &Holder, now: Instant) -> &'static str {
+        match self.admits(id, holder, now) {
+            Ok(()) => OPEN,
+            Err(refused) => refused.message(),
+        }
+    }
+
+    fn admits(&self, id: &str, holder: &Holder, now: Instant) -> Result<(), Refused> {
+        if !is_peer_id(id) {
+            return Err(Refused::Id);
+        }
+        if holder.token.len() > MAX_TOKEN {
+            return Err(Refused::Token);
+        }
+        match self.peers.get(id) {
+            Some(peer) if !peer.holder.yields_to(holder) => Err(Refused::Taken),
+            Some(_) => Ok(()),
+            None if self.reserved.is_for_another(id, holder, now) => Err(Refused::Kept),
+            None if self.closed || self.peers.len() >= self.limits.max_peers => Err(Refused::Full),
+            None => Ok(()),
+        }
+    }
+
     /// Registers a socket, whose mail comes by `sender`.
     pub(crate) fn register(
         &mut self,
@@ -225,22 +251,12 @@ impl Realm {
         sender: mpsc::UnboundedSender<Mail>,
         now: Instant,
     ) -> Result<SocketNumber, Refused> {
-        if !is_peer_id(id) {
-            return Err(Refused::Id);
-        }
-        if holder.token.len() > MAX_TOKEN {
-            return Err(Refused::Token);
-        }
+        self.admits(id, &holder, now)?;
         let queued = match self.peers.get(id) {
-            Some(peer) if !peer.holder.yields_to(&holder) => return Err(Refused::Taken),
             Some(peer) => {
                 let _ = peer.mailbox.sender.send(Mail::Close(Goodbye::Replaced));
                 holder.since = peer.holder.since;
                 peer.queued
-            }
-            None if self.reserved.is_for_another(id, &holder, now) => return Err(Refused::Kept),
-            None if self.closed || self.peers.len() >= self.limits.max_peers => {
-                return Err(Refused::Full);
             }
             // Messages of an earlier registration may still wait for others.
             None => self

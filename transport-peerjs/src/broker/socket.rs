@@ -19,6 +19,7 @@ use super::realm::{Goodbye, Holder, Mail, Refused, SocketNumber};
 use super::shared::{Share, Shared};
 use crate::trace::texts::short;
 use crate::wire::proof::PARAMETER;
+use crate::wire::signalling::PROBE;
 
 /// The time that a goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -30,6 +31,7 @@ pub(crate) struct Parameters {
     token: Option<String>,
     key: Option<String>,
     proof: Option<String>,
+    probe: Option<String>,
 }
 
 /// Serves a socket until either side is done with it. `host` is the one that the client has called.
@@ -67,10 +69,15 @@ pub(crate) async fn serve(
                 source,
                 since: now,
             };
-            let number = shared.realm().register(&who.id, holder, sender, now);
-            number.map(|number| (who.id, number))
+            if parameters.is_probe() {
+                Err(shared.realm().probe(&who.id, &holder, now))
+            } else {
+                let number = shared.realm().register(&who.id, holder, sender, now);
+                let number = number.map_err(Refused::message);
+                number.map(|number| (who.id, number))
+            }
         }
-        Err(refused) => Err(refused),
+        Err(refused) => Err(refused.message()),
     };
     match registered {
         Ok((id, number)) => {
@@ -83,9 +90,9 @@ pub(crate) async fn serve(
             shared.realm().unregister(&id, number, Instant::now());
             debug!(peer = short(&id), "closed");
         }
-        Err(refused) => {
-            debug!(why = ?refused, "refused");
-            let _ = timeout(patience, sink.send(Message::text(refused.message()))).await;
+        Err(answer) => {
+            debug!(answer, "not registered");
+            let _ = timeout(patience, sink.send(Message::text(answer))).await;
         }
     }
     let goodbye = async {
@@ -103,6 +110,12 @@ pub(crate) async fn serve(
 }
 
 impl Parameters {
+    /// True if the socket only asks if the id is free.
+    fn is_probe(&self) -> bool {
+        let (_, value) = PROBE;
+        self.probe.as_deref() == Some(value)
+    }
+
     /// The id, if its key is to be shown.
     fn address(&self) -> Option<Address> {
         let (_, value) = PARAMETER;

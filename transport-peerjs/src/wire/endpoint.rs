@@ -23,7 +23,7 @@ use super::output::{
 };
 use super::proof::Prover;
 use super::registration::{Registration, Urls, is_late};
-use super::signalling::socket_url;
+use super::signalling::{PROBE, socket_url};
 use crate::config::{Budget, Config, ConfigError, Timing, Token, WireLimits};
 
 /// One address: its registration with the signalling server and all of its connections, without any
@@ -118,6 +118,8 @@ impl Endpoint {
         let mut stranger = [0; 20];
         rng.fill_bytes(&mut stranger);
         let probe_url = socket_url(config, address, &Token::from_random(stranger))?;
+        let (name, value) = PROBE;
+        let probe_url = format!("{probe_url}&{name}={value}");
         let registration = Registration::new(
             Urls { url, probe_url },
             own_id.clone(),

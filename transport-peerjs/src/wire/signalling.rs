@@ -8,6 +8,10 @@ use crate::config::{Config, ConfigError, Token, is_url_safe, normal_path};
 /// The version of PeerJS whose wire this is. Servers log it.
 pub const PEERJS_VERSION: &str = "1.5.5";
 
+/// The word in the URL of a socket that only asks if an id is free. A server that knows it registers
+/// nobody; another does, for as long as the socket is open, with a token that nobody has.
+pub(crate) const PROBE: (&str, &str) = ("probe", "1");
+
 /// The URL of the socket by which `address` registers. With a key it says that this side can show
 /// that the address is its own, which servers ignore that do not know of this.
 ///
