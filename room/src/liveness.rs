@@ -64,11 +64,12 @@ impl Liveness {
         self.deadline
     }
 
-    /// Call it once the deadline has come; it sets the next one.
+    /// Call it once the deadline has come; it sets the next one. If the deadline [is late](is_late),
+    /// [`suspect`](Self::suspect) the links that are alive by it.
     pub(crate) fn judge(&mut self, config: &Config, now: Moment) -> Verdict {
         let silent_since = self.last_heard + config.ping_after;
         let late = now - self.deadline;
-        if self.unanswered == 0 && now < silent_since && late < HELD_BACK {
+        if self.unanswered == 0 && now < silent_since {
             self.deadline = silent_since;
             return Verdict::Alive;
         }
