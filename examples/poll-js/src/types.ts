@@ -126,7 +126,14 @@ export type Connection =
     | { state: "connecting" }
     | { state: "connected" }
     /** `retryAt` is as `Date.now()` has it; `retryInMs` counts from when this object was first given out. */
-    | { state: "disconnected"; retryInMs: number; retryAt: number; reason: string }
+    | {
+          state: "disconnected";
+          retryInMs: number;
+          retryAt: number;
+          reason: string;
+          /** A copy of this profile is in use in another browser: `claim` takes the address back. */
+          code?: "used-elsewhere";
+      }
     /** For good, until `reconnect` is called. */
     | { state: "refused"; code: ErrorCode; message: string }
     | { state: "closed" };

@@ -2,7 +2,7 @@
 
 use hustings_protocol::{Command, CommandId, OptionId, Outcome, PeerId, PeerInfo, Revision, Seq};
 use hustings_room::driver::Room;
-use hustings_room::{CommandState, Event};
+use hustings_room::{CommandState, DownReason, Event};
 use js_sys::JSON;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -48,6 +48,9 @@ pub(crate) enum Connection {
         retry_in_ms: u64,
         retry_at: f64,
         reason: String,
+        /// For the one reason that a person can do something about.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        code: Option<&'static str>,
     },
     Refused {
         code: String,
@@ -65,10 +68,12 @@ impl Connection {
             Of::Connected => Self::Connected,
             Of::Disconnected { retry_at, reason } => {
                 let wait = retry_at - room.now();
+                let is_elsewhere = reason == DownReason::AddressInUse;
                 Self::Disconnected {
                     retry_in_ms: wait.as_millis().try_into().unwrap_or(u64::MAX),
                     retry_at: js_sys::Date::now() + wait.as_secs_f64() * 1000.0,
                     reason: reason.to_string(),
+                    code: is_elsewhere.then_some("used-elsewhere"),
                 }
             }
             Of::Refused(refused) => {

@@ -83,6 +83,11 @@ async fn what_was_freed_says_so() {
 }
 
 #[wasm_bindgen_test]
+async fn of_two_copies_of_a_profile_one_has_the_address() {
+    run(include_str!("copies.js")).await;
+}
+
+#[wasm_bindgen_test]
 async fn a_room_has_listeners() {
     run(include_str!("listeners.js")).await;
 }
