@@ -57,7 +57,8 @@ fn of_two_copies_of_a_profile_that_one_is_in_the_poll_which_is_wanted() {
         copy.goes_to(&world.app()?).await?;
         copy.sees("New poll", SOON).await?;
         copy.tab.run_with::<()>(WRITE, profile).await?;
-        copy.tab.reload().await?;
+        // Another page between: a link that only changes what comes after the # loads nothing.
+        copy.tab.go(&world.page("empty.html")).await?;
         copy.goes_to(&poll.link).await?;
         copy.is_connected(SOON).await?;
 
