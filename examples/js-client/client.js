@@ -299,7 +299,7 @@ export class Client extends EventTarget {
       peer.on('disconnected', () => reject(new Offline('the signalling server cannot be reached')))
       peer.on('error', error => {
         reject(new Offline(`the signalling server: ${error.type}`))
-        if (error.type === 'peer-unavailable') this.#link?.end('the owner is not there')
+        if (error.type === 'peer-unavailable') this.#link?.end('the owner is not there, or has no room for more')
       })
     })
   }

@@ -21,9 +21,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use hustings_protocol::Address;
-use hustings_room::LinkId;
 use hustings_room::clock::SystemClock;
 use hustings_room::transport::{SendOutcome, Transport, TransportEvent};
+use hustings_room::{LinkId, Moment};
 
 use crate::config::{Config, ConfigError, Token};
 use crate::shell::Shell;
@@ -174,6 +174,13 @@ impl Status {
         if let Some(shell) = self.shell.upgrade() {
             shell.act(Shell::claim);
         }
+    }
+
+    /// The moment at which somebody was last refused because there was no room for them, on the
+    /// clock that the transport was opened with. They were told so, and may try again.
+    #[must_use]
+    pub fn turned_away(&self) -> Option<Moment> {
+        self.shell.upgrade()?.read(Shell::turned_away)
     }
 
     /// The number of peer connections, in whatever state. A browser allows a page some 500.

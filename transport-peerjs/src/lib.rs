@@ -68,8 +68,9 @@
 //!
 //! A page joins with `peer.connect(owner, { reliable: true, serialization: "raw" })` or with
 //! `"json"`. PeerJS's default serialization and its unreliable default are refused, and the reason
-//! is a [`Notice`](wire::Notice) for a log: the wire has no way to tell the page, whose attempt
-//! times out.
+//! is a [`Notice`](wire::Notice) for a log. The page's `Peer` has an `error` of the type
+//! `peer-unavailable` at once: the message by which it is told has the reason in words, which stock
+//! PeerJS does not show.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -51,6 +51,7 @@ pub(crate) struct Shell<B: Backend> {
     /// Those that whoever uses the transport knows: what is to be hung up at the end.
     links: BTreeSet<LinkId>,
     registration: RegistrationState,
+    turned_away: Option<Moment>,
     stalls: Stalls,
     #[cfg(feature = "tracing")]
     traced: crate::trace::links::Links,
@@ -71,6 +72,7 @@ impl<B: Backend> Shell<B> {
             inbox: Inbox::default(),
             links: BTreeSet::new(),
             registration: RegistrationState::Connecting,
+            turned_away: None,
             stalls: Stalls::default(),
             #[cfg(feature = "tracing")]
             traced: crate::trace::links::Links::default(),
@@ -82,6 +84,11 @@ impl<B: Backend> Shell<B> {
     /// The state of the registration with the signalling server.
     pub(crate) fn registration(&self) -> RegistrationState {
         self.registration.clone()
+    }
+
+    /// The moment at which somebody was last refused because there was no room for them.
+    pub(crate) fn turned_away(&self) -> Option<Moment> {
+        self.turned_away
     }
 
     /// The number of peer connections, in whatever state.

@@ -1,6 +1,7 @@
 //! A poll that this tab hosts or has joined.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::{AbortHandle, abortable};
@@ -24,6 +25,9 @@ use crate::guard::guarded;
 use crate::kept::Kept;
 use crate::submitted::Submitted;
 use crate::values::{self, Connection, Pending, RoomEvent, Tally};
+
+/// The time for which a room that turned somebody away says so. They try again within it.
+const FULL: Duration = Duration::from_secs(60);
 
 /// A poll that this tab hosts or has joined: the same for both. What it says never waits.
 #[wasm_bindgen]
@@ -173,6 +177,14 @@ impl Room {
     #[must_use]
     pub fn registered(&self) -> bool {
         self.side.status().registration() == Some(RegistrationState::Registered)
+    }
+
+    /// True if somebody found no room here within the last minute: this tab has as many connections
+    /// as it can take. They are told `busy`, and try again.
+    #[must_use]
+    pub fn full(&self) -> bool {
+        let turned_away = self.side.status().turned_away();
+        turned_away.is_some_and(|at| self.room.now() - at < FULL)
     }
 
     /// True if a copy of this profile, in another browser or on another device, has the address:

@@ -126,17 +126,24 @@ export type Connection =
     | { state: "connecting" }
     | { state: "connected" }
     /** `retryAt` is as `Date.now()` has it; `retryInMs` counts from when this object was first given out. */
-    | {
-          state: "disconnected";
-          retryInMs: number;
-          retryAt: number;
-          reason: string;
-          /** A copy of this profile is in use in another browser: `claim` takes the address back. */
-          code?: "used-elsewhere";
-      }
+    | { state: "disconnected"; retryInMs: number; retryAt: number; code: DownCode; reason: string }
     /** For good, until `reconnect` is called. */
     | { state: "refused"; code: ErrorCode; message: string }
     | { state: "closed" };
+
+/**
+ * The reason why there is no connection. Beside these it is what the other side has refused with: `busy` is a host
+ * without room for more people. With `used-elsewhere` a copy of this profile is in use in another browser: `claim` takes
+ * the address back.
+ */
+export type DownCode =
+    | "closed-by-peer"
+    | "lost"
+    | "not-the-owner"
+    | "unreachable"
+    | "dial-failed"
+    | "used-elsewhere"
+    | ErrorCode;
 
 /** Something that happened, to show it anew. */
 export type RoomEvent =

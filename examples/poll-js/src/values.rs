@@ -47,10 +47,8 @@ pub(crate) enum Connection {
     Disconnected {
         retry_in_ms: u64,
         retry_at: f64,
+        code: String,
         reason: String,
-        /// For the one reason that a person can do something about.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        code: Option<&'static str>,
     },
     Refused {
         code: String,
@@ -68,12 +66,11 @@ impl Connection {
             Of::Connected => Self::Connected,
             Of::Disconnected { retry_at, reason } => {
                 let wait = retry_at - room.now();
-                let is_elsewhere = reason == DownReason::AddressInUse;
                 Self::Disconnected {
                     retry_in_ms: wait.as_millis().try_into().unwrap_or(u64::MAX),
                     retry_at: js_sys::Date::now() + wait.as_secs_f64() * 1000.0,
+                    code: down(&reason).to_owned(),
                     reason: reason.to_string(),
-                    code: is_elsewhere.then_some("used-elsewhere"),
                 }
             }
             Of::Refused(refused) => {
@@ -85,6 +82,19 @@ impl Connection {
             }
             Of::Closed => Self::Closed,
         }
+    }
+}
+
+/// The reason why there is no link, for programs. A host without room is `busy`.
+fn down(reason: &DownReason) -> &str {
+    match reason {
+        DownReason::ClosedByPeer => "closed-by-peer",
+        DownReason::NotTheOwner => "not-the-owner",
+        DownReason::Unreachable => "unreachable",
+        DownReason::DialFailed(_) => "dial-failed",
+        DownReason::AddressInUse => "used-elsewhere",
+        DownReason::Refused(code) => code.as_str(),
+        DownReason::Lost(_) | _ => "lost",
     }
 }
 

@@ -69,6 +69,14 @@ impl State {
         let here =
             "This poll lives in this tab. Keep it open: while it is closed, nobody can vote.";
         let (kind, headline, detail) = match &now.registration {
+            Some(RegistrationState::Registered) if now.is_full => (
+                Kind::Away,
+                "You are the host, but nobody new can join now",
+                format!(
+                    "{here} It has as many connections as it can take, and somebody more wants to join. \
+                     There is room again as soon as somebody leaves."
+                ),
+            ),
             Some(RegistrationState::Registered) => {
                 (Kind::Good, "You are the host", here.to_owned())
             }
@@ -144,7 +152,11 @@ impl State {
             },
             Some(reason) => Self {
                 kind: Kind::Away,
-                headline: "The host is away",
+                headline: if *reason == DownReason::Refused(ErrorCode::Busy) {
+                    "The poll is full"
+                } else {
+                    "The host is away"
+                },
                 detail: format!("{}{copy}", away(reason, now.registration.as_ref())),
                 retry: Retry::Auto(retry_at),
             },

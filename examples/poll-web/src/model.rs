@@ -80,10 +80,18 @@ impl Side {
             peers: room.peers(),
             registration: self.status().registration(),
             kept,
+            is_full: self
+                .status()
+                .turned_away()
+                .is_some_and(|at| room.now() - at < FULL),
             failure,
         }
     }
 }
+
+/// The time for which it is shown that somebody was turned away: they try again at least once in
+/// it, and are turned away again as long as there is no room.
+const FULL: Duration = Duration::from_secs(60);
 
 /// The state of a room.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,6 +114,8 @@ pub(crate) struct Snapshot {
     pub(crate) registration: Option<RegistrationState>,
     /// The place of all that.
     pub(crate) kept: Kept,
+    /// True if somebody was turned away here lately because there is no room for more.
+    pub(crate) is_full: bool,
     /// The reason why the room has stopped, if it has.
     pub(crate) failure: Option<String>,
 }

@@ -7,7 +7,7 @@ use hustings_room::transport::TransportEvent;
 use super::Shell;
 use super::backend::{Backend, Failure, Input, RtcInput};
 use crate::trace::trace;
-use crate::wire::{Output, RtcAction, RtcId, SocketId};
+use crate::wire::{Notice, Output, Refusal, RtcAction, RtcId, SocketId};
 
 impl<B: Backend> Shell<B> {
     /// Does everything that the machine says. `speaker` is the connection whose message made it
@@ -54,6 +54,13 @@ impl<B: Backend> Shell<B> {
             }
             Output::Notice(notice) => {
                 trace! { crate::trace::texts::notice(&notice) }
+                if let Notice::Refused {
+                    refusal: Refusal::TooMany,
+                    ..
+                } = &notice
+                {
+                    self.turned_away = Some(self.backend.now());
+                }
                 self.backend.notice(&notice);
             }
         }

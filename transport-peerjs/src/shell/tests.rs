@@ -521,6 +521,34 @@ mod failures {
     }
 
     #[test]
+    fn whoever_finds_no_room_is_remembered_and_others_are_not() {
+        let side = Side::registered(WireLimits {
+            max_connections: 1,
+            ..limits()
+        });
+        side.server_says(
+            &json!({ "type": "OFFER", "src": address(2).to_string(), "payload": {
+                "sdp": { "type": "offer", "sdp": chromium_sdp([2; 32]) }, "type": "media",
+                "connectionId": "mc_1",
+            }}),
+        );
+        assert_eq!(side.shell.read(Shell::turned_away), None);
+        side.offer();
+        side.rtc(RtcId(1), RtcInput::Description(chromium_sdp([1; 32])));
+        side.rtc(RtcId(1), RtcInput::Channel(ChannelKind::RELIABLE));
+        side.rtc(RtcId(1), RtcInput::ChannelOpen);
+        side.after(SECOND);
+        side.server_says(
+            &json!({ "type": "OFFER", "src": address(3).to_string(), "payload": {
+                "sdp": { "type": "offer", "sdp": chromium_sdp([3; 32]) }, "type": "data",
+                "connectionId": "dc_3", "reliable": true, "serialization": "raw",
+            }}),
+        );
+        let now = Moment::START + SECOND;
+        assert_eq!(side.shell.read(Shell::turned_away), Some(now));
+    }
+
+    #[test]
     fn a_channel_of_another_kind_is_refused() {
         let side = Side::registered(limits());
         side.offer();

@@ -11,6 +11,7 @@
 mod attacker;
 mod contract;
 mod ends;
+mod floods;
 mod js_client;
 mod links;
 mod page;

@@ -9,6 +9,8 @@ same([hosted.connection(), hosted.poll()], [{ state: "closed" }, undefined]);
 await until(joined, () => joined.connection().state === "disconnected", "noticing");
 const away = joined.connection();
 same([typeof away.retryInMs, typeof away.reason], ["number", "string"]);
+same(["closed-by-peer", "lost", "unreachable", "unknown-poll"].includes(away.code), true, away.code);
+same(joined.full(), false, "nobody was turned away");
 same(joined.tally().voters, 1, "what was seen can still be read");
 same(await refusal(joined.vote([])), "owner-offline");
 
