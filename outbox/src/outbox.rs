@@ -6,7 +6,7 @@ use hustings_protocol::{DeviceId, RoomId, Seq, StoredOutbox};
 
 use crate::keys::{self, Fields, Key, corrupt, misplaced, unknown_key};
 use crate::seal::{self, Unsealed};
-use crate::{Batch, Listed, Store, StoreError};
+use crate::{Batch, Durability, Listed, Store, StoreError};
 
 /// The name of the outbox of one device for one room.
 ///
@@ -52,6 +52,28 @@ impl Outbox {
     /// Removes a settled command, if it is there.
     pub fn remove(&self, batch: &mut Batch, seq: Seq) {
         batch.delete(self.entry(seq).bytes());
+    }
+
+    /// Gives up every command that has no outcome: none of them is sent from this outbox any more,
+    /// and those that were sent may have taken effect or not. Their numbers are not given again.
+    ///
+    /// Only whoever has the device may do so, while nothing is driving the outbox. Returns how many
+    /// there were.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load`](Outbox::load), and of the commit.
+    pub async fn give_up(&self, store: &impl Store) -> Result<usize, StoreError> {
+        let entries = self.load(store).await?.entries;
+        if entries.is_empty() {
+            return Ok(0);
+        }
+        let mut batch = Batch::new();
+        for (seq, _) in &entries {
+            self.remove(&mut batch, *seq);
+        }
+        store.commit(batch, Durability::Strict).await?;
+        Ok(entries.len())
     }
 
     /// Removes a command that was applied, if it is there, and keeps it among the last of these: an

@@ -65,6 +65,27 @@ fn the_counter_goes_on_when_every_entry_is_gone() {
 }
 
 #[test]
+fn what_is_given_up_is_gone_and_its_numbers_with_it_and_no_other_outbox_is() {
+    let store = MemoryStore::new();
+    let outbox = Outbox::new(device(1), room(1, 1));
+    let other = Outbox::new(device(1), room(1, 2));
+    for number in [1, 2] {
+        put(&store, &outbox, number);
+        put(&store, &other, number);
+    }
+    commit(&store, |batch| {
+        outbox.keep_applied(batch, seq(1), b"frame 1");
+    });
+    assert_eq!(block_on(outbox.give_up(&store)), Ok(1));
+    store.crash();
+    let contents = load(&store, &outbox);
+    assert_eq!((contents.next_seq, contents.entries), (seq(3), vec![]));
+    assert_eq!(contents.applied.len(), 1, "what was applied stays");
+    assert_eq!(numbers(&load(&store, &other)), [1, 2]);
+    assert_eq!(block_on(outbox.give_up(&store)), Ok(0));
+}
+
+#[test]
 fn entries_come_in_the_order_of_their_numbers() {
     let store = MemoryStore::new();
     let outbox = Outbox::new(device(1), room(1, 1));

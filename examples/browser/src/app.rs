@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use futures::future::select;
 use futures::lock::Mutex;
-use hustings_outbox::{IndexedDbStore, Journal, MemoryStore, Store, StoreError, TabError};
+use hustings_outbox::{
+    Cache, IndexedDbStore, Journal, MemoryStore, Outbox, Store, StoreError, TabError,
+};
 use hustings_protocol::{Limits, Message, PeerId, RoomId};
 use hustings_room::clock::{Clock, SystemClock};
 use hustings_transport_peerjs::Config;
@@ -69,6 +71,17 @@ pub struct OwnPolls {
     pub found: Vec<OwnPoll>,
     /// What does not read. An app that shows the others shows it: nobody else will.
     pub damaged: Vec<Damage>,
+}
+
+/// A room that commands of this user wait for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undelivered {
+    /// The link of the poll.
+    pub link: RoomId,
+    /// The question. Empty where there is no copy of the poll.
+    pub title: String,
+    /// The number of commands without an answer.
+    pub commands: usize,
 }
 
 /// One tab of the app.
@@ -207,6 +220,42 @@ impl App {
     /// [`RemoveError::Sound`] if it can be read after all; those of hosting; the store's.
     pub async fn remove(&self, damage: &Damage) -> Result<(), RemoveError> {
         self.host().await?.remove(damage).await
+    }
+
+    /// The rooms that something of this user's waits for, from this tab, another or a closed one.
+    ///
+    /// # Errors
+    ///
+    /// The stored data cannot be read.
+    pub async fn undelivered(&self) -> Result<Vec<Undelivered>, StoreError> {
+        let store = &self.profile.store;
+        let mut rooms: Vec<Undelivered> = Vec::new();
+        for (device, link, commands) in Outbox::list(store).await?.found {
+            if let Some(room) = rooms.iter_mut().find(|room| room.link == link) {
+                room.commands += commands;
+                continue;
+            }
+            // A copy that does not read is none.
+            let copy = Cache::new(device, link).load(store).await.ok().flatten();
+            let title = copy.and_then(|copy| title(&copy.snapshot.1));
+            rooms.push(Undelivered {
+                link,
+                title: title.unwrap_or_default(),
+                commands,
+            });
+        }
+        Ok(rooms)
+    }
+
+    /// Gives up what closed tabs have left for a room: none of it is sent from here any more. What
+    /// was sent before may have taken effect or not. Returns the number of commands; of what belongs
+    /// to a tab that is open nothing is given up.
+    ///
+    /// # Errors
+    ///
+    /// The stored data cannot be read or written.
+    pub async fn give_up(&self, link: RoomId) -> Result<usize, StoreError> {
+        self.deliveries.give_up(&self.profile, link).await
     }
 
     /// Hosts all polls of this user that can be read in this tab, until the app is dropped, or until

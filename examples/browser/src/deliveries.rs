@@ -1,12 +1,13 @@
 //! Deliveries: the commands that closed tabs have left without an answer.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use futures::channel::oneshot;
 use futures::lock::Mutex;
 use futures::{FutureExt, StreamExt};
+use hustings_outbox::{Outbox, StoreError};
 use hustings_protocol::{Command, Rejection, RoomId};
 use hustings_room::clock::{Clock, SystemClock};
 use hustings_room::driver::Room;
@@ -23,7 +24,11 @@ const EVERY: Duration = Duration::from_secs(2);
 /// as their device, in their order.
 #[derive(Clone, Default)]
 pub struct Deliveries {
-    under_way: Rc<RefCell<Vec<Room>>>,
+    under_way: Rc<RefCell<Vec<Joined>>>,
+    /// Every device that is held for this, with whatever it has left for any room.
+    held: Rc<RefCell<Vec<Weak<Device>>>>,
+    /// The rooms whose commands somebody does not want any more.
+    unwanted: Rc<RefCell<Vec<RoomId>>>,
     /// The devices whose owner has refused them. They stay held, or they would be tried again and
     /// again; the next visit to the page tries once more.
     given_up: Rc<RefCell<Vec<Rc<Device>>>>,
@@ -31,6 +36,8 @@ pub struct Deliveries {
     is_closed: Rc<Cell<bool>>,
     /// Locked during a look for closed tabs.
     looking: Rc<Mutex<()>>,
+    /// Locked while a room is being joined: it has read an outbox by then.
+    sharing: Rc<Mutex<()>>,
     /// One for each device that is delivered for: it ends when that does.
     tasks: Rc<RefCell<Vec<oneshot::Receiver<()>>>>,
 }
@@ -55,7 +62,8 @@ impl Deliveries {
     #[must_use]
     pub fn pending(&self, link: RoomId) -> Vec<Pending> {
         let rooms = self.under_way.borrow();
-        let of_room = rooms.iter().filter(|room| room.id() == link);
+        let rooms = rooms.iter().map(Joined::room);
+        let of_room = rooms.filter(|room| room.id() == link);
         of_room.flat_map(Room::pending).collect()
     }
 
@@ -68,13 +76,54 @@ impl Deliveries {
             .collect()
     }
 
+    /// Gives up the commands that closed tabs have left for a room, as far as this tab delivers them:
+    /// they are sent from here no more. Whether they took effect nobody here knows, if they were
+    /// ever sent. Returns how many there were.
+    pub(crate) async fn give_up(
+        &self,
+        profile: &Rc<Profile>,
+        link: RoomId,
+    ) -> Result<usize, StoreError> {
+        // No delivery begins meanwhile.
+        let _looking = self.looking.lock().await;
+        if profile.is_shared && !self.is_closed.get() {
+            // A tab may have been closed a moment ago.
+            self.look(profile).await;
+        }
+        let _sharing = self.sharing.lock().await;
+        let held: Vec<_> = self
+            .held
+            .borrow()
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect();
+        self.unwanted.borrow_mut().push(link);
+        let given_up = self.discard(held, link).await;
+        self.unwanted.borrow_mut().retain(|other| *other != link);
+        given_up
+    }
+
+    async fn discard(&self, held: Vec<Rc<Device>>, link: RoomId) -> Result<usize, StoreError> {
+        let rooms = self.under_way.borrow().clone();
+        for joined in rooms.iter().filter(|joined| joined.room().id() == link) {
+            // Until then its driver writes to the outbox.
+            joined.close().await;
+        }
+        let mut number = 0;
+        for device in held {
+            let outbox = Outbox::new(device.identity.device(), link);
+            number += outbox.give_up(&device.store()).await?;
+        }
+        Ok(number)
+    }
+
     /// Ends all of it. What is not delivered stays stored; resolves once its devices are free.
     pub(crate) async fn close(&self) {
         self.is_closed.set(true);
         drop(self.looking.lock().await);
         let rooms = self.under_way.borrow().clone();
-        for room in rooms {
-            room.close().await;
+        for joined in rooms {
+            joined.room().close().await;
         }
         let tasks = self.tasks.take();
         for task in tasks {
@@ -103,32 +152,42 @@ impl Deliveries {
                 if deliveries.is_closed.get() {
                     break;
                 }
-                // What cannot be read now is tried again; whoever opens the room is told why.
-                let left = Device::left_behind(&profile).await.unwrap_or_default();
-                let mut tasks = deliveries.tasks.borrow_mut();
-                tasks.retain_mut(|task| task.try_recv().is_ok());
-                for (device, rooms) in left {
-                    let (task, ended) = oneshot::channel();
-                    tasks.push(ended);
-                    let delivery = deliveries.clone().deliver(device, rooms);
-                    spawn_local(delivery.map(|()| drop(task)));
-                }
+                deliveries.look(&profile).await;
             }
         });
     }
 
+    /// Takes what closed tabs have left.
+    async fn look(&self, profile: &Rc<Profile>) {
+        // What cannot be read now is tried again; whoever opens the room is told why.
+        let left = Device::left_behind(profile).await.unwrap_or_default();
+        let mut tasks = self.tasks.borrow_mut();
+        tasks.retain_mut(|task| task.try_recv().is_ok());
+        let mut held = self.held.borrow_mut();
+        held.retain(|device| device.strong_count() > 0);
+        for (device, rooms) in left {
+            let device = Rc::new(device);
+            held.push(Rc::downgrade(&device));
+            let (task, ended) = oneshot::channel();
+            tasks.push(ended);
+            let delivery = self.clone().deliver(device, rooms);
+            spawn_local(delivery.map(|()| drop(task)));
+        }
+    }
+
     /// Room after room: a device has one address.
-    async fn deliver(self, device: Device, links: Vec<RoomId>) {
-        let device = Rc::new(device);
+    async fn deliver(self, device: Rc<Device>, links: Vec<RoomId>) {
         for link in links {
             if self.is_closed.get() {
                 break;
             }
+            let sharing = self.sharing.lock().await;
             let Ok(joined) = Joined::share(&device, link).await else {
                 continue;
             };
             let room = joined.room().clone();
-            self.under_way.borrow_mut().push(room.clone());
+            self.under_way.borrow_mut().push(joined.clone());
+            drop(sharing);
             let (mut events, left) = (room.events(), room.pending());
             while !self.is_closed.get()
                 && !room.pending().is_empty()
@@ -143,14 +202,20 @@ impl Deliveries {
             while let Some(Some(event)) = events.next().now_or_never() {
                 self.note_refusal(link, &left, event);
             }
-            if !room.pending().is_empty() && !self.is_closed.get() {
+            let is_wanted = !self.is_closed.get() && !self.is_unwanted(link);
+            if !room.pending().is_empty() && is_wanted {
                 self.given_up.borrow_mut().push(Rc::clone(&device));
             }
             joined.close().await;
-            self.under_way
-                .borrow_mut()
-                .retain(|other| !(other.id() == link && other.connection() == Connection::Closed));
+            self.under_way.borrow_mut().retain(|other| {
+                let other = other.room();
+                !(other.id() == link && other.connection() == Connection::Closed)
+            });
         }
+    }
+
+    fn is_unwanted(&self, link: RoomId) -> bool {
+        self.unwanted.borrow().contains(&link)
     }
 
     /// Of what was missed ([`Event::Missed`]) nothing can be told; what is pending shows all the

@@ -23,7 +23,7 @@ mod hosted;
 mod joined;
 mod running;
 
-pub use app::{App, OpenError, OwnPoll, OwnPolls, Storage};
+pub use app::{App, OpenError, OwnPoll, OwnPolls, Storage, Undelivered};
 pub use damage::{Damage, RemoveError};
 pub use deliveries::{Deliveries, Refusal};
 pub use hosted::{HostError, Hosted};
