@@ -186,6 +186,13 @@ pub(crate) fn remember(key: &str, value: &str) {
     }
 }
 
+/// Remembers it no longer.
+pub(crate) fn forget(key: &str) {
+    if let Some(storage) = local() {
+        let _ = storage.remove_item(key);
+    }
+}
+
 fn local() -> Option<Storage> {
     window().local_storage().ok()?
 }
@@ -193,4 +200,19 @@ fn local() -> Option<Storage> {
 /// The time, as JSON writes it.
 pub(crate) fn now() -> String {
     String::from(js_sys::Date::new_0().to_iso_string())
+}
+
+/// Such a time as people here read it. One that is none is shown as it is.
+pub(crate) fn local_time(time: &str) -> String {
+    let date = js_sys::Date::new(&time.into());
+    if date.get_time().is_nan() {
+        return time.to_owned();
+    }
+    let options = js_sys::Object::new();
+    for (name, style) in [("dateStyle", "medium"), ("timeStyle", "short")] {
+        // A new object takes everything.
+        let _ = js_sys::Reflect::set(&options, &name.into(), &style.into());
+    }
+    // In the language of the page.
+    date.to_locale_string("en-GB", &options).into()
 }

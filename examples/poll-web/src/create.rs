@@ -7,7 +7,8 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::app::Opened;
-use crate::browser::{focus_soon, go_to, pasted};
+use crate::browser::{focus_soon, go_to, now, pasted};
+use crate::own::begins;
 use crate::typed;
 
 /// The label of one option that is being typed.
@@ -248,5 +249,7 @@ async fn start_poll(app: &App, draft: PollDraft) -> Result<RoomId, String> {
         error @ (HostError::Tab(_) | HostError::Poll(_) | HostError::PeerJs(_)) => error.to_string(),
     })?;
     let room = hosted.hosting().create(draft).await;
-    Ok(room.map_err(|error| error.to_string())?.id())
+    let link = room.map_err(|error| error.to_string())?.id();
+    begins(link, &now());
+    Ok(link)
 }

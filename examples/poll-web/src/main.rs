@@ -7,7 +7,7 @@
 //! the room.
 //!
 //! - `settings`: the signalling server, from the page's own address unless it says otherwise
-//! - `app`, `route`, `start`, `create`, `room`: the two views, and the choice between them
+//! - `app`, `route`, `start`, `create`, `own`, `undelivered`, `room`: the two views, and the choice between them
 //! - `ballot`, `results`, `pending`, `connection`, `share`, `people`, `host`, `export`: the parts
 //!   of a room
 //! - `damaged`: a poll that cannot be read
@@ -53,6 +53,8 @@ mod host;
 #[cfg(target_family = "wasm")]
 mod model;
 #[cfg(target_family = "wasm")]
+mod own;
+#[cfg(target_family = "wasm")]
 mod pending;
 #[cfg(target_family = "wasm")]
 mod people;
@@ -62,6 +64,8 @@ mod room;
 mod share;
 #[cfg(target_family = "wasm")]
 mod start;
+#[cfg(target_family = "wasm")]
+mod undelivered;
 
 #[cfg(target_family = "wasm")]
 fn main() {

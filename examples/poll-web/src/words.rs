@@ -20,6 +20,36 @@ pub(crate) fn role_of(name: &str) -> String {
     format!("Role of {}", isolated(name))
 }
 
+/// The label of what deletes a poll, by its title.
+pub(crate) fn delete(title: &str) -> String {
+    format!("Delete {}", quoted(title))
+}
+
+/// The question before a poll is deleted.
+pub(crate) fn ask_to_delete(title: &str) -> String {
+    let what = quoted(title);
+    format!(
+        "Delete {what} with all its votes? It cannot be had again, and nobody can open it any more."
+    )
+}
+
+/// The label of what gives up the changes that wait for the host of a poll, by its title.
+pub(crate) fn give_up(title: &str) -> String {
+    format!("Give up what waits for {}", quoted(title))
+}
+
+/// The question before that.
+pub(crate) fn ask_to_give_up(title: &str) -> String {
+    let what = quoted(title);
+    format!("Send no more to {what}? What was sent before may have arrived all the same.")
+}
+
+/// The end of so many changes, as far as it is known here.
+pub(crate) fn given_up(number: u64) -> String {
+    let what = count(number, "change is", "changes are");
+    format!("{what} given up. Nobody here knows whether the host had it before.")
+}
+
 /// The name of a person, to show in an element of its own. People choose their names, so [`mark`]
 /// tells two with the same name apart.
 pub(crate) fn name(poll: &Poll, peer: PeerId) -> String {
@@ -166,6 +196,10 @@ mod tests {
         });
         let expected = "your name “\u{2068}\u{5d3}\u{5d5}\u{5d3}\u{2069}”";
         assert_eq!(super::asked(None, &profile), expected);
+        assert_eq!(delete("a\u{202e}"), "Delete “\u{2068}a\u{2069}”");
+        assert!(ask_to_delete("a\u{2069}").contains("“\u{2068}a\u{2069}” with"));
+        assert!(give_up("a\u{202e}").ends_with("“\u{2068}a\u{2069}”"));
+        assert!(ask_to_give_up("a\u{202e}").contains("“\u{2068}a\u{2069}”?"));
         assert_eq!(role_of("Bob\u{202e}"), "Role of \u{2068}Bob\u{2069}");
     }
 

@@ -15,6 +15,7 @@ mod kept;
 mod member;
 mod network;
 mod overdue;
+mod own;
 mod parts;
 mod roles;
 mod screen;

@@ -123,6 +123,11 @@ impl Member {
         self.tab.go(&screen::app(url)).await
     }
 
+    /// Follows a link from the page that it belongs to, which stays.
+    pub(crate) async fn follows(&self, link: &str) -> anyhow::Result<()> {
+        self.tab.run_with("location.href = arg", link).await
+    }
+
     /// Clicks on something, in the tab that is in front then.
     pub(crate) async fn clicks(&self, what: &str) -> anyhow::Result<()> {
         self.looks().await?;
