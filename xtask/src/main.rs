@@ -14,6 +14,7 @@ mod error;
 mod floods;
 mod fuzz;
 mod hashed;
+mod lighthouse;
 mod mutants;
 mod package;
 mod process;
@@ -92,6 +93,8 @@ enum Chore {
     Msrv,
     /// Compile with every set of features, natively and for browsers, with cargo-hack
     Powerset,
+    /// Look at every view of the web app with Lighthouse: accessibility and best practices
+    Lighthouse,
     /// Take the picture of the web app on the front page anew
     Pictures,
     /// Install what the wasm builds need
@@ -121,6 +124,7 @@ fn main() -> ExitCode {
         Chore::Semver(args) => release::semver(&args),
         Chore::Msrv => release::msrv(),
         Chore::Powerset => release::powerset(),
+        Chore::Lighthouse => lighthouse::run(),
         Chore::Pictures => e2e::pictures(),
         Chore::Setup(args) => setup::run(&args),
     };
