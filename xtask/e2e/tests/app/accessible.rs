@@ -1,7 +1,7 @@
 //! The findings of axe in each view: light and dark, on a phone and on a desktop.
 
-use hustings_e2e::bounds::SOON;
-use hustings_e2e::{World, scenario};
+use hustings_e2e::bounds::{BACK, SOON};
+use hustings_e2e::{Page, TakesPart, World, scenario};
 use serde_json::json;
 
 use crate::member::{Device, Member, begin_by, result};
@@ -70,7 +70,7 @@ fn axe_finds_nothing_serious_in_any_view() {
         ann.sees("New poll", SOON).await?;
         audit.look(&ann, "the start").await?;
 
-        let poll = begin_by(world, ann).await?;
+        let mut poll = begin_by(world, ann).await?;
         let bob = poll.join("bob").await?;
         bob.is_called("Bob").await?;
         bob.votes_for("Thai").await?;
@@ -111,6 +111,22 @@ fn axe_finds_nothing_serious_in_any_view() {
         poll.owner.tab.close().await?;
         bob.is_alone(SOON).await?;
         audit.look(&bob, "the owner is away").await?;
+
+        poll.owner.take_new_tab(world).await?;
+        poll.owner.goes_to(&world.app()?).await?;
+        poll.owner.sees("Your polls", SOON).await?;
+        poll.owner.clicks(&screen::button("Delete")).await?;
+        poll.owner.sees("with all its votes?", SOON).await?;
+        audit
+            .look(&poll.owner, "the question before a poll is deleted")
+            .await?;
+        bob.is_connected(BACK).await?;
+        bob.sees("This poll is closed", SOON).await?;
+        audit.look(&bob, "a poll that is closed").await?;
+        let unusable = format!("{}?ice=all", world.app()?);
+        let said = "document.querySelector('[role=alert] h1') !== null";
+        bob.tab.go(&Page::new(unusable, said)).await?;
+        audit.look(&bob, "settings that cannot be used").await?;
         audit.end();
         Ok(())
     });
