@@ -10,12 +10,12 @@ use wasm_bindgen_test::wasm_bindgen_test;
 use crate::page::js;
 use crate::side::{Side, owner, participant, port, registered, sleep};
 
-/// Thirty strangers, who together send fifty offers in a second. The description is a browser's
+/// Sixty strangers, who together send fifty offers in a second. The description is a browser's
 /// own, so that nothing can be said against it, and nobody is there to connect to. Resolves when
 /// 400 have been sent, and goes on until 3,000 have or it is told to end.
 const FLOOD: &str = "
     const [port, victim] = arg.split(' ');
-    const strangers = await Promise.all([...Array(30)].map((_, n) => new Promise((resolve, reject) => {
+    const strangers = await Promise.all([...Array(60)].map((_, n) => new Promise((resolve, reject) => {
         const id = `stranger${n}x${Date.now()}`;
         const socket = new WebSocket(`ws://127.0.0.1:${port}/peerjs?key=peerjs&id=${id}&token=t`);
         socket.onmessage = () => resolve(socket);
