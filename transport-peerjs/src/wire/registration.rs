@@ -13,16 +13,22 @@
 //! not take the address back by itself, and only asks now and then, as a stranger who takes it from
 //! nobody, if it is free. Servers that do not say so are seen through by the contest.
 
+mod echo;
+mod taken;
+
 use std::time::Duration;
 
 use hustings_protocol::handshake::Nonce;
 use hustings_room::Moment;
-use hustings_room::transport::TransportEvent;
 use rand_chacha::ChaCha8Rng;
 
+pub(crate) use self::echo::is_late;
+use self::echo::{ECHO, Echo};
+pub(crate) use self::taken::Urls;
+use self::taken::{REPLACED, Taken};
 use super::backoff::Backoff;
 use super::contest::Contest;
-use super::messages::{Candidate, IceCandidate, ServerFault, ToServer};
+use super::messages::{ServerFault, ToServer};
 use super::output::{
     Output, Outputs, RegistrationError, RegistrationState, RtcId, SocketId, TimeoutReason,
 };
@@ -32,21 +38,6 @@ use crate::config::Timing;
 /// Most messages that are kept while the server is away, before candidates are dropped.
 /// Descriptions, of which each connection has one, are always kept.
 const MAX_UNSENT: usize = 1_024;
-
-/// The beginning of the names of all echoes.
-pub(crate) const ECHO: &str = "echo_";
-
-/// The code with which a server closes a socket whose address another has taken over.
-const REPLACED: u16 = 4001;
-
-/// The addresses of sockets by which this side is known.
-#[derive(Debug)]
-pub(crate) struct Urls {
-    /// With its own token.
-    pub(crate) url: String,
-    /// With a token that nobody has.
-    pub(crate) probe_url: String,
-}
 
 /// The machine of one registration.
 #[derive(Debug)]
@@ -117,58 +108,6 @@ struct Heartbeat {
     next: Moment,
 }
 
-/// A message to oneself that shows that the socket works.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Echo {
-    /// It is to be asked for at this moment.
-    Due(Moment),
-    /// It has been asked for, by this number, and has to come until then. `again` if that is because
-    /// the time for the one before was slept through.
-    Asked {
-        number: u64,
-        until: Moment,
-        again: bool,
-    },
-}
-
-impl Echo {
-    const fn deadline(self) -> Moment {
-        match self {
-            Self::Due(at) => at,
-            Self::Asked { until, .. } => until,
-        }
-    }
-}
-
-/// The time for which the address has been somebody else's, without a registration in between.
-#[derive(Debug, Default)]
-struct Taken {
-    waited: Duration,
-    /// The moment at which the server said so last, with nothing but such answers since.
-    last: Option<Moment>,
-}
-
-impl Taken {
-    /// The server says so. Returns the time for which it has.
-    fn said(&mut self, timing: &Timing, now: Moment) -> Duration {
-        if let Some(last) = self.last.replace(now) {
-            // Whoever slept has not asked either.
-            let longest = timing.taken_retry_max + timing.socket_timeout;
-            self.waited += (now - last).min(longest);
-        }
-        self.waited
-    }
-}
-
-/// A deadline that is served so late was slept through, or held back in a hidden tab: nothing can
-/// be concluded from what was not heard.
-const HELD_BACK: Duration = Duration::from_secs(10);
-
-/// True if a deadline is served so late.
-pub(crate) fn is_late(due: Moment, now: Moment) -> bool {
-    now - due >= HELD_BACK
-}
-
 impl Heartbeat {
     fn after(last: Moment, every: Duration) -> Self {
         let next = last + every;
@@ -211,11 +150,6 @@ impl Registration {
     /// True while this side can dial.
     pub(crate) fn is_registered(&self) -> bool {
         matches!(self.phase, Phase::Registered { .. })
-    }
-
-    /// True while this side leaves its address to a copy of its identity.
-    pub(crate) fn has_yielded(&self) -> bool {
-        matches!(self.phase, Phase::Yielded { .. } | Phase::Probing { .. })
     }
 
     /// The reason why there is no hope, if there is none.
@@ -345,57 +279,6 @@ impl Registration {
             socket,
             text: prover.answer(nonce).to_string(),
         });
-    }
-
-    /// Has the socket show that it works, unless that is being asked already.
-    pub(crate) fn ask_echo(&mut self, now: Moment, out: &mut Outputs) {
-        let Phase::Registered { socket, echo, .. } = &mut self.phase else {
-            return;
-        };
-        let again = match echo {
-            Echo::Due(_) => false,
-            // Nobody listened for it. Once, for a hidden tab is late each time.
-            Echo::Asked {
-                until,
-                again: false,
-                ..
-            } if is_late(*until, now) => true,
-            Echo::Asked { .. } => return,
-        };
-        self.echoes += 1;
-        let number = self.echoes;
-        let until = now + self.timing.echo_timeout;
-        *echo = Echo::Asked {
-            number,
-            until,
-            again,
-        };
-        let candidate = Candidate {
-            connection_id: format!("{}{number}", self.echo_name),
-            // Nothing to try, so it does no harm wherever it arrives.
-            ice: IceCandidate::default(),
-        };
-        let dst = self.own_id.clone();
-        out.push(Output::SendSocket {
-            socket: *socket,
-            text: ToServer::Candidate { dst, candidate }.to_string(),
-        });
-    }
-
-    /// A message to oneself has come, by this name.
-    pub(crate) fn handle_echo(&mut self, name: &str, now: Moment) {
-        if name.starts_with(ECHO) && !name.starts_with(&self.echo_name) {
-            self.contest.heard_a_copy(now);
-        }
-        let heard = name.strip_prefix(&self.echo_name);
-        let heard = heard.and_then(|number| number.parse::<u64>().ok());
-        if let Phase::Registered { echo, .. } = &mut self.phase
-            && let Echo::Asked { number, .. } = *echo
-            // Not one from before: it may have waited in a buffer while everything stood still.
-            && heard == Some(number)
-        {
-            *echo = Echo::Due(now + self.timing.echo_every);
-        }
     }
 
     /// The server has said OPEN: nobody had the id.
@@ -548,51 +431,6 @@ impl Registration {
             | Phase::Probing { .. }
             | Phase::Over => {}
         }
-    }
-
-    /// No echo has come.
-    fn fell_silent(&mut self, now: Moment, out: &mut Outputs) {
-        if self.contest.fell_silent(now) {
-            if let Some(socket) = self.socket() {
-                out.push(Output::CloseSocket { socket });
-            }
-            return self.rest(now, out);
-        }
-        // The other end is gone, and the socket may never say so.
-        self.open(now, out);
-    }
-
-    /// Has the address, whoever else has it.
-    pub(crate) fn claim(&mut self, now: Moment, out: &mut Outputs) {
-        self.contest.forget();
-        if self.has_yielded() {
-            self.open(now, out);
-        }
-    }
-
-    /// Leaves the address to a copy of this identity, for now.
-    fn rest(&mut self, now: Moment, out: &mut Outputs) {
-        self.contest.forget();
-        self.taken = Taken::default();
-        let ask_at = now + self.timing.yielded_probe_every;
-        self.phase = Phase::Yielded { ask_at };
-        out.push(Output::Registration(RegistrationState::Yielded { ask_at }));
-    }
-
-    /// The copy has left the address, and whoever waits for it need not wait any longer.
-    fn found_free(&mut self, now: Moment, out: &mut Outputs) {
-        self.open(now, out);
-        out.event(TransportEvent::Wake);
-    }
-
-    /// Asks if the address is free.
-    fn probe(&mut self, now: Moment, out: &mut Outputs) {
-        self.last_socket += 1;
-        let socket = SocketId(self.last_socket);
-        let until = now + self.timing.socket_timeout;
-        self.phase = Phase::Probing { socket, until };
-        let url = self.urls.probe_url.clone();
-        out.push(Output::OpenSocket { socket, url });
     }
 
     /// Something suggests that it is worth trying now.
