@@ -4,7 +4,7 @@
 /** The methods that answer at once: they throw. The others reject. */
 const AT_ONCE = new Set([
     "poll", "confirmed", "tally", "revision", "pending", "connection", "peers", "registered", "failure", "onChange",
-    "leftBehind", "takeRefused", "full",
+    "leftBehind", "takeRefused", "full", "usedElsewhere", "claim",
 ]);
 
 const guarded = new WeakSet();
