@@ -38,15 +38,26 @@ impl Identity {
     /// Reads the identity of a slot. Missing parts are made, and committed
     /// [`Strict`](Durability::Strict)ly before this returns.
     ///
-    /// A store cannot compare and swap. If two callers may run this at the same time on a new store
-    /// (two tabs of a browser that opens them together), they must hold a lock around it; otherwise
-    /// one of them continues with an identity that is lost.
+    /// Two callers that run this at the same time on a new store (two tabs of a browser that opens
+    /// them together) get the same identity: the second reads what the first has made.
     ///
     /// # Errors
     ///
     /// The store's own errors, [`StoreError::Corrupt`] for a damaged record, and [`StoreError::Io`]
     /// if the platform gives no random bytes.
     pub async fn load_or_create(store: &impl Store, slot: u32) -> Result<Self, StoreError> {
+        // Once for the key and once for the device: what somebody else has made stays.
+        for _ in 0..2 {
+            match Self::load_or_try_to_create(store, slot).await {
+                Err(StoreError::Unmet(_)) => {}
+                done => return done,
+            }
+        }
+        Self::load_or_try_to_create(store, slot).await
+    }
+
+    /// Fails with [`StoreError::Unmet`] if somebody else makes what is missing meanwhile.
+    async fn load_or_try_to_create(store: &impl Store, slot: u32) -> Result<Self, StoreError> {
         let stored = Stored::read(store).await?;
         let mut batch = Batch::new();
         let (signing_key, token) = match stored.key {
@@ -54,6 +65,7 @@ impl Identity {
             None => {
                 let place = Key::new(keys::IDENTITY);
                 refuse_misplaced(store, &place.clone().bytes(), "the identity").await?;
+                batch.require(place.clone().bytes(), None);
                 let signing_key = SigningKey::from_bytes(&random()?);
                 let token = token_from(&random()?);
                 let mut value = signing_key.to_bytes().to_vec();
@@ -68,6 +80,7 @@ impl Identity {
                 let place = Key::new(keys::IDENTITY).slot(slot);
                 let name = format!("the device of slot {slot}");
                 refuse_misplaced(store, &place.clone().bytes(), &name).await?;
+                batch.require(place.clone().bytes(), None);
                 let device = DeviceId::from_bytes(random()?);
                 seal::put(&mut batch, place, device.as_bytes());
                 device

@@ -53,6 +53,7 @@ pub enum Write {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
     writes: Vec<Write>,
+    required: Vec<(Bytes, Option<Bytes>)>,
 }
 
 impl Batch {
@@ -80,10 +81,22 @@ impl Batch {
         self.writes.push(Write::DeleteRange { range });
     }
 
-    /// True if there is nothing to commit.
+    /// Requires that a key has this value, or that it has none, before the changes are made.
+    /// Otherwise the commit fails with [`StoreError::Unmet`], and nothing is changed.
+    pub fn require(&mut self, key: impl Into<Bytes>, value: Option<Bytes>) {
+        self.required.push((key.into(), value));
+    }
+
+    /// What is required of the records before the changes: each key with its value, or none.
+    #[must_use]
+    pub fn required(&self) -> &[(Bytes, Option<Bytes>)] {
+        &self.required
+    }
+
+    /// True if there is nothing to commit, and nothing to check.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.writes.is_empty()
+        self.writes.is_empty() && self.required.is_empty()
     }
 
     /// The number of changes.
@@ -105,6 +118,14 @@ impl Batch {
     }
 }
 
+impl StoreError {
+    /// The error of a batch that requires another value of this key.
+    #[must_use]
+    pub fn unmet(key: &[u8]) -> Self {
+        Self::Unmet(format!("{key:02x?}"))
+    }
+}
+
 /// An ordered map from bytes to bytes with atomic batches.
 ///
 /// The smallest trait that memory, redb and IndexedDB all implement well. Keys are ordered as byte
@@ -115,6 +136,9 @@ impl Batch {
 ///
 /// - [`commit`](Store::commit) is atomic: after a failure or a crash either every change of the
 ///   batch is there, or none is.
+/// - What a batch [requires](Batch::require) of the records is looked at in the same transaction as
+///   its changes are made in: no other commit comes between. It is how two that share a store agree
+///   on who was first.
 /// - A commit that succeeded is seen by every read that begins after it.
 /// - Commits are durable in their order: if one survived, so did every one that had succeeded
 ///   before it.
@@ -185,6 +209,9 @@ pub enum StoreError {
          was saved there is gone"
     )]
     Deleted(String),
+    /// A record is not as the batch requires it: somebody else was faster. Nothing was changed.
+    #[error("somebody else has changed the record {0} meanwhile")]
+    Unmet(String),
     /// Another tab has taken this one's place while the browser had put this page away. Nothing was
     /// written; to load the page again is to begin where the other one is.
     #[error("another tab has taken over while this page was away; load it again")]

@@ -4,10 +4,16 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::collections::BTreeSet;
+use std::future::poll_fn;
+use std::mem::replace;
+use std::ops::Range;
+use std::pin::Pin;
+use std::task::Poll;
 
 use bytes::Bytes;
 use ed25519_dalek::{Signer, Verifier, VerifyingKey};
 use futures::executor::block_on;
+use futures::future::join_all;
 use hustings_outbox::{Batch, Durability, Fault, Identity, MemoryStore, Store, StoreError};
 use hustings_protocol::{Address, DeviceId};
 
@@ -139,4 +145,71 @@ fn a_damaged_identity_is_named_and_not_replaced() {
     let stray = harm(&|batch| batch.put(&[0x01, 0x02][..], ""));
     assert!(stray.starts_with("the identity, key 0102"), "{stray}");
     assert_eq!(load(&store, 0), made);
+}
+
+/// A store in which whoever can come between a read and a write does.
+struct Slow(MemoryStore);
+
+type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// As `async_trait` would write it, which is not worth a dependency.
+impl Store for Slow {
+    fn get<'life0, 'life1, 'async_trait>(
+        &'life0 self,
+        key: &'life1 [u8],
+    ) -> Answer<'async_trait, Option<Bytes>>
+    where
+        'life0: 'async_trait,
+        'life1: 'async_trait,
+    {
+        self.0.get(key)
+    }
+
+    fn scan<'life0, 'async_trait>(
+        &'life0 self,
+        range: Range<Bytes>,
+    ) -> Answer<'async_trait, Vec<(Bytes, Bytes)>>
+    where
+        'life0: 'async_trait,
+    {
+        Box::pin(async move {
+            let found = self.0.scan(range).await;
+            let mut others_were_here = false;
+            poll_fn(|context| {
+                if replace(&mut others_were_here, true) {
+                    return Poll::Ready(());
+                }
+                context.waker().wake_by_ref();
+                Poll::Pending
+            })
+            .await;
+            found
+        })
+    }
+
+    fn commit<'life0, 'async_trait>(
+        &'life0 self,
+        batch: Batch,
+        durability: Durability,
+    ) -> Answer<'async_trait, ()>
+    where
+        'life0: 'async_trait,
+    {
+        self.0.commit(batch, durability)
+    }
+}
+
+#[test]
+fn those_who_open_a_new_store_together_are_one_person() {
+    let store = Slow(MemoryStore::new());
+    let all = join_all([0, 1, 2, 0].map(|slot| Identity::load_or_create(&store, slot)));
+    let made: Vec<Identity> = block_on(all).into_iter().map(Result::unwrap).collect();
+    for identity in &made {
+        assert_eq!(identity.peer_id(), made[0].peer_id());
+        assert_eq!(identity.token(), made[0].token());
+    }
+    assert_eq!(made[0], made[3], "one slot is one device");
+    assert_eq!(load(&store.0, 1), made[1], "and it is the one that is kept");
+    let devices: BTreeSet<DeviceId> = made.iter().map(Identity::device).collect();
+    assert_eq!(devices.len(), 3);
 }

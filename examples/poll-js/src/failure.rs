@@ -103,7 +103,7 @@ impl From<StoreError> for Failure {
             StoreError::Newer(_) => "storage-newer",
             StoreError::Unanswered(_) => "no-answer",
             StoreError::TakenOver => "taken-over",
-            _ => OTHER,
+            StoreError::Unmet(_) | _ => OTHER,
         };
         Self::new(code, error)
     }

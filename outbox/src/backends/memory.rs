@@ -158,6 +158,11 @@ impl Store for MemoryStore {
     async fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
         let mut state = self.lock();
         state.strike(Fault::Commit)?;
+        for (key, value) in batch.required() {
+            if state.records.get(key) != value.as_ref() {
+                return Err(StoreError::unmet(key));
+            }
+        }
         for write in batch.into_writes() {
             state.apply(write);
         }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::future::join_all;
 
 use super::{Harness, commit, contents, get, put};
-use crate::{Batch, Durability, Store};
+use crate::{Batch, Durability, Store, StoreError};
 
 const CLONES: u8 = 8;
 const COMMITS: u8 = 8;
@@ -105,4 +105,61 @@ pub async fn a_failed_commit_leaves_nothing<H: Harness>() {
         get(&harness.store(), b"a").await.as_deref(),
         Some(&b"after"[..])
     );
+}
+
+/// A batch that requires something that is not so changes nothing, and one of those who require the
+/// same is first.
+pub async fn a_batch_that_requires_what_is_not_so_changes_nothing<H: Harness>() {
+    let mut harness = H::fresh().await;
+    let store = harness.store();
+    put(&store, b"a", b"one", Durability::Strict).await;
+    let values = [None, Some(&b"one"[..]), Some(b"on"), Some(b"")];
+    for (key, is) in [(&b"a"[..], Some(&b"one"[..])), (b"b", None)] {
+        for value in values {
+            let mut batch = Batch::new();
+            batch.require(&b"a"[..], Some(Bytes::from_static(b"one")));
+            batch.require(key, value.map(Bytes::from_static));
+            batch.put(&b"c"[..], &b"new"[..]);
+            let committed = store.commit(batch, Durability::Relaxed).await;
+            if value == is {
+                assert_eq!(committed, Ok(()));
+                let mut undo = Batch::new();
+                undo.delete(&b"c"[..]);
+                commit(&store, undo, Durability::Relaxed).await;
+            } else {
+                assert_eq!(committed, Err(StoreError::unmet(key)), "{value:?}");
+            }
+            assert_eq!(contents(&store).await.len(), 1);
+        }
+    }
+    // It is about the records before the batch.
+    let mut batch = Batch::new();
+    batch.put(&b"a"[..], &b"two"[..]);
+    batch.require(&b"a"[..], Some(Bytes::from_static(b"one")));
+    commit(&store, batch, Durability::Strict).await;
+    // And it may be all that there is.
+    let mut batch = Batch::new();
+    batch.require(&b"a"[..], None);
+    let committed = store.commit(batch, Durability::Relaxed).await;
+    assert_eq!(committed, Err(StoreError::unmet(b"a")));
+
+    let writers = (0..CLONES).map(|clone| {
+        let store = harness.store();
+        async move {
+            let mut batch = Batch::new();
+            batch.require(&b"first"[..], None);
+            batch.put(&b"first"[..], vec![clone]);
+            batch.put(vec![clone], &b"mine"[..]);
+            let committed = store.commit(batch, Durability::Strict).await;
+            assert!(committed.is_ok() || committed == Err(StoreError::unmet(b"first")));
+            u8::from(committed.is_ok())
+        }
+    });
+    let first: u8 = join_all(writers).await.into_iter().sum();
+    assert_eq!(first, 1);
+    drop(store);
+    harness = harness.reopen().await;
+    let found = contents(&harness.store()).await;
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert_eq!(found[&found[&b"first"[..]]], b"mine"[..]);
 }

@@ -127,6 +127,7 @@ macro_rules! store_contract {
             commits_of_many_handles_all_take_effect
             a_scan_never_sees_half_a_batch
             a_failed_commit_leaves_nothing
+            a_batch_that_requires_what_is_not_so_changes_nothing
             an_orderly_end_loses_nothing
             what_a_store_keeps_of_itself_is_no_record
             a_crash_of_the_process_loses_nothing

@@ -296,15 +296,11 @@ fn not_opened(failure: Failure) -> StoreError {
 #[async_trait(?Send)]
 impl Store for IndexedDbStore {
     async fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        let key = js(key);
         self.shared
             .with_transaction(async |connection| {
                 let transaction = connection.read()?;
                 let records = transaction.object_store(RECORDS).map_err(io)?;
-                let request = records.get::<JsValue, _, _>(key.clone());
-                let value = request.primitive().map_err(io)?.await.map_err(io)?;
-                let value = value.filter(|value| !value.is_undefined());
-                Ok(value.map(|value| bytes(&key, &value)).transpose()?)
+                Ok(read(&records, key).await?)
             })
             .await
     }
@@ -352,8 +348,14 @@ impl Store for IndexedDbStore {
         self.shared
             .with_transaction(async |connection| {
                 let transaction = connection.write(durability)?;
-                // No request is awaited: to await anything else in a transaction commits the
+                // Nothing but the transaction's own requests is awaited: that would commit the
                 // changes so far.
+                for (key, value) in batch.required() {
+                    let records = transaction.object_store(RECORDS).map_err(io)?;
+                    if read(&records, key).await? != *value {
+                        return Err(StoreError::unmet(key).into());
+                    }
+                }
                 let sent = transaction
                     .object_store(RECORDS)
                     .and_then(|records| send(&records, batch.writes()));
@@ -369,6 +371,15 @@ impl Store for IndexedDbStore {
             })
             .await
     }
+}
+
+/// Reads a record.
+async fn read(records: &ObjectStore<'_>, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+    let key = js(key);
+    let request = records.get::<JsValue, _, _>(key.clone());
+    let value = request.primitive().map_err(io)?.await.map_err(io)?;
+    let value = value.filter(|value| !value.is_undefined());
+    value.map(|value| bytes(&key, &value)).transpose()
 }
 
 /// Puts the changes into a transaction, in their order, which IndexedDB keeps.

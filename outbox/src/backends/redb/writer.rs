@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
 use futures::channel::oneshot;
-use redb::{Database, Table};
+use redb::{Database, ReadableTable, Table};
 
 use super::RECORDS;
 use super::errors::Failure;
@@ -98,13 +98,20 @@ fn run(database: &RwLock<Database>, waiting: &Receiver<Waiting>, failure: &Failu
             bytes = bytes.saturating_add(size(&next.batch));
             group.push(next);
         }
+        let mut unmet = Vec::with_capacity(group.len());
         let result = {
             let database = database.read().unwrap_or_else(PoisonError::into_inner);
-            commit(&database, &group, failure)
+            commit(&database, &group, &mut unmet, failure)
         };
-        for member in group {
+        // Of a transaction that failed, some may not have been looked at.
+        unmet.resize(group.len(), None);
+        for (member, unmet) in group.into_iter().zip(unmet) {
+            let answer = match (&result, unmet) {
+                (Ok(()), Some(unmet)) => Err(unmet),
+                (result, _) => result.clone(),
+            };
             // A caller that dropped its future does not need the answer.
-            let _ = member.answer.send(result.clone());
+            let _ = member.answer.send(answer);
         }
     }
 }
@@ -118,7 +125,13 @@ fn size(batch: &Batch) -> usize {
     batch.writes().iter().map(of).sum()
 }
 
-fn commit(database: &Database, group: &[Waiting], failure: &Failure) -> Result<(), StoreError> {
+/// Commits those of a group whose requirements are met, and says of each what is not.
+fn commit(
+    database: &Database,
+    group: &[Waiting],
+    unmet: &mut Vec<Option<StoreError>>,
+    failure: &Failure,
+) -> Result<(), StoreError> {
     let durability = group
         .iter()
         .map(|member| member.durability)
@@ -138,11 +151,32 @@ fn commit(database: &Database, group: &[Waiting], failure: &Failure) -> Result<(
         let mut table = transaction
             .open_table(RECORDS)
             .map_err(|error| failure.table(error))?;
-        for write in group.iter().flat_map(|member| member.batch.writes()) {
-            apply(&mut table, write).map_err(|error| failure.storage(error))?;
+        for Waiting { batch, .. } in group {
+            let missed = missed(&table, batch).map_err(|error| failure.storage(error))?;
+            if missed.is_none() {
+                for write in batch.writes() {
+                    apply(&mut table, write).map_err(|error| failure.storage(error))?;
+                }
+            }
+            unmet.push(missed);
         }
     }
     transaction.commit().map_err(|error| failure.commit(error))
+}
+
+/// The first requirement of a batch that is not met, if any, by the records as the batches before
+/// it have left them.
+fn missed(
+    table: &Table<'_, &[u8], &[u8]>,
+    batch: &Batch,
+) -> Result<Option<StoreError>, redb::StorageError> {
+    for (key, value) in batch.required() {
+        let found = table.get(&**key)?;
+        if found.as_ref().map(redb::AccessGuard::value) != value.as_deref() {
+            return Ok(Some(StoreError::unmet(key)));
+        }
+    }
+    Ok(None)
 }
 
 fn apply(table: &mut Table<'_, &[u8], &[u8]>, write: &Write) -> Result<(), redb::StorageError> {
