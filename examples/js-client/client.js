@@ -44,7 +44,7 @@ const LAST_RETRY_MS = 30_000
 
 /** The code by which a signalling server says that another socket has taken the address over. */
 const REPLACED = 4001
-/** How often the address is taken back within a while from whoever has it, on a server that does not say so. */
+/** The number of times that the address is taken back within a while from whoever has it, on a server that does not say so. */
 const TAKEN_BACK = 2
 const TAKEN_BACK_MS = 600_000
 
@@ -95,7 +95,7 @@ export class Client extends EventTarget {
   #hasAsked = false
   #joinedAt = 0
   #isElsewhere = false
-  /** When the address was taken back from whoever had it. */
+  /** The moments at which the address was taken back from whoever had it. */
   #takenBack = []
 
   /**

@@ -87,7 +87,7 @@ impl Batch {
         self.required.push((key.into(), value));
     }
 
-    /// What is required of the records before the changes: each key with its value, or none.
+    /// The records that have to be there before the changes: each key with its value, or none.
     #[must_use]
     pub fn required(&self) -> &[(Bytes, Option<Bytes>)] {
         &self.required

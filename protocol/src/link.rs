@@ -12,8 +12,8 @@ use crate::{PeerId, PollId, RoomId};
 /// The characters of a link: the owner, a slash, the poll.
 const LINK_LEN: usize = PeerId::TEXT_LEN + 1 + PollId::TEXT_LEN;
 
-/// The number of times that a link may have been percent-encoded: once by each service that wraps it into a link
-/// of its own, and mails pass through two of them at most.
+/// The number of times that a link may have been percent-encoded: once by each service that wraps
+/// it into a link of its own, and mails pass through two of them at most.
 const MAX_ENCODINGS: usize = 3;
 
 /// The most breaks within a link: four, in a column of no more than twenty characters. Longer

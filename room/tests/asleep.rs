@@ -97,7 +97,7 @@ fn a_machine_that_wakes_for_moments_all_night_loses_no_link() {
     assert_eq!(*bob.machine.connection(), Connection::Connected);
 }
 
-/// What was heard may have waited since before.
+/// A frame that was heard may have waited since before.
 #[test]
 fn something_heard_on_waking_is_no_answer() {
     let (mut bob, link) = bob();

@@ -450,7 +450,7 @@ fn a_poll_that_is_deleted_is_gone_for_good_and_no_other_is() {
     world.wait_for(alice.hosting.delete(poll_id)).unwrap();
 }
 
-/// Whoever opens a poll while it is deleted has read a journal that is gone by then.
+/// An opening of a poll that is being deleted has read a journal that is gone by then.
 #[test]
 fn a_journal_that_was_read_before_the_poll_was_deleted_opens_nothing() {
     let (mut world, alice, _bob) = alice_and_bob();

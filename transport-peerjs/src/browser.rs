@@ -168,7 +168,7 @@ impl Status {
         Some(shell.read(Shell::registration))
     }
 
-    /// Has this side at its address, also if it has [yielded](RegistrationState::Yielded) it to a
+    /// Puts this side at its address, also if it has [yielded](RegistrationState::Yielded) it to a
     /// copy of the identity, which yields then. A page that comes into view does so by itself.
     pub fn claim(&self) {
         if let Some(shell) = self.shell.upgrade() {

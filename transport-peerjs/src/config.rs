@@ -292,7 +292,7 @@ pub enum ConfigError {
         "invalid name of this server {0:?}: use a name or an IP address, with its port unless that is 80 or 443"
     )]
     PublicHost(String),
-    /// What should be a list of STUN and TURN servers is none.
+    /// The list of STUN and TURN servers is no list.
     #[error("invalid ICE servers: they are a list such as [{{\"urls\": \"stun:example.org\"}}]")]
     IceServers,
     /// A STUN or TURN server that no browser would take.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::config::{ConfigError, IceServer};
 
-/// What is wrong with one field of a server.
+/// The fault of one field of a server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IceFault {

@@ -1,4 +1,4 @@
-//! Whoever takes all places at the broker loses them to whoever wants one.
+//! An address that takes all places at the broker loses them to others who want one.
 //!
 //! Crowds come from 127.0.0.2 and beyond, honest peers from 127.0.0.1, which Linux takes for
 //! granted.

@@ -1,4 +1,4 @@
-//! Whoever floods the broker from an address slows nobody down but themselves.
+//! A flood of the broker from one address slows nobody down but that address.
 //!
 //! The flood comes from 127.0.0.2 and honest peers from 127.0.0.1, which Linux takes for granted.
 

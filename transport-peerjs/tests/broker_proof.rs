@@ -1,4 +1,4 @@
-//! Whoever has the key that an id is has the id, at the broker.
+//! At the broker an id belongs to the one who has the key that it is.
 
 #![allow(
     clippy::unwrap_used,

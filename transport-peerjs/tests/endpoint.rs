@@ -755,7 +755,7 @@ fn offers_that_cannot_work_are_refused_with_a_reason() {
     }
 }
 
-/// What a side has said of offers that it refused: for which connection, and why.
+/// The words of a side about offers that it refused: for which connection, and why.
 fn said_no(bench: &Bench, at: usize) -> Vec<(String, String)> {
     let sockets = bench.sides[at].sockets.iter();
     let refusals = sockets.filter_map(|wanted| match wanted {

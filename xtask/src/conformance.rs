@@ -1,7 +1,7 @@
 //! `cargo xtask conformance`: the tests of PeerJS and of PeerServer that the broker can be asked.
 //!
 //! They come from their repositories, at the versions that npm has, and nothing of them is kept.
-//! What says nothing about the broker is in `xtask/e2e/conformance/not-applicable.txt`.
+//! Tests that say nothing about the broker are in `xtask/e2e/conformance/not-applicable.txt`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -87,7 +87,7 @@ fn peerjs(source: &str) -> Result<(), Error> {
     process::run(&mut pages)
 }
 
-/// Has a version of a repository in a folder of the target folder.
+/// Puts a version of a repository into a folder of the target folder.
 fn fetch(pinned: &Pinned, source: &str) -> Result<PathBuf, Error> {
     let folder = process::scratch()?.join("conformance").join(pinned.name);
     fs::create_dir_all(&folder).map_err(Error::file("make", &folder))?;

@@ -69,7 +69,7 @@ pub struct OwnPoll {
 pub struct OwnPolls {
     /// Those that can be hosted.
     pub found: Vec<OwnPoll>,
-    /// What does not read. An app that shows the others shows it: nobody else will.
+    /// Those that do not read. An app that shows the others shows it: nobody else will.
     pub damaged: Vec<Damage>,
 }
 
@@ -104,7 +104,8 @@ impl App {
     ///
     /// The stored data cannot be used: it is corrupt, the storage is full, or a tab with a newer
     /// version blocks it; or the browser does not answer for ten seconds, see
-    /// [`may_pass`](OpenError::may_pass). No storage at all is not an error; see [`storage`](Self::storage).
+    /// [`may_pass`](OpenError::may_pass). No storage at all is
+    /// not an error; see [`storage`](Self::storage).
     pub async fn open(profile: &str, peerjs: Config) -> Result<Rc<Self>, OpenError> {
         let name = profile.to_owned();
         let opened = async {
@@ -204,7 +205,7 @@ impl App {
         Ok(polls)
     }
 
-    /// What is stored of something damaged, as it is: a JSON text with every record.
+    /// The stored records of something damaged, as they are: a JSON text with every record.
     ///
     /// # Errors
     ///

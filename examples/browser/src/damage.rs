@@ -1,6 +1,6 @@
 //! Damage in what is stored of the user's own polls: it costs the poll that it is in, and no other.
 //!
-//! Whoever shows the polls shows it, too. What does not read can be taken away as it is, perhaps
+//! It is shown wherever the polls are. What does not read can be taken away as it is, perhaps
 //! for somebody who can read more of it, and then removed.
 
 use std::fmt::Write as _;

@@ -183,7 +183,7 @@ impl Hustings {
         Ok(values::to_js(&damaged))
     }
 
-    /// What is stored of a damaged poll, as it is, as a JSON text. Without a link: of the records
+    /// The stored records of a damaged poll, as they are, as a JSON text. Without a link: of the records
     /// that belong to no poll.
     ///
     /// # Errors

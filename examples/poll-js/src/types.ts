@@ -103,7 +103,7 @@ export interface DamagedPoll {
     link?: string;
     /** The question, as far as it can be told; may be empty. */
     title: string;
-    /** What is wrong, with the name of the record. */
+    /** The fault, with the name of the record. */
     message: string;
 }
 

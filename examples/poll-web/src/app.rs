@@ -43,7 +43,7 @@ enum Opening {
 /// The reason why there is no app.
 #[derive(Debug, Clone)]
 enum Failure {
-    /// What the page or its address sets cannot be used.
+    /// The settings of the page or its address cannot be used.
     Settings(String),
     /// The stored data cannot be used.
     Stored(String),

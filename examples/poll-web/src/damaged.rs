@@ -8,7 +8,7 @@ use crate::app::{HEADING, Opened};
 use crate::browser::{download, focus};
 use crate::words;
 
-/// How far somebody is with removing it.
+/// The progress of its removal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Removal {
     No,

@@ -7,7 +7,8 @@
 //! the room.
 //!
 //! - `settings`: the signalling server, from the page's own address unless it says otherwise
-//! - `app`, `route`, `start`, `create`, `own`, `undelivered`, `room`: the two views, and the choice between them
+//! - `app`, `route`, `start`, `create`, `own`, `undelivered`, `room`: the two views, and the
+//!   choice between them
 //! - `ballot`, `results`, `pending`, `connection`, `share`, `people`, `host`, `export`: the parts
 //!   of a room
 //! - `damaged`: a poll that cannot be read

@@ -1,4 +1,4 @@
-//! What somebody types or pastes: a list of options, and texts that are too long.
+//! Typed and pasted text: a list of options, and texts that are too long.
 //!
 //! Nothing is cut: what cannot be taken is told, and stays in its field to be changed.
 

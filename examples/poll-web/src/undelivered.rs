@@ -1,4 +1,4 @@
-//! What waits for hosts who are away, in the list on the start page.
+//! Commands that wait for hosts who are away, in the list on the start page.
 
 use std::time::Duration;
 

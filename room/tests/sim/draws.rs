@@ -1,4 +1,4 @@
-//! Where the choices of a schedule come from: bytes that somebody has thought of, while there are
+//! The source of a schedule's choices: bytes that somebody has thought of, while there are
 //! any, and then a seed.
 
 use rand_chacha::ChaCha8Rng;

@@ -123,7 +123,7 @@ fn public(root: &Path, asked: &Path) -> Option<Marks> {
         .then(|| Marks::of(all))
 }
 
-/// What is not there leads nowhere, which is for others to say.
+/// A file that is not there leads nowhere, which is for others to say.
 fn leads_inside(root: &Path, file: &Path) -> bool {
     match file.canonicalize() {
         Ok(real) => real.strip_prefix(root).is_ok_and(|inside| {

@@ -64,7 +64,7 @@ struct Payload {
     signature: Signature,
 }
 
-/// Has a client sign for its address.
+/// Lets a client sign for its address.
 pub(crate) async fn ask(
     sink: &mut SplitSink<WebSocket, Message>,
     stream: &mut SplitStream<WebSocket>,

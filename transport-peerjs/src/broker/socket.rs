@@ -125,7 +125,7 @@ impl Parameters {
     }
 }
 
-/// Who a socket says it is.
+/// The one that a socket says it is.
 struct Introduced {
     id: String,
     token: String,

@@ -51,7 +51,7 @@ impl Web {
         }
     }
 
-    /// What cannot be made may be one too many: the next may find room.
+    /// A connection that cannot be made may be one too many: the next may find room.
     fn or_collect<T>(&mut self, made: Result<T, Failure>) -> Result<T, Failure> {
         if made.is_err() {
             self.closed.collect();

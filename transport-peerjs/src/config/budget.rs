@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The connections that others can have this side make, over time. Whoever knows an id can send it
 /// offers, and each that is accepted costs a browser a peer connection, also one that never works.
 ///
-/// What is made is taken from two buckets, one for each sender and one for all, which fill again
+/// Each connection is taken from two buckets, one for each sender and one for all, which fill again
 /// with time. The less there is left for all, the fewer of them one sender gets, so that those who
 /// come for the first time are the last to be refused; and a part is for those who are known.
 ///

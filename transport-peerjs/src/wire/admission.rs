@@ -28,14 +28,14 @@ impl Taken {
     }
 }
 
-/// What is remembered of a sender.
+/// The memory of a sender.
 #[derive(Debug, Clone, Copy, Default)]
 struct Sender {
     taken: Taken,
     is_known: bool,
 }
 
-/// What was made for whom.
+/// The connections that were made, by sender.
 #[derive(Debug)]
 pub(crate) struct Admission {
     budget: Budget,

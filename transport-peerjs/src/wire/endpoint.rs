@@ -243,7 +243,7 @@ impl Endpoint {
         }
     }
 
-    /// Whoever uses this side wants it to have its address: they have said so, or look at it now.
+    /// The user of this side wants it to have its address: they have said so, or look at it now.
     /// It takes the address back if it has yielded it, and otherwise [wakes](Self::wake).
     pub fn claim(&mut self, now: Moment) {
         if !self.over {

@@ -5,7 +5,7 @@
 //! nonce before it says OPEN, and the client answers with a signature. Other servers ignore the
 //! word in the URL, and other clients do not say it.
 //!
-//! What is signed names the server by the host that the client connects to. So a server that passes
+//! The signed text names the server by the host that the client connects to. So a server that passes
 //! on the nonce of another gets a signature that is of no use there.
 
 use std::fmt;

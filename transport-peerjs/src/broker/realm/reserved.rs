@@ -32,7 +32,7 @@ impl Holder {
         }
     }
 
-    /// Who is before others where there is not room for all: whoever has proved to be the one, then
+    /// The order in which ids stay where there is not room for all: whoever has proved to be the one, then
     /// whoever has been there longer.
     const fn rank(&self) -> Rank {
         (!self.is_proven, self.since)

@@ -44,7 +44,7 @@ pub(crate) fn is_late(due: Moment, now: Moment) -> bool {
 }
 
 impl Registration {
-    /// Has the socket show that it works, unless that is being asked already.
+    /// Lets the socket show that it works, unless that is being asked already.
     pub(crate) fn ask_echo(&mut self, now: Moment, out: &mut Outputs) {
         let Phase::Registered { socket, echo, .. } = &mut self.phase else {
             return;

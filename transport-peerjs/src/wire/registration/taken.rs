@@ -48,7 +48,7 @@ impl Registration {
         matches!(self.phase, Phase::Yielded { .. } | Phase::Probing { .. })
     }
 
-    /// Has the address, whoever else has it.
+    /// Takes the address, whoever else has it.
     pub(crate) fn claim(&mut self, now: Moment, out: &mut Outputs) {
         self.contest.forget();
         if self.has_yielded() {

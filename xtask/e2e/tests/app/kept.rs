@@ -1,4 +1,4 @@
-//! What is said of where votes and polls are kept: with a store, without one, and after it was
+//! The sentences about where votes and polls are kept: with a store, without one, and after it was
 //! deleted under the open page.
 
 use hustings_e2e::bounds::{BACK, SOON};
@@ -19,7 +19,7 @@ async fn loses_what_is_stored(member: &Member) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether the page says something that is not so.
+/// True if the page says something that is not so.
 async fn says_nothing_like(member: &Member, untrue: &[&str]) -> anyhow::Result<()> {
     for text in untrue {
         let says = format!("return screen_of.says({})", json!(text));
@@ -29,7 +29,7 @@ async fn says_nothing_like(member: &Member, untrue: &[&str]) -> anyhow::Result<(
     Ok(())
 }
 
-/// Whether the browser would ask before the page is left.
+/// True if the browser would ask before the page is left.
 async fn is_asked(member: &Member, is: bool) -> anyhow::Result<()> {
     let asks = "(() => {
         const leaving = new Event('beforeunload', { cancelable: true });

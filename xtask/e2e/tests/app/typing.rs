@@ -1,4 +1,4 @@
-//! What is typed, and what stays of it.
+//! Typing, and what stays of it.
 
 use hustings_e2e::bounds::{BACK, SOON};
 use hustings_e2e::scenario;

@@ -21,15 +21,21 @@ async fn claim(world: &World, stranger: &Member, link: &str) -> anyhow::Result<S
     stranger.tab.run_with(CLAIM, arg).await
 }
 
+/// A poll whose owner has closed its page, with Bob in it and a stranger who knows its address.
+async fn without_owner(world: &World) -> anyhow::Result<(Poll<'_>, Member, Member)> {
+    let poll = Poll::begin(world).await?;
+    let bob = poll.join("bob").await?;
+    let stranger = Member::enter(world, "a stranger").await?;
+    poll.owner.tab.close().await?;
+    bob.is_alone(SOON).await?;
+    Ok((poll, bob, stranger))
+}
+
 #[test]
 #[ignore = "needs a browser: cargo xtask test --browsers"]
 fn a_stranger_does_not_get_the_owners_id_while_its_page_is_loaded_again() {
     scenario(async |world| {
-        let mut poll = Poll::begin(world).await?;
-        let bob = poll.join("bob").await?;
-        let stranger = Member::enter(world, "a stranger").await?;
-        poll.owner.tab.close().await?;
-        bob.is_alone(SOON).await?;
+        let (mut poll, bob, stranger) = without_owner(world).await?;
         assert_eq!(claim(world, &stranger, &poll.link).await?, "ID-TAKEN");
 
         poll.owner_returns().await?;
@@ -44,11 +50,7 @@ fn a_stranger_does_not_get_the_owners_id_while_its_page_is_loaded_again() {
 #[ignore = "needs a browser: cargo xtask test --browsers"]
 fn an_owner_gets_its_id_from_a_stranger_who_was_first() {
     scenario(async |world| {
-        let mut poll = Poll::begin(world).await?;
-        let bob = poll.join("bob").await?;
-        let stranger = Member::enter(world, "a stranger").await?;
-        poll.owner.tab.close().await?;
-        bob.is_alone(SOON).await?;
+        let (mut poll, bob, stranger) = without_owner(world).await?;
         // It forgets everybody.
         world.broker().await.restart().await?;
         assert_eq!(claim(world, &stranger, &poll.link).await?, "OPEN");

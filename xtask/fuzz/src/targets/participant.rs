@@ -29,7 +29,7 @@ const MAX_STEPS: usize = 200;
 const MAX_LIVES: u8 = 8;
 /// The beginning of the frame with which an owner proves who it is.
 const CHALLENGE: &[u8] = br#"{"type":"auth:challenge""#;
-/// Whoever is looked at.
+/// The one that is looked at.
 const VOTER: u8 = 2;
 
 pub(super) fn run(bytes: &[u8]) {
@@ -275,7 +275,7 @@ impl Run {
         self.drain();
     }
 
-    /// Does everything that the participant wants done.
+    /// Carries out everything that the participant wants done.
     fn drain(&mut self) {
         while let Some(output) = self.participant.poll_output() {
             match &output {
