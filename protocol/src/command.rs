@@ -8,7 +8,7 @@ use crate::envelope::{Fields, encode};
 use crate::limits::fits;
 use crate::{
     CommandId, DecodeError, DeviceId, Envelope, ErrorCode, HistoryMark, Kind, Limits, OptionId,
-    PeerId, PollId, Rejection, Revision, Role, Seq, text,
+    PeerId, PollId, Rejection, Results, Revision, Role, Seq, text,
 };
 
 /// Makes, from one table, everything that has to agree: the commands, the words of their types, and
@@ -236,6 +236,9 @@ pub struct SettingsUpdate {
     /// True to let voters add options from now on, false to stop that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub voters_may_add_options: Option<bool>,
+    /// The time from which the results are shown, from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub results: Option<Results>,
 }
 
 impl Command {
@@ -260,6 +263,7 @@ impl SettingsUpdate {
             poll_id,
             closed: None,
             voters_may_add_options: None,
+            results: None,
         }
     }
 
@@ -274,6 +278,13 @@ impl SettingsUpdate {
     #[must_use]
     pub fn voters_may_add_options(mut self, may: impl Into<Option<bool>>) -> Self {
         self.voters_may_add_options = may.into();
+        self
+    }
+
+    /// Shows the results from this time on; `None` leaves it as it is.
+    #[must_use]
+    pub fn results(mut self, results: impl Into<Option<Results>>) -> Self {
+        self.results = results.into();
         self
     }
 }

@@ -13,8 +13,8 @@ use crate::handshake::VERSION;
 use crate::limits::is_shallow;
 use crate::strict::{Object, Word};
 use crate::{
-    Ack, CommandId, CommandKind, DeviceId, Epoch, ErrorCode, HistoryMark, Limits, PeerId,
-    Rejection, Revision, Seq,
+    Ack, CommandId, CommandKind, DeviceId, Epoch, ErrorCode, HistoryMark, Limits, OptionId, PeerId,
+    Position, Rejection, Revision, Seq,
 };
 
 macro_rules! kinds {
@@ -58,6 +58,8 @@ macro_rules! kinds {
 kinds! {
     /// The whole poll.
     PollState = "poll:state",
+    /// The votes since the last message, counted.
+    PollTally = "poll:tally",
     /// The list of the people who are here, or of those who came and went.
     PeerDiscovery = "peer:discovery",
     /// A command was applied.
@@ -111,16 +113,30 @@ impl DecodeError {
     }
 }
 
-/// The fields beside the payload. An absent field and `null` mean the same.
+/// The fields beside the payload, but for the [ballot](Envelope::ballot). An absent field and `null`
+/// mean the same.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Fields {
     pub(crate) command_id: Option<CommandId>,
     pub(crate) seq: Option<Seq>,
     pub(crate) author: Option<PeerId>,
     pub(crate) device: Option<DeviceId>,
+    pub(crate) after: Option<Revision>,
     pub(crate) revision: Option<Revision>,
     pub(crate) epoch: Option<Epoch>,
     pub(crate) history: Option<HistoryMark>,
+}
+
+impl Fields {
+    /// The place in a history.
+    pub(crate) fn at(at: Position) -> Self {
+        Self {
+            revision: Some(at.revision),
+            epoch: Some(at.epoch),
+            history: at.history,
+            ..Self::default()
+        }
+    }
 }
 
 /// A frame whose envelope has been read and whose payload has not.
@@ -132,6 +148,8 @@ pub struct Envelope<'a> {
     word: Cow<'a, str>,
     kind: Option<Kind>,
     pub(crate) fields: Fields,
+    /// The recipient's own choice, beside a poll that shows no other.
+    pub(crate) ballot: Option<&'a RawValue>,
     payload: &'a RawValue,
 }
 
@@ -153,9 +171,12 @@ impl<'a> Envelope<'a> {
             seq: Option<Seq>,
             author: Option<PeerId>,
             device: Option<DeviceId>,
+            after: Option<Revision>,
             revision: Option<Revision>,
             epoch: Option<Epoch>,
             history: Option<HistoryMark>,
+            #[serde(borrow)]
+            ballot: Option<&'a RawValue>,
             #[serde(borrow)]
             payload: Option<&'a RawValue>,
         }
@@ -216,6 +237,7 @@ impl<'a> Envelope<'a> {
             seq: wire.seq,
             author: wire.author,
             device: wire.device,
+            after: wire.after,
             revision: wire.revision,
             epoch: wire.epoch,
             history: wire.history,
@@ -224,6 +246,7 @@ impl<'a> Envelope<'a> {
             kind: Kind::from_word(&word),
             word,
             fields,
+            ballot: wire.ballot,
             payload,
         })
     }
@@ -352,8 +375,8 @@ impl<'a> Envelope<'a> {
             author: Some(author),
             device: Some(device),
             revision: Some(revision),
-            epoch: None,
             history,
+            ..Fields::default()
         };
         let kind = self.kind()?;
         if !kind.is_command() {
@@ -375,6 +398,14 @@ impl<'a> Envelope<'a> {
             ..Fields::default()
         };
         Ok(wrap(kind, fields, self.payload()))
+    }
+
+    /// The recipient's own choice, beside a poll that shows no other. Empty if there is none.
+    pub(crate) fn ballot(&self) -> Result<Vec<OptionId>, DecodeError> {
+        let Some(ballot) = self.ballot else {
+            return Ok(Vec::new());
+        };
+        serde_json::from_str(ballot.get()).map_err(|error| self.unreadable(&error))
     }
 
     /// The payload, which is an object.
@@ -489,6 +520,33 @@ pub(crate) fn encode<P: Serialize + ?Sized>(kind: Kind, fields: Fields, payload:
     frame.into()
 }
 
+/// Writes a message around a payload that is already JSON, with a ballot beside it unless that is
+/// empty.
+pub(crate) fn encode_beside(
+    kind: Kind,
+    fields: Fields,
+    ballot: &[OptionId],
+    payload: &[u8],
+) -> Bytes {
+    const PAYLOAD: &[u8] = b",\"payload\":";
+
+    let mut frame = begin(kind, fields, payload.len() + ballot.len() * 39 + 16);
+    if !ballot.is_empty() {
+        frame.truncate(frame.len() - PAYLOAD.len());
+        name(&mut frame, "ballot");
+        for (index, choice) in ballot.iter().enumerate() {
+            frame.extend_from_slice(if index == 0 { b"[\"" } else { b",\"" });
+            frame.extend_from_slice(choice.to_string().as_bytes());
+            frame.push(b'"');
+        }
+        frame.push(b']');
+        frame.extend_from_slice(PAYLOAD);
+    }
+    frame.extend_from_slice(payload);
+    frame.push(b'}');
+    frame.into()
+}
+
 /// Writes an `ack`. By hand, like [`begin`] and for its reason.
 pub(crate) fn encode_ack(ack: &Ack) -> Bytes {
     let mut frame = begin(Kind::Ack, Fields::default(), 0);
@@ -519,15 +577,16 @@ fn wrap(kind: Kind, fields: Fields, payload: &str) -> Bytes {
 /// By hand, because an owner does it for every command: types and ids have no characters that JSON
 /// escapes, and a search for them in 150 characters would cost more than all the rest.
 fn begin(kind: Kind, fields: Fields, payload: usize) -> Vec<u8> {
-    /// The length of the longest envelope, in bytes: type, names, all seven fields, and the brace
+    /// The length of the longest envelope, in bytes: type, names, all eight fields, and the brace
     /// after the payload.
-    const ENVELOPE: usize = 334;
+    const ENVELOPE: usize = 359;
 
     let Fields {
         command_id,
         seq,
         author,
         device,
+        after,
         revision,
         epoch,
         history,
@@ -547,6 +606,9 @@ fn begin(kind: Kind, fields: Fields, payload: usize) -> Vec<u8> {
     }
     if let Some(device) = device {
         device.with_text(|text| text_field(&mut frame, "device", text));
+    }
+    if let Some(after) = after {
+        number_field(&mut frame, "after", after.get());
     }
     if let Some(revision) = revision {
         number_field(&mut frame, "revision", revision.get());

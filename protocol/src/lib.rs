@@ -57,10 +57,12 @@ mod outcome;
 #[doc(hidden)]
 pub mod planted;
 mod poll;
+mod projection;
 mod revision;
 mod rules;
 mod stored;
 mod strict;
+mod tally;
 pub mod text;
 
 pub use command::{
@@ -77,8 +79,10 @@ pub use link::FindLinkError;
 pub use message::{Ack, Message, PeerInfo, PollState, Refusal, SyncRequest};
 pub use outcome::{Outcome, Receipt, Rejection};
 pub use poll::{Member, OptionTally, Poll, PollDraft, PollOption, Role, Tally};
+pub use projection::{Ballots, Results, Shown};
 pub use revision::{Epoch, MAX_SAFE_INTEGER, Revision, Seq, WINDOW};
 pub use stored::{StoredJournal, StoredLog, StoredOutbox};
+pub use tally::PollTally;
 
 /// The crate's own front page: its code is compiled and run, too.
 #[cfg(doctest)]

@@ -7,8 +7,8 @@ use crate::envelope::{Fields, encode, encode_ack};
 use crate::limits::fits;
 use crate::{
     Challenge, Command, CommandId, DecodeError, DeviceId, Envelope, Epoch, ErrorCode, Hello,
-    HistoryMark, Kind, Limits, Numbered, PeerId, Poll, PollId, Position, Proof, Rejection,
-    Revision, Update,
+    HistoryMark, Kind, Limits, Numbered, OptionId, PeerId, Poll, PollId, PollTally, Position,
+    Proof, Rejection, Revision, Update,
 };
 
 /// A complete message, checked against the [`Limits`].
@@ -16,6 +16,8 @@ use crate::{
 pub enum Message {
     /// `poll:state`, from the owner: the whole poll.
     PollState(PollState),
+    /// `poll:tally`, from the owner: what has happened, in a poll that does not show each vote.
+    PollTally(PollTally),
     /// A command on its way to the owner.
     Command(Numbered),
     /// A command that was applied, as the owner relays it.
@@ -49,8 +51,10 @@ pub struct PollState {
     pub epoch: Epoch,
     /// The owner's mark of the history up to here.
     pub history: Option<HistoryMark>,
-    /// The poll.
+    /// The poll, as far as the recipient is told of it.
     pub poll: Poll,
+    /// The recipient's own choice, if the poll itself shows none: see [`Poll::set_ballot`].
+    pub ballot: Vec<OptionId>,
 }
 
 /// One entry of `peer:discovery`.
@@ -141,11 +145,16 @@ impl Message {
                 epoch,
                 history,
                 poll,
-            }) => poll.encode_state(Position {
-                epoch: *epoch,
-                revision: *revision,
-                history: *history,
-            }),
+                ballot,
+            }) => {
+                let at = Position {
+                    epoch: *epoch,
+                    revision: *revision,
+                    history: *history,
+                };
+                Poll::encode_told(&poll.encode_payload(), at, ballot)
+            }
+            Self::PollTally(tally) => tally.encode(),
             Self::Command(numbered) => numbered.command.encode(Fields {
                 command_id: Some(numbered.command_id),
                 seq: Some(numbered.seq),
@@ -163,8 +172,8 @@ impl Message {
                 author: Some(*author),
                 device: Some(*device),
                 revision: Some(*revision),
-                epoch: None,
                 history: *history,
+                ..none
             }),
             Self::Discovery(peers) => encode(Kind::PeerDiscovery, none, peers),
             Self::Ack(ack) => encode_ack(ack),
@@ -216,13 +225,18 @@ impl Message {
                     rejection,
                     command_id: None,
                 })?;
+                let ballot = envelope.ballot()?;
+                poll.check_choices(&ballot, |choice| poll.option(choice).is_some(), limits)
+                    .map_err(|rejection| envelope.refuse_with(rejection))?;
                 Ok(Self::PollState(PollState {
                     revision,
                     epoch,
                     history: fields.history,
                     poll,
+                    ballot,
                 }))
             }
+            Kind::PollTally => PollTally::from_envelope(envelope, limits).map(Self::PollTally),
             Kind::Command(_) => {
                 let (command_id, seq) = envelope.numbering()?;
                 let numbered = Numbered {

@@ -31,6 +31,12 @@ pub enum Fault {
     NoHistoryDigest,
     /// A participant that starts anew does not know what it was acknowledged before.
     ForgetsApplied,
+    /// Every vote is told to everybody, whatever the poll shows.
+    TellsVotes,
+    /// Numbers are told before they are due.
+    ShowsEarly,
+    /// Votes are told after what came after them.
+    TellsLate,
     /// Strangers fill the list of members.
     StrangersFillMembers,
     /// Strangers leave receipts without end.
@@ -85,6 +91,9 @@ impl Fault {
         Self::NumbersFromOldOutbox,
         Self::NoHistoryDigest,
         Self::ForgetsApplied,
+        Self::TellsVotes,
+        Self::ShowsEarly,
+        Self::TellsLate,
         Self::StrangersFillMembers,
         Self::StrangersFillReceipts,
         Self::StrangersTakeLinks,

@@ -13,7 +13,10 @@ use crate::envelope::{Fields, encode};
 use crate::limits::fits;
 use crate::strict::{Object, Word, objects, optional_object};
 use crate::text::{self, Labels};
-use crate::{ErrorCode, Kind, Limits, OptionId, PeerId, PollId, Position, Rejection, UserProfile};
+use crate::{
+    Ballots, ErrorCode, Kind, Limits, OptionId, PeerId, PollId, Position, Rejection, Results,
+    Shown, UserProfile,
+};
 
 /// A person's power in a poll, in ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -68,17 +71,33 @@ pub struct Member {
         deserialize_with = "optional_object"
     )]
     pub profile: Option<UserProfile>,
-    /// The options that they chose; empty without a vote.
+    /// The options that they chose; empty without a vote, and where their choice is not
+    /// [shown](Shown).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<OptionId>,
+    /// True if they have a vote and their choice is not shown.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub voted: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+pub(crate) const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 impl Member {
+    /// True if they have a vote, whether their choice is shown or not.
+    #[must_use]
+    pub const fn has_voted(&self) -> bool {
+        self.voted || !self.choices.is_empty()
+    }
+
     pub(crate) const fn new(role: Role) -> Self {
         Self {
             role,
             profile: None,
             choices: Vec::new(),
+            voted: false,
         }
     }
 }
@@ -109,10 +128,17 @@ pub struct PollDraft {
     /// True if voters may add options.
     #[serde(default)]
     pub voters_may_add_options: bool,
+    /// Who sees the choices of others.
+    #[serde(default)]
+    pub ballots: Ballots,
+    /// When the results are shown.
+    #[serde(default)]
+    pub results: Results,
 }
 
 impl PollDraft {
-    /// A single-choice poll without options, to which voters may not add any.
+    /// A single-choice poll with secret ballots and live results, without options, to which voters
+    /// may not add any.
     #[must_use]
     pub fn new(title: impl Into<String>) -> Self {
         Self {
@@ -141,12 +167,29 @@ impl PollDraft {
         self.voters_may_add_options = may;
         self
     }
+
+    /// Sets who sees the choices of others. It cannot be changed later.
+    #[must_use]
+    pub const fn ballots(mut self, ballots: Ballots) -> Self {
+        self.ballots = ballots;
+        self
+    }
+
+    /// Sets when the results are shown.
+    #[must_use]
+    pub const fn results(mut self, results: Results) -> Self {
+        self.results = results;
+        self
+    }
 }
 
 /// The members of a poll, in the order of their ids. A copy of them shares all that is the same.
 pub(crate) type Members = RedBlackTreeMapSync<PeerId, Member>;
 
 /// A poll: its options, its members, their roles and their votes.
+///
+/// An owner has the whole poll. Everybody else has the [part that they are told](Poll::told_to),
+/// which is the same type; [`shown`](Poll::shown) tells how much of the votes it has.
 ///
 /// A copy costs little, and so does a change of one of two copies, however many members there are.
 ///
@@ -161,6 +204,19 @@ pub struct Poll {
     pub(crate) multiple_choice: bool,
     pub(crate) voters_may_add_options: bool,
     pub(crate) closed: bool,
+    // A poll from before there were any of these shows all that it has.
+    #[serde(
+        default = "Ballots::before",
+        skip_serializing_if = "Ballots::is_before"
+    )]
+    pub(crate) ballots: Ballots,
+    #[serde(default, skip_serializing_if = "Results::is_default")]
+    pub(crate) results: Results,
+    #[serde(default, skip_serializing_if = "Shown::is_default")]
+    pub(crate) shown: Shown,
+    /// The votes of each option, in a poll that shows these and no choices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tally: Option<Vec<u64>>,
     #[serde(serialize_with = "shared", deserialize_with = "shared_objects")]
     pub(crate) options: Arc<Vec<PollOption>>,
     #[serde(deserialize_with = "members")]
@@ -251,6 +307,10 @@ impl Poll {
             multiple_choice: draft.multiple_choice,
             voters_may_add_options: draft.voters_may_add_options,
             closed: false,
+            ballots: draft.ballots,
+            results: draft.results,
+            shown: Shown::Ballots,
+            tally: None,
             options: Arc::new(
                 draft
                     .options
@@ -278,13 +338,7 @@ impl Poll {
     /// first.
     #[must_use]
     pub fn encode_state(&self, at: Position) -> Bytes {
-        let fields = Fields {
-            revision: Some(at.revision),
-            epoch: Some(at.epoch),
-            history: at.history,
-            ..Fields::default()
-        };
-        encode(Kind::PollState, fields, self)
+        encode(Kind::PollState, Fields::at(at), self)
     }
 
     /// The poll's id.
@@ -369,26 +423,42 @@ impl Poll {
             .map_or(&[], |member| &member.choices)
     }
 
-    /// The result so far. Its cost grows with the number of votes.
+    /// The number of members with a vote. Its cost grows with the number of members.
     #[must_use]
-    pub fn tally(&self) -> Tally {
+    pub fn voters(&self) -> u64 {
+        let voters = self.members.values().filter(|member| member.has_voted());
+        voters.count() as u64
+    }
+
+    /// The result so far; `None` where it is not [shown](Shown). Its cost grows with the number of
+    /// members.
+    #[must_use]
+    pub fn tally(&self) -> Option<Tally> {
+        let counts = match (self.shown, &self.tally) {
+            (Shown::Ballots, _) => self.count(),
+            (Shown::Tally, Some(tally)) => tally.clone(),
+            (Shown::Tally, None) | (Shown::Turnout, _) => return None,
+        };
+        let options = self.options.iter().zip(counts);
+        let options = options.map(|(option, votes)| OptionTally {
+            option_id: option.option_id,
+            votes,
+        });
+        Some(Tally {
+            options: options.collect(),
+            voters: self.voters(),
+        })
+    }
+
+    /// The votes of each option, counted from the choices.
+    pub(crate) fn count(&self) -> Vec<u64> {
         let mut votes: LiteMap<OptionId, u64> = LiteMap::new();
-        let mut voters = 0;
-        for member in self.members.values() {
-            voters += u64::from(!member.choices.is_empty());
-            for choice in &member.choices {
-                *votes.entry(*choice).or_default() += 1;
-            }
+        for choice in self.members.values().flat_map(|member| &member.choices) {
+            *votes.entry(*choice).or_default() += 1;
         }
-        let options = self
-            .options
-            .iter()
-            .map(|option| OptionTally {
-                option_id: option.option_id,
-                votes: votes.get(&option.option_id).copied().unwrap_or_default(),
-            })
-            .collect();
-        Tally { options, voters }
+        let of = |option: &PollOption| votes.get(&option.option_id).copied();
+        let counts = self.options.iter().map(|it| of(it).unwrap_or_default());
+        counts.collect()
     }
 
     /// Checks a poll that came from outside: it keeps to the limits, has no option twice and no
@@ -435,7 +505,7 @@ impl Poll {
                 limits,
             )?;
         }
-        Ok(())
+        self.check_shown()
     }
 
     /// Checks that a person may choose these options together. The caller decides how an option is

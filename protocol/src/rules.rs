@@ -75,7 +75,10 @@ impl Poll {
         self.check_role(author, Role::Voter, "vote")?;
         let choices = &vote.option_ids;
         self.check_choices(choices, |choice| self.option(choice).is_some(), limits)?;
-        self.member_mut(author, limits)?.choices.clone_from(choices);
+        let member = self.member_mut(author, limits)?;
+        member.voted = false;
+        let before = std::mem::replace(&mut member.choices, choices.clone());
+        self.recount(&before, choices);
         Ok(())
     }
 
@@ -109,6 +112,9 @@ impl Poll {
             option_id: option.option_id,
             label: option.label.clone(),
         });
+        if let Some(tally) = &mut self.tally {
+            tally.push(0);
+        }
         Ok(())
     }
 
@@ -150,6 +156,7 @@ impl Poll {
     ) -> Result<(), Rejection> {
         self.check_role(author, Role::Owner, "change the settings")?;
         self.closed = update.closed.unwrap_or(self.closed);
+        self.results = update.results.unwrap_or(self.results);
         self.voters_may_add_options = update
             .voters_may_add_options
             .unwrap_or(self.voters_may_add_options);
@@ -174,7 +181,11 @@ impl Poll {
     }
 
     /// The member with this id; one who is not a member yet becomes one, if there is room.
-    fn member_mut(&mut self, peer: PeerId, limits: &Limits) -> Result<&mut Member, Rejection> {
+    pub(crate) fn member_mut(
+        &mut self,
+        peer: PeerId,
+        limits: &Limits,
+    ) -> Result<&mut Member, Rejection> {
         if !self.members.contains_key(&peer) {
             if self.members.size() >= limits.max_members {
                 return Err(Rejection::new(

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use hustings_protocol::{
     Command, Epoch, ErrorCode, Limits, Message, OptionAdd, OptionId, PeerId, Poll, PollDraft,
-    PollState, Rejection, Revision, Role, RoleUpdate, SettingsUpdate, UserProfile, Vote,
+    PollState, Rejection, Revision, Role, RoleUpdate, SettingsUpdate, Tally, UserProfile, Vote,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -117,8 +117,12 @@ fn choices(options: &[u8]) -> Vec<OptionId> {
     options.iter().copied().map(option_id).collect()
 }
 
+fn tally(poll: &Poll) -> Tally {
+    poll.tally().expect("all is shown")
+}
+
 fn votes(poll: &Poll) -> Vec<u64> {
-    poll.tally()
+    tally(poll)
         .options
         .iter()
         .map(|option| option.votes)
@@ -151,7 +155,7 @@ fn a_new_poll_is_what_its_draft_says() {
     );
     assert_eq!(poll.members().len(), 0);
     assert_eq!(votes(&poll), [0, 0, 0]);
-    assert_eq!(poll.tally().voters, 0);
+    assert_eq!(poll.voters(), 0);
 }
 
 #[test]
@@ -209,10 +213,10 @@ fn a_vote_replaces_the_one_before() {
     act(&mut poll, VOTER, vote(&[2])).unwrap();
     assert_eq!(votes(&poll), [0, 0, 1]);
     assert_eq!(poll.choices(peer(VOTER)), choices(&[2]));
-    assert_eq!(poll.tally().voters, 1);
+    assert_eq!(poll.voters(), 1);
     act(&mut poll, VOTER, vote(&[])).unwrap();
     assert_eq!(votes(&poll), [0, 0, 0]);
-    assert_eq!(poll.tally().voters, 0, "the vote was taken back");
+    assert_eq!(poll.voters(), 0, "the vote was taken back");
 }
 
 #[test]
@@ -234,7 +238,7 @@ fn several_choices_where_several_are_allowed() {
         "in the order of the voter"
     );
     assert_eq!(votes(&poll), [2, 0, 1]);
-    assert_eq!(poll.tally().voters, 2);
+    assert_eq!(poll.voters(), 2);
 
     for twice in [&[0, 0][..], &[0, 1, 0]] {
         assert_eq!(
@@ -598,6 +602,7 @@ fn snapshot(poll: &Poll, applied: u64) -> Message {
         epoch: Epoch::new(1),
         history: None,
         poll: poll.clone(),
+        ballot: Vec::new(),
     })
 }
 
@@ -693,7 +698,7 @@ proptest! {
                 last.insert(author, vote.option_ids);
             }
         }
-        let tally = poll.tally();
+        let tally = tally(&poll);
         prop_assert_eq!(tally.options.len(), poll.options().len());
         for (option, counted) in poll.options().iter().zip(&tally.options) {
             let by_hand =

@@ -19,10 +19,10 @@ use data_encoding::HEXLOWER;
 use ed25519_dalek::SigningKey;
 use hustings_protocol::handshake::{Side, Transcript};
 use hustings_protocol::{
-    Ack, Challenge, Command, Envelope, Epoch, ErrorCode, Hello, HistoryMark, Kind, Limits,
+    Ack, Ballots, Challenge, Command, Envelope, Epoch, ErrorCode, Hello, HistoryMark, Kind, Limits,
     MAX_SAFE_INTEGER, Message, Numbered, OptionAdd, PeerId, PeerInfo, Poll, PollDraft, PollState,
-    Position, Proof, Refusal, Rejection, Revision, Role, RoleUpdate, Seq, SettingsUpdate,
-    SyncRequest, Update, UserProfile, Vote,
+    PollTally, Position, Proof, Refusal, Rejection, Results, Revision, Role, RoleUpdate, Seq,
+    SettingsUpdate, Shown, SyncRequest, Update, UserProfile, Vote,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -115,6 +115,7 @@ fn poll() -> Poll {
     let participant = PeerId::of(&participant_key());
     let mut ids = (1..).map(option_id);
     let draft = PollDraft::new("Which fruit?")
+        .ballots(Ballots::Open)
         .options(["Apple", "Пeaр"])
         .multiple_choice(true)
         .voters_may_add_options(true);
@@ -131,12 +132,6 @@ fn poll() -> Poll {
             name: name.to_owned(),
         })
     };
-    let vote = |options: &[u8]| {
-        Command::Vote(Vote {
-            poll_id: poll_id(3),
-            option_ids: options.iter().copied().map(option_id).collect(),
-        })
-    };
     for (author, command) in [
         (owner, name("Olga")),
         (owner, role(participant, Role::Moderator)),
@@ -148,6 +143,24 @@ fn poll() -> Poll {
         poll.apply(author, &command, &limits).unwrap();
     }
     poll
+}
+
+/// A poll whose ballots are secret and whose results are shown to those who have voted.
+fn secret() -> Poll {
+    let mut ids = (1..).map(option_id);
+    let draft = PollDraft::new("Which fruit?")
+        .options(["Apple", "Pear"])
+        .results(Results::AfterVote);
+    let owner = PeerId::of(&owner_key());
+    let next = || ids.next().unwrap();
+    Poll::new(poll_id(3), owner, draft, next, &Limits::default()).unwrap()
+}
+
+fn vote(options: &[u8]) -> Command {
+    Command::Vote(Vote {
+        poll_id: poll_id(3),
+        option_ids: options.iter().copied().map(option_id).collect(),
+    })
 }
 
 /// Every vector and what it means.
@@ -200,6 +213,66 @@ fn vectors() -> BTreeMap<String, Message> {
             epoch: Epoch::new(u64::MAX),
             history,
             poll: poll(),
+            ballot: Vec::new(),
+        }),
+    );
+    let told = {
+        let mut secret = secret();
+        secret
+            .apply(participant, &vote(&[2]), &Limits::default())
+            .unwrap();
+        secret
+    };
+    add(
+        "poll-state-told",
+        Message::PollState(PollState {
+            revision,
+            epoch,
+            history,
+            poll: told.told(Shown::Tally),
+            ballot: vec![option_id(2)],
+        }),
+    );
+    add(
+        "poll-state-turnout",
+        Message::PollState(PollState {
+            revision,
+            epoch,
+            history,
+            poll: told.told(Shown::Turnout),
+            ballot: Vec::new(),
+        }),
+    );
+    add(
+        "poll-tally",
+        Message::PollTally(PollTally {
+            after: Revision::new(40).unwrap(),
+            revision,
+            history,
+            updates: Vec::new(),
+            tally: Some(vec![0, 1]),
+            voted: vec![participant],
+            withdrew: vec![common::peer(8)],
+        }),
+    );
+    add(
+        "poll-tally-turnout",
+        Message::PollTally(PollTally {
+            after: Revision::new(41).unwrap(),
+            revision,
+            history: None,
+            updates: vec![Update {
+                author: PeerId::of(&owner_key()),
+                device: device(1),
+                revision,
+                history,
+                numbered: numbered(Command::UpdateSettings(
+                    SettingsUpdate::new(poll_id(3)).results(Results::AfterClose),
+                )),
+            }],
+            tally: None,
+            voted: Vec::new(),
+            withdrew: Vec::new(),
         }),
     );
     add(

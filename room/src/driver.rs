@@ -56,7 +56,7 @@
 //!     let vote = Vote { poll_id: poll.id().poll_id, option_ids: vec![tea] };
 //!     let submitted = room.submit(Command::Vote(vote)).await?; // durable now
 //!     assert!(matches!(submitted.outcome().await?, Outcome::Applied(_)));
-//!     assert_eq!(poll.poll().expect("it is hosted").tally().options[0].votes, 1);
+//!     assert_eq!(poll.poll().expect("it is hosted").tally().expect("it is shown").options[0].votes, 1);
 //!
 //!     room.close().await;
 //!     hosting.close().await;

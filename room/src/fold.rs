@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hustings_protocol::{
-    Envelope, Epoch, ErrorCode, HistoryMark, Limits, Message, Poll, PollState, Rejection, Revision,
-    StoredLog, Update,
+    Envelope, Epoch, ErrorCode, HistoryMark, Limits, Message, PeerId, Poll, PollState, PollTally,
+    Rejection, Revision, StoredLog, Update,
 };
 
 use crate::RestoreError;
@@ -50,31 +50,38 @@ impl Chain {
 }
 
 /// Applies the tail of a log to its snapshot. No limit is in the way: all of it was applied before.
-pub(crate) fn fold(log: &StoredLog) -> Result<Folded, RestoreError> {
+///
+/// `peer` is the member whose copy this is; there is none of a journal.
+pub(crate) fn fold(log: &StoredLog, peer: Option<PeerId>) -> Result<Folded, RestoreError> {
     let limits = &Limits::unbounded();
     let (at, snapshot) = &log.snapshot;
     let state = decode_state(*at, snapshot, limits)?;
     let (mut present, mut poll) = (state.revision, state.poll);
+    if let Some(peer) = peer {
+        poll.set_ballot(peer, &state.ballot);
+    }
     let older = log.tail.partition_point(|(revision, _)| *revision <= *at);
     let (before, since) = log.tail.split_at(older);
     let mut chain = Chain::default();
     for (revision, frame) in before {
-        decode_update(*revision, frame, &mut chain, limits)?;
+        decode_step(*revision, frame, &mut chain, limits)?;
     }
     if !chain.meet(state.history) {
         return Err(discontinued("the stored snapshot".to_owned()));
     }
     for (revision, frame) in since {
-        let update = decode_update(*revision, frame, &mut chain, limits)?;
-        let what = || stored(*revision);
-        if update.revision != present.next() {
+        let step = decode_step(*revision, frame, &mut chain, limits)?;
+        if step.after() > present {
             let reason = format!("the update after revision {present} is missing");
             let reason = Rejection::new(ErrorCode::SeqGap, reason);
-            return Err(RestoreError::new(what(), reason));
+            return Err(RestoreError::new(stored(*revision), reason));
         }
-        poll.apply(update.author, &update.numbered.command, limits)
-            .map_err(|reason| RestoreError::new(what(), reason))?;
-        present = update.revision;
+        let applied = match step {
+            Step::Update(update) => poll.apply(update.author, &update.numbered.command, limits),
+            Step::Tally(tally) => poll.take_tally(&tally, present, limits),
+        };
+        applied.map_err(|reason| RestoreError::new(stored(*revision), reason))?;
+        present = *revision;
     }
     Ok(Folded {
         epoch: state.epoch,
@@ -94,13 +101,33 @@ fn decode_state(at: Revision, frame: &Bytes, limits: &Limits) -> Result<PollStat
     }
 }
 
-/// Reads the update that was stored under this revision, and goes on by it.
-fn decode_update(
+/// A frame that was stored after a snapshot.
+enum Step {
+    Update(Update),
+    Tally(PollTally),
+}
+
+impl Step {
+    /// The least revision of a poll to which it can be applied.
+    fn after(&self) -> Revision {
+        match self {
+            Self::Update(update) => {
+                let before = update.revision.get().checked_sub(1);
+                // No update makes revision zero: there is nothing that it could follow.
+                before.and_then(Revision::new).unwrap_or(Revision::MAX)
+            }
+            Self::Tally(tally) => tally.after,
+        }
+    }
+}
+
+/// Reads the frame that was stored under this revision, and goes on by it.
+fn decode_step(
     at: Revision,
     frame: &Bytes,
     chain: &mut Chain,
     limits: &Limits,
-) -> Result<Update, RestoreError> {
+) -> Result<Step, RestoreError> {
     let read = Envelope::parse(frame, frame.len(), limits).and_then(|envelope| {
         let message = Message::from_envelope(&envelope, limits)?;
         Ok((envelope, message))
@@ -110,10 +137,16 @@ fn decode_update(
             let before = chain.digests.back();
             let made = before.map(|it| envelope.chained(*it, update.author, update.device));
             if chain.go_on(update.history, made) {
-                Ok(update)
+                Ok(Step::Update(update))
             } else {
                 Err(discontinued(stored(at)))
             }
+        }
+        Ok((_, Message::PollTally(tally))) if tally.revision == at => {
+            // It does not tell the updates from which the digest was made.
+            chain.digests.clear();
+            chain.mark = tally.history;
+            Ok(Step::Tally(tally))
         }
         Ok(_) => Err(RestoreError::misplaced(stored(at))),
         Err(error) => Err(RestoreError::new(stored(at), error.rejection)),

@@ -74,7 +74,9 @@
 //! assert_eq!(voter.pending().len(), 1); // shown at once, as pending
 //! carry(&mut host, &mut voter);
 //! assert!(voter.pending().is_empty());
-//! assert_eq!(voter.confirmed(), host.owner(poll_id).map(Owner::poll));
+//! // Ballots are secret unless the draft says otherwise: this is the part that the voter is told.
+//! let told = host.owner(poll_id).map(|owner| owner.poll().told_to(voter.peer()));
+//! assert_eq!(voter.confirmed().map(|poll| Poll::clone(poll)), told);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

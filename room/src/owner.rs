@@ -8,6 +8,7 @@ mod presence;
 mod receive;
 mod sequencer;
 mod size;
+mod telling;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use self::history::{Seal, first_epoch};
 use self::links::{About, Links, Session};
 use self::presence::Presence;
 use self::sequencer::{Bounds, Sequenced, Sequencer};
+use self::telling::Telling;
 use crate::liveness::{Liveness, Verdict, is_late};
 use crate::outgoing::{encode_command, new_command_id};
 use crate::{
@@ -48,6 +50,7 @@ pub struct Owner {
     sequencer: Sequencer,
     links: Links,
     presence: Presence,
+    telling: Telling,
     outputs: VecDeque<Output>,
 }
 
@@ -106,6 +109,7 @@ impl Owner {
             config: setup.config,
             unix_millis: setup.unix_millis,
             rng,
+            telling: Telling::from(sequencer.revision),
             sequencer,
             links: Links::default(),
             presence: Presence::default(),
@@ -213,7 +217,9 @@ impl Owner {
     pub(crate) fn poll_timeout(&self) -> Option<(Moment, TimeoutReason)> {
         let presence = self.presence.due();
         let presence = presence.map(|at| (at, TimeoutReason::Presence));
-        presence.into_iter().chain(self.links.next_deadline()).min()
+        let tally = self.telling.due().map(|at| (at, TimeoutReason::Tally));
+        let deadlines = [presence, tally, self.links.next_deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     // Inputs, which come from the host that has this owner.
@@ -257,15 +263,13 @@ impl Owner {
             return;
         };
         if owed.state && !planted::is_on(Fault::AnswersBeforePoll) {
-            let frame = self.sequencer.snapshot();
-            self.send_frame(link, frame, About::State);
+            self.send_state(link);
         }
         for (command_id, frame) in owed.answers {
             self.send_frame(link, frame, About::Command(command_id));
         }
         if owed.state && planted::is_on(Fault::AnswersBeforePoll) {
-            let frame = self.sequencer.snapshot();
-            self.send_frame(link, frame, About::State);
+            self.send_state(link);
         }
         if owed.presence {
             self.send_discovery(link);
@@ -281,11 +285,11 @@ impl Owner {
         session.liveness.heard(now);
         let limits = self.config.limits;
         match Envelope::parse(frame, limits.max_command_bytes, &limits) {
-            Ok(envelope) => self.receive(link, &envelope),
+            Ok(envelope) => self.receive(link, &envelope, now),
             Err(error)
                 if [ErrorCode::TooLarge, ErrorCode::TooDeep].contains(&error.rejection.code) =>
             {
-                self.receive_unread(link, frame, error.rejection);
+                self.receive_unread(link, frame, error.rejection, now);
             }
             Err(error) => self.fault(link, error.command_id, error.rejection),
         }
@@ -294,6 +298,9 @@ impl Owner {
     /// A deadline has come. Harmless if none has.
     pub(crate) fn handle_timeout(&mut self, now: Moment) {
         self.tell_presence(now);
+        if self.telling.due().is_some_and(|due| due <= now) {
+            self.tell_tally(now);
+        }
         // Each once: at the end of time a new deadline is not later than the one that has come.
         for link in self.links.due(now) {
             let Some(session) = self.links.get_mut(link) else {
@@ -362,6 +369,7 @@ impl Owner {
     ) -> Result<CommandId, SubmitError> {
         let seq = self.sequencer.dedup.next_seq(self.room.owner, self.device);
         let command_id = new_command_id(&mut self.rng, self.unix_millis, now);
+        let kind = Some(command.kind());
         let frame = encode_command(
             &self.config,
             self.room,
@@ -372,6 +380,7 @@ impl Owner {
             },
         )?;
         self.command_event(command_id, CommandState::Queued);
+        self.before_command(kind, now);
         let limits = self.config.limits;
         let sequenced =
             Envelope::parse(&frame, limits.max_command_bytes, &limits).and_then(|envelope| {
@@ -386,7 +395,7 @@ impl Owner {
                 let revision = self.sequencer.revision;
                 self.applied(self.room.owner, self.device, receipt, &frame);
                 self.command_event(command_id, CommandState::Applied(revision));
-                self.broadcast(frame, None, About::State);
+                self.relay(self.room.owner, kind, frame, None, now);
             }
             Ok(Sequenced::Settled { receipt }) => {
                 let state = CommandState::from(receipt.outcome.clone());
@@ -502,6 +511,32 @@ impl Owner {
             self.outputs.push_back(Output::Broadcast {
                 links,
                 except,
+                frame,
+            });
+        }
+    }
+
+    /// Sends one frame on some links; those that are blocked are owed the content instead.
+    fn send_to_some(
+        &mut self,
+        links: Vec<LinkId>,
+        frame: Bytes,
+        except: Option<LinkId>,
+        about: About,
+    ) {
+        let mut open = Vec::with_capacity(links.len());
+        for link in links {
+            match self.links.get_mut(link).and_then(|it| it.owed.as_mut()) {
+                // State takes no room.
+                Some(owed) => _ = owed.add(about, &frame),
+                None if Some(link) != except => open.push(link),
+                None => {}
+            }
+        }
+        if !open.is_empty() {
+            self.outputs.push_back(Output::Broadcast {
+                links: open.into(),
+                except: None,
                 frame,
             });
         }

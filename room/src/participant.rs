@@ -148,7 +148,7 @@ impl Participant {
         let mut participant = Self {
             room,
             peer: PeerId::of(&setup.key),
-            replica: Replica::restore(room, cache),
+            replica: Replica::restore(room, PeerId::of(&setup.key), cache),
             in_flight: InFlight::restore(outbox)?,
             key: setup.key,
             device: setup.device,
@@ -207,10 +207,10 @@ impl Participant {
     pub fn view(&mut self) -> Option<Arc<Poll>> {
         if self.view.is_none() {
             let mut view = Arc::clone(self.replica.poll()?);
-            for entry in self.in_flight.iter() {
+            let pending = self.in_flight.iter().map(|entry| &entry.command);
+            for command in self.replica.ahead().into_iter().chain(pending) {
                 // A rejected command changes nothing here; the owner decides.
-                let _ =
-                    Arc::make_mut(&mut view).apply(self.peer, &entry.command, &self.config.limits);
+                let _ = Arc::make_mut(&mut view).apply(self.peer, command, &self.config.limits);
             }
             self.view = Some(view);
         }
@@ -336,7 +336,7 @@ impl Participant {
                 TimeoutReason::Stable => self.backoff.reset(),
                 TimeoutReason::Liveness => self.judge_liveness(now),
                 // An owner's.
-                TimeoutReason::Presence => {}
+                TimeoutReason::Presence | TimeoutReason::Tally => {}
             }
         }
         if is_late {

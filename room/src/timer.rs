@@ -17,10 +17,12 @@ pub enum TimeoutReason {
     Stable,
     /// It is time to tell who came and went.
     Presence,
+    /// It is time to tell how many votes there are.
+    Tally,
 }
 
 impl TimeoutReason {
-    const COUNT: usize = 6;
+    const COUNT: usize = 7;
 }
 
 /// One deadline for each reason. To set one again moves it. A timeout that finds nothing due is
@@ -38,6 +40,7 @@ impl TimerTable {
         TimeoutReason::Liveness,
         TimeoutReason::Stable,
         TimeoutReason::Presence,
+        TimeoutReason::Tally,
     ];
 
     pub(crate) fn set(&mut self, reason: TimeoutReason, at: Moment) {

@@ -468,6 +468,16 @@ fn two_polls_of_one_host_keep_every_guarantee() {
     );
 }
 
+/// Where votes are not shown to everybody, what each is told is the projection of what was.
+#[test]
+fn secret_polls_and_hidden_results_keep_every_guarantee() {
+    let total = held(&[Kind::Secret], 60);
+    let Report {
+        applied, crashes, ..
+    } = total;
+    assert!(applied > 1_000 && crashes > 100, "{applied} {crashes}");
+}
+
 /// Of an owner's two machines one comes back after the other, as it was left: a fork, of which
 /// everybody hears who was on the other side.
 #[test]
@@ -554,6 +564,9 @@ const MENDED: &[(Fault, Kind, u64)] = &[
     (Fault::NoHistoryDigest, Kind::OldJournal, 100),
     (Fault::ForgetsApplied, Kind::OldJournal, 0),
     (Fault::NumbersFromOldOutbox, Kind::OldOutbox, 0),
+    (Fault::TellsVotes, Kind::Secret, 0),
+    (Fault::ShowsEarly, Kind::Secret, 0),
+    (Fault::TellsLate, Kind::Secret, 0),
     (Fault::HoleInOutbox, Kind::LostEntry, 0),
     (Fault::StrangersFillMembers, Kind::Crowd, 20),
     (Fault::StrangersFillReceipts, Kind::Crowd, 0),

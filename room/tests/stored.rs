@@ -13,7 +13,7 @@ use common::people::{BOB, option};
 use common::world::World;
 use futures::FutureExt;
 use hustings_outbox::{Batch, Durability, Identity, Store};
-use hustings_protocol::{Command, OptionId, Revision, RoomId};
+use hustings_protocol::{Ballots, Command, OptionId, Revision, RoomId};
 
 const OWNER: &str = include_str!("stored/owner-0.1.hex");
 const PARTICIPANT: &str = include_str!("stored/participant-0.1.hex");
@@ -42,7 +42,8 @@ fn bytes(digits: &str) -> Bytes {
 }
 
 fn votes(poll: &hustings_protocol::Poll) -> Vec<u64> {
-    let tally = poll.tally();
+    assert_eq!(poll.ballots(), Ballots::Open);
+    let tally = poll.tally().expect("an old poll is open");
     tally.options.iter().map(|option| option.votes).collect()
 }
 

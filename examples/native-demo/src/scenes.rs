@@ -107,7 +107,7 @@ impl<'a> Play<'a> {
                 let text = format!(
                     "  {:<36} {} voters, revision {revision}",
                     isolated(poll.title()),
-                    poll.tally().voters
+                    poll.voters()
                 );
                 narrator.say("owner", Tone::Dim, text);
             }

@@ -133,7 +133,7 @@ impl Room {
     pub fn tally(&self) -> JsValue {
         let poll = self.room.confirmed();
         self.tally.object(poll, |poll| {
-            let tally = poll.as_ref().map(|poll| Tally::from(poll.tally()));
+            let tally = poll.as_ref().and_then(|poll| poll.tally()).map(Tally::from);
             values::optional(tally.as_ref())
         })
     }

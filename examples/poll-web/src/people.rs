@@ -46,7 +46,7 @@ fn everybody(model: Model) -> Vec<Person> {
                 name: words::name(poll, peer),
                 role: poll.role(peer),
                 is_here,
-                has_voted: !poll.choices(peer).is_empty(),
+                has_voted: poll.has_voted(peer),
             })
             .collect();
         let rank = |person: &Person| {

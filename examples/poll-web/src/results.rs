@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use hustings_protocol::{Command, OptionId, PeerId, Poll, Revision};
+use hustings_protocol::{Command, OptionId, PeerId, Poll, Revision, Shown};
 use serde_json::json;
 use unicode_segmentation::UnicodeSegmentation;
 
@@ -29,6 +29,8 @@ pub(crate) struct Results {
     pub(crate) rows: Vec<Row>,
     /// The number of people with a vote that the host has confirmed.
     pub(crate) voters: u64,
+    /// False while the votes of each option are not shown to this side: then the rows have none.
+    pub(crate) are_shown: bool,
 }
 
 impl Results {
@@ -54,37 +56,43 @@ impl Results {
                 | _ => {}
             }
         }
-        let certain = confirmed.tally();
         let mine = seen.choices(me);
         // Options are only ever added, so the same place is the same option; those that wait to be
         // added have no votes of others.
-        let mut votes = certain.options.iter().map(|option| option.votes);
+        let (mut certain, mut expected) = (votes(confirmed), votes(seen));
         let rows = seen
             .options()
             .iter()
-            .zip(seen.tally().options)
-            .map(|(option, tally)| Row {
+            .map(|option| Row {
                 option_id: option.option_id,
                 label: option.label.clone(),
-                confirmed: votes.next().unwrap_or_default(),
-                expected: tally.votes,
+                confirmed: certain.next().unwrap_or_default(),
+                expected: expected.next().unwrap_or_default(),
                 mine: mine.contains(&option.option_id),
                 pending: waiting.contains(&option.option_id),
             })
             .collect();
         Self {
             rows,
-            voters: certain.voters,
+            voters: confirmed.voters(),
+            are_shown: confirmed.shown() != Shown::Turnout,
         }
     }
 }
 
+/// The votes of each option; none where these are not shown.
+fn votes(poll: &Poll) -> impl Iterator<Item = u64> {
+    let tally = poll.tally().map(|tally| tally.options);
+    let options = tally.unwrap_or_default().into_iter();
+    options.map(|option| option.votes)
+}
+
 /// The confirmed result as JSON, as it was at `time`.
 pub(crate) fn json(poll: &Poll, revision: Revision, time: &str) -> String {
-    let tally = poll.tally();
-    let options = poll.options().iter().zip(&tally.options);
+    let mut votes = votes(poll);
+    let options = poll.options().iter();
     let options: Vec<_> = options
-        .map(|(option, tally)| json!({ "label": option.label, "optionId": option.option_id, "votes": tally.votes }))
+        .map(|option| json!({ "label": option.label, "optionId": option.option_id, "votes": votes.next() }))
         .collect();
     let result = json!({
         "title": poll.title(),
@@ -94,7 +102,7 @@ pub(crate) fn json(poll: &Poll, revision: Revision, time: &str) -> String {
         "savedAt": time,
         "closed": poll.is_closed(),
         "multipleChoice": poll.multiple_choice(),
-        "voters": tally.voters,
+        "voters": poll.voters(),
         "options": options,
     });
     format!("{result:#}\n")
@@ -104,16 +112,23 @@ pub(crate) fn json(poll: &Poll, revision: Revision, time: &str) -> String {
 /// empty line one line for each option. It begins with the mark of UTF-8, without which
 /// spreadsheets guess, and take "Café" for something else.
 pub(crate) fn csv(poll: &Poll, time: &str) -> String {
-    let tally = poll.tally();
+    let voters = poll.voters();
     let mut table = format!(
         "\u{feff}question,{}\r\nsaved at,{}\r\nvoters,{}\r\n\r\noption,votes,percent of voters\r\n",
         cell(poll.title()),
         cell(time),
-        tally.voters,
+        voters,
     );
-    for (option, row) in poll.options().iter().zip(&tally.options) {
-        let share = percent(row.votes, tally.voters);
-        table += &format!("{},{},{share}\r\n", cell(&option.label), row.votes);
+    let mut votes = votes(poll);
+    for option in poll.options() {
+        table += &match votes.next() {
+            Some(votes) => {
+                let share = percent(votes, voters);
+                format!("{},{votes},{share}\r\n", cell(&option.label))
+            }
+            // They are not shown yet.
+            None => format!("{},,\r\n", cell(&option.label)),
+        };
     }
     table
 }

@@ -101,7 +101,10 @@ fn show(document: &Document, room: &Room) -> Result<(), JsValue> {
     find(document, "title")?.set_text_content(Some(poll.title()));
     let list = find(document, "options")?;
     let buttons = list.children();
-    for (index, (option, votes)) in (0..).zip(poll.options().iter().zip(poll.tally().options)) {
+    let Some(tally) = poll.tally() else {
+        return Ok(());
+    };
+    for (index, (option, votes)) in (0..).zip(poll.options().iter().zip(tally.options)) {
         // An existing button stays: if it were replaced while somebody clicks it, the click would
         // be lost.
         if buttons.length() <= index {

@@ -2,16 +2,16 @@
 
 use hustings_protocol::handshake::{Nonce, Signature};
 use hustings_protocol::{
-    Ack, Address, Challenge, Command, CommandId, DeviceId, Epoch, ErrorCode, Hello, HistoryMark,
-    MAX_SAFE_INTEGER, Message, Numbered, OptionAdd, OptionId, PeerId, PeerInfo, PollId, PollState,
-    Position, Proof, Refusal, Rejection, Revision, Role, RoleUpdate, RoomId, Seq, SettingsUpdate,
-    SyncRequest, Update, UserProfile, Vote,
+    Ack, Address, Ballots, Challenge, Command, CommandId, DeviceId, Epoch, ErrorCode, Hello,
+    HistoryMark, MAX_SAFE_INTEGER, Message, Numbered, OptionAdd, OptionId, PeerId, PeerInfo,
+    PollId, PollState, PollTally, Position, Proof, Refusal, Rejection, Results, Revision, Role,
+    RoleUpdate, RoomId, Seq, SettingsUpdate, Shown, SyncRequest, Update, UserProfile, Vote,
 };
 use proptest::array::{uniform5, uniform32};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use proptest::sample::select;
+use proptest::sample::{Index, select};
 use uuid::Uuid;
 
 use super::polls::any_poll;
@@ -93,6 +93,14 @@ pub(crate) fn any_role() -> impl Strategy<Value = Role> {
     ])
 }
 
+pub(crate) fn any_results() -> impl Strategy<Value = Results> {
+    select(vec![Results::Live, Results::AfterVote, Results::AfterClose])
+}
+
+pub(crate) fn any_ballots() -> impl Strategy<Value = Ballots> {
+    select(vec![Ballots::Open, Ballots::Secret])
+}
+
 /// Text as people and attackers type it: any characters, with those that JSON escapes and those
 /// that have tripped JavaScript more often than chance would have them.
 pub(crate) fn any_text(max_chars: usize) -> impl Strategy<Value = String> {
@@ -147,10 +155,12 @@ pub(crate) fn any_settings() -> impl Strategy<Value = SettingsUpdate> {
         any_poll_id(),
         option::of(any::<bool>()),
         option::of(any::<bool>()),
+        option::of(any_results()),
     )
-        .prop_map(|(poll_id, closed, voters_may_add_options)| {
+        .prop_map(|(poll_id, closed, voters_may_add_options, results)| {
             SettingsUpdate::new(poll_id)
                 .closed(closed)
+                .results(results)
                 .voters_may_add_options(voters_may_add_options)
         })
 }
@@ -196,7 +206,58 @@ pub(crate) fn any_poll_state() -> impl Strategy<Value = PollState> {
         epoch: at.epoch,
         history: at.history,
         poll,
+        ballot: Vec::new(),
     })
+}
+
+/// A poll as somebody is told of it, with their own ballot beside it.
+pub(crate) fn any_told_state() -> impl Strategy<Value = PollState> {
+    (any_position(), any_poll(), any::<bool>(), any::<Index>()).prop_map(
+        |(at, poll, is_tally, who)| {
+            let shown = if is_tally {
+                Shown::Tally
+            } else {
+                Shown::Turnout
+            };
+            let members: Vec<_> = poll.members().collect();
+            let member = members.get(who.index(members.len().max(1)));
+            let ballot = member.map_or_else(Vec::new, |(_, member)| member.choices.clone());
+            PollState {
+                revision: at.revision,
+                epoch: at.epoch,
+                history: at.history,
+                poll: poll.told(shown),
+                ballot,
+            }
+        },
+    )
+}
+
+pub(crate) fn any_tally() -> impl Strategy<Value = PollTally> {
+    (
+        any_revision(),
+        option::of(any_mark()),
+        vec(any_update(), 0..3),
+        option::of(vec(0..=MAX_SAFE_INTEGER, 0..4)),
+        vec(any_peer(), 0..4),
+        vec(any_peer(), 0..4),
+    )
+        .prop_map(|(revision, history, updates, tally, voted, withdrew)| {
+            let mut updates = updates;
+            updates.retain(|update| update.revision > Revision::ZERO);
+            updates.sort_by_key(|update| update.revision);
+            updates.dedup_by_key(|update| update.revision);
+            let last = updates.last().map(|update| update.revision);
+            PollTally {
+                after: Revision::ZERO,
+                revision: last.map_or(revision, |last| revision.max(last)),
+                history,
+                updates,
+                tally,
+                voted,
+                withdrew,
+            }
+        })
 }
 
 pub(crate) fn any_mark() -> impl Strategy<Value = HistoryMark> {
@@ -305,6 +366,8 @@ pub(crate) fn any_proof() -> impl Strategy<Value = Proof> {
 pub(crate) fn any_message() -> impl Strategy<Value = Message> {
     prop_oneof![
         2 => any_poll_state().prop_map(Message::PollState),
+        2 => any_told_state().prop_map(Message::PollState),
+        2 => any_tally().prop_map(Message::PollTally),
         4 => any_numbered().prop_map(Message::Command),
         4 => any_update().prop_map(Message::Update),
         1 => vec(any_peer_info(), 0..6).prop_map(Message::Discovery),

@@ -11,7 +11,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use super::messages::{any_role, any_sound_text, any_text};
+use super::messages::{any_ballots, any_results, any_role, any_sound_text, any_text};
 use super::{option_id, peer, poll_id};
 
 /// The poll of this town. The poll [`ELSEWHERE`] is another one.
@@ -32,15 +32,20 @@ pub(crate) fn any_draft() -> impl Strategy<Value = PollDraft> {
         vec(any_sound_text(12), 0..4),
         any::<bool>(),
         any::<bool>(),
+        (any_ballots(), any_results()),
     )
-        .prop_map(|(title, labels, multiple_choice, voters_may_add_options)| {
-            // A text of nothing is refused, and a label that is there twice.
-            let labels = labels.into_iter().enumerate();
-            PollDraft::new(format!("{title}?"))
-                .options(labels.map(|(number, label)| format!("{label}{number}")))
-                .multiple_choice(multiple_choice)
-                .voters_may_add_options(voters_may_add_options)
-        })
+        .prop_map(
+            |(title, labels, multiple_choice, voters_may_add_options, (ballots, results))| {
+                // A text of nothing is refused, and a label that is there twice.
+                let labels = labels.into_iter().enumerate();
+                PollDraft::new(format!("{title}?"))
+                    .options(labels.map(|(number, label)| format!("{label}{number}")))
+                    .multiple_choice(multiple_choice)
+                    .voters_may_add_options(voters_may_add_options)
+                    .ballots(ballots)
+                    .results(results)
+            },
+        )
 }
 
 /// The town's poll from this draft; its options are 0, 1, 2 …
@@ -109,14 +114,19 @@ fn any_town_command() -> impl Strategy<Value = Command> {
         },
     );
     let profile = any_text(12).prop_map(|name| Command::SetProfile(UserProfile { name }));
-    let settings = (poll(), option::of(any::<bool>()), option::of(any::<bool>())).prop_map(
-        |(poll_id, closed, voters_may_add_options)| {
+    let settings = (
+        poll(),
+        option::of(any::<bool>()),
+        option::of(any::<bool>()),
+        option::of(any_results()),
+    )
+        .prop_map(|(poll_id, closed, voters_may_add_options, results)| {
             Command::UpdateSettings(
                 SettingsUpdate::new(poll_id)
                     .closed(closed)
+                    .results(results)
                     .voters_may_add_options(voters_may_add_options),
             )
-        },
-    );
+        });
     prop_oneof![6 => vote, 3 => option, 2 => role, 2 => profile, 1 => settings]
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{
-    CommandId, DeviceId, Envelope, Hello, Kind, Limits, Message, PeerId, Seq, WINDOW,
+    CommandId, DeviceId, Envelope, Hello, Kind, Limits, Message, PeerId, Seq, Shown, WINDOW,
 };
 use litemap::LiteMap;
 
@@ -20,6 +20,8 @@ pub(crate) struct Session {
     /// The lowest number of a command that it may still send.
     pub(crate) oldest: Seq,
     pub(crate) liveness: Liveness,
+    /// How much of the votes it is told.
+    pub(crate) shown: Shown,
     /// The deadline that [`Links`] has for this link.
     scheduled: Moment,
     /// Set while the link is blocked: the content to send once it is writable. Until then nothing
@@ -35,6 +37,8 @@ impl Session {
             oldest: hello.oldest_seq,
             scheduled: liveness.deadline(),
             liveness,
+            // Until the first sync, which is at once.
+            shown: Shown::Turnout,
             owed: None,
         }
     }
@@ -76,7 +80,7 @@ impl About {
                 Ok(_) | Err(_) => Self::Nothing,
             },
             Ok(Kind::PeerDiscovery) => Self::Presence,
-            Ok(kind) if kind == Kind::PollState || kind.is_command() => Self::State,
+            Ok(Kind::PollState | Kind::PollTally | Kind::Command(_)) => Self::State,
             // A ping that is not sent gets no answer, and another one follows.
             Ok(_) | Err(_) => Self::Nothing,
         }
@@ -189,6 +193,13 @@ impl Links {
         let devices = (from..).map_while(|at| self.by_device.get_indexed(at));
         let own = devices.take_while(|((owner, _), _)| *owner == peer);
         own.map(|(_, link)| *link).collect()
+    }
+
+    /// The links that are told so much of the votes.
+    pub(crate) fn shown(&self, shown: Shown) -> Vec<LinkId> {
+        let all = self.by_device.values().copied();
+        all.filter(|id| self.get(*id).is_some_and(|it| it.shown == shown))
+            .collect()
     }
 
     /// The sessions, the newest link first.

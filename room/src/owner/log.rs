@@ -119,6 +119,11 @@ impl Log {
             .collect()
     }
 
+    /// The updates after `revision` and their bytes; `None` if the tail does not have them all.
+    pub(crate) fn since(&self, revision: Revision) -> Option<(u64, impl Iterator<Item = Bytes>)> {
+        Some((self.bytes_after(revision)?, self.after(revision)))
+    }
+
     /// The present poll as one frame.
     pub(crate) fn present(&mut self, present: Revision, snapshot: impl FnOnce() -> Bytes) -> Bytes {
         if self.fresh.0 != present {

@@ -2,18 +2,18 @@
 
 use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{
-    CommandId, DeviceId, Envelope, ErrorCode, Kind, Message, PeerId, Position, Rejection, Seq,
-    SyncRequest,
+    CommandId, CommandKind, DeviceId, Envelope, ErrorCode, Kind, Message, PeerId, Position,
+    Rejection, Seq, SyncRequest,
 };
 
 use super::Owner;
 use super::history::{Claim, epoch_after};
 use super::links::About;
 use super::sequencer::Sequenced;
-use crate::{Event, LinkId};
+use crate::{Event, LinkId, Moment};
 
 impl Owner {
-    pub(super) fn receive(&mut self, link: LinkId, envelope: &Envelope<'_>) {
+    pub(super) fn receive(&mut self, link: LinkId, envelope: &Envelope<'_>, now: Moment) {
         match envelope.kind() {
             Ok(Kind::Ping) => self.send(link, &Message::Pong),
             Ok(Kind::Pong) => {}
@@ -35,18 +35,25 @@ impl Owner {
             Err(error) if envelope.numbering().is_err() => {
                 self.fault(link, error.command_id, error.rejection);
             }
-            Ok(_) | Err(_) => self.receive_command(link, envelope),
+            Ok(_) | Err(_) => self.receive_command(link, envelope, now),
         }
     }
 
-    pub(super) fn receive_command(&mut self, link: LinkId, envelope: &Envelope<'_>) {
+    pub(super) fn receive_command(&mut self, link: LinkId, envelope: &Envelope<'_>, now: Moment) {
         let Some((sender, oldest)) = self.sender(link) else {
             return;
         };
+        let kind = match envelope.kind() {
+            Ok(Kind::Command(kind)) => Some(kind),
+            Ok(_) | Err(_) => None,
+        };
+        self.before_command(kind, now);
         let bounds = self.bounds();
         let sequenced = self.sequencer.sequence(envelope, sender, oldest, &bounds);
         match sequenced {
-            Ok(sequenced) => self.answer_command(link, envelope.command_id(), sequenced),
+            Ok(sequenced) => {
+                self.answer_command(link, (envelope.command_id(), kind), sequenced, now);
+            }
             Err(error) => self.fault(link, error.command_id, error.rejection),
         }
     }
@@ -54,7 +61,13 @@ impl Owner {
     /// A frame is too large or too deep to be read. If it is a command, it is rejected in its
     /// order: otherwise it would be sent again for ever, and those behind it could never be
     /// applied.
-    pub(super) fn receive_unread(&mut self, link: LinkId, frame: &[u8], why: Rejection) {
+    pub(super) fn receive_unread(
+        &mut self,
+        link: LinkId,
+        frame: &[u8],
+        why: Rejection,
+        now: Moment,
+    ) {
         let Some((sender, oldest)) = self.sender(link) else {
             return;
         };
@@ -67,7 +80,7 @@ impl Owner {
         let sequenced = self
             .sequencer
             .reject_unread((named, digest), sender, oldest, &bounds, why);
-        self.answer_command(link, Some(named.0), sequenced);
+        self.answer_command(link, (Some(named.0), None), sequenced, now);
     }
 
     /// The member at the other end of a link, and the lowest number that it may still send. Always
@@ -80,8 +93,9 @@ impl Owner {
     fn answer_command(
         &mut self,
         link: LinkId,
-        command_id: Option<CommandId>,
+        (command_id, kind): (Option<CommandId>, Option<CommandKind>),
         sequenced: Sequenced,
+        now: Moment,
     ) {
         let Some(((peer, device), _)) = self.sender(link) else {
             return;
@@ -91,8 +105,8 @@ impl Owner {
                 let command_id = receipt.command_id;
                 let ack = self.answer(command_id, &receipt.outcome);
                 self.applied(peer, device, receipt, &frame);
-                self.send_frame(link, ack, About::Command(command_id));
-                self.broadcast(frame, Some(link), About::State);
+                let from = Some((link, command_id, ack));
+                self.relay(peer, kind, frame, from, now);
             }
             Sequenced::Settled { receipt } => {
                 let command_id = receipt.command_id;
@@ -149,7 +163,7 @@ impl Owner {
                 return false;
             }
         };
-        for frame in self.sequencer.catch_up(known) {
+        for frame in self.catch_up(link, known) {
             self.send_frame(link, frame, About::State);
         }
         true
@@ -166,7 +180,6 @@ impl Owner {
         let seen = known.map_or(have, |known| known.revision);
         self.event(Event::JournalRolledBack { have, seen });
         // Not to `link`, which is synced next.
-        let frame = self.sequencer.snapshot();
-        self.broadcast(frame, Some(link), About::State);
+        self.send_state_to_all_but(link);
     }
 }

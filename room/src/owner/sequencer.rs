@@ -77,7 +77,7 @@ impl Sequencer {
         journal: StoredJournal,
         seal_of: impl FnOnce(PollId) -> Seal,
     ) -> Result<(Self, bool), RestoreError> {
-        let folded = fold(&journal.log)?;
+        let folded = fold(&journal.log, None)?;
         let seal = seal_of(folded.poll.poll_id());
         let StoredLog { snapshot, mut tail } = journal.log;
         let newer = tail.split_off(folded.older);
@@ -228,7 +228,7 @@ impl Sequencer {
         let before = Standing::of(&self.poll, subject);
         Arc::make_mut(&mut self.poll).decide(author, &command, limits)?;
         let after = Standing::of(&self.poll, subject);
-        self.size.change(before, after, &command);
+        self.size.change(&self.poll, before, after, &command);
         if !before.is_member && after.is_member && subject != self.poll.owner() {
             self.dedup.gains_standing(subject);
         }
@@ -254,9 +254,14 @@ impl Sequencer {
             .catch_up(known, self.revision, || poll.encode_state(at))
     }
 
-    /// The present poll as one frame.
+    /// The present position, with its mark.
+    pub(crate) fn position(&self) -> Position {
+        position(&self.history, self.epoch, self.revision)
+    }
+
+    /// The present poll as one frame, with every vote.
     pub(crate) fn snapshot(&mut self) -> Bytes {
-        let at = position(&self.history, self.epoch, self.revision);
+        let at = self.position();
         let poll = &self.poll;
         self.log.present(self.revision, || poll.encode_state(at))
     }

@@ -1,20 +1,36 @@
 //! The size of a poll: how near it is to what a snapshot and its list of members may have.
 
 use hustings_protocol::planted::{self, Fault};
-use hustings_protocol::{Command, ErrorCode, Limits, Member, PeerId, Poll, Rejection, Role};
+use hustings_protocol::{
+    Ballots, Command, ErrorCode, Limits, Member, PeerId, Poll, Rejection, Role,
+};
 
-/// The bytes of a member in a snapshot without name and choices, at most: the id, the role, and
-/// what stands between them.
+/// The bytes of a member in a snapshot without name and choices, at most: the id, the role, that
+/// they have voted, and what stands between them.
 const MEMBER: usize = 160;
 
 /// The bytes of one choice: a UUID in quotes, and a comma.
 const CHOICE: usize = 39;
 
-/// The bytes of an option without its label, at most.
-const OPTION: usize = 80;
+/// The bytes of an option without its label, at most, with its number of votes.
+const OPTION: usize = 100;
 
 /// The bytes of a snapshot without options and members, at most, apart from the title.
-const REST: usize = 512;
+const REST: usize = 640;
+
+/// The bytes of one choice in what members are told: nothing where these are secret.
+const fn choice(poll: &Poll) -> usize {
+    match poll.ballots() {
+        Ballots::Open => CHOICE,
+        Ballots::Secret => 0,
+    }
+}
+
+/// The bytes of an option without its label, at most, in what members are told: where choices are
+/// secret, the recipient's own ballot goes with it.
+const fn option(poll: &Poll) -> usize {
+    OPTION + CHOICE - choice(poll)
+}
 
 /// An upper bound of the bytes of a text: any character may have to be escaped.
 const fn text(text: &str) -> usize {
@@ -40,14 +56,16 @@ pub(crate) struct Standing {
 
 impl Standing {
     pub(crate) fn of(poll: &Poll, peer: PeerId) -> Self {
-        poll.member(peer).map(Self::of_member).unwrap_or_default()
+        poll.member(peer)
+            .map(|member| Self::of_member(member, choice(poll)))
+            .unwrap_or_default()
     }
 
-    fn of_member(member: &Member) -> Self {
+    fn of_member(member: &Member, choice: usize) -> Self {
         let name = member.profile.as_ref().map_or(0, |it| text(&it.name));
         Self {
             is_member: true,
-            bytes: MEMBER + name + CHOICE * member.choices.len(),
+            bytes: MEMBER + name + choice * member.choices.len(),
             has_only_a_name: member.choices.is_empty() && member.role == Role::Voter,
         }
     }
@@ -56,13 +74,13 @@ impl Standing {
 impl Size {
     pub(crate) fn of(poll: &Poll) -> Self {
         let labels = poll.options().iter();
-        let options: usize = labels.map(|it| OPTION + text(&it.label)).sum();
+        let options: usize = labels.map(|it| option(poll) + text(&it.label)).sum();
         let mut size = Self {
             bytes: REST + text(poll.title()) + options,
             names: 0,
         };
         for (_, member) in poll.members() {
-            let standing = Standing::of_member(member);
+            let standing = Standing::of_member(member, choice(poll));
             size.bytes += standing.bytes;
             size.names += usize::from(standing.has_only_a_name);
         }
@@ -101,9 +119,15 @@ impl Size {
     }
 
     /// A command was applied.
-    pub(crate) fn change(&mut self, before: Standing, after: Standing, command: &Command) {
-        if let Command::AddOption(option) = command {
-            self.bytes += OPTION + text(&option.label);
+    pub(crate) fn change(
+        &mut self,
+        poll: &Poll,
+        before: Standing,
+        after: Standing,
+        command: &Command,
+    ) {
+        if let Command::AddOption(added) = command {
+            self.bytes += option(poll) + text(&added.label);
         }
         self.bytes = (self.bytes + after.bytes).saturating_sub(before.bytes);
         self.names += usize::from(after.has_only_a_name);
@@ -119,10 +143,10 @@ fn growth(poll: &Poll, author: PeerId, command: &Command) -> usize {
     };
     match command {
         Command::Vote(vote) => {
-            let before = CHOICE * poll.choices(author).len();
-            entry(author) + (CHOICE * vote.option_ids.len()).saturating_sub(before)
+            let before = choice(poll) * poll.choices(author).len();
+            entry(author) + (choice(poll) * vote.option_ids.len()).saturating_sub(before)
         }
-        Command::AddOption(option) => OPTION + text(&option.label),
+        Command::AddOption(added) => option(poll) + text(&added.label),
         Command::UpdateRole(update) => entry(update.peer_id),
         Command::SetProfile(profile) => entry(author) + text(&profile.name),
         // Later commands, too, are small, or they come with their own line here.
@@ -151,14 +175,27 @@ mod tests {
             revision: Revision::MAX,
             history: None,
         };
-        poll.encode_state(nowhere).len()
+        // The largest ballot beside it that there can be.
+        let ballot: Vec<_> = match poll.ballots() {
+            Ballots::Open => Vec::new(),
+            Ballots::Secret => poll.options().iter().map(|it| it.option_id).collect(),
+        };
+        let told = poll.told(poll.shown_to(PeerId::from_bytes([0xff; 32])));
+        Poll::encode_told(&told.encode_payload(), nowhere, &ballot).len()
     }
 
     #[test]
     fn the_bound_is_above_every_snapshot_and_not_far() {
+        for ballots in [Ballots::Open, Ballots::Secret] {
+            the_bound_is_near(ballots);
+        }
+    }
+
+    fn the_bound_is_near(ballots: Ballots) {
         let poll_id = PollId::from_uuid(Uuid::nil());
         let draft = PollDraft::new("\"Tea\"?")
             .options(["Tea", "Coffee"])
+            .ballots(ballots)
             .multiple_choice(true);
         let mut ids = 1..;
         let next = || id(ids.next().unwrap());
@@ -202,7 +239,7 @@ mod tests {
                 let subject = command.subject(author);
                 let before = Standing::of(&poll, subject);
                 if poll.apply(author, &command, &limits).is_ok() {
-                    size.change(before, Standing::of(&poll, subject), &command);
+                    size.change(&poll, before, Standing::of(&poll, subject), &command);
                 }
             }
             assert_eq!(size.bytes, Size::of(&poll).bytes);
@@ -220,6 +257,7 @@ mod tests {
     fn poll_of(title: &str, labels: &[&str], limits: &Limits) -> Poll {
         let draft = PollDraft::new(title)
             .options(labels.iter().copied())
+            .ballots(Ballots::Open)
             .multiple_choice(true);
         let mut ids = 1..;
         let next = || id(ids.next().unwrap());
@@ -245,7 +283,7 @@ mod tests {
         let (subject, bytes) = (command.subject(author), size.bytes);
         let before = Standing::of(poll, subject);
         poll.apply(author, command, &Limits::default()).unwrap();
-        size.change(before, Standing::of(poll, subject), command);
+        size.change(poll, before, Standing::of(poll, subject), command);
         assert_eq!(size.bytes, Size::of(poll).bytes);
         size.bytes.saturating_sub(bytes)
     }

@@ -58,6 +58,7 @@ impl Participant {
                 self.hang_up(DownReason::refused(refusal.rejection.code), now);
             }
             Message::PollState(_)
+            | Message::PollTally(_)
             | Message::Command(_)
             | Message::Update(_)
             | Message::Discovery(_)

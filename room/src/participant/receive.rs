@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{
-    Ack, CommandId, Envelope, ErrorCode, Message, Numbered, PeerInfo, Refusal, Rejection,
-    SyncRequest, Update,
+    Ack, CommandId, Envelope, ErrorCode, Message, Numbered, PeerInfo, PollTally, Refusal,
+    Rejection, SyncRequest, Update,
 };
 
 use super::handshake::NO_HANDSHAKE;
@@ -38,6 +38,7 @@ impl Participant {
                     });
                 }
             }
+            Message::PollTally(tally) => self.receive_tally(link, tally, frame),
             Message::Update(update) => self.receive_update(link, &update, frame),
             Message::Ack(ack) => self.receive_ack(link, ack),
             Message::Error(refusal) => self.receive_error(link, refusal, now),
@@ -120,6 +121,25 @@ impl Participant {
     pub(super) fn receive_update(&mut self, link: LinkId, update: &Update, frame: &Bytes) {
         let progress = self.take_update(update, frame);
         self.progressed(link, progress);
+        self.settle_own(update);
+    }
+
+    fn receive_tally(&mut self, link: LinkId, tally: PollTally, frame: &Bytes) {
+        let updates = tally.updates.clone();
+        let progress = self.replica.take_tally(
+            tally,
+            frame,
+            &self.config.limits,
+            self.config.snapshot_after_bytes,
+        );
+        self.progressed(link, progress);
+        for update in &updates {
+            self.settle_own(update);
+        }
+    }
+
+    /// The owner has told an update. If it is this device's own command, that is its answer.
+    fn settle_own(&mut self, update: &Update) {
         // The owner does not relay a command to its sender. But a device that lost its link before
         // the answer finds its own commands among the missed updates, and that is as good as the
         // answer.
@@ -234,6 +254,12 @@ impl Participant {
                 }
             }
             Progress::Old => {}
+            Progress::Ahead => {
+                self.view = None;
+                if let Some(revision) = self.revision() {
+                    self.event(Event::PollChanged { revision });
+                }
+            }
             // Until the answer comes, every newer update is a gap, too.
             Progress::Gap => self.ask(link, Ask::Missing),
             Progress::Diverged => {

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use hustings_protocol::{Limits, Poll, PollState, Position, RoomId, StoredLog, Update};
+use hustings_protocol::{
+    Command, CommandKind, Limits, Message, PeerId, Poll, PollState, PollTally, Position, Revision,
+    RoomId, Shown, StoredLog, Update,
+};
 
 use crate::Record;
 use crate::fold::fold;
@@ -12,7 +15,11 @@ use crate::fold::fold;
 #[derive(Debug, Clone)]
 pub(crate) struct Replica {
     room: RoomId,
+    peer: PeerId,
     confirmed: Option<Confirmed>,
+    /// The last vote of its own that the owner has applied, if there are votes of others before it
+    /// that have not been told yet.
+    ahead: Option<Update>,
 }
 
 #[derive(Debug, Clone)]
@@ -31,6 +38,8 @@ pub(crate) enum Progress {
     Forward(Record),
     /// The copy already had it.
     Old,
+    /// It is this side's own vote, and what comes before it is told later.
+    Ahead,
     /// An update before it is missing.
     Gap,
     /// It does not fit the copy. One of the two is wrong, and the owner is right by definition.
@@ -40,9 +49,9 @@ pub(crate) enum Progress {
 impl Replica {
     /// The replica from its cache. A cache that does not read is as good as none: the owner has the
     /// poll, and the first snapshot replaces it.
-    pub(crate) fn restore(room: RoomId, stored: Option<&StoredLog>) -> Self {
+    pub(crate) fn restore(room: RoomId, peer: PeerId, stored: Option<&StoredLog>) -> Self {
         let confirmed = stored.and_then(|stored| {
-            let folded = fold(stored).ok()?;
+            let folded = fold(stored, Some(peer)).ok()?;
             Some(Confirmed {
                 at: Position {
                     epoch: folded.epoch,
@@ -54,7 +63,17 @@ impl Replica {
                 tail_bytes: stored.tail.iter().map(|(_, frame)| frame.len()).sum(),
             })
         });
-        Self { room, confirmed }
+        Self {
+            room,
+            peer,
+            confirmed,
+            ahead: None,
+        }
+    }
+
+    /// The last vote of its own that the owner has applied, if the poll does not have it yet.
+    pub(crate) fn ahead(&self) -> Option<&Command> {
+        self.ahead.as_ref().map(|update| &update.numbered.command)
     }
 
     pub(crate) fn poll(&self) -> Option<&Arc<Poll>> {
@@ -67,7 +86,7 @@ impl Replica {
     }
 
     /// Takes the whole poll. An older revision of the same journal is ignored.
-    pub(crate) fn take_state(&mut self, state: PollState, frame: &Bytes) -> Progress {
+    pub(crate) fn take_state(&mut self, mut state: PollState, frame: &Bytes) -> Progress {
         if state.poll.poll_id() != self.room.poll_id || state.poll.owner() != self.room.owner {
             return Progress::Diverged;
         }
@@ -77,6 +96,11 @@ impl Replica {
         {
             return Progress::Old;
         }
+        let is_other_epoch = self.known().is_some_and(|at| at.epoch != state.epoch);
+        if is_other_epoch || !self.is_ahead_of(state.revision) {
+            self.ahead = None;
+        }
+        state.poll.set_ballot(self.peer, &state.ballot);
         self.confirmed = Some(Confirmed {
             at: Position {
                 epoch: state.epoch,
@@ -107,10 +131,19 @@ impl Replica {
         if update.revision <= confirmed.at.revision {
             return Progress::Old;
         }
-        if update.revision != confirmed.at.revision.next() {
-            return Progress::Gap;
-        }
         let command = &update.numbered.command;
+        if update.revision != confirmed.at.revision.next() {
+            let is_own_vote = update.author == self.peer && command.kind() == CommandKind::Vote;
+            if !is_own_vote || confirmed.poll.shown() == Shown::Ballots {
+                return Progress::Gap;
+            }
+            let last = self.ahead.as_ref().map(|ahead| ahead.revision);
+            if last >= Some(update.revision) {
+                return Progress::Old;
+            }
+            self.ahead = Some(update.clone());
+            return Progress::Ahead;
+        }
         if Arc::make_mut(&mut confirmed.poll)
             .apply(update.author, command, limits)
             .is_err()
@@ -119,20 +152,92 @@ impl Replica {
         }
         confirmed.at.revision = update.revision;
         confirmed.at.history = update.history;
-        confirmed.tail_bytes += frame.len();
-        // As in the owner's journal, a snapshot waits for its own size in updates.
-        if confirmed.tail_bytes >= snapshot_after_bytes.max(confirmed.snapshot_bytes) {
-            let frame = confirmed.poll.encode_state(confirmed.at);
-            confirmed.snapshot_bytes = frame.len();
-            confirmed.tail_bytes = 0;
-            return Progress::Forward(Record::CacheSnapshot {
-                revision: confirmed.at.revision,
-                frame,
-            });
+        Progress::Forward(confirmed.record(frame.clone(), snapshot_after_bytes))
+    }
+
+    /// Takes all that has happened since, in a poll that does not show each vote.
+    pub(crate) fn take_tally(
+        &mut self,
+        mut tally: PollTally,
+        frame: &Bytes,
+        limits: &Limits,
+        snapshot_after_bytes: usize,
+    ) -> Progress {
+        let Some(confirmed) = &mut self.confirmed else {
+            return Progress::Gap;
+        };
+        let at = confirmed.at.revision;
+        if tally.revision < at {
+            return Progress::Old;
         }
-        Progress::Forward(Record::CacheUpdate {
-            revision: update.revision,
-            frame: frame.clone(),
-        })
+        if tally.after > at {
+            return Progress::Gap;
+        }
+        let mut frame = frame.clone();
+        if let Some(own) = self.ahead.take_if(|own| own.revision <= tally.revision)
+            && own.revision > at
+        {
+            // The message says that this side has voted, but not how. Alone it would not be enough
+            // for the cache.
+            let is_there = |update: &Update| update.revision == own.revision;
+            if !tally.updates.iter().any(is_there) {
+                tally.updates.push(own);
+                tally.updates.sort_by_key(|update| update.revision);
+                frame = Message::PollTally(tally.clone()).encode();
+            }
+        }
+        let mut poll = Arc::clone(&confirmed.poll);
+        if Arc::make_mut(&mut poll)
+            .take_tally(&tally, at, limits)
+            .is_err()
+        {
+            return Progress::Diverged;
+        }
+        if tally.revision == at {
+            // There is nothing new but perhaps how much is shown.
+            let is_same =
+                (poll.shown(), poll.tally()) == (confirmed.poll.shown(), confirmed.poll.tally());
+            if is_same {
+                return Progress::Old;
+            }
+            confirmed.poll = poll;
+            return Progress::Forward(confirmed.snapshot());
+        }
+        confirmed.poll = poll;
+        confirmed.at.revision = tally.revision;
+        confirmed.at.history = tally.history;
+        Progress::Forward(confirmed.record(frame, snapshot_after_bytes))
+    }
+
+    /// True if this side's own last vote is not in a poll of this revision.
+    fn is_ahead_of(&self, revision: Revision) -> bool {
+        self.ahead
+            .as_ref()
+            .is_some_and(|own| own.revision > revision)
+    }
+}
+
+impl Confirmed {
+    /// The record of a frame that has moved the poll forward.
+    fn record(&mut self, frame: Bytes, snapshot_after_bytes: usize) -> Record {
+        self.tail_bytes += frame.len();
+        // As in the owner's journal, a snapshot waits for its own size in updates.
+        if self.tail_bytes >= snapshot_after_bytes.max(self.snapshot_bytes) {
+            return self.snapshot();
+        }
+        Record::CacheUpdate {
+            revision: self.at.revision,
+            frame,
+        }
+    }
+
+    fn snapshot(&mut self) -> Record {
+        let frame = self.poll.encode_state(self.at);
+        self.snapshot_bytes = frame.len();
+        self.tail_bytes = 0;
+        Record::CacheSnapshot {
+            revision: self.at.revision,
+            frame,
+        }
     }
 }

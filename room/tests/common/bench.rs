@@ -223,6 +223,11 @@ impl Bench<Host> {
     }
 
     pub(crate) fn hosting_with(config: Config) -> Self {
+        Self::hosting_poll(poll(), config)
+    }
+
+    /// Alice hosts this poll.
+    pub(crate) fn hosting_poll(poll: Poll, config: Config) -> Self {
         let config = telling_at_once(config);
         let setup = ALICE.setup(1, config.clone());
         let mut bench = Self::new(
@@ -231,7 +236,7 @@ impl Bench<Host> {
             MemoryStore::new(),
             Moment::START,
         );
-        let owner = Owner::create(setup, poll()).expect("a sound poll");
+        let owner = Owner::create(setup, poll).expect("a sound poll");
         bench.tell(|host, now| host.open(owner, now));
         bench
     }
@@ -388,6 +393,7 @@ pub(crate) fn state(epoch: u64, revision: u64, poll: &Poll) -> Bytes {
         epoch: Epoch::new(epoch),
         history: None,
         poll: poll.clone(),
+        ballot: Vec::new(),
     };
     Message::PollState(state).encode()
 }

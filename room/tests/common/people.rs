@@ -4,9 +4,9 @@ use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use hustings_protocol::handshake::{Nonce, Side, Transcript, VERSION};
 use hustings_protocol::{
-    Address, Challenge, Command, CommandId, DeviceId, Hello, Limits, Message, Numbered, OptionAdd,
-    OptionId, PeerId, Poll, PollDraft, PollId, Proof, Revision, Role, RoleUpdate, RoomId, Seq,
-    SettingsUpdate, UserProfile, Vote,
+    Address, Ballots, Challenge, Command, CommandId, DeviceId, Hello, Limits, Message, Numbered,
+    OptionAdd, OptionId, PeerId, Poll, PollDraft, PollId, Proof, Revision, Role, RoleUpdate,
+    RoomId, Seq, SettingsUpdate, UserProfile, Vote,
 };
 use hustings_room::{ChannelBinding, Config, OfflinePolicy, Setup};
 use uuid::Uuid;
@@ -83,22 +83,28 @@ pub(crate) fn option(number: u128) -> OptionId {
     OptionId::from_uuid(Uuid::from_u128(0xa_0000 + number))
 }
 
-/// Tea, coffee or water, one choice; voters may add more.
+/// Tea, coffee or water, one choice that everybody sees; voters may add more.
 pub(crate) fn draft() -> PollDraft {
     PollDraft::new("Tea or coffee?")
+        .ballots(Ballots::Open)
         .options(["Tea", "Coffee", "Water"].map(String::from).to_vec())
         .voters_may_add_options(true)
 }
 
 /// The poll of [`draft`] in [`room`], with the options 0, 1 and 2.
 pub(crate) fn poll() -> Poll {
+    poll_of(draft())
+}
+
+/// A poll of this draft in [`room`], with the options 0, 1, 2 …
+pub(crate) fn poll_of(draft: PollDraft) -> Poll {
     let mut numbers = 0..;
     let next = || option(numbers.next().expect("there are enough numbers"));
     let RoomId {
         owner,
         poll_id: poll,
     } = room();
-    Poll::new(poll, owner, draft(), next, &Limits::default()).expect("a sound draft")
+    Poll::new(poll, owner, draft, next, &Limits::default()).expect("a sound draft")
 }
 
 // Commands. The first argument says of which poll.

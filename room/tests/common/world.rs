@@ -11,7 +11,8 @@ use bytes::Bytes;
 use futures::future::RemoteHandle;
 use futures::{FutureExt, StreamExt};
 use hustings_protocol::{
-    Address, Command, CommandId, Kind, Limits, Message, OptionId, Outcome, PollId, RoomId,
+    Address, Command, CommandId, Kind, Limits, Message, OptionId, Outcome, PollDraft, PollId,
+    RoomId,
 };
 use hustings_room::clock::Clock;
 use hustings_room::driver::{
@@ -109,11 +110,14 @@ impl World {
     }
 
     pub(crate) fn host_with(&mut self, config: Config) -> Hosted {
+        self.host_draft(draft(), config)
+    }
+
+    /// Alice hosts a poll of this draft, on a new disk.
+    pub(crate) fn host_draft(&mut self, draft: PollDraft, config: Config) -> Hosted {
         let disk = Disk::default();
         let hosting = self.start_hosting(ALICE, &disk, config);
-        let room = self
-            .wait_for(hosting.create(draft()))
-            .expect("a sound draft");
+        let room = self.wait_for(hosting.create(draft)).expect("a sound draft");
         Hosted {
             hosting,
             room,

@@ -15,7 +15,7 @@ use futures::future::{Either, select};
 use futures::task::SpawnExt;
 use futures::{FutureExt, StreamExt};
 use hustings_outbox::{Identity, RedbStore, StoreError};
-use hustings_protocol::{Address, Command, Outcome, PollDraft, PollId, SettingsUpdate};
+use hustings_protocol::{Address, Ballots, Command, Outcome, PollDraft, PollId, SettingsUpdate};
 use hustings_room::clock::SystemClock;
 use hustings_room::driver::{self, DriverError, Hosting, OpenError, Room};
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -259,7 +259,9 @@ fn failure(ended: Result<(), DriverError>) -> String {
 async fn open(hosting: &Hosting<RedbStore>) -> Result<Room, OpenError> {
     match hosting.journals().await?[..] {
         [] => {
-            let draft = PollDraft::new("Which of these?").options(["This", "That", "Neither"]);
+            let draft = PollDraft::new("Which of these?")
+                .ballots(Ballots::Open)
+                .options(["This", "That", "Neither"]);
             hosting.create(draft.voters_may_add_options(true)).await
         }
         [room] => hosting.open(room.poll_id).await,

@@ -274,8 +274,8 @@ const GUARANTEES: [&str; 12] = [
     "an ack that was sent survives any later crash of the owner",
     "nothing leaves the owner before it is durable; no command leaves a participant before it is in \
      the outbox",
-    "revisions +1, gap-free; the poll a participant shows is always the fold of a prefix of the \
-     owner's journal, moving forward only",
+    "revisions +1, gap-free; the poll a participant shows is always the projection of the fold of a \
+     prefix of the owner's journal, moving forward only",
     "snapshot + updates = full replay, byte for byte",
     "pending = submitted - (acknowledged or rejected) at every step and across restarts",
     "order per (author, device) is kept",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hustings_protocol::{
     Command, CommandId, DeviceId, Epoch, ErrorCode, Limits, Member, Message, Outcome, PeerId, Poll,
-    Position, Revision, Role, Seq, StoredJournal, StoredLog, StoredOutbox, Update, WINDOW,
+    Position, Revision, Role, Seq, Shown, StoredJournal, StoredLog, StoredOutbox, Update, WINDOW,
 };
 use hustings_room::{CommandState, Connection, Event, Pending};
 
@@ -53,6 +53,8 @@ pub(crate) struct Oracle {
 pub(super) struct Timeline {
     /// The poll after everything that is durable.
     poll: Option<Poll>,
+    /// The poll at each revision, of which others are told a part.
+    polls: Vec<Poll>,
     epoch: Option<Epoch>,
     /// The poll at each revision, as bytes.
     states: Vec<Vec<u8>>,
@@ -120,6 +122,8 @@ pub(crate) struct View {
     pub(crate) pending: Vec<Pending>,
     pub(crate) revision: Option<Revision>,
     pub(crate) confirmed: Option<Arc<Poll>>,
+    /// The poll with what is pending.
+    pub(crate) seen: Option<Arc<Poll>>,
     /// True while no commit is under way.
     pub(crate) is_settled: bool,
 }
@@ -237,6 +241,7 @@ impl Oracle {
             is_new |= self.line.epoch != Some(state.epoch);
             if self.line.poll.is_none() {
                 self.line.states.push(bytes(&state.poll));
+                self.line.polls.push(state.poll.clone());
                 self.line.poll = Some(state.poll.clone());
                 self.line.epoch = Some(state.epoch);
             }
@@ -357,6 +362,7 @@ impl Oracle {
             has_good_texts(poll, update.author)?;
         }
         self.line.states.push(bytes(poll));
+        self.line.polls.push(poll.clone());
         self.line.updates.push(frame.clone());
         self.report.applied += 1;
         Ok(())
@@ -589,12 +595,60 @@ impl Oracle {
                     frame.len()
                 );
             }
-            Ok(Message::PollState(state)) => hold!(
-                3,
-                self.line.states.get(index(state.revision)) == Some(&bytes(&state.poll)),
-                "the owner sends a poll at {} that is not durable",
-                state.revision
-            ),
+            Ok(Message::PollState(mut state)) => {
+                let kept = self.line.polls.get(index(state.revision));
+                let told = match to {
+                    Some(Some(to)) => {
+                        let (peer, _) = self.devices[to];
+                        state.poll.set_ballot(peer, &state.ballot);
+                        kept.map(|poll| poll.told_to(peer))
+                    }
+                    // Of somebody hostile the name is not known here, nor what they have voted.
+                    _ => kept.map(|poll| poll.told(state.poll.shown())),
+                };
+                hold!(
+                    3,
+                    told.as_ref().map(bytes) == Some(bytes(&state.poll)),
+                    "the owner sends a poll at {} that is not durable, or not for its recipient",
+                    state.revision
+                );
+            }
+            Ok(Message::PollTally(tally)) => {
+                let Some(kept) = self.line.polls.get(index(tally.revision)) else {
+                    hold!(
+                        3,
+                        false,
+                        "the owner tells {} before it is durable",
+                        tally.revision
+                    );
+                    return Ok(());
+                };
+                hold!(
+                    4,
+                    tally.voted.iter().all(|peer| kept.has_voted(*peer))
+                        && !tally.withdrew.iter().any(|peer| kept.has_voted(*peer)),
+                    "the owner tells at {} of voters who are none, or the reverse",
+                    tally.revision
+                );
+                if let Some(Some(to)) = to {
+                    let (peer, _) = self.devices[to];
+                    let shown = kept.told_to(peer).shown();
+                    hold!(
+                        4,
+                        (shown == Shown::Tally) == tally.tally.is_some() && shown != Shown::Ballots,
+                        "{to} is told a tally at {} and may have {shown:?}",
+                        tally.revision
+                    );
+                    let is_anothers = |update: &Update| {
+                        matches!(update.numbered.command, Command::Vote(_)) && update.author != peer
+                    };
+                    hold!(
+                        4,
+                        !tally.updates.iter().any(is_anothers),
+                        "{to} is told the vote of somebody else"
+                    );
+                }
+            }
             Ok(
                 Message::Discovery(_)
                 | Message::SyncRequest(_)
@@ -784,7 +838,7 @@ impl Oracle {
         );
         hold!(
             6,
-            watched.told_applied <= view.revision,
+            watched.told_applied <= view.revision || self.shows_own_vote(slot, view),
             "{slot} was told that a command of its made {:?}, and shows the poll at {:?} without it",
             watched.told_applied,
             view.revision
@@ -817,6 +871,21 @@ impl Oracle {
         self.shows_what_was(slot, view)
     }
 
+    /// Somebody who is not shown each vote has their own at once, and those before it a moment later.
+    fn shows_own_vote(&self, slot: usize, view: &View) -> bool {
+        let (peer, _) = self.devices[slot];
+        let at = self.slots[slot].told_applied.map(index);
+        let Some((at, seen)) = at.zip(view.seen.as_ref()) else {
+            return false;
+        };
+        let kept = self.line.polls.get(at);
+        let is_pending = |it: &Pending| matches!(it.command, Command::Vote(_));
+        seen.shown() != Shown::Ballots
+            && kept.is_some_and(|kept| {
+                kept.choices(peer) == seen.choices(peer) || view.pending.iter().any(is_pending)
+            })
+    }
+
     fn shows_what_was(&mut self, slot: usize, view: &View) -> Result<(), Violation> {
         let before = self.slots[slot].revision;
         hold!(
@@ -832,7 +901,9 @@ impl Oracle {
                 4,
                 {
                     let shown = bytes(poll);
-                    let is_it = |line: &Timeline| line.states.get(index(revision)) == Some(&shown);
+                    let is_it = |line: &Timeline| {
+                        self.told_at(slot, line, index(revision)) == Some(shown.clone())
+                    };
                     is_it(&self.line) || slot != OWNER && self.past.iter().any(is_it)
                 },
                 "{slot} shows a poll at {revision} that never was"
@@ -854,6 +925,15 @@ impl Oracle {
         Ok(())
     }
 
+    /// The poll at a revision, as far as somebody is told of it.
+    fn told_at(&self, slot: usize, line: &Timeline, at: usize) -> Option<Vec<u8>> {
+        if slot == OWNER {
+            return line.states.get(at).cloned();
+        }
+        let (peer, _) = self.devices[slot];
+        line.polls.get(at).map(|poll| bytes(&poll.told_to(peer)))
+    }
+
     /// Somebody is shown one poll after another: whoever is shown that of another history has to be
     /// told so, once it is durable.
     fn shows_history(&mut self, slot: usize, before: Option<Revision>, now: Revision, poll: &Poll) {
@@ -864,7 +944,9 @@ impl Oracle {
             && self.is_forked()
         {
             // It may still be catching up with the one that was lost.
-            let has = |line: &Timeline, at, poll| line.states.get(index(at)) == Some(poll);
+            let has = |line: &Timeline, at, poll: &Vec<u8>| {
+                self.told_at(slot, line, index(at)).as_ref() == Some(poll)
+            };
             let has_both = |line| has(line, before, &shown) && has(line, now, &shows);
             if !self.lines().any(has_both) {
                 self.slots[slot].replaced = Some(before);
@@ -1034,7 +1116,7 @@ impl Oracle {
         );
         hold!(
             9,
-            confirmed.map(bytes).as_ref() == self.line.states.last(),
+            confirmed.map(bytes) == self.told_at(slot, &self.line, last),
             "{slot} shows another poll than the owner at {last}"
         );
         let Watched {

@@ -326,6 +326,7 @@ impl Life {
             pending: room.pending(),
             revision: room.revision(),
             confirmed: room.confirmed(),
+            seen: room.poll(),
             is_settled: false,
         };
         let slot = self.process.slot;

@@ -10,8 +10,8 @@ use ed25519_dalek::SigningKey;
 use futures::future::RemoteHandle;
 use hustings_outbox::MemoryStore;
 use hustings_protocol::{
-    Address, Command, DeviceId, OptionAdd, OptionId, PeerId, PollDraft, Role, RoleUpdate, RoomId,
-    SettingsUpdate, UserProfile, Vote, WINDOW,
+    Address, Ballots, Command, DeviceId, OptionAdd, OptionId, PeerId, PollDraft, Results, Role,
+    RoleUpdate, RoomId, SettingsUpdate, UserProfile, Vote, WINDOW,
 };
 use hustings_room::{Config, Connection, LinkId, Moment, OfflinePolicy, Setup};
 use hustings_transport_mem::{Direction, Faults, Latency, MemoryNet, VirtualClock, VirtualRuntime};
@@ -208,8 +208,18 @@ const ODD_TEXTS: [&str; 10] = [
 ];
 
 /// The poll that every schedule starts with.
-fn draft() -> PollDraft {
+fn draft(plan: &Plan) -> PollDraft {
+    let (ballots, results) = match (plan.world().has(Kind::Secret), plan.seed % 5) {
+        (false, _) => (Ballots::Open, Results::Live),
+        (true, 0) => (Ballots::Open, Results::AfterVote),
+        (true, 1) => (Ballots::Open, Results::AfterClose),
+        (true, 2) => (Ballots::Secret, Results::AfterVote),
+        (true, 3) => (Ballots::Secret, Results::AfterClose),
+        (true, _) => (Ballots::Secret, Results::Live),
+    };
     PollDraft::new("Who should it be?")
+        .ballots(ballots)
+        .results(results)
         .options(["Ada", "Grace", "Edsger", "Barbara"])
         .voters_may_add_options(true)
 }
@@ -663,7 +673,14 @@ impl Schedule {
             false => 63,
         };
         match self.draw(20) {
-            0 => Command::UpdateSettings(SettingsUpdate::new(poll_id).closed(self.draw(3) == 0)),
+            0 => {
+                let closed = self.draw(3) == 0;
+                let settings = SettingsUpdate::new(poll_id).closed(closed);
+                let all = [Results::Live, Results::AfterVote, Results::AfterClose];
+                let is_told = self.world().has(Kind::Secret) && self.draw(3) == 0;
+                let results = is_told.then(|| self.pick(&all));
+                Command::UpdateSettings(settings.results(results))
+            }
             1 => Command::UpdateRole(RoleUpdate {
                 poll_id,
                 peer_id: {
@@ -791,7 +808,10 @@ impl Schedule {
         let running = if slot == OWNER {
             let polls = 0..self.plan.polls();
             let rooms = polls.map(|poll| self.scene().room_of(poll));
-            let polls = rooms.map(|room| room.map(|room| room.poll_id).ok_or_else(draft));
+            let polls = rooms.map(|room| {
+                room.map(|room| room.poll_id)
+                    .ok_or_else(|| draft(&self.plan))
+            });
             let polls = polls.collect();
             let owner = hosts(setup, tap, disk, own_clock, polls, handles);
             self.runtime.spawn_with_handle(owner)

@@ -76,6 +76,8 @@ Kind {
     OddTexts,
     /// People and others send a great deal at once, and seldom look at what they are told.
     Floods,
+    /// Members are not shown each vote: ballots are secret, or results are not live, as the seed says.
+    Secret,
     /// Two polls, and in each of them somebody hostile, who sends the frames of the other.
     TwoHostile,
 }
@@ -115,6 +117,7 @@ impl Kind {
         Self::BadClocks,
         Self::FullDisks,
         Self::OpenedLate,
+        Self::Secret,
     ];
 
     /// The things that go wrong in a schedule of this kind.

@@ -92,7 +92,7 @@ pub(crate) fn vote_for(room: &Room, option: usize) -> Command {
 
 /// The number of votes for the first option.
 pub(crate) fn votes(room: &Room) -> u64 {
-    room.confirmed().unwrap().tally().options[0].votes
+    room.confirmed().unwrap().tally().unwrap().options[0].votes
 }
 
 /// Resolves once so many have voted for the first option.

@@ -188,9 +188,10 @@ impl Play<'_> {
 
 fn score_of(poll: &Poll) -> Score {
     let tally = poll.tally();
+    let options = tally.into_iter().flat_map(|tally| tally.options);
     Score {
-        votes: tally.options.iter().map(|option| option.votes).collect(),
-        voters: tally.voters,
+        votes: options.map(|option| option.votes).collect(),
+        voters: poll.voters(),
     }
 }
 

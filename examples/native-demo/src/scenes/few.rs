@@ -147,7 +147,7 @@ impl Play<'_> {
                 {
                     let text = format!(
                         "reads its own copy: revision {revision}, {} voters so far",
-                        copy.tally().voters
+                        copy.voters()
                     );
                     narrator.say(&bystander.name, Tone::Plain, text);
                 }
@@ -183,5 +183,5 @@ async fn submit_all(
 }
 
 fn standing(room: &Room) -> u64 {
-    room.poll().map_or(0, |poll| poll.tally().voters)
+    room.poll().map_or(0, |poll| poll.voters())
 }

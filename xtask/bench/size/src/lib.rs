@@ -99,7 +99,7 @@ async fn enter(slot: &Slot, link: RoomId, store: &IndexedDbStore) -> Result<Room
 impl Handle {
     /// The number of votes of each option.
     pub fn votes(&self) -> Vec<u64> {
-        let tally = self.room.poll().map(|poll| poll.tally());
+        let tally = self.room.poll().and_then(|poll| poll.tally());
         let options = tally.into_iter().flat_map(|tally| tally.options);
         options.map(|option| option.votes).collect()
     }

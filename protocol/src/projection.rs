@@ -1,0 +1,246 @@
+//! The projection of a poll: the part of it that one person is told.
+//!
+//! It is a function of the poll and the person, and the only thing that leaves an owner: snapshots,
+//! updates, caches and logs are made of it.
+
+use bytes::Bytes;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::envelope::{Fields, encode_beside};
+use crate::strict::Word;
+use crate::{ErrorCode, Kind, OptionId, PeerId, Poll, Position, Rejection};
+
+/// A closed set of words, each read in one form only.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident: $what:literal,
+     $($(#[$of:meta])* $variant:ident = $word:literal,)*) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(rename_all = "camelCase")]
+        pub enum $name {
+            $($(#[$of])* $variant,)*
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let Word(word) = Word::deserialize(deserializer)?;
+                match word.as_ref() {
+                    $($word => Ok(Self::$variant),)*
+                    _ => Err(serde::de::Error::custom($what)),
+                }
+            }
+        }
+
+        impl $name {
+            /// The word on the wire.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)*
+                }
+            }
+        }
+    };
+}
+
+words! {
+    /// Who sees the choices of others. Fixed when a poll is made.
+    Ballots: "ballots must be open or secret",
+    /// Everybody sees who chose what.
+    Open = "open",
+    /// Everybody sees the votes of each option and who has voted; choices are seen by those who made
+    /// them, and by the owner, who counts them.
+    #[default]
+    Secret = "secret",
+}
+
+words! {
+    /// When results are shown to others than the owner. Until then they see who has voted.
+    Results: "results must be live, afterVote or afterClose",
+    /// At any time.
+    #[default]
+    Live = "live",
+    /// To those who have a vote, and to everybody once the poll is closed.
+    AfterVote = "afterVote",
+    /// Once the poll is closed.
+    AfterClose = "afterClose",
+}
+
+words! {
+    /// How much of the votes a copy of a poll has, in ascending order. One's own vote is in all.
+    #[expect(clippy::exhaustive_enums, reason = "each has to be treated")]
+    Shown: "shown must be turnout, tally or ballots",
+    /// Who has voted.
+    Turnout = "turnout",
+    /// The votes of each option, too.
+    Tally = "tally",
+    /// Who chose what.
+    #[default]
+    Ballots = "ballots",
+}
+
+impl Ballots {
+    /// Those of a poll that was made before there were secret ones.
+    pub(crate) const fn before() -> Self {
+        Self::Open
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+    pub(crate) const fn is_before(&self) -> bool {
+        matches!(self, Self::Open)
+    }
+}
+
+impl Results {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+    pub(crate) const fn is_default(&self) -> bool {
+        matches!(self, Self::Live)
+    }
+}
+
+impl Shown {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+    pub(crate) const fn is_default(&self) -> bool {
+        matches!(self, Self::Ballots)
+    }
+}
+
+impl Poll {
+    /// Who sees the choices of others.
+    #[must_use]
+    pub const fn ballots(&self) -> Ballots {
+        self.ballots
+    }
+
+    /// When results are shown.
+    #[must_use]
+    pub const fn results(&self) -> Results {
+        self.results
+    }
+
+    /// How much of the votes this copy has. An owner's has all.
+    #[must_use]
+    pub const fn shown(&self) -> Shown {
+        self.shown
+    }
+
+    /// True if a person has a vote, whether their choice is shown or not.
+    #[must_use]
+    pub fn has_voted(&self, peer: PeerId) -> bool {
+        self.member(peer).is_some_and(|member| member.has_voted())
+    }
+
+    /// True if everybody is told everything, now and whatever happens to the settings but
+    /// [`results`](Self::results).
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        matches!((self.ballots, self.results), (Ballots::Open, Results::Live))
+    }
+
+    /// How much of the votes a person is told, of a poll that has them all.
+    #[must_use]
+    pub fn shown_to(&self, peer: PeerId) -> Shown {
+        let are_due = match self.results {
+            Results::Live => true,
+            Results::AfterVote => self.closed || self.has_voted(peer),
+            Results::AfterClose => self.closed,
+        };
+        match self.ballots {
+            // The owner, too, may have a second device. Whoever counts the votes has them.
+            Ballots::Open | Ballots::Secret if peer == self.owner => Shown::Ballots,
+            Ballots::Open | Ballots::Secret if !are_due => Shown::Turnout,
+            Ballots::Open => Shown::Ballots,
+            Ballots::Secret => Shown::Tally,
+        }
+    }
+
+    /// The part of a whole poll that a person is told.
+    #[must_use]
+    pub fn told_to(&self, peer: PeerId) -> Self {
+        let mut told = self.told(self.shown_to(peer));
+        told.set_ballot(peer, self.choices(peer));
+        told
+    }
+
+    /// The part of a whole poll that is told to everybody who is shown so much of it. With it goes
+    /// the recipient's own [ballot](Self::set_ballot).
+    #[must_use]
+    pub fn told(&self, shown: Shown) -> Self {
+        let mut told = self.clone();
+        if shown == Shown::Ballots {
+            return told;
+        }
+        told.shown = shown;
+        told.tally = (shown == Shown::Tally).then(|| self.count());
+        for (peer, member) in &self.members {
+            if member.choices.is_empty() {
+                continue;
+            }
+            if let Some(member) = told.members.get_mut(peer) {
+                member.voted = true;
+                member.choices = Vec::new();
+            }
+        }
+        told
+    }
+
+    /// The frame of a [`Message::PollState`](crate::Message::PollState) of a poll that shows no
+    /// choices, with the recipient's own beside it. `poll` is the [payload](Self::encode_payload):
+    /// the same for all that are shown as much, so that it is made once.
+    #[must_use]
+    pub fn encode_told(poll: &[u8], at: Position, ballot: &[OptionId]) -> Bytes {
+        encode_beside(Kind::PollState, Fields::at(at), ballot, poll)
+    }
+
+    /// The poll as the payload of a [`Message::PollState`](crate::Message::PollState).
+    #[must_use]
+    pub fn encode_payload(&self) -> Bytes {
+        serde_json::to_vec(self)
+            .expect("a poll is structs and maps with text keys, which always serialise")
+            .into()
+    }
+
+    /// Adds a person's own choice to a copy that shows none. In one that shows all it is there
+    /// already.
+    pub fn set_ballot(&mut self, peer: PeerId, choices: &[OptionId]) {
+        if self.shown == Shown::Ballots || choices.is_empty() {
+            return;
+        }
+        if let Some(member) = self.members.get_mut(&peer) {
+            member.voted = false;
+            member.choices = choices.to_vec();
+        }
+    }
+
+    /// One vote in place of another, in a copy that has the votes of each option.
+    pub(crate) fn recount(&mut self, before: &[OptionId], after: &[OptionId]) {
+        let Some(tally) = &mut self.tally else {
+            return;
+        };
+        let mut change = |choices: &[OptionId], by: fn(u64, u64) -> u64| {
+            for choice in choices {
+                let mut options = self.options.iter();
+                let at = options.position(|option| option.option_id == *choice);
+                if let Some(votes) = at.and_then(|at| tally.get_mut(at)) {
+                    *votes = by(*votes, 1);
+                }
+            }
+        };
+        change(before, u64::saturating_sub);
+        change(after, u64::saturating_add);
+    }
+
+    /// Checks that a poll has the votes of each option if it says that it shows them, and only then.
+    pub(crate) fn check_shown(&self) -> Result<(), Rejection> {
+        let is_right = match (self.shown, &self.tally) {
+            (Shown::Tally, Some(tally)) => tally.len() == self.options.len(),
+            (Shown::Turnout | Shown::Ballots, None) => true,
+            (Shown::Tally, None) | (Shown::Turnout | Shown::Ballots, Some(_)) => false,
+        };
+        if is_right {
+            return Ok(());
+        }
+        let message = "the tally must have one number for each option, and be there if it is shown";
+        Err(Rejection::new(ErrorCode::BadField, message))
+    }
+}

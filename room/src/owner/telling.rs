@@ -1,0 +1,360 @@
+//! Telling members of votes, in a poll that does not show each vote to everybody.
+//!
+//! Members who are not shown each vote hear of all of them together, in a `poll:tally`: the first at
+//! once, and those that come after it after a while. Before anything else is told, it is told. So what
+//! a member has is always the poll as it was at one revision, as far as that member is shown it.
+
+use bytes::Bytes;
+use hustings_protocol::planted::{self, Fault};
+use hustings_protocol::{
+    Ballots, CommandId, CommandKind, Envelope, Kind, Limits, PeerId, Poll, PollTally, Results,
+    Revision, Shown,
+};
+use litemap::LiteMap;
+
+use super::Owner;
+use super::links::About;
+use crate::{LinkId, Moment};
+
+/// The votes that have not been told, and the polls that newcomers are told.
+#[derive(Debug)]
+pub(crate) struct Telling {
+    /// The members who are not shown each vote have been told everything up to here.
+    told: Revision,
+    /// The people whose vote has changed since.
+    changed: LiteMap<PeerId, ()>,
+    /// Not before this moment they are told again.
+    not_before: Moment,
+    /// The poll for newcomers who are shown so much of it, at a revision, as a payload. It is renewed
+    /// only if somebody needs one and enough has happened since, so that a thousand joins do not
+    /// encode a thousand polls.
+    fresh: LiteMap<Shown, (Revision, Bytes)>,
+}
+
+impl Telling {
+    /// Nobody is there who would have to be told anything up to this revision.
+    pub(crate) fn from(told: Revision) -> Self {
+        Self {
+            told,
+            changed: LiteMap::new(),
+            not_before: Moment::START,
+            fresh: LiteMap::new(),
+        }
+    }
+
+    /// The moment when the members are to be told of votes; `None` if there are none to tell of.
+    pub(crate) fn due(&self) -> Option<Moment> {
+        (!self.changed.is_empty()).then_some(self.not_before)
+    }
+}
+
+/// The author's link, the command, and its `ack`.
+type From = Option<(LinkId, CommandId, Bytes)>;
+
+impl Owner {
+    /// A command is about to be decided on. If it is no vote, the votes before it are told first.
+    pub(super) fn before_command(&mut self, kind: Option<CommandKind>, now: Moment) {
+        if kind != Some(CommandKind::Vote)
+            && self.telling.due().is_some()
+            && !planted::is_on(Fault::TellsLate)
+        {
+            self.tell_tally(now);
+        }
+    }
+
+    /// Tells the members of an update, and its author the outcome.
+    pub(super) fn relay(
+        &mut self,
+        author: PeerId,
+        kind: Option<CommandKind>,
+        frame: Bytes,
+        from: From,
+        now: Moment,
+    ) {
+        match kind {
+            Some(CommandKind::UpdateSettings) => self.relay_settings(frame, from),
+            Some(CommandKind::Vote)
+                if !self.poll().is_open() && !planted::is_on(Fault::TellsVotes) =>
+            {
+                return self.relay_vote(author, frame, from, now);
+            }
+            Some(_) | None => {
+                let link = from.as_ref().map(|(link, ..)| *link);
+                self.acknowledge(from);
+                self.broadcast(frame, link, About::State);
+            }
+        }
+        self.telling.told = self.revision();
+    }
+
+    fn acknowledge(&mut self, from: From) {
+        if let Some((link, command_id, ack)) = from {
+            self.send_frame(link, ack, About::Command(command_id));
+        }
+    }
+
+    /// Members who are shown more or less than before the settings changed are told so in place of
+    /// the update.
+    fn relay_settings(&mut self, frame: Bytes, from: From) {
+        let mut changed: LiteMap<Shown, Vec<LinkId>> = LiteMap::new();
+        let mut others = Vec::new();
+        for link in self.links.ids() {
+            let poll = &self.sequencer.poll;
+            let Some(session) = self.links.get_mut(link) else {
+                continue;
+            };
+            let shown = poll.shown_to(session.peer);
+            if session.shown == shown {
+                others.push(link);
+            } else {
+                session.shown = shown;
+                changed.entry(shown).or_default().push(link);
+            }
+        }
+        for (shown, links) in changed {
+            if self.poll().ballots() == Ballots::Secret {
+                let frame = self.tally(shown, std::slice::from_ref(&frame));
+                self.send_to_some(links, frame, None, About::State);
+            } else {
+                for link in links {
+                    self.send_state(link);
+                }
+            }
+        }
+        let link = from.as_ref().map(|(link, ..)| *link);
+        self.acknowledge(from);
+        self.send_to_some(others, frame, link, About::State);
+    }
+
+    /// A vote is told at once to those who are shown each, and to the other devices of its author.
+    /// An author who is shown more or less with it is told so first. Everybody else hears of it in
+    /// the next tally.
+    fn relay_vote(&mut self, author: PeerId, frame: Bytes, from: From, now: Moment) {
+        self.telling.changed.insert(author, ());
+        let link = from.as_ref().map(|(link, ..)| *link);
+        let shown = self.poll().shown_to(author);
+        let mut own = self.links.of_peer(author);
+        let is_changed =
+            |this: &Self, link: &LinkId| this.links.get(*link).is_some_and(|it| it.shown != shown);
+        if own.iter().any(|link| is_changed(self, link)) {
+            let is_secret = self.poll().ballots() == Ballots::Secret;
+            let tally = is_secret.then(|| self.tally(shown, std::slice::from_ref(&frame)));
+            for link in std::mem::take(&mut own) {
+                match &tally {
+                    Some(tally) => self.send_frame(link, tally.clone(), About::State),
+                    None => self.send_state(link),
+                }
+                if let Some(session) = self.links.get_mut(link) {
+                    session.shown = shown;
+                }
+            }
+        }
+        let others = match self.poll().ballots() {
+            Ballots::Open => self.links.shown(Shown::Ballots),
+            // Only the owner's.
+            Ballots::Secret => self.links.of_peer(self.room.owner),
+        };
+        own.retain(|link| !others.contains(link));
+        self.acknowledge(from);
+        own.extend(others);
+        self.send_to_some(own, frame, link, About::State);
+        if self.telling.not_before <= now {
+            self.tell_tally(now);
+        }
+    }
+
+    /// Tells the members who are not shown each vote of those that have not been told yet.
+    pub(super) fn tell_tally(&mut self, now: Moment) {
+        for shown in [Shown::Turnout, Shown::Tally] {
+            let links = self.links.shown(shown);
+            if !links.is_empty() {
+                let frame = self.tally(shown, &[]);
+                self.send_to_some(links, frame, None, About::State);
+            }
+        }
+        self.telling.told = self.revision();
+        self.telling.changed.clear();
+        self.telling.not_before = now + self.config.tally_interval;
+    }
+
+    /// Everything since the last telling as one message, with these updates.
+    fn tally(&self, shown: Shown, updates: &[Bytes]) -> Bytes {
+        let changed = self.telling.changed.keys().copied();
+        self.tally_after(self.telling.told, shown, changed, updates)
+    }
+
+    fn tally_after(
+        &self,
+        after: Revision,
+        shown: Shown,
+        changed: impl Iterator<Item = PeerId>,
+        updates: &[Bytes],
+    ) -> Bytes {
+        let poll = self.poll();
+        let (voted, withdrew) = changed.partition(|peer| poll.has_voted(*peer));
+        let at = self.sequencer.position();
+        let is_shown = shown == Shown::Tally || planted::is_on(Fault::ShowsEarly);
+        let tally = is_shown.then(|| poll.tally()).flatten();
+        PollTally {
+            after,
+            revision: at.revision,
+            history: at.history,
+            updates: Vec::new(),
+            tally: tally.map(|it| it.options.iter().map(|option| option.votes).collect()),
+            voted,
+            withdrew,
+        }
+        .encode_with(updates)
+    }
+
+    /// Sends the present poll, as far as the member at the other end is shown it.
+    pub(super) fn send_state(&mut self, link: LinkId) {
+        let Some((peer, shown)) = self.show(link) else {
+            return;
+        };
+        let frame = match shown {
+            Shown::Ballots => self.sequencer.snapshot(),
+            Shown::Turnout | Shown::Tally => self.fresh(peer, shown, Staleness::None).1,
+        };
+        self.send_frame(link, frame, About::State);
+    }
+
+    /// Sends everybody but this one the present poll.
+    pub(super) fn send_state_to_all_but(&mut self, link: LinkId) {
+        // They belong to another epoch.
+        self.telling.fresh = LiteMap::new();
+        if self.poll().is_open() {
+            let frame = self.sequencer.snapshot();
+            return self.broadcast(frame, Some(link), About::State);
+        }
+        for other in self.links.ids() {
+            if other != link {
+                self.send_state(other);
+            }
+        }
+    }
+
+    /// The member at the other end, and how much it is shown from now on.
+    fn show(&mut self, link: LinkId) -> Option<(PeerId, Shown)> {
+        let session = self.links.get_mut(link)?;
+        session.shown = self.sequencer.poll.shown_to(session.peer);
+        Some((session.peer, session.shown))
+    }
+
+    /// The frames that bring a member from `known` to the present revision.
+    pub(super) fn catch_up(&mut self, link: LinkId, known: Option<Revision>) -> Vec<Bytes> {
+        let Some((peer, shown)) = self.show(link) else {
+            return Vec::new();
+        };
+        let poll = self.poll();
+        let may_differ = poll.ballots() == Ballots::Open && poll.results() != Results::Live;
+        match shown {
+            Shown::Ballots | Shown::Turnout if known == Some(self.revision()) => Vec::new(),
+            // A copy from before may show more or less of an open poll than it does now.
+            Shown::Ballots if may_differ => vec![self.sequencer.snapshot()],
+            Shown::Turnout if may_differ => vec![self.fresh(peer, shown, Staleness::None).1],
+            Shown::Ballots => self.sequencer.catch_up(known),
+            Shown::Turnout | Shown::Tally => self.catch_up_told(peer, shown, known),
+        }
+    }
+
+    fn catch_up_told(&mut self, peer: PeerId, shown: Shown, known: Option<Revision>) -> Vec<Bytes> {
+        let least = self.telling.fresh.get(&shown).map_or(0, |(_, it)| it.len());
+        if let Some(known) = known
+            && let Some(missed) = self.missed(peer, known)
+            && (missed.bytes <= least.max(FEW_BYTES) as u64)
+        {
+            return self.tell_missed(known, shown, missed).into_iter().collect();
+        }
+        let (at, frame) = self.fresh(peer, shown, Staleness::Half);
+        let missed = self.missed(peer, at);
+        let missed = missed.and_then(|missed| self.tell_missed(at, shown, missed));
+        std::iter::once(frame).chain(missed).collect()
+    }
+
+    /// What a member has missed as one message; `None` if that is nothing.
+    fn tell_missed(&self, known: Revision, shown: Shown, missed: Missed) -> Option<Bytes> {
+        let Missed {
+            changed, updates, ..
+        } = missed;
+        (known != self.revision())
+            .then(|| self.tally_after(known, shown, changed.keys().copied(), &updates))
+    }
+
+    /// The part of the tail that a member has missed, as far as it is shown; `None` if it is not all
+    /// there.
+    fn missed(&self, peer: PeerId, known: Revision) -> Option<Missed> {
+        let (bytes, frames) = self.sequencer.log.since(known)?;
+        let mut missed = Missed {
+            bytes,
+            ..Missed::default()
+        };
+        for frame in frames {
+            let envelope = Envelope::parse(&frame, frame.len(), &Limits::unbounded()).ok()?;
+            let author = envelope.author()?;
+            let Ok(Kind::Command(kind)) = envelope.kind() else {
+                return None;
+            };
+            let is_vote = kind == CommandKind::Vote;
+            if is_vote {
+                missed.changed.insert(author, ());
+            }
+            let is_settings = kind == CommandKind::UpdateSettings;
+            missed.changes_what_is_shown |= is_settings || is_vote && author == peer;
+            if author == peer || !is_vote {
+                missed.updates.push(frame);
+            }
+        }
+        Some(missed)
+    }
+
+    /// The poll for a newcomer: its revision, and the frame.
+    fn fresh(&mut self, peer: PeerId, shown: Shown, may_be: Staleness) -> (Revision, Bytes) {
+        let present = self.revision();
+        let fresh = self.telling.fresh.get(&shown).cloned();
+        let fresh = fresh.filter(|(revision, payload)| match may_be {
+            _ if *revision == present => true,
+            Staleness::None => false,
+            Staleness::Half => self.missed(peer, *revision).is_some_and(|missed| {
+                missed.bytes <= payload.len() as u64 / 2 && !missed.changes_what_is_shown
+            }),
+        });
+        let (revision, payload) = fresh.unwrap_or_else(|| {
+            let fresh = (present, self.poll().told(shown).encode_payload());
+            self.telling.fresh.insert(shown, fresh.clone());
+            fresh
+        });
+        let mut at = self.sequencer.position();
+        at.revision = revision;
+        at.history = self.sequencer.mark_at(revision);
+        (
+            revision,
+            Poll::encode_told(&payload, at, self.poll().choices(peer)),
+        )
+    }
+}
+
+/// As many missed bytes are worth less than a look at how large the poll is.
+const FEW_BYTES: usize = 1_024;
+
+/// How old a poll for a newcomer may be.
+#[derive(Clone, Copy)]
+enum Staleness {
+    None,
+    /// Up to half its size in updates, which are sent after it.
+    Half,
+}
+
+/// The updates that a member has missed.
+#[derive(Default)]
+struct Missed {
+    /// The bytes of all of them in the journal.
+    bytes: u64,
+    /// The people whose vote has changed.
+    changed: LiteMap<PeerId, ()>,
+    /// The updates that are no votes of others.
+    updates: Vec<Bytes>,
+    /// One of them may make a difference to how much the member is shown, or to its own ballot, which
+    /// goes with an older poll as it is now.
+    changes_what_is_shown: bool,
+}
