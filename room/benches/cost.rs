@@ -16,8 +16,8 @@ use ed25519_dalek::SigningKey;
 use hustings_outbox::MemoryStore;
 use hustings_protocol::handshake::{Nonce, Side, Transcript, VERSION};
 use hustings_protocol::{
-    Ack, Address, Challenge, Command, CommandId, DeviceId, Envelope, Hello, Limits, Message,
-    Numbered, OptionId, PeerId, Poll, PollDraft, PollId, Proof, Revision, Seq, Vote,
+    Ack, Address, Ballots, Challenge, Command, CommandId, DeviceId, Envelope, Hello, Limits,
+    Message, Numbered, OptionId, PeerId, Poll, PollDraft, PollId, Proof, Revision, Seq, Vote,
 };
 use hustings_room::transport::{SendOutcome, Transport, TransportEvent};
 use hustings_room::{ChannelBinding, Config, Host, LinkId, Moment, Output, Owner, Setup, driver};
@@ -36,13 +36,18 @@ const NOW: Moment = Moment::START;
 
 type Scenario = (&'static str, &'static str, fn(usize));
 
-const SCENARIOS: [Scenario; 7] = [
+const SCENARIOS: [Scenario; 9] = [
     (
         "floor",
         "F: serde_json decodes a 200-byte command and encodes its ack",
         floor,
     ),
     ("command", "one command at the owner, in memory", command),
+    (
+        "secret",
+        "one vote in a poll with secret ballots, between two tallies",
+        secret,
+    ),
     ("duplicate", "a command that was answered before", duplicate),
     ("refused", "a frame that is refused for its length", refused),
     (
@@ -54,6 +59,11 @@ const SCENARIOS: [Scenario; 7] = [
         "broadcast-1000",
         "one command with 1,000 recipients, each frame queued",
         broadcast,
+    ),
+    (
+        "secret-1000",
+        "the same with 1,000 recipients",
+        secret_broadcast,
     ),
     (
         "driven",
@@ -126,7 +136,26 @@ fn floor(iterations: usize) {
 
 fn command(iterations: usize) {
     let frames = votes(&poll());
-    let mut bench = Bench::new(1);
+    let mut bench = Bench::new(1, poll());
+    for frame in &frames[..iterations] {
+        bench.host.handle_frame(bench.links[0], frame, NOW);
+        bench.drain();
+    }
+}
+
+fn secret(iterations: usize) {
+    votes_in_secret(iterations, 1);
+}
+
+fn secret_broadcast(iterations: usize) {
+    votes_in_secret(iterations, 1_001);
+}
+
+/// Time stands still: the first vote is told at once, and all others wait for their time.
+fn votes_in_secret(iterations: usize, participants: u64) {
+    let poll = poll_of(draft().ballots(Ballots::Secret));
+    let frames = votes(&poll);
+    let mut bench = Bench::new(participants, poll);
     for frame in &frames[..iterations] {
         bench.host.handle_frame(bench.links[0], frame, NOW);
         bench.drain();
@@ -135,7 +164,7 @@ fn command(iterations: usize) {
 
 fn duplicate(iterations: usize) {
     let frames = votes(&poll());
-    let mut bench = Bench::new(1);
+    let mut bench = Bench::new(1, poll());
     for _ in 0..=iterations {
         bench.host.handle_frame(bench.links[0], &frames[0], NOW);
         bench.drain();
@@ -144,7 +173,7 @@ fn duplicate(iterations: usize) {
 
 fn refused(iterations: usize) {
     let frame = vec![b' '; 17 * 1024];
-    let mut bench = Bench::new(1);
+    let mut bench = Bench::new(1, poll());
     for _ in 0..iterations {
         bench.host.handle_frame(bench.links[0], &frame, NOW);
         bench.drain();
@@ -161,7 +190,7 @@ fn envelope(iterations: usize) {
 
 fn broadcast(iterations: usize) {
     let frames = votes(&poll());
-    let mut bench = Bench::new(1_001);
+    let mut bench = Bench::new(1_001, poll());
     for frame in &frames[..iterations] {
         bench.host.handle_frame(bench.links[0], frame, NOW);
         bench.drain();
@@ -199,9 +228,9 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(participants: u64) -> Self {
+    fn new(participants: u64, poll: Poll) -> Self {
         let mut host = Host::new(&setup(), NOW);
-        host.open(Owner::create(setup(), poll()).expect("a sound poll"), NOW);
+        host.open(Owner::create(setup(), poll).expect("a sound poll"), NOW);
         let mut bench = Self {
             host,
             links: Vec::new(),
@@ -323,18 +352,25 @@ fn setup() -> Setup {
     }
 }
 
+/// A poll of which everybody is told each vote.
 fn draft() -> PollDraft {
-    PollDraft::new("How much?").options(["Little", "Nothing"])
+    PollDraft::new("How much?")
+        .ballots(Ballots::Open)
+        .options(["Little", "Nothing"])
 }
 
 fn poll() -> Poll {
+    poll_of(draft())
+}
+
+fn poll_of(draft: PollDraft) -> Poll {
     let mut number = 0;
     let next_option = || {
         number += 1;
         OptionId::from_uuid(uuid::Uuid::from_u128(number))
     };
     let limits = Limits::default();
-    Poll::new(poll_id(), setup().peer(), draft(), next_option, &limits).expect("a sound draft")
+    Poll::new(poll_id(), setup().peer(), draft, next_option, &limits).expect("a sound draft")
 }
 
 fn poll_id() -> PollId {
