@@ -340,17 +340,27 @@ fn what_is_missing_or_damaged_is_named() {
     let listed = block_on(Journal::list(&store)).unwrap();
     assert_eq!((listed.found.len(), listed.damaged.len()), (0, 1));
 
-    // A cache names itself, and has no receipts.
+    // A cache may skip revisions: the frames say what follows what. It names itself, and has no
+    // receipts.
     let store = MemoryStore::new();
     let cache = Cache::new(device(1), room(1, 1));
     commit(&store, |batch| {
         cache.begin(batch, revision(1), b"");
         cache.append(batch, revision(3), update(3));
     });
+    let loaded = block_on(cache.load(&store)).unwrap();
+    assert_eq!(
+        loaded.map(|log| log.tail),
+        Some(vec![(revision(3), update(3))])
+    );
+    commit(&store, |batch| {
+        cache.remove(batch);
+        cache.append(batch, revision(3), update(3));
+    });
     let error = block_on(cache.load(&store)).unwrap_err().to_string();
     assert!(
         error.contains(&format!(
-            "cache of {}, device {}, revision 2",
+            "cache of {}, device {}, revision 3",
             room(1, 1),
             device(1)
         )),

@@ -2,7 +2,7 @@
 //! and nowhere else.
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::envelope::{Fields, encode};
 use crate::limits::fits;
@@ -88,8 +88,14 @@ commands! {
     AddOption(OptionAdd) = "poll:option:add",
     /// Change a person's role.
     UpdateRole(RoleUpdate) = "poll:role:update",
-    /// Close or reopen the poll, or change whether voters may add options. For the owner only.
+    /// Close or reopen the poll, or change its title or its rules. For the owner only.
     UpdateSettings(SettingsUpdate) = "poll:settings",
+    /// Change an option's label, withdraw it, or take that back. For moderators.
+    UpdateOption(OptionUpdate) = "poll:option:update",
+    /// Remove a person from the poll. For moderators, of people below them.
+    RemovePeer(PeerRemoval) = "poll:peer:remove",
+    /// Let a person take part again who was removed. As above.
+    ReadmitPeer(PeerReadmission) = "poll:peer:readmit",
     /// Set the author's name.
     SetProfile(UserProfile) = "user:profile",
 }
@@ -103,6 +109,9 @@ impl Command {
             Self::AddOption(option) => Some(option.poll_id),
             Self::UpdateRole(update) => Some(update.poll_id),
             Self::UpdateSettings(update) => Some(update.poll_id),
+            Self::UpdateOption(update) => Some(update.poll_id),
+            Self::RemovePeer(removal) => Some(removal.poll_id),
+            Self::ReadmitPeer(readmission) => Some(readmission.poll_id),
             Self::SetProfile(_) => None,
         }
     }
@@ -126,8 +135,24 @@ impl Command {
                 fits(&profile.name, limits.max_name_chars),
                 format_args!("a name has at most {} characters", limits.max_name_chars),
             ),
-            // Ids and switches have a fixed length.
-            Self::UpdateRole(_) | Self::UpdateSettings(_) => return Ok(()),
+            Self::UpdateOption(OptionUpdate {
+                label: Some(label), ..
+            }) => (
+                fits(label, limits.max_label_chars),
+                format_args!("a label has at most {} characters", limits.max_label_chars),
+            ),
+            Self::UpdateSettings(SettingsUpdate {
+                title: Some(title), ..
+            }) => (
+                fits(title, limits.max_title_chars),
+                format_args!("a title has at most {} characters", limits.max_title_chars),
+            ),
+            // Ids, switches and numbers have a fixed length.
+            Self::UpdateRole(_)
+            | Self::UpdateSettings(_)
+            | Self::UpdateOption(_)
+            | Self::RemovePeer(_)
+            | Self::ReadmitPeer(_) => return Ok(()),
         };
         if fits {
             return Ok(());
@@ -142,7 +167,18 @@ impl Command {
         let text = match &mut self {
             Self::AddOption(option) => &mut option.label,
             Self::SetProfile(profile) => &mut profile.name,
-            Self::Vote(_) | Self::UpdateRole(_) | Self::UpdateSettings(_) => return self,
+            Self::UpdateOption(OptionUpdate {
+                label: Some(label), ..
+            }) => label,
+            Self::UpdateSettings(SettingsUpdate {
+                title: Some(title), ..
+            }) => title,
+            Self::Vote(_)
+            | Self::UpdateRole(_)
+            | Self::UpdateSettings(_)
+            | Self::UpdateOption(_)
+            | Self::RemovePeer(_)
+            | Self::ReadmitPeer(_) => return self,
         };
         *text = text::normalised(text).into_owned();
         self
@@ -157,7 +193,18 @@ impl Command {
         match self {
             Self::AddOption(option) => text::check("the label", &option.label),
             Self::SetProfile(profile) => text::check("the name", &profile.name),
-            Self::Vote(_) | Self::UpdateRole(_) | Self::UpdateSettings(_) => Ok(()),
+            Self::UpdateOption(OptionUpdate {
+                label: Some(label), ..
+            }) => text::check("the label", label),
+            Self::UpdateSettings(SettingsUpdate {
+                title: Some(title), ..
+            }) => text::check("the title", title),
+            Self::Vote(_)
+            | Self::UpdateRole(_)
+            | Self::UpdateSettings(_)
+            | Self::UpdateOption(_)
+            | Self::RemovePeer(_)
+            | Self::ReadmitPeer(_) => Ok(()),
         }
     }
 
@@ -239,6 +286,61 @@ pub struct SettingsUpdate {
     /// The time from which the results are shown, from now on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub results: Option<Results>,
+    /// The new title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// When the owner closes the poll, in milliseconds of Unix time; `Some(None)`, on the wire
+    /// `null`, for no more.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "nullable"
+    )]
+    pub closes_at: Option<Option<u64>>,
+}
+
+/// Tells `null` from a field that is not there.
+fn nullable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u64>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+/// Payload of `poll:option:update`: a field that is present changes the option.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct OptionUpdate {
+    /// The poll.
+    pub poll_id: PollId,
+    /// The option.
+    pub option_id: OptionId,
+    /// The new label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// True to withdraw it, so that votes for it do not count; false to take that back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawn: Option<bool>,
+}
+
+/// Payload of `poll:peer:remove`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerRemoval {
+    /// The poll.
+    pub poll_id: PollId,
+    /// The person. They need not be a member.
+    pub peer_id: PeerId,
+    /// True to let their vote stand.
+    pub keep_vote: bool,
+}
+
+/// Payload of `poll:peer:readmit`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PeerReadmission {
+    /// The poll.
+    pub poll_id: PollId,
+    /// The person.
+    pub peer_id: PeerId,
 }
 
 impl Command {
@@ -248,9 +350,13 @@ impl Command {
     pub const fn subject(&self, author: PeerId) -> PeerId {
         match self {
             Self::UpdateRole(update) => update.peer_id,
-            Self::Vote(_) | Self::AddOption(_) | Self::UpdateSettings(_) | Self::SetProfile(_) => {
-                author
-            }
+            Self::RemovePeer(removal) => removal.peer_id,
+            Self::ReadmitPeer(readmission) => readmission.peer_id,
+            Self::Vote(_)
+            | Self::AddOption(_)
+            | Self::UpdateSettings(_)
+            | Self::UpdateOption(_)
+            | Self::SetProfile(_) => author,
         }
     }
 }
@@ -264,6 +370,8 @@ impl SettingsUpdate {
             closed: None,
             voters_may_add_options: None,
             results: None,
+            title: None,
+            closes_at: None,
         }
     }
 
@@ -285,6 +393,47 @@ impl SettingsUpdate {
     #[must_use]
     pub fn results(mut self, results: impl Into<Option<Results>>) -> Self {
         self.results = results.into();
+        self
+    }
+
+    /// Changes the title.
+    #[must_use]
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.title = Some(title.into());
+        self
+    }
+
+    /// Has the owner close the poll at this time, in milliseconds of Unix time; `None` for no more.
+    #[must_use]
+    pub fn closes_at(mut self, unix_millis: impl Into<Option<u64>>) -> Self {
+        self.closes_at = Some(unix_millis.into());
+        self
+    }
+}
+
+impl OptionUpdate {
+    /// An update that changes nothing yet.
+    #[must_use]
+    pub const fn new(poll_id: PollId, option_id: OptionId) -> Self {
+        Self {
+            poll_id,
+            option_id,
+            label: None,
+            withdrawn: None,
+        }
+    }
+
+    /// Changes the label.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// Withdraws the option, or takes that back.
+    #[must_use]
+    pub const fn withdrawn(mut self, withdrawn: bool) -> Self {
+        self.withdrawn = Some(withdrawn);
         self
     }
 }

@@ -88,6 +88,10 @@ codes! {
     PollClosed = "poll-closed",
     /// The author's role does not allow the command.
     NotAllowed = "not-allowed",
+    /// The author was removed from the poll.
+    Removed = "removed",
+    /// The option was withdrawn.
+    OptionWithdrawn = "option-withdrawn",
     /// The poll has no such option.
     UnknownOption = "unknown-option",
     /// The poll already has this option.

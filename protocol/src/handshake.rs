@@ -82,6 +82,10 @@ pub struct Challenge {
     /// device whose outbox is an old copy goes on from there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seq: Option<Seq>,
+    /// The owner's clock, in milliseconds of Unix time; absent if it only refuses. By it the time
+    /// until a [deadline](crate::Poll::closes_at) can be shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<u64>,
     /// The owner's signature over the transcript, as [`Side::Owner`].
     pub signature: Signature,
 }

@@ -66,8 +66,8 @@ mod tally;
 pub mod text;
 
 pub use command::{
-    Command, CommandKind, Numbered, OptionAdd, RoleUpdate, SettingsUpdate, Update, UserProfile,
-    Vote,
+    Command, CommandKind, Numbered, OptionAdd, OptionUpdate, PeerReadmission, PeerRemoval,
+    RoleUpdate, SettingsUpdate, Update, UserProfile, Vote,
 };
 pub use envelope::{DecodeError, Envelope, Kind};
 pub use error::ErrorCode;

@@ -14,8 +14,8 @@ use crate::limits::fits;
 use crate::strict::{Object, Word, objects, optional_object};
 use crate::text::{self, Labels};
 use crate::{
-    Ballots, ErrorCode, Kind, Limits, OptionId, PeerId, PollId, Position, Rejection, Results,
-    Shown, UserProfile,
+    Ballots, ErrorCode, Kind, Limits, MAX_SAFE_INTEGER, OptionId, PeerId, PollId, Position,
+    Rejection, Results, Shown, UserProfile,
 };
 
 /// A person's power in a poll, in ascending order.
@@ -56,6 +56,9 @@ pub struct PollOption {
     pub option_id: OptionId,
     /// The text that people read.
     pub label: String,
+    /// True if it was withdrawn: nobody can choose it any more, and votes for it do not count.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub withdrawn: bool,
 }
 
 /// A person who voted, has a name or was given a role.
@@ -78,6 +81,9 @@ pub struct Member {
     /// True if they have a vote and their choice is not shown.
     #[serde(default, skip_serializing_if = "is_false")]
     pub voted: bool,
+    /// True if they were removed: they may do nothing any more, and are not let in.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub removed: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
@@ -86,18 +92,13 @@ pub(crate) const fn is_false(value: &bool) -> bool {
 }
 
 impl Member {
-    /// True if they have a vote, whether their choice is shown or not.
-    #[must_use]
-    pub const fn has_voted(&self) -> bool {
-        self.voted || !self.choices.is_empty()
-    }
-
     pub(crate) const fn new(role: Role) -> Self {
         Self {
             role,
             profile: None,
             choices: Vec::new(),
             voted: false,
+            removed: false,
         }
     }
 }
@@ -134,6 +135,9 @@ pub struct PollDraft {
     /// When the results are shown.
     #[serde(default)]
     pub results: Results,
+    /// When the owner closes the poll, in milliseconds of Unix time; `None` for by hand.
+    #[serde(default)]
+    pub closes_at: Option<u64>,
 }
 
 impl PollDraft {
@@ -181,6 +185,13 @@ impl PollDraft {
         self.results = results;
         self
     }
+
+    /// Has the owner close the poll at this time, in milliseconds of Unix time.
+    #[must_use]
+    pub fn closes_at(mut self, unix_millis: impl Into<Option<u64>>) -> Self {
+        self.closes_at = unix_millis.into();
+        self
+    }
 }
 
 /// The members of a poll, in the order of their ids. A copy of them shares all that is the same.
@@ -204,6 +215,8 @@ pub struct Poll {
     pub(crate) multiple_choice: bool,
     pub(crate) voters_may_add_options: bool,
     pub(crate) closed: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) closes_at: Option<u64>,
     // A poll from before there were any of these shows all that it has.
     #[serde(
         default = "Ballots::before",
@@ -307,6 +320,7 @@ impl Poll {
             multiple_choice: draft.multiple_choice,
             voters_may_add_options: draft.voters_may_add_options,
             closed: false,
+            closes_at: draft.closes_at,
             ballots: draft.ballots,
             results: draft.results,
             shown: Shown::Ballots,
@@ -318,6 +332,7 @@ impl Poll {
                     .map(|label| PollOption {
                         option_id: option_id(),
                         label: text::normalised(&label).into_owned(),
+                        withdrawn: false,
                     })
                     .collect(),
             ),
@@ -377,7 +392,14 @@ impl Poll {
         self.closed
     }
 
-    /// The options in the order in which they were added.
+    /// When the owner closes the poll, in milliseconds of Unix time by the owner's clock. It stays
+    /// when the poll is closed before.
+    #[must_use]
+    pub const fn closes_at(&self) -> Option<u64> {
+        self.closes_at
+    }
+
+    /// The options in the order in which they were added, with those that were withdrawn.
     #[must_use]
     pub fn options(&self) -> &[PollOption] {
         &self.options
@@ -415,7 +437,7 @@ impl Poll {
         }
     }
 
-    /// The options that a person chose; empty without a vote.
+    /// The options that a person chose, with those that were withdrawn since; empty without a vote.
     #[must_use]
     pub fn choices(&self, peer: PeerId) -> &[OptionId] {
         self.members
@@ -426,7 +448,7 @@ impl Poll {
     /// The number of members with a vote. Its cost grows with the number of members.
     #[must_use]
     pub fn voters(&self) -> u64 {
-        let voters = self.members.values().filter(|member| member.has_voted());
+        let voters = self.members.values().filter(|it| self.counts(it));
         voters.count() as u64
     }
 
@@ -456,7 +478,10 @@ impl Poll {
         for choice in self.members.values().flat_map(|member| &member.choices) {
             *votes.entry(*choice).or_default() += 1;
         }
-        let of = |option: &PollOption| votes.get(&option.option_id).copied();
+        let of = |option: &PollOption| match option.withdrawn {
+            false => votes.get(&option.option_id).copied(),
+            true => None,
+        };
         let counts = self.options.iter().map(|it| of(it).unwrap_or_default());
         counts.collect()
     }
@@ -470,6 +495,7 @@ impl Poll {
     /// A sentence that names the part that is wrong.
     pub fn check(&self, limits: &Limits) -> Result<(), Rejection> {
         check_text("the title", &self.title, limits.max_title_chars)?;
+        check_time(self.closes_at)?;
         if self.options.len() > limits.max_options || self.members.size() > limits.max_members {
             return Err(Rejection::new(
                 ErrorCode::PollFull,
@@ -543,6 +569,17 @@ impl Poll {
             }
         }
         Ok(())
+    }
+}
+
+/// Checks that every language can write the time.
+pub(crate) fn check_time(unix_millis: Option<u64>) -> Result<(), Rejection> {
+    match unix_millis {
+        Some(MAX_SAFE_INTEGER..) => {
+            let message = format!("a time has at most {MAX_SAFE_INTEGER} milliseconds");
+            Err(Rejection::new(ErrorCode::BadField, message))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::envelope::{Fields, encode_beside};
 use crate::strict::Word;
-use crate::{ErrorCode, Kind, OptionId, PeerId, Poll, Position, Rejection};
+use crate::{ErrorCode, Kind, Member, OptionId, PeerId, Poll, Position, Rejection};
 
 /// A closed set of words, each read in one form only.
 macro_rules! words {
@@ -127,7 +127,14 @@ impl Poll {
     /// True if a person has a vote, whether their choice is shown or not.
     #[must_use]
     pub fn has_voted(&self, peer: PeerId) -> bool {
-        self.member(peer).is_some_and(|member| member.has_voted())
+        self.member(peer).is_some_and(|member| self.counts(member))
+    }
+
+    /// True if a member has a vote: a choice that is not shown, or one of an option that was not
+    /// withdrawn.
+    pub(crate) fn counts(&self, member: &Member) -> bool {
+        let is_there = |choice: &OptionId| self.option(*choice).is_some_and(|it| !it.withdrawn);
+        member.voted || member.choices.iter().any(is_there)
     }
 
     /// True if everybody is told everything, now and whatever happens to the settings but
@@ -176,8 +183,9 @@ impl Poll {
             if member.choices.is_empty() {
                 continue;
             }
+            let voted = self.counts(member);
             if let Some(member) = told.members.get_mut(peer) {
-                member.voted = true;
+                member.voted = voted;
                 member.choices = Vec::new();
             }
         }
@@ -220,7 +228,7 @@ impl Poll {
         let mut change = |choices: &[OptionId], by: fn(u64, u64) -> u64| {
             for choice in choices {
                 let mut options = self.options.iter();
-                let at = options.position(|option| option.option_id == *choice);
+                let at = options.position(|it| it.option_id == *choice && !it.withdrawn);
                 if let Some(votes) = at.and_then(|at| tally.get_mut(at)) {
                     *votes = by(*votes, 1);
                 }

@@ -2,11 +2,22 @@
 
 use std::sync::Arc;
 
-use crate::poll::check_text;
+use crate::poll::{check_text, check_time};
+use crate::text::Labels;
 use crate::{
-    Command, ErrorCode, Limits, Member, OptionAdd, PeerId, Poll, PollOption, Rejection, Role,
-    RoleUpdate, SettingsUpdate, UserProfile, Vote,
+    Command, ErrorCode, Limits, Member, OptionAdd, OptionId, OptionUpdate, PeerId, PeerReadmission,
+    PeerRemoval, Poll, PollOption, Rejection, Role, RoleUpdate, SettingsUpdate, UserProfile, Vote,
 };
+
+fn unknown(option_id: OptionId) -> Rejection {
+    let message = format!("this poll has no option {option_id}");
+    Rejection::new(ErrorCode::UnknownOption, message)
+}
+
+fn withdrawn(option: &PollOption) -> Rejection {
+    let message = format!("the option {} was withdrawn", option.option_id);
+    Rejection::new(ErrorCode::OptionWithdrawn, message)
+}
 
 impl Poll {
     /// Decides on a new command of `author`, as the owner does: applies it, or rejects it and
@@ -27,10 +38,18 @@ impl Poll {
         limits: &Limits,
     ) -> Result<(), Rejection> {
         command.check_text()?;
-        if let Command::AddOption(option) = command
-            && self.option(option.option_id).is_none()
-        {
-            self.labels.check_new(&self.options, &option.label)?;
+        match command {
+            Command::AddOption(option) if self.option(option.option_id).is_none() => {
+                self.labels.check_new(&self.options, &option.label)?;
+            }
+            Command::UpdateOption(update) => self.check_label(update)?,
+            Command::Vote(_)
+            | Command::AddOption(_)
+            | Command::UpdateRole(_)
+            | Command::UpdateSettings(_)
+            | Command::RemovePeer(_)
+            | Command::ReadmitPeer(_)
+            | Command::SetProfile(_) => {}
         }
         self.apply(author, command, limits)
     }
@@ -61,13 +80,28 @@ impl Poll {
                 ),
             ));
         }
+        self.check_taking_part(author)?;
         match command {
             Command::Vote(vote) => self.vote(author, vote, limits),
             Command::AddOption(option) => self.add_option(author, option, limits),
             Command::UpdateRole(update) => self.update_role(author, update, limits),
             Command::SetProfile(profile) => self.set_profile(author, profile, limits),
-            Command::UpdateSettings(update) => self.update_settings(author, update),
+            Command::UpdateSettings(update) => self.update_settings(author, update, limits),
+            Command::UpdateOption(update) => self.update_option(author, update, limits),
+            Command::RemovePeer(removal) => self.remove_peer(author, removal, limits),
+            Command::ReadmitPeer(readmission) => self.readmit_peer(author, readmission, limits),
         }
+    }
+
+    /// Checks that no other option has this label.
+    fn check_label(&self, update: &OptionUpdate) -> Result<(), Rejection> {
+        let Some(label) = &update.label else {
+            return Ok(());
+        };
+        let others = self.options.iter();
+        let others = others.filter(|option| option.option_id != update.option_id);
+        let others: Vec<_> = others.cloned().collect();
+        Labels::default().check_new(&others, label)
     }
 
     fn vote(&mut self, author: PeerId, vote: &Vote, limits: &Limits) -> Result<(), Rejection> {
@@ -75,6 +109,10 @@ impl Poll {
         self.check_role(author, Role::Voter, "vote")?;
         let choices = &vote.option_ids;
         self.check_choices(choices, |choice| self.option(choice).is_some(), limits)?;
+        let options = choices.iter().filter_map(|choice| self.option(*choice));
+        if let Some(gone) = options.into_iter().find(|option| option.withdrawn) {
+            return Err(withdrawn(gone));
+        }
         let member = self.member_mut(author, limits)?;
         member.voted = false;
         let before = std::mem::replace(&mut member.choices, choices.clone());
@@ -111,6 +149,7 @@ impl Poll {
         Arc::make_mut(&mut self.options).push(PollOption {
             option_id: option.option_id,
             label: option.label.clone(),
+            withdrawn: false,
         });
         if let Some(tally) = &mut self.tally {
             tally.push(0);
@@ -127,13 +166,11 @@ impl Poll {
         limits: &Limits,
     ) -> Result<(), Rejection> {
         self.check_role(author, Role::Moderator, "set roles")?;
-        let own = self.role(author);
-        if update.role >= own || self.role(update.peer_id) >= own {
-            return Err(Rejection::new(
-                ErrorCode::NotAllowed,
-                "you can only give roles below your own, to people below you",
-            ));
+        if update.role >= self.role(author) {
+            let message = "you can only give roles below your own";
+            return Err(Rejection::new(ErrorCode::NotAllowed, message));
         }
+        self.check_below(author, update.peer_id)?;
         self.member_mut(update.peer_id, limits)?.role = update.role;
         Ok(())
     }
@@ -149,17 +186,111 @@ impl Poll {
         Ok(())
     }
 
+    /// To open a poll again takes a deadline away that would close it at once, unless another one
+    /// comes with it.
     fn update_settings(
         &mut self,
         author: PeerId,
         update: &SettingsUpdate,
+        limits: &Limits,
     ) -> Result<(), Rejection> {
         self.check_role(author, Role::Owner, "change the settings")?;
+        check_time(update.closes_at.flatten())?;
+        if let Some(title) = &update.title {
+            check_text("the title", title, limits.max_title_chars)?;
+            self.title.clone_from(title);
+        }
+        if let Some(closes_at) = update.closes_at {
+            self.closes_at = closes_at;
+        } else if self.closed && update.closed == Some(false) {
+            self.closes_at = None;
+        }
         self.closed = update.closed.unwrap_or(self.closed);
         self.results = update.results.unwrap_or(self.results);
         self.voters_may_add_options = update
             .voters_may_add_options
             .unwrap_or(self.voters_may_add_options);
+        Ok(())
+    }
+
+    fn update_option(
+        &mut self,
+        author: PeerId,
+        update: &OptionUpdate,
+        limits: &Limits,
+    ) -> Result<(), Rejection> {
+        self.check_open()?;
+        self.check_role(author, Role::Moderator, "change options")?;
+        if let Some(label) = &update.label {
+            check_text("the label", label, limits.max_label_chars)?;
+        }
+        let mut options = self.options.iter();
+        let at = options.position(|option| option.option_id == update.option_id);
+        let at = at.ok_or_else(|| unknown(update.option_id))?;
+        if let Some(label) = &update.label {
+            Arc::make_mut(&mut self.options)[at].label.clone_from(label);
+            // They are known by their places.
+            self.labels = Labels::default();
+        }
+        if let Some(withdrawn) = update.withdrawn {
+            Arc::make_mut(&mut self.options)[at].withdrawn = withdrawn;
+            if let Some(votes) = self.tally.as_mut().and_then(|tally| tally.get_mut(at)) {
+                // Without the choices it cannot be known; whoever tells of this tells it.
+                *votes = 0;
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_peer(
+        &mut self,
+        author: PeerId,
+        removal: &PeerRemoval,
+        limits: &Limits,
+    ) -> Result<(), Rejection> {
+        self.check_role(author, Role::Moderator, "remove people")?;
+        self.check_below(author, removal.peer_id)?;
+        let member = self.member_mut(removal.peer_id, limits)?;
+        member.removed = true;
+        if !removal.keep_vote {
+            member.voted = false;
+            let before = std::mem::take(&mut member.choices);
+            self.recount(&before, &[]);
+        }
+        Ok(())
+    }
+
+    fn readmit_peer(
+        &mut self,
+        author: PeerId,
+        readmission: &PeerReadmission,
+        limits: &Limits,
+    ) -> Result<(), Rejection> {
+        self.check_role(author, Role::Moderator, "readmit people")?;
+        self.check_below(author, readmission.peer_id)?;
+        self.member_mut(readmission.peer_id, limits)?.removed = false;
+        Ok(())
+    }
+
+    fn check_below(&self, author: PeerId, peer: PeerId) -> Result<(), Rejection> {
+        if self.role(peer) < self.role(author) {
+            return Ok(());
+        }
+        let message = "you can only do this to people whose role is below yours";
+        Err(Rejection::new(ErrorCode::NotAllowed, message))
+    }
+
+    /// True for somebody who was removed, and not readmitted.
+    #[must_use]
+    pub fn is_removed(&self, peer: PeerId) -> bool {
+        self.members.get(&peer).is_some_and(|member| member.removed)
+    }
+
+    fn check_taking_part(&self, author: PeerId) -> Result<(), Rejection> {
+        if self.is_removed(author) {
+            let message = "you were removed from this poll";
+            return Err(Rejection::new(ErrorCode::Removed, message));
+        }
         Ok(())
     }
 

@@ -207,7 +207,13 @@ fn update(number: usize, author: PeerId, command: Command) -> Update {
 /// Everything from one state of a secret poll to another, for somebody who has the first.
 fn tally(history: &[(Poll, Option<Update>)], from: usize, to: usize, who: PeerId) -> PollTally {
     let poll = &history[to].0;
-    let (mut updates, mut changed) = (Vec::new(), Vec::new());
+    // Everybody who has voted, and of whom it is news that they have a vote, or have none.
+    let before = &history[from].0;
+    let all = poll.members().map(|(peer, _)| peer);
+    let mut changed: Vec<_> = all
+        .filter(|peer| poll.has_voted(*peer) != before.has_voted(*peer))
+        .collect();
+    let mut updates = Vec::new();
     for update in history[from + 1..=to]
         .iter()
         .filter_map(|(_, it)| it.as_ref())
@@ -289,7 +295,10 @@ proptest! {
         let mut copy = poll.told_to(who);
         for (author, command) in deeds {
             if matches!(command, Command::Vote(_)) && author != who
-                || matches!(command, Command::UpdateSettings(_))
+                || matches!(
+                    command,
+                    Command::UpdateSettings(_) | Command::UpdateOption(_) | Command::RemovePeer(_)
+                )
             {
                 continue;
             }

@@ -7,11 +7,12 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hustings_protocol::{
-    Command, Epoch, ErrorCode, Limits, Message, OptionAdd, OptionId, PeerId, Poll, PollDraft,
-    PollState, Rejection, Revision, Role, RoleUpdate, SettingsUpdate, Tally, UserProfile, Vote,
+    Command, Epoch, ErrorCode, Limits, Message, OptionAdd, OptionId, OptionUpdate, PeerId, Poll,
+    PollDraft, PollState, Rejection, Revision, Role, RoleUpdate, SettingsUpdate, Tally,
+    UserProfile, Vote,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -647,9 +648,11 @@ proptest! {
         }
         let touched = match &command {
             Command::UpdateRole(update) => Some(update.peer_id),
+            Command::RemovePeer(removal) => Some(removal.peer_id),
+            Command::ReadmitPeer(readmission) => Some(readmission.peer_id),
             Command::Vote(_) | Command::SetProfile(_) => Some(author),
             // Options and settings are of nobody.
-            Command::AddOption(_) | Command::UpdateSettings(_) | _ => None,
+            Command::AddOption(_) | Command::UpdateOption(_) | Command::UpdateSettings(_) | _ => None,
         };
         for (peer, member) in poll.members() {
             if Some(peer) != touched {
@@ -657,7 +660,8 @@ proptest! {
             }
         }
         prop_assert!(before.members().all(|(peer, _)| poll.member(peer).is_some()));
-        prop_assert!(poll.options().starts_with(before.options()), "options only grow");
+        let ids = |poll: &Poll| poll.options().iter().map(|it| it.option_id).collect::<Vec<_>>();
+        prop_assert!(ids(&poll).starts_with(&ids(&before)), "options only grow");
     }
 
     /// G5, "snapshot + updates = full replay, byte for byte": whoever starts from a snapshot ends
@@ -692,11 +696,39 @@ proptest! {
     #[test]
     fn the_tally_is_the_count_of_the_last_votes(mut poll in any_new_poll(), deeds in any_deeds()) {
         let mut last: BTreeMap<PeerId, Vec<OptionId>> = BTreeMap::new();
+        let mut withdrawn = BTreeSet::new();
         for (author, command) in deeds {
             let is_applied = poll.apply(author, &command, &Limits::default()).is_ok();
-            if let (true, Command::Vote(vote)) = (is_applied, command) {
-                last.insert(author, vote.option_ids);
+            match command {
+                Command::Vote(vote) if is_applied => {
+                    last.insert(author, vote.option_ids);
+                }
+                Command::RemovePeer(removal) if is_applied && !removal.keep_vote => {
+                    last.remove(&removal.peer_id);
+                }
+                Command::UpdateOption(OptionUpdate {
+                    option_id,
+                    withdrawn: Some(is_withdrawn),
+                    ..
+                }) if is_applied => {
+                    match is_withdrawn {
+                        true => withdrawn.insert(option_id),
+                        false => withdrawn.remove(&option_id),
+                    };
+                }
+                Command::Vote(_)
+                | Command::AddOption(_)
+                | Command::UpdateRole(_)
+                | Command::UpdateSettings(_)
+                | Command::UpdateOption(_)
+                | Command::RemovePeer(_)
+                | Command::ReadmitPeer(_)
+                | Command::SetProfile(_)
+                | _ => {}
             }
+        }
+        for choices in last.values_mut() {
+            choices.retain(|choice| !withdrawn.contains(choice));
         }
         let tally = tally(&poll);
         prop_assert_eq!(tally.options.len(), poll.options().len());

@@ -20,9 +20,10 @@ use ed25519_dalek::SigningKey;
 use hustings_protocol::handshake::{Side, Transcript};
 use hustings_protocol::{
     Ack, Ballots, Challenge, Command, Envelope, Epoch, ErrorCode, Hello, HistoryMark, Kind, Limits,
-    MAX_SAFE_INTEGER, Message, Numbered, OptionAdd, PeerId, PeerInfo, Poll, PollDraft, PollState,
-    PollTally, Position, Proof, Refusal, Rejection, Results, Revision, Role, RoleUpdate, Seq,
-    SettingsUpdate, Shown, SyncRequest, Update, UserProfile, Vote,
+    MAX_SAFE_INTEGER, Message, Numbered, OptionAdd, OptionUpdate, PeerId, PeerInfo,
+    PeerReadmission, PeerRemoval, Poll, PollDraft, PollState, PollTally, Position, Proof, Refusal,
+    Rejection, Results, Revision, Role, RoleUpdate, Seq, SettingsUpdate, Shown, SyncRequest,
+    Update, UserProfile, Vote,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -94,8 +95,25 @@ fn commands() -> Vec<Command> {
         Command::UpdateSettings(
             SettingsUpdate::new(poll_id)
                 .closed(true)
-                .voters_may_add_options(false),
+                .voters_may_add_options(false)
+                .results(Results::AfterVote)
+                .title("Which \"fruit\"?")
+                .closes_at(1_790_000_000_000),
         ),
+        Command::UpdateOption(
+            OptionUpdate::new(poll_id, option_id(2))
+                .label("Pear")
+                .withdrawn(true),
+        ),
+        Command::RemovePeer(PeerRemoval {
+            poll_id,
+            peer_id: common::peer(8),
+            keep_vote: false,
+        }),
+        Command::ReadmitPeer(PeerReadmission {
+            poll_id,
+            peer_id: common::peer(8),
+        }),
     ]
 }
 
@@ -150,7 +168,8 @@ fn secret() -> Poll {
     let mut ids = (1..).map(option_id);
     let draft = PollDraft::new("Which fruit?")
         .options(["Apple", "Pear"])
-        .results(Results::AfterVote);
+        .results(Results::AfterVote)
+        .closes_at(1_790_000_000_000);
     let owner = PeerId::of(&owner_key());
     let next = || ids.next().unwrap();
     Poll::new(poll_id(3), owner, draft, next, &Limits::default()).unwrap()
@@ -207,6 +226,12 @@ fn vectors() -> BTreeMap<String, Message> {
         ))),
     );
     add(
+        "poll-settings-no-deadline",
+        Message::Command(numbered(Command::UpdateSettings(
+            SettingsUpdate::new(poll_id(3)).closes_at(None),
+        ))),
+    );
+    add(
         "poll-state",
         Message::PollState(PollState {
             revision: Revision::MAX,
@@ -221,6 +246,16 @@ fn vectors() -> BTreeMap<String, Message> {
         secret
             .apply(participant, &vote(&[2]), &Limits::default())
             .unwrap();
+        let remove = Command::RemovePeer(PeerRemoval {
+            poll_id: poll_id(3),
+            peer_id: common::peer(8),
+            keep_vote: true,
+        });
+        let withdraw = OptionUpdate::new(poll_id(3), option_id(1)).withdrawn(true);
+        for command in [remove, Command::UpdateOption(withdraw)] {
+            let owner = secret.owner();
+            secret.apply(owner, &command, &Limits::default()).unwrap();
+        }
         secret
     };
     add(
@@ -419,9 +454,13 @@ fn javascript_reads_every_number_exactly() {
 
 const DIGESTS: &str = "\
 poll-option-add.json dfb1b7e8102bf591
+poll-option-update.json 3e0d5242f10f0f94
+poll-peer-readmit.json 4943e5c95b044f06
+poll-peer-remove.json d56d17f33ace6d54
 poll-role-update.json e5a3780777e3a5ae
+poll-settings-no-deadline.json 393b1a9e6df53bf1
 poll-settings-one.json 0af343f0f1d66871
-poll-settings.json c18ebcd8e2c5fc05
+poll-settings.json dac706fab284d9d7
 poll-vote-withdrawn.json 4af55c56ad05c6e2
 poll-vote.json a387bed2e265da0d
 user-profile.json 129fbf4a2220e9d1

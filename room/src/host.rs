@@ -46,6 +46,7 @@ pub struct Host {
     key: SigningKey,
     peer: PeerId,
     config: Config,
+    unix_millis: u64,
     rng: ChaCha20Rng,
     owners: LiteMap<PollId, Owner>,
     /// The polls that have a journal, open or not; `None` until the journals have been looked
@@ -68,6 +69,7 @@ impl Host {
             key: setup.key.clone(),
             peer: setup.peer(),
             config: setup.config.clone(),
+            unix_millis: setup.unix_millis,
             rng: ChaCha20Rng::from_seed(setup.seed),
             owners: LiteMap::new(),
             journals: None,

@@ -6,13 +6,13 @@ use hustings_protocol::{CommandId, Message, Numbered, RoomId};
 use rand_chacha::ChaCha20Rng;
 use rand_core::Rng;
 
-use crate::{Config, Moment, SubmitError};
+use crate::{Config, Moment, Setup, SubmitError};
 
 /// An id for a new command. The time in it only makes ids sort by age.
 pub(crate) fn new_command_id(rng: &mut ChaCha20Rng, unix_millis: u64, now: Moment) -> CommandId {
     let mut random = [0; 10];
     rng.fill_bytes(&mut random);
-    CommandId::new(unix_millis.saturating_add(now.as_millis()), random)
+    CommandId::new(Setup::unix_at(unix_millis, now), random)
 }
 
 /// A command as it will be sent, if it could ever be applied.

@@ -18,7 +18,7 @@ use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{
     Ack, Command, CommandId, DeviceId, Envelope, Epoch, ErrorCode, Hello, Message, Numbered,
     Outcome, PeerId, PeerInfo, Poll, Receipt, Refusal, Rejection, Revision, RoomId, Seq,
-    StoredJournal,
+    SettingsUpdate, StoredJournal,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -109,7 +109,7 @@ impl Owner {
             config: setup.config,
             unix_millis: setup.unix_millis,
             rng,
-            telling: Telling::from(sequencer.revision),
+            telling: Telling::from(&sequencer),
             sequencer,
             links: Links::default(),
             presence: Presence::default(),
@@ -218,7 +218,8 @@ impl Owner {
         let presence = self.presence.due();
         let presence = presence.map(|at| (at, TimeoutReason::Presence));
         let tally = self.telling.due().map(|at| (at, TimeoutReason::Tally));
-        let deadlines = [presence, tally, self.links.next_deadline()];
+        let closes = self.closes_at().map(|at| (at, TimeoutReason::Deadline));
+        let deadlines = [presence, tally, closes, self.links.next_deadline()];
         deadlines.into_iter().flatten().min()
     }
 
@@ -297,6 +298,7 @@ impl Owner {
 
     /// A deadline has come. Harmless if none has.
     pub(crate) fn handle_timeout(&mut self, now: Moment) {
+        self.keep_deadline(now);
         self.tell_presence(now);
         if self.telling.due().is_some_and(|due| due <= now) {
             self.tell_tally(now);
@@ -367,6 +369,29 @@ impl Owner {
         command: Command,
         now: Moment,
     ) -> Result<CommandId, SubmitError> {
+        self.keep_deadline(now);
+        self.submit_now(command, now)
+    }
+
+    /// The moment when the poll is to be closed.
+    fn closes_at(&self) -> Option<Moment> {
+        let poll = self.poll();
+        let at = poll.closes_at().filter(|_| !poll.is_closed())?;
+        let from_start = at.saturating_sub(self.unix_millis);
+        Some(Moment::from_millis(from_start))
+    }
+
+    /// Closes the poll if its time has come, by a command like any other: whoever reads the journal
+    /// needs no clock.
+    pub(super) fn keep_deadline(&mut self, now: Moment) {
+        if self.closes_at().is_some_and(|at| at <= now) {
+            let close = SettingsUpdate::new(self.room.poll_id).closed(true);
+            // It is for this poll, and small.
+            let _ = self.submit_now(Command::UpdateSettings(close), now);
+        }
+    }
+
+    fn submit_now(&mut self, command: Command, now: Moment) -> Result<CommandId, SubmitError> {
         let seq = self.sequencer.dedup.next_seq(self.room.owner, self.device);
         let command_id = new_command_id(&mut self.rng, self.unix_millis, now);
         let kind = Some(command.kind());
@@ -631,6 +656,12 @@ impl Owner {
         self.outputs.push_back(Output::Hangup { link });
         self.forget(link);
     }
+}
+
+/// The refusal of somebody who was removed from a poll.
+pub(crate) fn removed() -> Rejection {
+    let message = "the host has removed you from this poll";
+    Rejection::new(ErrorCode::Removed, message)
 }
 
 /// Checks that a poll belongs to this identity.

@@ -61,6 +61,8 @@ pub struct Participant {
     hub: Option<(PeerId, DeviceId)>,
     connection: Connection,
     phase: Phase,
+    /// What to add to this side's clock to have the owner's, in milliseconds.
+    clock_offset: Option<i64>,
     dials: u64,
     backoff: Backoff,
     timers: TimerTable,
@@ -159,6 +161,7 @@ impl Participant {
             hub: None,
             connection: Connection::Connecting,
             phase: Phase::Idle,
+            clock_offset: None,
             dials: 0,
             backoff: Backoff::default(),
             timers: TimerTable::default(),
@@ -215,6 +218,15 @@ impl Participant {
             self.view = Some(view);
         }
         self.view.clone()
+    }
+
+    /// The milliseconds to add to this side's clock (Unix time, as of its
+    /// [`Setup`](crate::Setup::unix_millis)) to have the owner's, by which a poll's
+    /// [deadline](hustings_protocol::Poll::closes_at) counts. As it was in the last handshake, and late
+    /// by what one message took; `None` before the first.
+    #[must_use]
+    pub const fn clock_offset(&self) -> Option<i64> {
+        self.clock_offset
     }
 
     /// The commands without an outcome, in their order; an app shows them as "Pending sync".
@@ -336,7 +348,7 @@ impl Participant {
                 TimeoutReason::Stable => self.backoff.reset(),
                 TimeoutReason::Liveness => self.judge_liveness(now),
                 // An owner's.
-                TimeoutReason::Presence | TimeoutReason::Tally => {}
+                TimeoutReason::Presence | TimeoutReason::Tally | TimeoutReason::Deadline => {}
             }
         }
         if is_late {

@@ -5,7 +5,7 @@ use std::fmt;
 use ed25519_dalek::SigningKey;
 use hustings_protocol::{DeviceId, PeerId};
 
-use crate::Config;
+use crate::{Config, Moment};
 
 /// Everything that a machine gets when it is made.
 #[derive(Clone)]
@@ -17,14 +17,20 @@ pub struct Setup {
     /// 32 random bytes, never used before: nonces, jitter and names are drawn from them. The same
     /// seed and the same inputs give the same outputs, byte for byte.
     pub seed: [u8; 32],
-    /// The Unix time at [`Moment::START`](crate::Moment::START) in milliseconds. It only goes into
-    /// the names of commands; a wrong clock does no harm.
+    /// The Unix time at [`Moment::START`](crate::Moment::START) in milliseconds. It goes into the
+    /// names of commands, and an owner closes a poll by it that has a
+    /// [deadline](hustings_protocol::Poll::closes_at).
     pub unix_millis: u64,
     /// The settings.
     pub config: Config,
 }
 
 impl Setup {
+    /// The Unix time at a moment, in milliseconds.
+    pub(crate) fn unix_at(unix_millis: u64, now: Moment) -> u64 {
+        unix_millis.saturating_add(now.as_millis())
+    }
+
     /// The identity of this side, as others see it.
     #[must_use]
     pub fn peer(&self) -> PeerId {

@@ -19,10 +19,12 @@ pub enum TimeoutReason {
     Presence,
     /// It is time to tell how many votes there are.
     Tally,
+    /// A poll has reached its deadline.
+    Deadline,
 }
 
 impl TimeoutReason {
-    const COUNT: usize = 7;
+    const COUNT: usize = 8;
 }
 
 /// One deadline for each reason. To set one again moves it. A timeout that finds nothing due is
@@ -41,6 +43,7 @@ impl TimerTable {
         TimeoutReason::Stable,
         TimeoutReason::Presence,
         TimeoutReason::Tally,
+        TimeoutReason::Deadline,
     ];
 
     pub(crate) fn set(&mut self, reason: TimeoutReason, at: Moment) {

@@ -180,6 +180,7 @@ fn what_alice_signed_as_a_participant_does_not_make_somebody_an_owner() {
         peer_id: ALICE.peer(),
         nonce: nonce(7),
         last_seq: None,
+        time: None,
         signature: transcript.sign(Side::Participant, &ALICE.key()),
     });
     is_not_believed(bob, link, &wrong_side);

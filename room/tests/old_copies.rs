@@ -329,6 +329,7 @@ fn what_is_numbered_anew_is_stored_with_all_that_is_behind_it() {
         };
         let challenge = Challenge {
             last_seq,
+            time: None,
             ..challenge
         };
         bob.hears(link, Message::Challenge(challenge).encode());

@@ -106,14 +106,30 @@ pub(crate) fn asked(poll: Option<&Poll>, command: &Command) -> String {
         Command::Vote(vote) => format!("your vote for {}", labels(poll, &vote.option_ids)),
         Command::AddOption(option) => format!("your option {}", quoted(&option.label)),
         Command::UpdateRole(update) => {
-            let name = poll.map(|poll| name_within(poll, update.peer_id));
-            let name = name.unwrap_or_else(|| "somebody".to_owned());
-            format!("the role of {name}")
+            format!("the role of {}", person(poll, update.peer_id))
         }
         Command::SetProfile(profile) => format!("your name {}", quoted(&profile.name)),
-        Command::UpdateSettings(_) => "the change of the settings".to_owned(),
-        _ => "your change".to_owned(),
+        Command::UpdateOption(update) => {
+            let option = labels(poll, &[update.option_id]);
+            match (&update.label, update.withdrawn) {
+                (Some(label), _) => format!("the new label {}", quoted(label)),
+                (None, Some(true)) => format!("withdrawing {option}"),
+                (None, Some(false)) => format!("taking {option} back in"),
+                (None, None) => format!("the change of {option}"),
+            }
+        }
+        Command::RemovePeer(removal) => format!("removing {}", person(poll, removal.peer_id)),
+        Command::ReadmitPeer(readmission) => {
+            format!("readmitting {}", person(poll, readmission.peer_id))
+        }
+        Command::UpdateSettings(_) | _ => "the change of the settings".to_owned(),
     }
+}
+
+/// A person within a sentence, whether the poll is there or not.
+fn person(poll: Option<&Poll>, peer: PeerId) -> String {
+    let name = poll.map(|poll| name_within(poll, peer));
+    name.unwrap_or_else(|| "somebody".to_owned())
 }
 
 /// The first letter as a capital one.

@@ -3,9 +3,10 @@
 use hustings_protocol::handshake::{Nonce, Signature};
 use hustings_protocol::{
     Ack, Address, Ballots, Challenge, Command, CommandId, DeviceId, Epoch, ErrorCode, Hello,
-    HistoryMark, MAX_SAFE_INTEGER, Message, Numbered, OptionAdd, OptionId, PeerId, PeerInfo,
-    PollId, PollState, PollTally, Position, Proof, Refusal, Rejection, Results, Revision, Role,
-    RoleUpdate, RoomId, Seq, SettingsUpdate, Shown, SyncRequest, Update, UserProfile, Vote,
+    HistoryMark, MAX_SAFE_INTEGER, Message, Numbered, OptionAdd, OptionId, OptionUpdate, PeerId,
+    PeerInfo, PeerReadmission, PeerRemoval, PollId, PollState, PollTally, Position, Proof, Refusal,
+    Rejection, Results, Revision, Role, RoleUpdate, RoomId, Seq, SettingsUpdate, Shown,
+    SyncRequest, Update, UserProfile, Vote,
 };
 use proptest::array::{uniform5, uniform32};
 use proptest::collection::vec;
@@ -156,12 +157,34 @@ pub(crate) fn any_settings() -> impl Strategy<Value = SettingsUpdate> {
         option::of(any::<bool>()),
         option::of(any::<bool>()),
         option::of(any_results()),
+        option::of(any_text(40)),
+        option::of(option::of(0..=MAX_SAFE_INTEGER)),
     )
-        .prop_map(|(poll_id, closed, voters_may_add_options, results)| {
-            SettingsUpdate::new(poll_id)
-                .closed(closed)
-                .results(results)
-                .voters_may_add_options(voters_may_add_options)
+        .prop_map(
+            |(poll_id, closed, voters_may_add_options, results, title, closes_at)| {
+                let mut update = SettingsUpdate::new(poll_id);
+                update.title = title;
+                update.closes_at = closes_at;
+                update
+                    .closed(closed)
+                    .results(results)
+                    .voters_may_add_options(voters_may_add_options)
+            },
+        )
+}
+
+pub(crate) fn any_option_update() -> impl Strategy<Value = OptionUpdate> {
+    (
+        any_poll_id(),
+        any_option_id(),
+        option::of(any_text(40)),
+        option::of(any::<bool>()),
+    )
+        .prop_map(|(poll_id, option_id, label, withdrawn)| {
+            let mut update = OptionUpdate::new(poll_id, option_id);
+            update.label = label;
+            update.withdrawn = withdrawn;
+            update
         })
 }
 
@@ -172,6 +195,17 @@ pub(crate) fn any_command() -> impl Strategy<Value = Command> {
         any_role_update().prop_map(Command::UpdateRole),
         any_profile().prop_map(Command::SetProfile),
         any_settings().prop_map(Command::UpdateSettings),
+        any_option_update().prop_map(Command::UpdateOption),
+        (any_poll_id(), any_peer(), any::<bool>()).prop_map(|(poll_id, peer_id, keep_vote)| {
+            Command::RemovePeer(PeerRemoval {
+                poll_id,
+                peer_id,
+                keep_vote,
+            })
+        }),
+        (any_poll_id(), any_peer()).prop_map(|(poll_id, peer_id)| {
+            Command::ReadmitPeer(PeerReadmission { poll_id, peer_id })
+        }),
     ]
 }
 
@@ -347,13 +381,15 @@ pub(crate) fn any_challenge() -> impl Strategy<Value = Challenge> {
         any_peer(),
         any_nonce(),
         option::of(any_seq()),
+        option::of(0..=MAX_SAFE_INTEGER),
         any_signature(),
     )
-        .prop_map(|(v, peer_id, nonce, last_seq, signature)| Challenge {
+        .prop_map(|(v, peer_id, nonce, last_seq, time, signature)| Challenge {
             v,
             peer_id,
             nonce,
             last_seq,
+            time,
             signature,
         })
 }

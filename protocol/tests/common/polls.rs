@@ -4,8 +4,8 @@
 //! twice, a moderator is deposed, somebody votes in a poll that was closed a moment ago.
 
 use hustings_protocol::{
-    Command, Limits, OptionAdd, PeerId, Poll, PollDraft, Role, RoleUpdate, SettingsUpdate,
-    UserProfile, Vote,
+    Command, Limits, OptionAdd, OptionUpdate, PeerId, PeerReadmission, PeerRemoval, Poll,
+    PollDraft, Role, RoleUpdate, SettingsUpdate, UserProfile, Vote,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -128,5 +128,31 @@ fn any_town_command() -> impl Strategy<Value = Command> {
                     .voters_may_add_options(voters_may_add_options),
             )
         });
-    prop_oneof![6 => vote, 3 => option, 2 => role, 2 => profile, 1 => settings]
+    let edit = (
+        poll(),
+        (0..OPTIONS).prop_map(option_id),
+        option::of(any_text(12)),
+        option::of(any::<bool>()),
+    )
+        .prop_map(|(poll_id, option_id, label, withdrawn)| {
+            let mut update = OptionUpdate::new(poll_id, option_id);
+            update.label = label;
+            update.withdrawn = withdrawn;
+            Command::UpdateOption(update)
+        });
+    let removal = (poll(), (0..PEOPLE).prop_map(peer), any::<bool>()).prop_map(
+        |(poll_id, peer_id, keep_vote)| {
+            Command::RemovePeer(PeerRemoval {
+                poll_id,
+                peer_id,
+                keep_vote,
+            })
+        },
+    );
+    let readmission = (poll(), (0..PEOPLE).prop_map(peer))
+        .prop_map(|(poll_id, peer_id)| Command::ReadmitPeer(PeerReadmission { poll_id, peer_id }));
+    prop_oneof![
+        8 => vote, 3 => option, 2 => role, 2 => profile, 1 => settings, 2 => edit, 1 => removal,
+        2 => readmission,
+    ]
 }

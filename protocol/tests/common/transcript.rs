@@ -57,6 +57,7 @@ pub(crate) fn challenge() -> Challenge {
         peer_id: transcript.owner,
         nonce: transcript.owner_nonce,
         last_seq: Seq::new(9),
+        time: Some(1_790_000_000_000),
         signature: transcript.sign(Side::Owner, &owner_key()),
     }
 }

@@ -156,6 +156,17 @@ impl Room {
         }
     }
 
+    /// The milliseconds to add to this side's clock to have the owner's, by which the poll's deadline
+    /// counts: see [`Participant::clock_offset`](crate::Participant::clock_offset). Zero for an
+    /// owner.
+    #[must_use]
+    pub fn clock_offset(&self) -> Option<i64> {
+        match &self.side {
+            Side::Participant(shared) => shared.lock().machine.clock_offset(),
+            Side::Owner(..) => Some(0),
+        }
+    }
+
     /// The revision of the confirmed poll.
     #[must_use]
     pub fn revision(&self) -> Option<Revision> {

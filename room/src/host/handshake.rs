@@ -2,13 +2,16 @@
 
 use hustings_protocol::handshake::{Nonce, Side, VERSION};
 use hustings_protocol::planted::{self, Fault};
-use hustings_protocol::{Challenge, Envelope, ErrorCode, Hello, Message, PollId, Proof, Rejection};
+use hustings_protocol::{
+    Challenge, Envelope, ErrorCode, Hello, MAX_SAFE_INTEGER, Message, PollId, Proof, Rejection,
+};
 
 use litemap::LiteMap;
 
 use super::{Host, busy};
 use crate::handshake::{new_nonce, owner_transcript};
-use crate::{ChannelBinding, LinkId, Moment, Output};
+use crate::owner::removed;
+use crate::{ChannelBinding, LinkId, Moment, Output, Setup};
 
 /// A link whose other end has not proved who it is.
 #[derive(Debug)]
@@ -158,7 +161,7 @@ impl Host {
             return self.turn_away(link, None, rejection);
         }
         if self.owners.contains_key(&hello.poll_id) {
-            return self.challenge(link, binding, deadline, hello);
+            return self.challenge(link, binding, deadline, hello, now);
         }
         if self.may_be_opened(hello.poll_id, now) {
             // `challenge_waiting` gives it its whole time for the proof.
@@ -207,8 +210,18 @@ impl Host {
     }
 
     /// Proves who this side is, and asks the same of the other end.
-    fn challenge(&mut self, link: LinkId, binding: ChannelBinding, deadline: Moment, hello: Hello) {
-        let nonce = self.send_challenge(link, &binding, &hello);
+    fn challenge(
+        &mut self,
+        link: LinkId,
+        binding: ChannelBinding,
+        deadline: Moment,
+        hello: Hello,
+        now: Moment,
+    ) {
+        // A clock that shows what no number of JavaScript can is not told.
+        let time = Setup::unix_at(self.unix_millis, now);
+        let time = Some(time).filter(|time| *time <= MAX_SAFE_INTEGER);
+        let nonce = self.send_challenge(link, &binding, &hello, time);
         let handshake = Handshake {
             binding,
             deadline,
@@ -241,6 +254,9 @@ impl Host {
             let message = "this device hosts the poll, so it cannot join it as well";
             let rejection = Rejection::new(ErrorCode::HandshakeFailed, message);
             return self.turn_away(link, Some(hello.poll_id), rejection);
+        }
+        if owner.is_some_and(|owner| owner.poll().is_removed(hello.peer_id)) {
+            return self.turn_away(link, Some(hello.poll_id), removed());
         }
         if let Err(rejection) = self.make_room(hello) {
             return self.turn_away(link, Some(hello.poll_id), rejection);
@@ -292,12 +308,18 @@ impl Host {
     /// that the refusal is the owner's.
     fn refuse_unknown(&mut self, link: LinkId, binding: &ChannelBinding, hello: &Hello) {
         // Its nonce is not needed: the link is closed before a proof could arrive.
-        self.send_challenge(link, binding, hello);
+        self.send_challenge(link, binding, hello, None);
         let message = format!("the owner has no poll {}", hello.poll_id);
         self.turn_away(link, None, Rejection::new(ErrorCode::UnknownPoll, message));
     }
 
-    fn send_challenge(&mut self, link: LinkId, binding: &ChannelBinding, hello: &Hello) -> Nonce {
+    fn send_challenge(
+        &mut self,
+        link: LinkId,
+        binding: &ChannelBinding,
+        hello: &Hello,
+        time: Option<u64>,
+    ) -> Nonce {
         let owner = self.owners.get(&hello.poll_id);
         let last_seq = owner.and_then(|owner| owner.last_seq(hello.peer_id, hello.device));
         let nonce = new_nonce(&mut self.rng);
@@ -307,6 +329,7 @@ impl Host {
             peer_id: self.peer,
             nonce,
             last_seq,
+            time,
             signature: transcript.sign(Side::Owner, &self.key),
         };
         self.send(link, &Message::Challenge(challenge));
@@ -324,7 +347,7 @@ impl Host {
                 ..
             }) = self.handshakes.remove(link)
             {
-                self.challenge(link, binding, deadline, hello);
+                self.challenge(link, binding, deadline, hello, now);
             }
         }
     }

@@ -119,6 +119,20 @@ impl Log {
             .collect()
     }
 
+    /// The revision of the last update in the tail that begins so.
+    pub(crate) fn last_of(&self, beginning: &[u8]) -> Option<Revision> {
+        let at = self
+            .tail
+            .iter()
+            .rposition(|(_, it)| it.starts_with(beginning))?;
+        Revision::new(self.tail_start.get() + 1 + at as u64)
+    }
+
+    /// The revision of the snapshot that a newcomer gets, unless it has to be renewed.
+    pub(crate) const fn fresh_at(&self) -> Revision {
+        self.fresh.0
+    }
+
     /// The updates after `revision` and their bytes; `None` if the tail does not have them all.
     pub(crate) fn since(&self, revision: Revision) -> Option<(u64, impl Iterator<Item = Bytes>)> {
         Some((self.bytes_after(revision)?, self.after(revision)))

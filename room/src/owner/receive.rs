@@ -47,6 +47,7 @@ impl Owner {
             Ok(Kind::Command(kind)) => Some(kind),
             Ok(_) | Err(_) => None,
         };
+        self.keep_deadline(now);
         self.before_command(kind, now);
         let bounds = self.bounds();
         let sequenced = self.sequencer.sequence(envelope, sender, oldest, &bounds);

@@ -225,9 +225,9 @@ impl Sequencer {
             .map_err(|error| error.rejection)?;
         self.size.check(&self.poll, author, &command, limits)?;
         let subject = command.subject(author);
-        let before = Standing::of(&self.poll, subject);
+        let before = Standing::of(&self.poll, subject, &command);
         Arc::make_mut(&mut self.poll).decide(author, &command, limits)?;
-        let after = Standing::of(&self.poll, subject);
+        let after = Standing::of(&self.poll, subject, &command);
         self.size.change(&self.poll, before, after, &command);
         if !before.is_member && after.is_member && subject != self.poll.owner() {
             self.dedup.gains_standing(subject);

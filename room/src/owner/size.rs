@@ -55,10 +55,27 @@ pub(crate) struct Standing {
 }
 
 impl Standing {
-    pub(crate) fn of(poll: &Poll, peer: PeerId) -> Self {
-        poll.member(peer)
+    /// The person whose entry a command changes, with the text that it may change.
+    pub(crate) fn of(poll: &Poll, peer: PeerId, command: &Command) -> Self {
+        let member = poll.member(peer);
+        let mut standing = member
             .map(|member| Self::of_member(member, choice(poll)))
-            .unwrap_or_default()
+            .unwrap_or_default();
+        standing.bytes += match command {
+            Command::UpdateSettings(_) => text(poll.title()),
+            Command::UpdateOption(update) => {
+                let option = poll.option(update.option_id);
+                option.map_or(0, |option| text(&option.label))
+            }
+            Command::Vote(_)
+            | Command::AddOption(_)
+            | Command::UpdateRole(_)
+            | Command::RemovePeer(_)
+            | Command::ReadmitPeer(_)
+            | Command::SetProfile(_)
+            | _ => 0,
+        };
+        standing
     }
 
     fn of_member(member: &Member, choice: usize) -> Self {
@@ -148,9 +165,13 @@ fn growth(poll: &Poll, author: PeerId, command: &Command) -> usize {
         }
         Command::AddOption(added) => option(poll) + text(&added.label),
         Command::UpdateRole(update) => entry(update.peer_id),
+        Command::RemovePeer(removal) => entry(removal.peer_id),
+        Command::ReadmitPeer(readmission) => entry(readmission.peer_id),
+        Command::UpdateOption(update) => update.label.as_deref().map_or(0, text),
+        Command::UpdateSettings(update) => update.title.as_deref().map_or(0, text),
         Command::SetProfile(profile) => entry(author) + text(&profile.name),
         // Later commands, too, are small, or they come with their own line here.
-        Command::UpdateSettings(_) | _ => 0,
+        _ => 0,
     }
 }
 
@@ -237,9 +258,14 @@ mod tests {
                 ),
             ] {
                 let subject = command.subject(author);
-                let before = Standing::of(&poll, subject);
+                let before = Standing::of(&poll, subject, &command);
                 if poll.apply(author, &command, &limits).is_ok() {
-                    size.change(&poll, before, Standing::of(&poll, subject), &command);
+                    size.change(
+                        &poll,
+                        before,
+                        Standing::of(&poll, subject, &command),
+                        &command,
+                    );
                 }
             }
             assert_eq!(size.bytes, Size::of(&poll).bytes);
@@ -281,9 +307,9 @@ mod tests {
     /// Applies a command, and returns by how many bytes the bound has grown with it.
     fn grown(poll: &mut Poll, size: &mut Size, author: PeerId, command: &Command) -> usize {
         let (subject, bytes) = (command.subject(author), size.bytes);
-        let before = Standing::of(poll, subject);
+        let before = Standing::of(poll, subject, command);
         poll.apply(author, command, &Limits::default()).unwrap();
-        size.change(poll, before, Standing::of(poll, subject), command);
+        size.change(poll, before, Standing::of(poll, subject, command), command);
         assert_eq!(size.bytes, Size::of(poll).bytes);
         size.bytes.saturating_sub(bytes)
     }

@@ -7,13 +7,14 @@
 use bytes::Bytes;
 use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{
-    Ballots, CommandId, CommandKind, Envelope, Kind, Limits, PeerId, Poll, PollTally, Results,
-    Revision, Shown,
+    Ballots, Command, CommandId, CommandKind, Envelope, Kind, Limits, PeerId, Poll, PollTally,
+    Results, Revision, Shown,
 };
 use litemap::LiteMap;
 
-use super::Owner;
 use super::links::About;
+use super::sequencer::Sequencer;
+use super::{Owner, removed};
 use crate::{LinkId, Moment};
 
 /// The votes that have not been told, and the polls that newcomers are told.
@@ -29,13 +30,17 @@ pub(crate) struct Telling {
     /// only if somebody needs one and enough has happened since, so that a thousand joins do not
     /// encode a thousand polls.
     fresh: LiteMap<Shown, (Revision, Bytes)>,
+    /// The last change of the settings. A copy from before it may show more or less than is shown
+    /// now, whatever has happened since.
+    settled: Revision,
 }
 
 impl Telling {
-    /// Nobody is there who would have to be told anything up to this revision.
-    pub(crate) fn from(told: Revision) -> Self {
+    /// Nobody is there who would have to be told anything up to the present revision.
+    pub(crate) fn from(sequencer: &Sequencer) -> Self {
         Self {
-            told,
+            told: sequencer.revision,
+            settled: sequencer.log.last_of(SETTINGS).unwrap_or(Revision::ZERO),
             changed: LiteMap::new(),
             not_before: Moment::START,
             fresh: LiteMap::new(),
@@ -47,6 +52,9 @@ impl Telling {
         (!self.changed.is_empty()).then_some(self.not_before)
     }
 }
+
+/// The beginning of an update of the settings.
+const SETTINGS: &[u8] = br#"{"type":"poll:settings","#;
 
 /// The author's link, the command, and its `ack`.
 type From = Option<(LinkId, CommandId, Bytes)>;
@@ -72,7 +80,16 @@ impl Owner {
         now: Moment,
     ) {
         match kind {
-            Some(CommandKind::UpdateSettings) => self.relay_settings(frame, from),
+            Some(
+                kind @ (CommandKind::UpdateSettings
+                | CommandKind::UpdateOption
+                | CommandKind::RemovePeer),
+            ) => {
+                self.relay_change(kind, frame.clone(), from);
+                if kind == CommandKind::RemovePeer {
+                    self.turn_out(&frame);
+                }
+            }
             Some(CommandKind::Vote)
                 if !self.poll().is_open() && !planted::is_on(Fault::TellsVotes) =>
             {
@@ -85,6 +102,9 @@ impl Owner {
             }
         }
         self.telling.told = self.revision();
+        if kind == Some(CommandKind::UpdateSettings) {
+            self.telling.settled = self.revision();
+        }
     }
 
     fn acknowledge(&mut self, from: From) {
@@ -93,37 +113,67 @@ impl Owner {
         }
     }
 
-    /// Members who are shown more or less than before the settings changed are told so in place of
-    /// the update.
-    fn relay_settings(&mut self, frame: Bytes, from: From) {
-        let mut changed: LiteMap<Shown, Vec<LinkId>> = LiteMap::new();
-        let mut others = Vec::new();
+    /// A change of what counts or is shown. Where not each vote is shown, those whom it concerns are
+    /// told it with its effects, in one message, in place of the update.
+    fn relay_change(&mut self, kind: CommandKind, frame: Bytes, from: From) {
+        let affected = self.affected(&frame);
+        for peer in &affected {
+            self.telling.changed.insert(*peer, ());
+        }
+        let is_secret = self.poll().ballots() == Ballots::Secret;
+        let mut told: LiteMap<Shown, Vec<LinkId>> = LiteMap::new();
+        let (mut anew, mut plainly) = (Vec::new(), Vec::new());
         for link in self.links.ids() {
             let poll = &self.sequencer.poll;
             let Some(session) = self.links.get_mut(link) else {
                 continue;
             };
             let shown = poll.shown_to(session.peer);
-            if session.shown == shown {
-                others.push(link);
+            let is_changed = std::mem::replace(&mut session.shown, shown) != shown;
+            if is_changed && !is_secret {
+                anew.push(link);
+            } else if is_changed || shown != Shown::Ballots && kind != CommandKind::UpdateSettings {
+                told.entry(shown).or_default().push(link);
             } else {
-                session.shown = shown;
-                changed.entry(shown).or_default().push(link);
+                plainly.push(link);
             }
         }
-        for (shown, links) in changed {
-            if self.poll().ballots() == Ballots::Secret {
-                let frame = self.tally(shown, std::slice::from_ref(&frame));
-                self.send_to_some(links, frame, None, About::State);
-            } else {
-                for link in links {
-                    self.send_state(link);
-                }
-            }
+        for (shown, links) in told {
+            let frame = self.tally(shown, std::slice::from_ref(&frame));
+            self.send_to_some(links, frame, None, About::State);
         }
+        for link in anew {
+            self.send_state(link);
+        }
+        self.telling.changed.clear();
         let link = from.as_ref().map(|(link, ..)| *link);
         self.acknowledge(from);
-        self.send_to_some(others, frame, link, About::State);
+        self.send_to_some(plainly, frame, link, About::State);
+    }
+
+    /// The people who may have a vote after this update and had none before, or the reverse.
+    fn affected(&self, frame: &Bytes) -> Vec<PeerId> {
+        let limits = &Limits::unbounded();
+        let command = Envelope::parse(frame, frame.len(), limits)
+            .and_then(|envelope| Command::from_envelope(&envelope, limits));
+        match command {
+            Ok(Command::UpdateOption(update)) if update.withdrawn.is_some() => {
+                let members = self.poll().members();
+                let chose = members.filter(|(_, it)| it.choices.contains(&update.option_id));
+                chose.map(|(peer, _)| peer).collect()
+            }
+            Ok(Command::RemovePeer(removal)) => vec![removal.peer_id],
+            Ok(_) | Err(_) => Vec::new(),
+        }
+    }
+
+    /// Ends the links of somebody who has just been removed.
+    fn turn_out(&mut self, frame: &Bytes) {
+        for peer in self.affected(frame) {
+            for link in self.links.of_peer(peer) {
+                self.give_up(link, removed());
+            }
+        }
     }
 
     /// A vote is told at once to those who are shown each, and to the other devices of its author.
@@ -247,10 +297,12 @@ impl Owner {
             return Vec::new();
         };
         let poll = self.poll();
-        let may_differ = poll.ballots() == Ballots::Open && poll.results() != Results::Live;
+        // A copy of an open poll may show more or less than is shown now.
+        let base = known.unwrap_or_else(|| self.sequencer.log.fresh_at());
+        let may_differ = poll.ballots() == Ballots::Open
+            && (poll.results() != Results::Live || base < self.telling.settled);
         match shown {
             Shown::Ballots | Shown::Turnout if known == Some(self.revision()) => Vec::new(),
-            // A copy from before may show more or less of an open poll than it does now.
             Shown::Ballots if may_differ => vec![self.sequencer.snapshot()],
             Shown::Turnout if may_differ => vec![self.fresh(peer, shown, Staleness::None).1],
             Shown::Ballots => self.sequencer.catch_up(known),
@@ -299,8 +351,16 @@ impl Owner {
             if is_vote {
                 missed.changed.insert(author, ());
             }
-            let is_settings = kind == CommandKind::UpdateSettings;
-            missed.changes_what_is_shown |= is_settings || is_vote && author == peer;
+            let is_change = matches!(
+                kind,
+                CommandKind::UpdateSettings | CommandKind::UpdateOption | CommandKind::RemovePeer
+            );
+            if is_change {
+                for peer in self.affected(&frame) {
+                    missed.changed.insert(peer, ());
+                }
+            }
+            missed.changes_what_is_shown |= is_change || is_vote && author == peer;
             if author == peer || !is_vote {
                 missed.updates.push(frame);
             }

@@ -6,7 +6,9 @@ use hustings_protocol::{Challenge, ErrorCode, Hello, Message, Proof, Rejection};
 
 use super::{Participant, Phase, Session};
 use crate::handshake::{new_nonce, participant_transcript};
-use crate::{ChannelBinding, CommandState, DownReason, LinkId, Moment, Refused, TimeoutReason};
+use crate::{
+    ChannelBinding, CommandState, DownReason, LinkId, Moment, Refused, Setup, TimeoutReason,
+};
 
 /// The end of a link whose other end says something else than it should. Nobody has proved who they
 /// are yet, so the sentence has nothing of what was said.
@@ -102,6 +104,12 @@ impl Participant {
             );
             let rejection = Rejection::new(ErrorCode::UnsupportedVersion, message);
             return self.refused(Refused::ByOwner(rejection));
+        }
+        if let Some(time) = challenge.time {
+            let here = Setup::unix_at(self.unix_millis, now);
+            let (time, here) = (i64::try_from(time), i64::try_from(here));
+            // But for a clock that was never set, both are far below the end of such numbers.
+            self.clock_offset = time.ok().zip(here.ok()).map(|(time, here)| time - here);
         }
         let signature = transcript.sign(Side::Participant, &self.key);
         self.send(link, &Message::Proof(Proof { signature }));

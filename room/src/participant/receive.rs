@@ -194,6 +194,9 @@ impl Participant {
         } = refusal;
         if let Some(command_id) = command_id {
             self.receive_rejection(command_id, rejection, now);
+        } else if rejection.code == ErrorCode::Removed {
+            // The owner has proved who it is. To come again is for the user to decide.
+            self.refused(Refused::ByOwner(rejection));
         } else if matches!(self.phase, Phase::Joining(_)) {
             // With these two, another attempt would end the same way.
             let is_final = [ErrorCode::UnknownPoll, ErrorCode::BadSignature];

@@ -250,6 +250,7 @@ pub(crate) fn challenge(
         peer_id: owner,
         nonce,
         last_seq: None,
+        time: None,
         signature,
     })
 }

@@ -700,6 +700,7 @@ impl Impostor {
                 peer_id: self.owner,
                 nonce: Nonce::from_bytes(nonce),
                 last_seq: None,
+                time: None,
                 signature: Signature::from_bytes([7; 64]),
             }),
             0 => return,

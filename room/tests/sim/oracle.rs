@@ -673,7 +673,10 @@ impl Oracle {
             let is_fault = match event {
                 Event::Fault { rejection, .. } => {
                     let is_old = self.world.has_old_copies() && is_of_numbers(&rejection.code);
-                    rejection.code != ErrorCode::HandshakeFailed && !is_old
+                    // Whoever was removed may try to come back.
+                    let was_removed = rejection.code == ErrorCode::Removed;
+                    let may_be = was_removed && self.world.has(Kind::Moderated);
+                    rejection.code != ErrorCode::HandshakeFailed && !is_old && !may_be
                 }
                 Event::JournalRolledBack { .. } => {
                     self.is_renewed = false;

@@ -10,8 +10,9 @@ use ed25519_dalek::SigningKey;
 use futures::future::RemoteHandle;
 use hustings_outbox::MemoryStore;
 use hustings_protocol::{
-    Address, Ballots, Command, DeviceId, OptionAdd, OptionId, PeerId, PollDraft, Results, Role,
-    RoleUpdate, RoomId, SettingsUpdate, UserProfile, Vote, WINDOW,
+    Address, Ballots, Command, DeviceId, OptionAdd, OptionId, OptionUpdate, PeerId,
+    PeerReadmission, PeerRemoval, PollDraft, PollId, Results, Role, RoleUpdate, RoomId,
+    SettingsUpdate, UserProfile, Vote, WINDOW,
 };
 use hustings_room::{Config, Connection, LinkId, Moment, OfflinePolicy, Setup};
 use hustings_transport_mem::{Direction, Faults, Latency, MemoryNet, VirtualClock, VirtualRuntime};
@@ -672,6 +673,9 @@ impl Schedule {
             true => 127,
             false => 63,
         };
+        if world.has(Kind::Moderated) && self.draw(6) == 0 {
+            return self.moderation(poll_id, &options);
+        }
         match self.draw(20) {
             0 => {
                 let closed = self.draw(3) == 0;
@@ -713,6 +717,64 @@ impl Schedule {
                 option_ids: vec![self.pick(&options[..6])],
             }),
         }
+    }
+
+    /// Something that a moderator may do, and others try.
+    fn moderation(&mut self, poll_id: PollId, options: &[OptionId]) -> Command {
+        let slot = 1 + self.draw(4) as usize;
+        let peer_id = self.scene().slots[slot].peer;
+        match self.draw(6) {
+            0 => Command::RemovePeer(PeerRemoval {
+                poll_id,
+                peer_id,
+                keep_vote: self.draw(2) == 0,
+            }),
+            1 => Command::ReadmitPeer(PeerReadmission { poll_id, peer_id }),
+            2 => {
+                let title = format!("Who, number {}?", self.draw(9));
+                Command::UpdateSettings(SettingsUpdate::new(poll_id).title(title))
+            }
+            3 => {
+                let option = self.pick(options);
+                let update = OptionUpdate::new(poll_id, option);
+                Command::UpdateOption(update.label(format!("Another, {}", self.draw(9))))
+            }
+            _ => {
+                let update = OptionUpdate::new(poll_id, self.pick(options));
+                let withdrawn = self.draw(2) == 0;
+                Command::UpdateOption(update.withdrawn(withdrawn))
+            }
+        }
+    }
+
+    /// Whoever was refused for good asks once more.
+    fn reconnect(&mut self) {
+        for slot in 1..=self.plan.participants {
+            if let Some(handle) = self.handle(slot)
+                && let Connection::Refused(_) = handle.room.connection()
+            {
+                let room = handle.room;
+                self.runtime
+                    .spawn(async move { drop(room.reconnect().await) });
+            }
+        }
+    }
+
+    /// Whoever was removed may come again.
+    fn readmit(&mut self) -> Result<(), Violation> {
+        let Some(Handle { room, .. }) = self.handle(OWNER) else {
+            return Ok(());
+        };
+        let poll_id = room.id().poll_id;
+        for slot in 1..=self.plan.participants {
+            let peer_id = self.scene().slots[slot].peer;
+            let readmission = PeerReadmission { poll_id, peer_id };
+            let room = room.clone();
+            self.runtime.spawn(async move {
+                drop(room.submit(Command::ReadmitPeer(readmission)).await);
+            });
+        }
+        self.advance(Duration::from_secs(1))
     }
 
     fn reopen(&mut self) {
@@ -868,15 +930,7 @@ impl Schedule {
         }
         if self.world().has(Kind::OpensAgain) {
             // Whoever was told that there is no such poll asks once more.
-            for slot in 1..=self.plan.participants {
-                if let Some(handle) = self.handle(slot)
-                    && let Connection::Refused(_) = handle.room.connection()
-                {
-                    let room = handle.room;
-                    self.runtime
-                        .spawn(async move { drop(room.reconnect().await) });
-                }
-            }
+            self.reconnect();
         }
         let config = Config::default();
         let commit = Duration::from_millis(self.scene().commit_millis);
@@ -888,6 +942,12 @@ impl Schedule {
         let backoff = 2 * config.backoff.max;
         let longest = DETECTION + silence + waits + backoff + 10 * round_trip;
         self.advance(longest)?;
+        if self.world().has(Kind::Moderated) {
+            // Those who remove others have done so by now.
+            self.readmit()?;
+            self.reconnect();
+            self.advance(longest)?;
+        }
         self.converged()?;
         if self.world().has(Kind::TwoPolls) {
             // What they have asked for in the other poll comes right once they are there.

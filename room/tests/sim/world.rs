@@ -78,6 +78,8 @@ Kind {
     Floods,
     /// Members are not shown each vote: ballots are secret, or results are not live, as the seed says.
     Secret,
+    /// Moderators change options and remove people, in polls of which each is told a part.
+    Moderated,
     /// Two polls, and in each of them somebody hostile, who sends the frames of the other.
     TwoHostile,
 }
@@ -102,6 +104,7 @@ impl Kind {
         Self::TwoHostile,
         Self::OddTexts,
         Self::Floods,
+        Self::Moderated,
     ];
 
     /// The kinds in which every guarantee is held today, and that may be mixed.
@@ -133,6 +136,9 @@ impl Kind {
         let wants_hostile = [Self::Crowd, Self::FewLinks, Self::Floods, Self::TwoHostile];
         if wants_hostile.contains(&self) {
             kinds.push(Self::Hostile);
+        }
+        if self == Self::Moderated {
+            kinds.push(Self::Secret);
         }
         if self == Self::TwoHostile {
             kinds.push(Self::TwoPolls);

@@ -427,10 +427,8 @@ impl Run {
         assert!(revision >= self.shown, "{revision:?} < {:?}", self.shown);
         self.shown = revision;
         if let (Some(revision), Some(shown)) = (revision, self.participant.confirmed()) {
-            assert_eq!(
-                shown, &self.polls[&revision],
-                "another poll than the owner's"
-            );
+            let told = self.polls[&revision].told_to(self.participant.peer());
+            assert_eq!(**shown, told, "another poll than it is told");
         }
     }
 
