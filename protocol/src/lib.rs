@@ -13,7 +13,7 @@
 //! # The wire
 //!
 //! One JSON object is one message: `{"type": …, "payload": …}` with the fields of the envelope
-//! beside them, all names in camelCase.
+//! beside them, all names in camelCase. A frame is one message, or a [`batch`] of them.
 //!
 //! ```
 //! use hustings_protocol::{Command, CommandId, Limits, Message, Numbered, Seq, Vote};
@@ -44,6 +44,7 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod batch;
 mod command;
 mod envelope;
 mod error;

@@ -7,11 +7,13 @@
 /// scalar values), because a person who hits the limit can count those.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Largest frame that an owner accepts, in bytes. Default 16 KiB: the largest vote (of
+    /// Largest message that an owner accepts, in bytes. A batch may have 16 KiB if that is more.
+    /// Default 16 KiB: the largest vote (of
     /// [`max_choices`](Self::max_choices) options) takes 4 KiB, and one WebRTC message carries
     /// 16 KiB everywhere.
     pub max_command_bytes: usize,
-    /// Largest frame that a participant accepts, in bytes. Default 64 MiB; it bounds a snapshot.
+    /// Largest frame that a participant accepts, in bytes; a batch may have 16 KiB if that is more.
+    /// Default 64 MiB; it bounds a snapshot.
     pub max_frame_bytes: usize,
     /// Deepest nesting of objects and arrays in a frame. Default 16; a snapshot needs 6.
     pub max_depth: usize,

@@ -23,7 +23,7 @@ use hustings_protocol::{
     MAX_SAFE_INTEGER, Message, Numbered, OptionAdd, OptionUpdate, PeerId, PeerInfo,
     PeerReadmission, PeerRemoval, Poll, PollDraft, PollState, PollTally, Position, Proof, Refusal,
     Rejection, Results, Revision, Role, RoleUpdate, Seq, SettingsUpdate, Shown, SyncRequest,
-    Update, UserProfile, Vote,
+    Update, UserProfile, Vote, batch,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -33,6 +33,8 @@ use common::{command_id, device, option_id, poll_id};
 
 /// A worked handshake rather than a frame.
 const HANDSHAKE: &str = "handshake.json";
+/// Several messages in one frame.
+const BATCH: &str = "batch.json";
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors")
@@ -374,6 +376,22 @@ fn vectors() -> BTreeMap<String, Message> {
     vectors
 }
 
+/// A frame of an owner after a commit with two votes, one of them by whoever gets it.
+#[test]
+fn the_batch_is_what_its_messages_are_written_as() {
+    let vectors = vectors();
+    let names = ["poll-vote-update", "ack", "peer-discovery"];
+    let messages = names.map(|name| &vectors[&format!("{name}.json")]);
+    let frame = batch::join(&messages.map(Message::encode));
+    assert_is_written(BATCH, &frame);
+    let file = read(BATCH);
+    let read = batch::messages(frame_of(&file), batch::MAX_BYTES).unwrap();
+    let read = read
+        .into_iter()
+        .map(|it| Message::decode(it, &Limits::default()).unwrap());
+    assert!(read.eq(messages.map(Clone::clone)));
+}
+
 #[test]
 fn each_vector_is_what_its_message_is_written_as() {
     for (name, message) in vectors() {
@@ -390,7 +408,11 @@ fn each_vector_is_what_its_message_is_written_as() {
 /// For files, whoever made them: nothing here knows what they should say.
 #[test]
 fn each_file_is_read_and_written_back_as_the_same_bytes() {
-    for name in files().iter().filter(|name| *name != HANDSHAKE) {
+    let are_apart = [HANDSHAKE, BATCH];
+    for name in files()
+        .iter()
+        .filter(|name| !are_apart.contains(&name.as_str()))
+    {
         let file = read(name);
         let frame = frame_of(&file);
         let message = Message::decode(frame, &Limits::default())
@@ -402,7 +424,7 @@ fn each_file_is_read_and_written_back_as_the_same_bytes() {
 #[test]
 fn no_file_is_without_a_meaning() {
     let mut expected: BTreeSet<String> = vectors().into_keys().collect();
-    expected.insert(HANDSHAKE.to_owned());
+    expected.extend([HANDSHAKE, BATCH].map(str::to_owned));
     assert_eq!(files(), expected);
 }
 
