@@ -3,6 +3,7 @@
 
 const CONNECT_MS = 15_000
 const MAX_FRAME_BYTES = 64 * 1024 * 1024
+const MAX_MESSAGES = 256
 
 /** The owner cannot be reached now; the client goes on trying. */
 export class Offline extends Error {}
@@ -156,7 +157,7 @@ export function tally(poll) {
 /** One connection to whoever answers at the owner's address: whole messages, and the reason of its end. */
 export class Link {
   #connection
-  #frames = []
+  #messages = []
   #pieces = []
   #size = 0
   /** The bytes of the frame whose pieces come, as the first of them has said. */
@@ -193,8 +194,8 @@ export class Link {
 
   /** The next message. What came before the end of the link is still there; then it throws the reason. */
   async next() {
-    while (this.#frames.length === 0) await this.#change()
-    const message = parse(this.#frames.shift())
+    while (this.#messages.length === 0) await this.#change()
+    const message = this.#messages.shift()
     if (typeof message?.type !== 'string') throw new Offline('whoever answers sends something else than messages')
     return message
   }
@@ -251,8 +252,12 @@ export class Link {
     this.#arrived(texts.join('') + decoder.decode())
   }
 
+  /** A frame is one message, or a list of them. */
   #arrived(frame) {
-    this.#frames.push(frame)
+    const parsed = parse(frame)
+    if (!Array.isArray(parsed)) this.#messages.push(parsed)
+    else if (parsed.length > 0 && parsed.length <= MAX_MESSAGES) this.#messages.push(...parsed)
+    else return this.end('a batch has no messages, or too many')
     this.#wake()
   }
 }

@@ -18,6 +18,7 @@ use hustings_protocol::handshake::{Nonce, Side, Transcript, VERSION};
 use hustings_protocol::{
     Ack, Address, Ballots, Challenge, Command, CommandId, DeviceId, Envelope, Hello, Limits,
     Message, Numbered, OptionId, PeerId, Poll, PollDraft, PollId, Proof, Revision, Seq, Vote,
+    batch,
 };
 use hustings_room::transport::{SendOutcome, Transport, TransportEvent};
 use hustings_room::{ChannelBinding, Config, Host, LinkId, Moment, Output, Owner, Setup, driver};
@@ -36,7 +37,7 @@ const NOW: Moment = Moment::START;
 
 type Scenario = (&'static str, &'static str, fn(usize));
 
-const SCENARIOS: [Scenario; 9] = [
+const SCENARIOS: [Scenario; 10] = [
     (
         "floor",
         "F: serde_json decodes a 200-byte command and encodes its ack",
@@ -69,6 +70,11 @@ const SCENARIOS: [Scenario; 9] = [
         "driven",
         "one command from its frame to the ack: driver, store and network in memory",
         driven,
+    ),
+    (
+        "driven-64",
+        "the same for one of 64 commands that come as one batch",
+        driven_together,
     ),
 ];
 
@@ -198,6 +204,15 @@ fn broadcast(iterations: usize) {
 }
 
 fn driven(iterations: usize) {
+    drive(iterations, 1);
+}
+
+fn driven_together(iterations: usize) {
+    drive(iterations, 64);
+}
+
+/// So many commands at a time, in one frame.
+fn drive(iterations: usize, at_a_time: usize) {
     let mut runtime = VirtualRuntime::new();
     let clock = runtime.clock().clone();
     let net = MemoryNet::new(1, Latency::ZERO, Arc::new(clock.clone()));
@@ -210,9 +225,11 @@ fn driven(iterations: usize) {
         let room = hosting.create(draft()).await.expect("a sound draft");
         let frames = votes(&room.poll().expect("it is hosted"));
         let mut voter = Voter::join(&net, address, room.id().poll_id).await;
-        for frame in &frames[..iterations] {
-            voter.say(frame.clone());
-            black_box(voter.hear().await);
+        for frames in frames[..iterations].chunks(at_a_time) {
+            voter.say(batch::join(frames));
+            for _ in frames {
+                black_box(voter.hear().await);
+            }
         }
         assert_eq!(room.revision().map(Revision::get), Some(iterations as u64));
     };
@@ -298,6 +315,8 @@ impl Bench {
 struct Voter {
     transport: MemTransport,
     link: LinkId,
+    /// What has come in one frame and was not asked for yet.
+    heard: VecDeque<Bytes>,
 }
 
 impl Voter {
@@ -309,6 +328,7 @@ impl Voter {
         let mut voter = Self {
             transport: net.transport(address).expect("the address is free"),
             link: LinkId::dialled(0),
+            heard: VecDeque::new(),
         };
         voter.transport.dial(voter.link, &owner);
         let TransportEvent::LinkUp { binding, .. } = voter.event().await else {
@@ -330,11 +350,20 @@ impl Voter {
         assert_eq!(sent, SendOutcome::Queued);
     }
 
+    /// The next message.
     async fn hear(&mut self) -> Bytes {
+        if let Some(message) = self.heard.pop_front() {
+            return message;
+        }
         let TransportEvent::Frame { frame, .. } = self.event().await else {
             panic!("the link goes on");
         };
-        frame
+        if !batch::is_batch(&frame) {
+            return frame;
+        }
+        let messages = batch::messages(&frame, frame.len()).expect("a sound batch");
+        self.heard = messages.into_iter().map(|it| frame.slice_ref(it)).collect();
+        self.heard.pop_front().expect("no batch is empty")
     }
 
     async fn event(&mut self) -> TransportEvent {

@@ -73,6 +73,7 @@ pub mod records;
 mod room;
 mod run;
 mod shared;
+mod together;
 mod trace;
 
 pub use hosting::{Hosting, host};

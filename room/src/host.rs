@@ -8,7 +8,7 @@ use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{
-    Command, CommandId, ErrorCode, Message, PeerId, PollId, Refusal, Rejection,
+    Command, CommandId, DecodeError, ErrorCode, Message, PeerId, PollId, Refusal, Rejection, batch,
 };
 use litemap::LiteMap;
 use rand_chacha::ChaCha20Rng;
@@ -160,8 +160,41 @@ impl Host {
         }
     }
 
-    /// A frame has arrived.
+    /// A frame has arrived: a message, or a [batch] of them, which are taken in their order as if
+    /// each had come alone, those of the handshake like the others. A batch that cannot be read is
+    /// one fault.
     pub fn handle_frame(&mut self, link: LinkId, frame: &[u8], now: Moment) {
+        if !batch::is_batch(frame) {
+            return self.handle_message(link, frame, now);
+        }
+        match self.messages(frame) {
+            Ok(messages) => {
+                for message in messages {
+                    self.handle_message(link, message, now);
+                }
+            }
+            Err(DecodeError { rejection, .. }) => {
+                if let Some(poll_id) = self.routes.get(&link) {
+                    self.with(*poll_id, |owner| owner.handle_fault(link, rejection, now));
+                } else if let Some(handshake) = self.handshakes.remove(link) {
+                    self.turn_away(link, handshake.poll_id(), rejection);
+                }
+            }
+        }
+    }
+
+    /// The messages of a [batch], which has at most the bytes of a command, or of the largest batch
+    /// that is made; each is held to the limits by itself.
+    ///
+    /// # Errors
+    ///
+    /// See [`batch::messages`].
+    pub fn messages<'a>(&self, frame: &'a [u8]) -> Result<Vec<&'a [u8]>, DecodeError> {
+        let max_bytes = self.config.limits.max_command_bytes.max(batch::MAX_BYTES);
+        batch::messages(frame, max_bytes)
+    }
+
+    fn handle_message(&mut self, link: LinkId, frame: &[u8], now: Moment) {
         if let Some(poll_id) = self.routes.get(&link) {
             self.with(*poll_id, |owner| owner.handle_frame(link, frame, now));
             return;

@@ -3,6 +3,9 @@
 use std::any::Any;
 
 use bytes::Bytes;
+use hustings_protocol::DecodeError;
+#[cfg(doc)]
+use hustings_protocol::batch;
 
 use crate::{ChannelBinding, DownReason, Host, LinkId, Moment, Output, Participant, TimeoutReason};
 
@@ -19,8 +22,16 @@ pub trait Machine: Any {
     fn handle_blocked(&mut self, link: LinkId, frame: &Bytes, now: Moment);
     /// A blocked link is writable again.
     fn handle_writable(&mut self, link: LinkId, now: Moment);
-    /// A frame has arrived.
+    /// A frame has arrived: a message, or a batch of them.
     fn handle_frame(&mut self, link: LinkId, frame: &Bytes, now: Moment);
+    /// The messages of a [batch], for a driver that hands them over one by one and drains in
+    /// between. A batch that is handed over whole means the same, but its outputs are all there at
+    /// once, before the machine knows of a link that has no room for them.
+    ///
+    /// # Errors
+    ///
+    /// It is no batch that this machine reads; [`handle_frame`](Self::handle_frame) tells the peer.
+    fn messages<'a>(&self, frame: &'a [u8]) -> Result<Vec<&'a [u8]>, DecodeError>;
     /// A deadline has come.
     fn handle_timeout(&mut self, now: Moment);
     /// An attempt to connect may succeed now, and a link may be dead: the network is back, the page
@@ -56,6 +67,10 @@ macro_rules! machine {
 
             fn handle_frame(&mut self, link: LinkId, frame: &Bytes, now: Moment) {
                 self.handle_frame(link, frame, now);
+            }
+
+            fn messages<'a>(&self, frame: &'a [u8]) -> Result<Vec<&'a [u8]>, DecodeError> {
+                self.messages(frame)
             }
 
             fn handle_timeout(&mut self, now: Moment) {

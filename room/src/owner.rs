@@ -277,7 +277,15 @@ impl Owner {
         }
     }
 
-    /// A member has sent a frame.
+    /// A member has sent a batch that cannot be read.
+    pub(crate) fn handle_fault(&mut self, link: LinkId, rejection: Rejection, now: Moment) {
+        if let Some(session) = self.links.get_mut(link) {
+            session.liveness.heard(now);
+            self.fault(link, None, rejection);
+        }
+    }
+
+    /// A member has sent a message.
     pub(crate) fn handle_frame(&mut self, link: LinkId, frame: &[u8], now: Moment) {
         // A frame on a link that was hung up comes too late.
         let Some(session) = self.links.get_mut(link) else {

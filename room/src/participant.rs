@@ -12,8 +12,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use hustings_protocol::{
-    Command, CommandId, DeviceId, Hello, Message, Numbered, PeerId, PeerInfo, Poll, Rejection,
-    Revision, RoomId, Seq, StoredLog, StoredOutbox,
+    Command, CommandId, DecodeError, DeviceId, Hello, Message, Numbered, PeerId, PeerInfo, Poll,
+    Rejection, Revision, RoomId, Seq, StoredLog, StoredOutbox, batch,
 };
 use litemap::LiteMap;
 use rand_chacha::ChaCha20Rng;
@@ -315,8 +315,39 @@ impl Participant {
         }
     }
 
-    /// A frame has arrived.
+    /// A frame has arrived: a message, or a [batch] of them, which are taken in their order as if
+    /// each had come alone. A batch that cannot be read is one fault.
     pub fn handle_frame(&mut self, link: LinkId, frame: &Bytes, now: Moment) {
+        if !batch::is_batch(frame) {
+            return self.handle_message(link, frame, now);
+        }
+        match self.messages(frame) {
+            Ok(messages) => {
+                for message in messages {
+                    // A copy: what is kept of one must not keep the others.
+                    let message = Bytes::copy_from_slice(message);
+                    self.handle_message(link, &message, now);
+                }
+            }
+            Err(error) if self.link() == Some(link) => {
+                self.receive_unreadable(link, frame, error.rejection, now);
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// The messages of a [batch], which has at most the bytes of an owner's frame, or of the
+    /// largest batch that is made; each is held to the limits by itself.
+    ///
+    /// # Errors
+    ///
+    /// See [`batch::messages`].
+    pub fn messages<'a>(&self, frame: &'a [u8]) -> Result<Vec<&'a [u8]>, DecodeError> {
+        let max_bytes = self.config.limits.max_frame_bytes.max(batch::MAX_BYTES);
+        batch::messages(frame, max_bytes)
+    }
+
+    fn handle_message(&mut self, link: LinkId, frame: &Bytes, now: Moment) {
         // A frame of an earlier link comes too late.
         if self.link() != Some(link) {
             return;

@@ -17,7 +17,7 @@ pub mod contract;
 ///
 /// # Contract
 ///
-/// - A frame is one message. It arrives whole or not at all, in the order of its link, at most
+/// - A frame is bytes, whatever is in it. It arrives whole or not at all, in the order of its link, at most
 ///   once.
 /// - No method blocks, and no method calls back: everything that happens is a
 ///   [`TransportEvent`] of [`poll_event`](Transport::poll_event).

@@ -30,7 +30,7 @@ const METER: Meter = Meter {
 };
 
 /// The schedules of each kind, and their steps.
-const SEEDS: u64 = 2;
+const SEEDS: u64 = 3;
 const STEPS: usize = 240;
 
 /// The kinds in which somebody wants the owner to do more than it should.

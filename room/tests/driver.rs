@@ -593,7 +593,9 @@ fn a_participant_whose_link_is_full_sends_the_rest_in_order_when_there_is_room()
     world.net.set_queue_limit(0);
     let alices_link = world.net.links(&ALICE.as_owner())[0];
     world.net.stall(&ALICE.as_owner(), alices_link);
-    let names = (0..10).map(|number| bob.room.submit(call_me(&format!("Bob {number}"))));
+    // The first by itself: what is submitted at once is one frame.
+    world.submit(&bob.room, call_me("Bob"));
+    let names = (1..10).map(|number| bob.room.submit(call_me(&format!("Bob {number}"))));
     world.wait_for(join_all(names));
     world.quiesce();
     let expected: Vec<_> = std::iter::once(CommandState::Sent)
@@ -613,12 +615,16 @@ fn a_participant_whose_link_is_full_sends_the_rest_in_order_when_there_is_room()
 fn a_command_that_found_no_room_is_not_overtaken() {
     let (mut world, alice, bob) = alice_and_bob();
     let mut events = bob.room.events();
-    world.wire.has_no_room_once(BOB.as_participant(), 1);
-    let names = (0..5).map(|number| bob.room.submit(call_me(&format!("Bob {number}"))));
-    world.wait_for(join_all(names));
+    world.wire.has_no_room_once(BOB.as_participant(), 0);
+    // More than one frame of them.
+    let poll_id = alice.room.id().poll_id;
+    let label = |number: u128| format!("{number} {}", "x".repeat(190));
+    let more = (0..60).map(|number| add_option(poll_id, option(10 + number), &label(number)));
+    world.wait_for(join_all(more.map(|command| bob.room.submit(command))));
     world.quiesce();
+    assert!(world.wire.frames_from(BOB.as_participant()).len() > 3);
     assert_eq!(connections(&mut events), [], "the link was good");
-    assert_eq!(alice.room.revision(), Some(revision(5)));
+    assert_eq!(alice.room.revision(), Some(revision(60)));
     assert_eq!(bob.room.poll(), alice.room.poll());
     assert!(bob.room.pending().is_empty());
 }

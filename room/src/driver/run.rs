@@ -8,18 +8,20 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures::StreamExt;
 use hustings_outbox::{Batch, Durability, Store, StoreError};
-use hustings_protocol::DeviceId;
 use hustings_protocol::planted::{Fault, is_on};
+use hustings_protocol::{DeviceId, batch};
 use litemap::LiteMap;
 
 use super::records;
 use super::shared::{AnyMachine, Ends, Reply, Request, State};
+use super::together::Together;
 use super::trace::Trace;
 use crate::clock::Sleep;
 use crate::transport::{SendOutcome, Transport, TransportError, TransportEvent};
 use crate::{LinkId, Moment, Output};
 
-/// The largest number of inputs before a commit. A commit costs about as much as a thousand inputs,
+/// The largest number of inputs before a commit, of which each message of a batch is one; the last
+/// frame may be a batch and is taken whole. A commit costs about as much as a thousand inputs,
 /// so a batch has many; it is bounded so that no answer waits for ever.
 const MAX_BATCH: usize = 256;
 
@@ -52,6 +54,8 @@ pub struct Driver<T, S> {
     /// some sooner, but nothing may overtake what found none.
     blocked_links: LiteMap<LinkId, ()>,
     staged: Staged,
+    /// Messages that wait for nothing but others that may leave with them.
+    together: Together,
     trace: Trace,
     closing: Vec<Reply>,
     is_closing: bool,
@@ -60,7 +64,7 @@ pub struct Driver<T, S> {
 }
 
 /// The work for the next commit. Every output in `after` came after a record of `batch`, and so
-/// must wait until it is durable.
+/// must wait until it is durable; or it is of a batch, and waits for the others.
 #[derive(Default)]
 struct Staged {
     batch: Batch,
@@ -80,6 +84,7 @@ impl<T: Transport, S: Store> Driver<T, S> {
             sleep: None,
             blocked_links: LiteMap::new(),
             staged: Staged::default(),
+            together: Together::default(),
             trace: Trace::default(),
             closing: Vec::new(),
             is_closing: false,
@@ -141,8 +146,7 @@ impl<T: Transport, S: Store> Driver<T, S> {
         while taken < MAX_BATCH && !self.is_closing {
             let before = taken;
             if let Poll::Ready(event) = self.transport.poll_event(cx) {
-                self.handle_event(event)?;
-                taken += 1;
+                taken += self.handle_event(event)?;
             }
             if let Poll::Ready(request) = self.ends.requests.poll_next_unpin(cx) {
                 self.handle_request(request);
@@ -187,14 +191,15 @@ impl<T: Transport, S: Store> Driver<T, S> {
         Poll::Ready(())
     }
 
-    fn handle_event(&mut self, event: TransportEvent) -> Result<(), DriverError> {
+    /// Returns the number of inputs that it was.
+    fn handle_event(&mut self, event: TransportEvent) -> Result<usize, DriverError> {
         self.trace.happened(&event);
         match event {
             TransportEvent::LinkUp { link, binding } => {
                 self.feed(|machine, now| machine.handle_link_up(link, binding, now));
             }
             TransportEvent::Frame { link, frame } => {
-                self.feed(|machine, now| machine.handle_frame(link, &frame, now));
+                return Ok(self.handle_frame(link, &frame));
             }
             TransportEvent::Writable { link } => {
                 self.blocked_links.remove(&link);
@@ -207,7 +212,32 @@ impl<T: Transport, S: Store> Driver<T, S> {
             TransportEvent::Wake => self.feed(|machine, now| machine.handle_wake(now)),
             TransportEvent::Failed(error) => return Err(self.fails(error.into())),
         }
-        Ok(())
+        Ok(1)
+    }
+
+    /// A frame, message by message. What those of a batch lead to waits for the commit, as behind a
+    /// record, so that the answers leave together. Returns the number of messages.
+    fn handle_frame(&mut self, link: LinkId, frame: &Bytes) -> usize {
+        let now = self.ends.clock.now();
+        let core = Arc::clone(&self.ends.core);
+        let mut state = core.lock();
+        let messages = match batch::is_batch(frame) {
+            true => state.machine.messages(frame).unwrap_or_default(),
+            false => Vec::new(),
+        };
+        if messages.is_empty() {
+            // One message, or a batch that cannot be read, which is one fault.
+            state.machine.handle_frame(link, frame, now);
+            self.drain(&mut state);
+            return 1;
+        }
+        for message in &messages {
+            // A copy: what is kept of one must not keep the others.
+            let message = Bytes::copy_from_slice(message);
+            state.machine.handle_frame(link, &message, now);
+            self.take_outputs(&mut state, true);
+        }
+        messages.len()
     }
 
     fn handle_request(&mut self, request: Option<Request>) {
@@ -249,9 +279,19 @@ impl<T: Transport, S: Store> Driver<T, S> {
         self.drain(&mut state);
     }
 
-    /// Takes the outputs: records go into the batch, outputs after a record wait behind it. Outputs
-    /// before any record are done at once.
+    /// Takes all the outputs and does those that wait for no record. These may lead to more: a
+    /// blocked link is an input, too.
     fn drain(&mut self, state: &mut State<AnyMachine>) {
+        self.take_outputs(state, false);
+        while !self.together.is_empty() {
+            self.send_waiting(state);
+            self.take_outputs(state, false);
+        }
+    }
+
+    /// Takes the outputs: records go into the batch, outputs after a record wait behind it, and so
+    /// do those of which `wait` says so. All before these are done at once.
+    fn take_outputs(&mut self, state: &mut State<AnyMachine>, wait: bool) {
         while let Some(output) = state.machine.poll_output() {
             match output {
                 Output::Persist(persist) => {
@@ -264,13 +304,37 @@ impl<T: Transport, S: Store> Driver<T, S> {
                 | Output::Dial { .. }
                 | Output::Hangup { .. }
                 | Output::Event { .. } => {
-                    if self.staged.durability.is_none() {
-                        self.perform(state, output);
+                    let staged = &mut self.staged;
+                    // Nothing overtakes what waits.
+                    if wait || staged.durability.is_some() || !staged.after.is_empty() {
+                        staged.after.push(output);
                     } else {
-                        self.staged.after.push(output);
+                        self.act(state, output);
                     }
                 }
             }
+        }
+    }
+
+    /// Does what may be done. Messages wait for those that may leave with them; events and dials
+    /// do not wait for messages, and a link is closed after them.
+    fn act(&mut self, state: &mut State<AnyMachine>, output: Output) {
+        let is_first = match &output {
+            Output::Send { .. } | Output::Broadcast { .. } => self.together.fits(&output),
+            Output::Hangup { .. } => false,
+            Output::Persist(_) | Output::Dial { .. } | Output::Event { .. } => true,
+        };
+        if !is_first {
+            self.send_waiting(state);
+        }
+        if let Some(other) = self.together.add(output) {
+            self.perform(state, other);
+        }
+    }
+
+    fn send_waiting(&mut self, state: &mut State<AnyMachine>) {
+        for output in self.together.take() {
+            self.perform(state, output);
         }
     }
 
@@ -289,8 +353,9 @@ impl<T: Transport, S: Store> Driver<T, S> {
             let core = Arc::clone(&self.ends.core);
             let mut state = core.lock();
             for output in staged.after {
-                self.perform(&mut state, output);
+                self.act(&mut state, output);
             }
+            self.send_waiting(&mut state);
             for reply in staged.replies {
                 reply();
             }
@@ -355,6 +420,17 @@ impl<T: Transport, S: Store> Driver<T, S> {
         self.trace.blocked(link);
         self.blocked_links.insert(link, ());
         let now = self.ends.clock.now();
-        state.machine.handle_blocked(link, frame, now);
+        // A machine knows its messages, and nothing of those that were joined.
+        let messages = match batch::is_batch(frame) {
+            true => batch::messages(frame, frame.len()).unwrap_or_default(),
+            false => Vec::new(),
+        };
+        if messages.is_empty() {
+            state.machine.handle_blocked(link, frame, now);
+        }
+        for message in messages {
+            let message = Bytes::copy_from_slice(message);
+            state.machine.handle_blocked(link, &message, now);
+        }
     }
 }

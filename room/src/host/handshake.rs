@@ -40,6 +40,11 @@ impl Handshake {
         }
     }
 
+    /// The open poll that it has asked for.
+    pub(super) fn poll_id(&self) -> Option<PollId> {
+        self.phase.poll_id()
+    }
+
     /// The poll that it waits for, if it does.
     pub(super) fn awaited(&self) -> Option<PollId> {
         match &self.phase {

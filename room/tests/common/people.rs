@@ -6,7 +6,7 @@ use hustings_protocol::handshake::{Nonce, Side, Transcript, VERSION};
 use hustings_protocol::{
     Address, Ballots, Challenge, Command, CommandId, DeviceId, Hello, Limits, Message, Numbered,
     OptionAdd, OptionId, PeerId, Poll, PollDraft, PollId, Proof, Revision, Role, RoleUpdate,
-    RoomId, Seq, SettingsUpdate, UserProfile, Vote,
+    RoomId, Seq, SettingsUpdate, UserProfile, Vote, batch,
 };
 use hustings_room::{ChannelBinding, Config, OfflinePolicy, Setup};
 use uuid::Uuid;
@@ -173,6 +173,16 @@ pub(crate) fn frame_of(number: u64, command_id: CommandId, command: Command) -> 
 
 pub(crate) fn decode(frame: &[u8]) -> Message {
     Message::decode(frame, &Limits::default()).expect("a sound message")
+}
+
+/// The messages of a frame, which is one or a batch of them.
+pub(crate) fn messages(frame: &Bytes) -> Vec<Bytes> {
+    if !batch::is_batch(frame) {
+        return vec![frame.clone()];
+    }
+    let messages = batch::messages(frame, batch::MAX_BYTES).expect("a sound batch");
+    assert!(messages.len() > 1, "one message alone is never wrapped");
+    messages.into_iter().map(Bytes::copy_from_slice).collect()
 }
 
 // The handshake, by hand.

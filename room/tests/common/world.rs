@@ -1,6 +1,6 @@
 //! Whole processes: drivers over the in-memory network, in virtual time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -360,16 +360,19 @@ impl Wire {
 
     fn has_room(&self, address: Address, frame: &Bytes) -> bool {
         let mut no_room = self.no_room.lock().expect("nobody panics with it");
+        let is_command = |message: &Bytes| {
+            let message = super::people::decode(message);
+            matches!(message, Message::Command(_))
+        };
+        let commands = super::people::messages(frame);
+        let commands = commands.iter().filter(|it| is_command(it)).count();
         match &mut *no_room {
-            Some((of, after))
-                if *of == address
-                    && matches!(super::people::decode(frame), Message::Command(_)) =>
-            {
-                if *after == 0 {
+            Some((of, after)) if *of == address && commands > 0 => {
+                if *after < commands {
                     *no_room = None;
                     return false;
                 }
-                *after -= 1;
+                *after -= commands;
                 true
             }
             _ => true,
@@ -380,8 +383,21 @@ impl Wire {
         self.sent.lock().expect("nobody panics with it")
     }
 
-    /// The frames that an address has sent.
+    /// The messages that an address has sent, each as if it had left in a frame of its own.
     pub(crate) fn from(&self, address: Address) -> Vec<Sent> {
+        let frames = self.frames_from(address).into_iter();
+        let each = |sent: Sent| {
+            let messages = super::people::messages(&sent.frame).into_iter();
+            messages.map(move |frame| Sent {
+                frame,
+                ..sent.clone()
+            })
+        };
+        frames.flat_map(each).collect()
+    }
+
+    /// The frames that an address has sent.
+    pub(crate) fn frames_from(&self, address: Address) -> Vec<Sent> {
         self.sent()
             .iter()
             .filter(|sent| sent.from == address)
@@ -476,6 +492,8 @@ pub(crate) struct Puppet {
     link: LinkId,
     dials: u64,
     who: Person,
+    /// What came in one frame and was not looked at yet.
+    heard: VecDeque<Bytes>,
 }
 
 impl Puppet {
@@ -485,6 +503,7 @@ impl Puppet {
             link: LinkId::dialled(0),
             dials: 0,
             who,
+            heard: VecDeque::new(),
         }
     }
 
@@ -502,6 +521,11 @@ impl Puppet {
         let proof = proof(&self.who.key(), room.owner, &hello, &challenge, &binding);
         self.say(proof.encode());
         while !matches!(self.hear().await, Message::Discovery(_)) {}
+    }
+
+    /// Its end of the link.
+    pub(crate) const fn link(&self) -> LinkId {
+        self.link
     }
 
     pub(crate) fn say(&mut self, frame: Bytes) {
@@ -524,10 +548,13 @@ impl Puppet {
 
     async fn frame(&mut self) -> Bytes {
         loop {
+            if let Some(message) = self.heard.pop_front() {
+                return message;
+            }
             if let TransportEvent::Frame { link, frame } = self.event().await
                 && link == self.link
             {
-                return frame;
+                self.heard.extend(super::people::messages(&frame));
             }
         }
     }

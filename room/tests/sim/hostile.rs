@@ -14,7 +14,7 @@ use hustings_protocol::handshake::{Nonce, Side, Signature, Transcript, VERSION};
 use hustings_protocol::{
     Address, Challenge, Command, CommandId, DeviceId, Epoch, ErrorCode, Hello, Limits, Message,
     Numbered, OptionId, PeerId, Position, Proof, Refusal, Rejection, Revision, RoomId, Seq,
-    SyncRequest, Update, UserProfile, Vote,
+    SyncRequest, Update, UserProfile, Vote, batch,
 };
 use hustings_room::transport::{SendOutcome, Transport, TransportEvent};
 use hustings_room::{ChannelBinding, LinkId};
@@ -23,6 +23,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
 use super::scene::{OWNER, Scene, lock};
+use super::tap::messages_of;
 use super::{Kind, Violation, World, keys};
 
 /// The mark of the key that is not one of the participants'.
@@ -52,6 +53,8 @@ pub(super) struct Hostile {
     copied: Option<(SigningKey, DeviceId)>,
     /// Those it has been so far who were never seen before.
     strangers: usize,
+    /// True while it says nothing, to say everything at once.
+    gathers: bool,
 }
 
 /// One of its links.
@@ -148,6 +151,7 @@ impl Hostile {
             world,
             copied,
             strangers: 0,
+            gathers: false,
         }
     }
 
@@ -185,7 +189,11 @@ impl Hostile {
         while let Poll::Ready(event) = self.transport.poll_event(cx) {
             match event {
                 TransportEvent::LinkUp { link, binding } => self.link_up(link, binding),
-                TransportEvent::Frame { link, frame } => self.frame(link, &frame),
+                TransportEvent::Frame { link, frame } => {
+                    for message in messages_of(&frame) {
+                        self.frame(link, &message);
+                    }
+                }
                 TransportEvent::Writable { link } => {
                     if let Some(leg) = self.legs.get_mut(&link) {
                         leg.is_blocked = false;
@@ -293,14 +301,19 @@ impl Hostile {
         self.flush(link);
     }
 
+    /// Sends what waits, now and then as many at once as a batch may have.
     fn flush(&mut self, link: LinkId) {
         while let Some(leg) = self.legs.get_mut(&link)
             && !leg.is_blocked
-            && let Some(frame) = leg.waiting.front().cloned()
+            && !self.gathers
+            && !leg.waiting.is_empty()
         {
-            match self.transport.send(link, frame) {
+            let joins = leg.waiting.len() > 1 && self.rng.next_u64().is_multiple_of(2);
+            let count = if joins { batch_of(&leg.waiting) } else { 1 };
+            let frames: Vec<Bytes> = leg.waiting.iter().take(count).cloned().collect();
+            match self.transport.send(link, batch::join(&frames)) {
                 SendOutcome::Queued => {
-                    leg.waiting.pop_front();
+                    leg.waiting.drain(..count);
                 }
                 SendOutcome::Blocked => leg.is_blocked = true,
                 SendOutcome::Gone => {
@@ -308,6 +321,14 @@ impl Hostile {
                 }
             }
         }
+    }
+
+    /// Says several things at once, or one after the other.
+    fn at_once(&mut self, link: LinkId, say: impl FnOnce(&mut Self)) {
+        self.gathers = self.draw(2) == 0;
+        say(self);
+        self.gathers = false;
+        self.flush(link);
     }
 
     fn command(&mut self, link: LinkId, seq: u64, command_id: CommandId, command: Command) {
@@ -387,12 +408,10 @@ impl Hostile {
                 }
             }
             6 => self.flood(link),
+            14 if self.world.has(Kind::Floods) => self.flood(link),
             7 => self.net.stall(&self.address, link),
             8 => self.net.resume(&self.address, link),
-            9 => {
-                let frame = Bytes::copy_from_slice(&self.bytes::<64>());
-                self.send(link, frame);
-            }
+            9 => self.garble(link),
             10 if self.draw(2) == 0 => self.send(link, Bytes::from(vec![b'{'; 20_000])),
             10 => {
                 let (number, command_id) = (self.next_number(link), self.id());
@@ -409,6 +428,7 @@ impl Hostile {
                 self.transport.hangup(link);
                 self.legs.remove(&link);
             }
+            13 => self.at_once(link, |it| (0..5).for_each(|_| it.by_right(link))),
             _ => self.by_right(link),
         }
     }
@@ -575,17 +595,34 @@ impl Hostile {
     fn flood(&mut self, link: LinkId) {
         let count = match self.draw(4) {
             _ if self.world.has(Kind::Floods) => 1_000,
-            0 => 500,
+            0 => 1_000,
             _ => 30,
         };
         if self.done == 0 {
             return self.by_right(link);
         }
         self.net.stall(&self.address, link);
-        for _ in 0..count {
-            let (number, command_id, command) = (self.done, self.id(), self.wish());
-            self.command(link, number, command_id, command);
-        }
+        self.at_once(link, |it| {
+            for _ in 0..count {
+                let (number, command_id, command) = (it.done, it.id(), it.wish());
+                it.command(link, number, command_id, command);
+            }
+        });
+    }
+
+    /// Bytes that are no message, and arrays that are no batch.
+    fn garble(&mut self, link: LinkId) {
+        let ping = Message::Ping.encode();
+        let of = |count: usize| batch::join(&vec![ping.clone(); count]);
+        let frame = match self.draw(6) {
+            0 => Bytes::from_static(b"[]"),
+            1 => of(batch::MAX_MESSAGES),
+            2 => of(batch::MAX_MESSAGES + 1),
+            3 => of(700),
+            4 => of(2).slice(..40),
+            _ => Bytes::copy_from_slice(&self.bytes::<64>()),
+        };
+        self.send(link, frame);
     }
 
     // The end.
@@ -623,6 +660,19 @@ impl Hostile {
         }
         Ok(())
     }
+}
+
+/// The number of frames at the front that make a sound batch; the one at the front, if none does.
+fn batch_of(waiting: &VecDeque<Bytes>) -> usize {
+    let mut bytes = 2;
+    let of_a_batch = waiting
+        .iter()
+        .take(batch::MAX_MESSAGES)
+        .take_while(|frame| {
+            bytes += frame.len() + 1;
+            bytes <= batch::MAX_BYTES && Message::decode(frame, &Limits::unbounded()).is_ok()
+        });
+    of_a_batch.count().max(1)
 }
 
 /// Somebody at the owner's address who is not the owner.

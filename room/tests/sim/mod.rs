@@ -198,13 +198,15 @@ pub(crate) struct Report {
     pub(crate) links: u64,
     pub(crate) snapshots: u64,
     pub(crate) blocked: u64,
-    /// Frames that hostile peers sent and the owner took.
+    /// Messages that hostile peers sent and the owner took.
     pub(crate) hostile: u64,
-    /// Frames that the owner sent to hostile peers alone.
+    /// Messages that the owner sent to hostile peers alone.
     pub(crate) answers: u64,
     /// The bytes of either.
     pub(crate) hostile_bytes: u64,
     pub(crate) answer_bytes: u64,
+    /// Frames with more than one message that the processes have sent.
+    pub(crate) batches: u64,
     /// Disks that were put back to an earlier copy, or lost something.
     pub(crate) put_back: u64,
     /// Epochs that began after that.
@@ -235,6 +237,7 @@ impl Report {
         self.hostile += other.hostile;
         self.answers += other.answers;
         self.hostile_bytes += other.hostile_bytes;
+        self.batches += other.batches;
         self.answer_bytes += other.answer_bytes;
         self.put_back += other.put_back;
         self.epochs += other.epochs;
@@ -260,6 +263,7 @@ impl Report {
             ("hostile", self.hostile),
             ("answers", self.answers),
             ("hostile_bytes", self.hostile_bytes),
+            ("batches", self.batches),
             ("answer_bytes", self.answer_bytes),
             ("deceived", self.deceived),
             ("steps", self.steps),

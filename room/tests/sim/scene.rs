@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use hustings_outbox::{Batch, MemoryStore, Write};
 use hustings_protocol::{
-    Address, CommandId, DeviceId, ErrorCode, Limits, Message, PeerId, RoomId, WINDOW,
+    Address, CommandId, DeviceId, ErrorCode, Limits, Message, PeerId, RoomId, WINDOW, batch,
 };
 use hustings_room::clock::Clock;
 use hustings_room::{Event, LinkId};
@@ -21,14 +21,16 @@ use super::clock::OwnClock;
 use super::cost::Meter;
 use super::oracle::{Copied, Oracle};
 use super::points::Points;
+use super::tap::messages_of;
 use super::{Kind, Plan, Plant, Violation, World};
 
 /// The owner's place among the processes.
 pub(super) const OWNER: usize = 0;
 
 /// The commands that may arrive on a blocked link until it is hung up: as many as may be owed their
-/// answers, and as many as a driver takes in one go before it hangs up.
-const MAX_OWED: usize = WINDOW as usize + 256;
+/// answers, and as many as a driver takes in one go before it hangs up, of which the last frame may
+/// be a whole batch.
+const MAX_OWED: usize = WINDOW as usize + 256 + batch::MAX_MESSAGES;
 /// The frames that are remembered for those who send them once more.
 const OVERHEARD: usize = 32;
 
@@ -373,7 +375,8 @@ impl Scene {
 
     /// The owner takes a frame of somebody hostile.
     pub(super) fn hostile_frame(&mut self, link: LinkId, frame: &Bytes) {
-        self.oracle.report.hostile += 1;
+        let messages = messages_of(frame);
+        self.oracle.report.hostile += messages.len() as u64;
         self.oracle.report.hostile_bytes += frame.len() as u64;
         let Some(Across {
             unanswered: Some(unanswered),
@@ -382,8 +385,10 @@ impl Scene {
         else {
             return;
         };
-        if let Ok(Message::Command(numbered)) = Message::decode(frame, &Limits::unbounded()) {
-            unanswered.insert(numbered.command_id);
+        for message in &messages {
+            if let Ok(Message::Command(numbered)) = Message::decode(message, &Limits::unbounded()) {
+                unanswered.insert(numbered.command_id);
+            }
         }
         let count = unanswered.len();
         if count > MAX_OWED {

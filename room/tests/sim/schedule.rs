@@ -602,7 +602,12 @@ impl Schedule {
             78..92 => self.start(slot),
             // Seldom, for it takes its time: more than anybody may have under way.
             92 if self.draw(4) == 0 || world.has(Kind::Floods) => {
-                for _ in 0..WINDOW + 16 {
+                // More than a slow listener can hear of, or else just too many to be under way.
+                let count = match world.has(Kind::Floods) {
+                    true => 400,
+                    false => WINDOW + 16,
+                };
+                for _ in 0..count {
                     self.submit(slot);
                 }
             }

@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use hustings_protocol::{Address, Command, ErrorCode, Limits, Message, Refusal, Rejection};
+use hustings_protocol::{Address, Command, ErrorCode, Limits, Message, Refusal, Rejection, batch};
 use hustings_room::LinkId;
 use hustings_room::transport::{SendOutcome, Transport, TransportEvent};
 use hustings_transport_mem::MemTransport;
@@ -45,11 +45,18 @@ impl Tap {
             && let Some(link) = link
             && scene.is_hostile(link)
         {
-            scene.oracle.report.answers += 1;
+            scene.oracle.report.answers += messages_of(frame).len() as u64;
             scene.oracle.report.answer_bytes += frame.len() as u64;
         }
         if slot != OWNER {
             scene.overhear(frame);
+        }
+        if batch::is_batch(frame) {
+            let of_one = messages_of(frame).len() < 2;
+            if of_one || frame.len() > batch::MAX_BYTES {
+                scene.breaks(format!("{slot} sends a batch that should be none"));
+            }
+            scene.oracle.report.batches += 1;
         }
         if scene.slots[slot].is_stale {
             return;
@@ -65,18 +72,20 @@ impl Tap {
             }
             _ => Some(scene.slots[slot].poll),
         };
-        match poll {
-            Some(poll) => scene.ask(poll, |oracle| oracle.sent(slot, to, frame)),
-            // To the hostile alone: it is of one of the polls.
-            None => {
-                let sent = scene.sent_to_any(slot, to, frame);
-                scene.held(sent);
+        for message in &messages_of(frame) {
+            match poll {
+                Some(poll) => scene.ask(poll, |oracle| oracle.sent(slot, to, message)),
+                // To the hostile alone: it is of one of the polls.
+                None => {
+                    let sent = scene.sent_to_any(slot, to, message);
+                    scene.held(sent);
+                }
             }
-        }
-        if scene.is_planted(Plant::SettleWhenSent)
-            && let Ok(Message::Command(numbered)) = Message::decode(frame, &Limits::default())
-        {
-            scene.forget(slot, numbered.seq);
+            if scene.is_planted(Plant::SettleWhenSent)
+                && let Ok(Message::Command(numbered)) = Message::decode(message, &Limits::default())
+            {
+                scene.forget(slot, numbered.seq);
+            }
         }
     }
 
@@ -116,12 +125,32 @@ fn decode(frame: &[u8]) -> Option<Message> {
     Message::decode(frame, &Limits::unbounded()).ok()
 }
 
-/// A frame as a network with a bug delivers it; `None` if it loses it.
-fn spoil(scene: &mut Scene, slot: usize, frame: &Bytes) -> Option<Bytes> {
-    let frame = frame.clone();
-    let Some(plant) = scene.plan.plant.filter(|_| slot == OWNER) else {
-        return Some(frame);
+/// The messages of a frame, which is itself one if it is no sound batch.
+pub(super) fn messages_of(frame: &Bytes) -> Vec<Bytes> {
+    let messages = match batch::is_batch(frame) {
+        true => batch::messages(frame, batch::MAX_BYTES).unwrap_or_default(),
+        false => Vec::new(),
     };
+    if messages.is_empty() {
+        return vec![frame.clone()];
+    }
+    messages.into_iter().map(Bytes::copy_from_slice).collect()
+}
+
+/// A frame as a network with a bug delivers it; `None` if it loses all of it.
+fn spoil(scene: &mut Scene, slot: usize, frame: &Bytes) -> Option<Bytes> {
+    let plant = scene.plan.plant.filter(|_| slot == OWNER);
+    let Some(plant) = plant else {
+        return Some(frame.clone());
+    };
+    let messages = messages_of(frame).into_iter();
+    let left: Vec<Bytes> = messages
+        .filter_map(|message| spoil_message(scene, plant, message))
+        .collect();
+    (!left.is_empty()).then(|| batch::join(&left))
+}
+
+fn spoil_message(scene: &mut Scene, plant: Plant, frame: Bytes) -> Option<Bytes> {
     let message = decode(&frame);
     match (plant, message) {
         (Plant::DropAck, Some(Message::Ack(_))) => (scene.draw(10) > 0).then_some(frame),
@@ -173,7 +202,9 @@ impl Tap {
         let is_dropped = match self.process.scene() {
             Some(mut scene) => {
                 let is_presence = scene.is_planted(Plant::DropPresence)
-                    && matches!(decode(frame), Some(Message::Discovery(_)));
+                    && messages_of(frame)
+                        .iter()
+                        .any(|message| matches!(decode(message), Some(Message::Discovery(_))));
                 is_presence || scene.is_planted(Plant::DropRelay) && scene.draw(10) == 0
             }
             None => return,
@@ -213,9 +244,12 @@ impl Tap {
             if !scene.crosses(self.process.slot, "input") {
                 return Poll::Pending;
             }
-            scene.slots[self.process.slot].heard += 1;
+            let place = &mut scene.slots[self.process.slot];
             if let TransportEvent::Frame { frame, .. } = &event {
-                scene.slots[self.process.slot].heard_bytes += frame.len() as u64;
+                place.heard += messages_of(frame).len();
+                place.heard_bytes += frame.len() as u64;
+            } else {
+                place.heard += 1;
             }
             if scene.world.has(Kind::ReadsLess) && self.process.slot == READS_LESS {
                 make_later(&mut scene, event);
@@ -286,10 +320,15 @@ fn make_later(scene: &mut Scene, event: &mut TransportEvent) {
     let TransportEvent::Frame { frame, .. } = event else {
         return;
     };
-    if matches!(decode(frame), Some(Message::Update(_))) && scene.draw(4) == 0 {
-        let text = String::from_utf8_lossy(frame);
-        *frame = text.replacen("\"type\":\"", "\"type\":\"later-", 1).into();
+    let mut messages = messages_of(frame);
+    for message in &mut messages {
+        if matches!(decode(message), Some(Message::Update(_))) && scene.draw(4) == 0 {
+            let text = String::from_utf8_lossy(message);
+            let later = text.replacen("\"type\":\"", "\"type\":\"later-", 1);
+            *message = later.into();
+        }
     }
+    *frame = batch::join(&messages);
 }
 
 /// Something has reached a process.

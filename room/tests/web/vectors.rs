@@ -4,7 +4,7 @@
 use data_encoding::HEXLOWER;
 use ed25519_dalek::SigningKey;
 use hustings_protocol::handshake::{Nonce, Side, Signature, Transcript};
-use hustings_protocol::{DeviceId, Limits, Message, PeerId, PollId};
+use hustings_protocol::{DeviceId, Limits, Message, PeerId, PollId, batch};
 use serde_json::Value;
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -48,6 +48,17 @@ fn every_message_is_read_and_written_as_everywhere() {
         let message = Message::decode(frame, &Limits::default()).unwrap();
         assert_eq!(message.encode(), frame, "{name}");
     }
+}
+
+#[wasm_bindgen_test]
+fn the_batch_is_read_and_written_as_everywhere() {
+    let file = include_bytes!("../../../protocol/vectors/batch.json");
+    let frame = file.strip_suffix(b"\n").unwrap();
+    let messages = batch::messages(frame, batch::MAX_BYTES).unwrap();
+    let messages = messages.into_iter();
+    let read = messages.map(|it| Message::decode(it, &Limits::default()).unwrap());
+    let written: Vec<_> = read.map(|message| message.encode()).collect();
+    assert_eq!(batch::join(&written), frame);
 }
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {

@@ -299,6 +299,35 @@ async fn it_refuses_whoever_is_not_the_owner_and_tells_them_nothing() {
 }
 
 #[wasm_bindgen_test]
+async fn it_reads_several_messages_in_a_frame() {
+    let wire = module(WIRE).await;
+    let vector = include_str!("../../../protocol/vectors/batch.json");
+    let check = format!(
+        "const {{ Link }} = await import('{wire}');
+         const fresh = () => {{
+             const hears = {{}};
+             const peerConnection = {{ addEventListener() {{}} }};
+             const on = (what, hear) => (hears[what] = hear);
+             return [new Link({{ on, peerConnection, open: true, close() {{}} }}), hears];
+         }};
+         const [link, hears] = fresh();
+         hears.data(arg);
+         hears.data('{{\"type\":\"ping\",\"payload\":{{}}}}');
+         const types = [];
+         for (let i = 0; i < 4; i++) types.push((await link.next()).type);
+         for (const frame of ['[]', `[${{Array(257).fill('{{}}')}}]`, '[[]]', '[1]']) {{
+             const [link, hears] = fresh();
+             hears.data(frame);
+             types.push(await link.next().then(() => 'read', error => error.constructor.name));
+         }}
+         return types.join()"
+    );
+    let types = js(vector, &check).await.as_string().unwrap();
+    let read = "poll:vote,ack,peer:discovery,ping";
+    assert_eq!(types, format!("{read},Offline,Offline,Offline,Offline"));
+}
+
+#[wasm_bindgen_test]
 async fn its_signed_bytes_are_those_of_the_vectors() {
     let wire = module(WIRE).await;
     let vector = include_str!("../../../protocol/vectors/handshake.json");

@@ -5,23 +5,28 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use hustings_protocol::Address;
+use hustings_protocol::{Address, batch};
 use hustings_room::LinkId;
 use hustings_room::transport::{SendOutcome, Transport, TransportEvent};
 
-/// Passes everything on, and keeps the frames that arrive.
+/// Passes everything on, and keeps the messages that arrive.
 pub(crate) struct Wiretap<T> {
     transport: T,
     heard: Heard,
 }
 
-/// The frames that have arrived so far, in their order.
+/// The messages that have arrived so far, in their order, however many came in a frame.
 #[derive(Clone, Default)]
 pub(crate) struct Heard(Rc<RefCell<Vec<Bytes>>>);
 
 impl Heard {
     pub(crate) fn push(&self, frame: &Bytes) {
-        self.0.borrow_mut().push(frame.clone());
+        let messages = match batch::is_batch(frame) {
+            true => batch::messages(frame, batch::MAX_BYTES).unwrap(),
+            false => vec![&frame[..]],
+        };
+        let messages = messages.into_iter().map(Bytes::copy_from_slice);
+        self.0.borrow_mut().extend(messages);
     }
 
     /// Their types.

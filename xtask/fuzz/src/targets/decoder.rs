@@ -1,7 +1,8 @@
 //! A frame is read or refused, the same way by every reader, and what was read is written and read
 //! again as itself.
 
-use hustings_protocol::{DeviceId, Envelope, Limits, Message, PeerId, Revision};
+use bytes::Bytes;
+use hustings_protocol::{DeviceId, Envelope, Limits, Message, PeerId, Revision, batch};
 
 /// Limits that a short frame can be over.
 fn tight() -> Limits {
@@ -29,8 +30,27 @@ pub(super) fn run(bytes: &[u8]) {
             assert_eq!(less, more, "a tighter limit reads something else");
         }
     }
+    are_apart(bytes);
     let _ = Envelope::numbering_at_start(bytes);
     let _ = Envelope::digest_of_unread(bytes);
+}
+
+/// The messages of a batch are in the bytes, and joined again they are the same messages.
+fn are_apart(bytes: &[u8]) {
+    let Ok(messages) = batch::messages(bytes, bytes.len()) else {
+        return;
+    };
+    assert!(!messages.is_empty() && messages.len() <= batch::MAX_MESSAGES);
+    let copies: Vec<Bytes> = messages
+        .iter()
+        .map(|it| Bytes::copy_from_slice(it))
+        .collect();
+    let joined = batch::join(&copies);
+    assert!(joined.len() <= bytes.len());
+    assert_eq!(batch::is_batch(&joined), copies.len() > 1);
+    if copies.len() > 1 {
+        assert_eq!(batch::messages(&joined, joined.len()), Ok(messages));
+    }
 }
 
 fn reads(frame: &[u8], limits: &Limits) -> Option<Message> {

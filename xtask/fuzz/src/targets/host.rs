@@ -11,7 +11,7 @@ use hustings_outbox::{Batch, MemoryStore, Store};
 use hustings_protocol::handshake::{Nonce, Side, Signature, Transcript, VERSION};
 use hustings_protocol::{
     Challenge, Command, CommandId, Epoch, Hello, Limits, Message, Numbered, OptionAdd, PeerId,
-    Proof, Revision, Role, RoleUpdate, Seq, SettingsUpdate, SyncRequest, UserProfile, Vote,
+    Proof, Revision, Role, RoleUpdate, Seq, SettingsUpdate, SyncRequest, UserProfile, Vote, batch,
 };
 use hustings_room::driver::records;
 use hustings_room::{DownReason, Host, LinkId, Moment, Output, Owner, Record};
@@ -107,6 +107,7 @@ impl Run {
             0 => self.link_up(),
             1 => {
                 let frame = input.some().to_vec();
+                let frame = self.repeated(&frame).unwrap_or(frame);
                 self.hears(which, frame);
             }
             2 => {
@@ -164,6 +165,14 @@ impl Run {
         }
     }
 
+    /// What begins like a batch is one of what was said before, which the bytes behind it choose.
+    fn repeated(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let chosen = bytes.strip_prefix(b"[")?.iter();
+        let said = chosen.filter_map(|at| self.said.get(usize::from(*at)));
+        let said: Vec<Bytes> = said.map(|frame| Bytes::copy_from_slice(frame)).collect();
+        (said.len() > 1).then(|| batch::join(&said).to_vec())
+    }
+
     fn link_up(&mut self) {
         let channel = self.links.len() as u64;
         let id = LinkId::accepted(channel);
@@ -207,19 +216,25 @@ impl Run {
         if !link.is_up {
             return;
         }
-        match Message::decode(&frame, &Limits::default()) {
-            Ok(Message::Hello(hello)) if link.challenge.is_none() => link.heard = Some(hello),
-            Ok(Message::Proof(proof)) if link.proven.is_none() => {
-                let right = link.heard.and_then(|hello| {
-                    let key = (0..5)
-                        .map(key)
-                        .find(|key| PeerId::of(key) == hello.peer_id)?;
-                    let signature = link.signature(&hello, &key)?;
-                    (signature == proof.signature).then_some(hello.peer_id)
-                });
-                link.proven = right;
+        let messages = match batch::is_batch(&frame) {
+            true => self.host.messages(&frame).unwrap_or_default(),
+            false => vec![&frame[..]],
+        };
+        for message in messages {
+            match Message::decode(message, &Limits::default()) {
+                Ok(Message::Hello(hello)) if link.challenge.is_none() => link.heard = Some(hello),
+                Ok(Message::Proof(proof)) if link.proven.is_none() => {
+                    let right = link.heard.and_then(|hello| {
+                        let key = (0..5)
+                            .map(key)
+                            .find(|key| PeerId::of(key) == hello.peer_id)?;
+                        let signature = link.signature(&hello, &key)?;
+                        (signature == proof.signature).then_some(hello.peer_id)
+                    });
+                    link.proven = right;
+                }
+                _ => {}
             }
-            _ => {}
         }
         let (id, author) = (link.id, link.proven);
         self.host.handle_frame(id, &frame, self.now);
