@@ -8,7 +8,7 @@ use crate::envelope::{Fields, encode};
 use crate::limits::fits;
 use crate::{
     CommandId, DecodeError, DeviceId, Envelope, ErrorCode, HistoryMark, Kind, Limits, OptionId,
-    PeerId, PollId, Rejection, Results, Revision, Role, Seq, text,
+    PeerId, PollId, Rejection, Results, Revision, Role, Seen, Seq, text,
 };
 
 /// Makes, from one table, everything that has to agree: the commands, the words of their types, and
@@ -445,6 +445,9 @@ pub struct Numbered {
     pub command_id: CommandId,
     /// Its number in the order of the sender (author and device).
     pub seq: Seq,
+    /// The place in the history that its device had seen when it was submitted; `None` if there was
+    /// none or it is not known, and in what an owner relays.
+    pub seen: Option<Seen>,
     /// The command itself.
     pub command: Command,
 }

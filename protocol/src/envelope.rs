@@ -13,8 +13,8 @@ use crate::handshake::VERSION;
 use crate::limits::is_shallow;
 use crate::strict::{Object, Word};
 use crate::{
-    Ack, CommandId, CommandKind, DeviceId, Epoch, ErrorCode, HistoryMark, Limits, OptionId, PeerId,
-    Position, Rejection, Revision, Seq,
+    Ack, CommandId, CommandKind, DeviceId, Epoch, ErrorCode, HistoryMark, Limits, Numbered,
+    OptionId, PeerId, Position, Rejection, Revision, Seen, Seq,
 };
 
 macro_rules! kinds {
@@ -119,6 +119,7 @@ impl DecodeError {
 pub(crate) struct Fields {
     pub(crate) command_id: Option<CommandId>,
     pub(crate) seq: Option<Seq>,
+    pub(crate) seen: Option<Revision>,
     pub(crate) author: Option<PeerId>,
     pub(crate) device: Option<DeviceId>,
     pub(crate) after: Option<Revision>,
@@ -128,12 +129,23 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
-    /// The place in a history.
+    /// Those of a snapshot at this place.
     pub(crate) fn at(at: Position) -> Self {
         Self {
             revision: Some(at.revision),
             epoch: Some(at.epoch),
             history: at.history,
+            ..Self::default()
+        }
+    }
+
+    /// Those of a command on its way to the owner.
+    pub(crate) fn of(numbered: &Numbered) -> Self {
+        Self {
+            command_id: Some(numbered.command_id),
+            seq: Some(numbered.seq),
+            seen: numbered.seen.map(|seen| seen.revision),
+            epoch: numbered.seen.map(|seen| seen.epoch),
             ..Self::default()
         }
     }
@@ -169,6 +181,7 @@ impl<'a> Envelope<'a> {
             kind: Option<Word<'a>>,
             command_id: Option<CommandId>,
             seq: Option<Seq>,
+            seen: Option<Revision>,
             author: Option<PeerId>,
             device: Option<DeviceId>,
             after: Option<Revision>,
@@ -235,6 +248,7 @@ impl<'a> Envelope<'a> {
         let fields = Fields {
             command_id: wire.command_id,
             seq: wire.seq,
+            seen: wire.seen,
             author: wire.author,
             device: wire.device,
             after: wire.after,
@@ -320,6 +334,16 @@ impl<'a> Envelope<'a> {
         Ok((command_id, self.require(self.fields.seq, "seq")?))
     }
 
+    /// The place in the history that the device had seen which submitted this command. `None` if
+    /// the revision or the epoch is missing: the one says nothing without the other.
+    #[must_use]
+    pub fn seen(&self) -> Option<Seen> {
+        Some(Seen {
+            epoch: self.fields.epoch?,
+            revision: self.fields.seen?,
+        })
+    }
+
     /// The author that the envelope names.
     #[must_use]
     pub const fn author(&self) -> Option<PeerId> {
@@ -355,7 +379,8 @@ impl<'a> Envelope<'a> {
     }
 
     /// The message as an owner relays and journals it: this payload, byte for byte, with its author
-    /// and device, the revision that it made, and the mark of the history up to it.
+    /// and device, the revision that it made, and the mark of the history up to it, and without
+    /// what its device had seen, which is the owner's to know.
     ///
     /// # Errors
     ///
@@ -385,7 +410,8 @@ impl<'a> Envelope<'a> {
         Ok(wrap(kind, fields, self.payload()))
     }
 
-    /// The command under another number, its payload byte for byte.
+    /// The command under another number, its payload byte for byte, with what its device had seen
+    /// when it was submitted.
     ///
     /// # Errors
     ///
@@ -395,6 +421,8 @@ impl<'a> Envelope<'a> {
         let fields = Fields {
             command_id: Some(self.numbering()?.0),
             seq: Some(seq),
+            seen: self.fields.seen,
+            epoch: self.fields.epoch,
             ..Fields::default()
         };
         Ok(wrap(kind, fields, self.payload()))
@@ -577,13 +605,14 @@ fn wrap(kind: Kind, fields: Fields, payload: &str) -> Bytes {
 /// By hand, because an owner does it for every command: types and ids have no characters that JSON
 /// escapes, and a search for them in 150 characters would cost more than all the rest.
 fn begin(kind: Kind, fields: Fields, payload: usize) -> Vec<u8> {
-    /// The length of the longest envelope, in bytes: type, names, all eight fields, and the brace
+    /// The length of the longest envelope, in bytes: type, names, all nine fields, and the brace
     /// after the payload.
-    const ENVELOPE: usize = 359;
+    const ENVELOPE: usize = 384;
 
     let Fields {
         command_id,
         seq,
+        seen,
         author,
         device,
         after,
@@ -600,6 +629,9 @@ fn begin(kind: Kind, fields: Fields, payload: usize) -> Vec<u8> {
     }
     if let Some(seq) = seq {
         number_field(&mut frame, "seq", seq.get());
+    }
+    if let Some(seen) = seen {
+        number_field(&mut frame, "seen", seen.get());
     }
     if let Some(author) = author {
         author.with_text(|text| text_field(&mut frame, "author", text));

@@ -102,6 +102,8 @@ codes! {
     SingleChoice = "single-choice",
     /// The same option was chosen twice in one vote.
     DuplicateChoice = "duplicate-choice",
+    /// Another choice of the same person counts, which is newer than this vote.
+    Superseded = "superseded",
     /// The poll is as large as [`Limits`](crate::Limits) allow.
     PollFull = "poll-full",
     /// The owner already has as many links as its configuration allows.

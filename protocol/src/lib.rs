@@ -22,6 +22,7 @@
 //! let message = Message::Command(Numbered {
 //!     command_id,
 //!     seq: Seq::FIRST,
+//!     seen: None,
 //!     command: Command::Vote(Vote {
 //!         poll_id: "5f0c9f60-3f3c-4b3e-9d2f-0a1b2c3d4e5f".parse()?,
 //!         option_ids: vec!["00000000-0000-4000-8000-000000000001".parse()?],
@@ -45,6 +46,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod batch;
+mod cast;
 mod command;
 mod envelope;
 mod error;
@@ -66,6 +68,7 @@ mod strict;
 mod tally;
 pub mod text;
 
+pub use cast::{Cast, Seen};
 pub use command::{
     Command, CommandKind, Numbered, OptionAdd, OptionUpdate, PeerReadmission, PeerRemoval,
     RoleUpdate, SettingsUpdate, Update, UserProfile, Vote,

@@ -155,11 +155,7 @@ impl Message {
                 Poll::encode_told(&poll.encode_payload(), at, ballot)
             }
             Self::PollTally(tally) => tally.encode(),
-            Self::Command(numbered) => numbered.command.encode(Fields {
-                command_id: Some(numbered.command_id),
-                seq: Some(numbered.seq),
-                ..none
-            }),
+            Self::Command(numbered) => numbered.command.encode(Fields::of(numbered)),
             Self::Update(Update {
                 author,
                 device,
@@ -167,13 +163,11 @@ impl Message {
                 history,
                 numbered,
             }) => numbered.command.encode(Fields {
-                command_id: Some(numbered.command_id),
-                seq: Some(numbered.seq),
                 author: Some(*author),
                 device: Some(*device),
                 revision: Some(*revision),
                 history: *history,
-                ..none
+                ..Fields::of(numbered)
             }),
             Self::Discovery(peers) => encode(Kind::PeerDiscovery, none, peers),
             Self::Ack(ack) => encode_ack(ack),
@@ -242,6 +236,7 @@ impl Message {
                 let numbered = Numbered {
                     command_id,
                     seq,
+                    seen: envelope.seen(),
                     command: Command::from_envelope(envelope, limits)?,
                 };
                 let Some(revision) = fields.revision else {

@@ -75,6 +75,10 @@ pub enum Fault {
     DamageSpreads,
     /// A flipped bit in a stored record is not seen.
     NoChecksum,
+    /// A vote that comes late counts, though its author has made a newer choice.
+    LateVoteWins,
+    /// A journal's snapshot does not say how choices were cast.
+    CastsNotKept,
 }
 
 impl Fault {
@@ -113,6 +117,8 @@ impl Fault {
         Self::BornAgain,
         Self::DamageSpreads,
         Self::NoChecksum,
+        Self::LateVoteWins,
+        Self::CastsNotKept,
     ];
 }
 

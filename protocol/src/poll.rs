@@ -14,7 +14,7 @@ use crate::limits::fits;
 use crate::strict::{Object, Word, objects, optional_object};
 use crate::text::{self, Labels};
 use crate::{
-    Ballots, ErrorCode, Kind, Limits, MAX_SAFE_INTEGER, OptionId, PeerId, PollId, Position,
+    Ballots, Cast, ErrorCode, Kind, Limits, MAX_SAFE_INTEGER, OptionId, PeerId, PollId, Position,
     Rejection, Results, Shown, UserProfile,
 };
 
@@ -62,7 +62,7 @@ pub struct PollOption {
 }
 
 /// A person who voted, has a name or was given a role.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Member {
     /// Their role.
@@ -84,6 +84,9 @@ pub struct Member {
     /// True if they were removed: they may do nothing any more, and are not let in.
     #[serde(default, skip_serializing_if = "is_false")]
     pub removed: bool,
+    /// The casting of that choice, if they have ever made one; in the owner's own poll alone.
+    #[serde(skip)]
+    pub(crate) cast: Option<Cast>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
@@ -99,9 +102,28 @@ impl Member {
             choices: Vec::new(),
             voted: false,
             removed: false,
+            cast: None,
         }
     }
 }
+
+/// Two are equal of which everybody is told the same: an owner's poll equals the copies of it.
+impl PartialEq for Member {
+    fn eq(&self, other: &Self) -> bool {
+        let Self {
+            role,
+            profile,
+            choices,
+            voted,
+            removed,
+            cast: _,
+        } = self;
+        (role, profile, choices) == (&other.role, &other.profile, &other.choices)
+            && (*voted, *removed) == (other.voted, other.removed)
+    }
+}
+
+impl Eq for Member {}
 
 /// The choices of a person who starts a poll; also the form of a poll in a file.
 ///

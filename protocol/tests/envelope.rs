@@ -30,6 +30,7 @@ fn frame(id: u8, number: u64, command: Command) -> Bytes {
     Message::Command(Numbered {
         command_id: command_id(id),
         seq: seq(number),
+        seen: None,
         command,
     })
     .encode()

@@ -199,6 +199,7 @@ fn update(number: usize, author: PeerId, command: Command) -> Update {
         numbered: Numbered {
             command_id: CommandId::new(number as u64, [0; 10]),
             seq: Seq::FIRST,
+            seen: None,
             command,
         },
     }

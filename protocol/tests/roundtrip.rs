@@ -7,8 +7,8 @@ use std::str::FromStr;
 
 use hustings_protocol::handshake::{Nonce, Signature};
 use hustings_protocol::{
-    Address, CommandId, DeviceId, Envelope, Epoch, Kind, Limits, Message, OptionId, PeerId, PollId,
-    RoomId, Update,
+    Address, CommandId, DeviceId, Envelope, Epoch, Kind, Limits, Message, Numbered, OptionId,
+    PeerId, PollId, RoomId, Update,
 };
 use proptest::option;
 use proptest::prelude::*;
@@ -106,6 +106,7 @@ proptest! {
         let sent = Envelope::parse(&frame, frame.len(), &Limits::default()).unwrap();
         let relayed = sent.relayed(author, device, revision, history).unwrap();
 
+        let numbered = Numbered { seen: None, ..numbered };
         let update = Message::Update(Update { author, device, revision, history, numbered });
         prop_assert_eq!(&relayed, &update.encode(), "relaying and encoding agree");
         prop_assert_eq!(Message::decode(&relayed, &Limits::default()), Ok(update));
@@ -134,6 +135,7 @@ proptest! {
         let received = Envelope::parse(&relayed, relayed.len(), &Limits::default()).unwrap();
         prop_assert_eq!(received.payload(), payload);
         prop_assert_eq!(received.digest(), sent.digest());
+        let numbered = Numbered { seen: None, ..numbered };
         prop_assert_eq!(
             Message::from_envelope(&received, &Limits::default()),
             Ok(Message::Update(Update { author, device, revision, history, numbered }))

@@ -22,7 +22,7 @@ use hustings_protocol::{
     Ack, Ballots, Challenge, Command, Envelope, Epoch, ErrorCode, Hello, HistoryMark, Kind, Limits,
     MAX_SAFE_INTEGER, Message, Numbered, OptionAdd, OptionUpdate, PeerId, PeerInfo,
     PeerReadmission, PeerRemoval, Poll, PollDraft, PollState, PollTally, Position, Proof, Refusal,
-    Rejection, Results, Revision, Role, RoleUpdate, Seq, SettingsUpdate, Shown, SyncRequest,
+    Rejection, Results, Revision, Role, RoleUpdate, Seen, Seq, SettingsUpdate, Shown, SyncRequest,
     Update, UserProfile, Vote, batch,
 };
 use serde::{Deserialize, Serialize};
@@ -123,8 +123,20 @@ fn numbered(command: Command) -> Numbered {
     Numbered {
         command_id: command_id(9),
         seq: Seq::new(7).unwrap(),
+        seen: None,
         command,
     }
+}
+
+/// The same, as a device sends it that has seen the poll.
+fn submitted(command: Command) -> Message {
+    Message::Command(Numbered {
+        seen: Some(Seen {
+            epoch: Epoch::new(0x00c0_ffee_0000_0001),
+            revision: Revision::new(41).unwrap(),
+        }),
+        ..numbered(command)
+    })
 }
 
 /// A poll with everything that a poll can have: an owner with a name, a moderator, a voter with a
@@ -201,7 +213,7 @@ fn vectors() -> BTreeMap<String, Message> {
 
     for command in commands() {
         let name = command.kind().as_str().replace(':', "-");
-        add(&name, Message::Command(numbered(command.clone())));
+        add(&name, submitted(command.clone()));
         add(
             &format!("{name}-update"),
             Message::Update(Update {
@@ -213,13 +225,13 @@ fn vectors() -> BTreeMap<String, Message> {
             }),
         );
     }
-    // What a peer may leave out.
+    // What a peer may leave out, also what it had seen.
     add(
         "poll-vote-withdrawn",
-        Message::Command(numbered(Command::Vote(Vote {
+        submitted(Command::Vote(Vote {
             poll_id: poll_id(3),
             option_ids: Vec::new(),
-        }))),
+        })),
     );
     add(
         "poll-settings-one",

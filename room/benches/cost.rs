@@ -16,8 +16,8 @@ use ed25519_dalek::SigningKey;
 use hustings_outbox::MemoryStore;
 use hustings_protocol::handshake::{Nonce, Side, Transcript, VERSION};
 use hustings_protocol::{
-    Ack, Address, Ballots, Challenge, Command, CommandId, DeviceId, Envelope, Hello, Limits,
-    Message, Numbered, OptionId, PeerId, Poll, PollDraft, PollId, Proof, Revision, Seq, Vote,
+    Ack, Address, Ballots, Challenge, Command, CommandId, DeviceId, Envelope, Epoch, Hello, Limits,
+    Message, Numbered, OptionId, PeerId, Poll, PollDraft, PollId, Proof, Revision, Seen, Seq, Vote,
     batch,
 };
 use hustings_room::transport::{SendOutcome, Transport, TransportEvent};
@@ -467,6 +467,10 @@ fn votes(poll: &Poll) -> Vec<Bytes> {
             let numbered = Numbered {
                 command_id: CommandId::new(1_790_000_000_000 + number, random),
                 seq: Seq::new(number).expect("from one"),
+                seen: Some(Seen {
+                    epoch: Epoch::new(u64::MAX),
+                    revision: Revision::new(number).expect("it is small"),
+                }),
                 command: Command::Vote(Vote {
                     poll_id: poll.poll_id(),
                     option_ids: vec![options[number as usize % 2]],

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hustings_protocol::{
-    Envelope, Epoch, ErrorCode, HistoryMark, Limits, Message, PeerId, Poll, PollState, PollTally,
-    Rejection, Revision, StoredLog, Update,
+    Cast, DecodeError, Envelope, Epoch, ErrorCode, HistoryMark, Limits, Message, PeerId, Poll,
+    PollState, PollTally, Rejection, Revision, StoredLog, Update,
 };
 
 use crate::RestoreError;
@@ -49,13 +49,38 @@ impl Chain {
     }
 }
 
-/// Applies the tail of a log to its snapshot. No limit is in the way: all of it was applied before.
-///
-/// `peer` is the member whose copy this is; there is none of a journal.
-pub(crate) fn fold(log: &StoredLog, peer: Option<PeerId>) -> Result<Folded, RestoreError> {
+/// Applies the tail of a participant's copy to its snapshot. No limit is in the way: all of it was
+/// applied before.
+pub(crate) fn fold(log: &StoredLog, peer: PeerId) -> Result<Folded, RestoreError> {
     let limits = &Limits::unbounded();
+    fold_with(log, Some(peer), limits, Message::decode, |_, _| {})
+}
+
+/// The same for an owner's journal, which also says how each choice was cast.
+pub(crate) fn fold_journal(log: &StoredLog) -> Result<Folded, RestoreError> {
+    let decode = |frame: &[u8], limits: &Limits| {
+        PollState::decode_journaled(frame, limits).map(Message::PollState)
+    };
+    fold_with(log, None, &Limits::unbounded(), decode, |poll, update| {
+        let cast = Cast {
+            revision: update.revision,
+            command_id: update.numbered.command_id,
+            device: update.device,
+        };
+        poll.remember_cast(update.author, &update.numbered.command, cast);
+    })
+}
+
+/// `peer` is the member whose copy this is; there is none of a journal.
+fn fold_with(
+    log: &StoredLog,
+    peer: Option<PeerId>,
+    limits: &Limits,
+    decode: impl FnOnce(&[u8], &Limits) -> Result<Message, DecodeError>,
+    applied: impl Fn(&mut Poll, &Update),
+) -> Result<Folded, RestoreError> {
     let (at, snapshot) = &log.snapshot;
-    let state = decode_state(*at, snapshot, limits)?;
+    let state = state_at(*at, decode(snapshot, limits))?;
     let (mut present, mut poll) = (state.revision, state.poll);
     if let Some(peer) = peer {
         poll.set_ballot(peer, &state.ballot);
@@ -76,11 +101,14 @@ pub(crate) fn fold(log: &StoredLog, peer: Option<PeerId>) -> Result<Folded, Rest
             let reason = Rejection::new(ErrorCode::SeqGap, reason);
             return Err(RestoreError::new(stored(*revision), reason));
         }
-        let applied = match step {
+        let done = match &step {
             Step::Update(update) => poll.apply(update.author, &update.numbered.command, limits),
-            Step::Tally(tally) => poll.take_tally(&tally, present, limits),
+            Step::Tally(tally) => poll.take_tally(tally, present, limits),
         };
-        applied.map_err(|reason| RestoreError::new(stored(*revision), reason))?;
+        done.map_err(|reason| RestoreError::new(stored(*revision), reason))?;
+        if let Step::Update(update) = &step {
+            applied(&mut poll, update);
+        }
         present = *revision;
     }
     Ok(Folded {
@@ -92,9 +120,12 @@ pub(crate) fn fold(log: &StoredLog, peer: Option<PeerId>) -> Result<Folded, Rest
     })
 }
 
-/// Reads the `poll:state` that was stored under this revision.
-fn decode_state(at: Revision, frame: &Bytes, limits: &Limits) -> Result<PollState, RestoreError> {
-    match Message::decode(frame, limits) {
+/// The `poll:state` that was stored under this revision.
+fn state_at(
+    at: Revision,
+    message: Result<Message, DecodeError>,
+) -> Result<PollState, RestoreError> {
+    match message {
         Ok(Message::PollState(state)) if state.revision == at => Ok(state),
         Ok(_) => Err(RestoreError::misplaced("the stored snapshot")),
         Err(error) => Err(RestoreError::new("the stored snapshot", error.rejection)),

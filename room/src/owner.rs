@@ -17,7 +17,7 @@ use bytes::Bytes;
 use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{
     Ack, Command, CommandId, DeviceId, Envelope, Epoch, ErrorCode, Hello, Message, Numbered,
-    Outcome, PeerId, PeerInfo, Poll, Receipt, Refusal, Rejection, Revision, RoomId, Seq,
+    Outcome, PeerId, PeerInfo, Poll, Receipt, Refusal, Rejection, Revision, RoomId, Seen, Seq,
     SettingsUpdate, StoredJournal,
 };
 use rand_chacha::ChaCha20Rng;
@@ -71,7 +71,7 @@ impl Owner {
         let epoch = first_epoch(&mut rng);
         let seal = Seal::of(&setup.key, poll.poll_id());
         let mut owner = Self::new(setup, rng, Sequencer::new(poll, epoch, seal));
-        let snapshot = owner.sequencer.snapshot();
+        let snapshot = owner.sequencer.journaled();
         owner.persist(Record::JournalSnapshot {
             revision: Revision::ZERO,
             keep_after: Revision::ZERO,
@@ -409,6 +409,10 @@ impl Owner {
             Numbered {
                 command_id,
                 seq,
+                seen: Some(Seen {
+                    epoch: self.sequencer.epoch,
+                    revision: self.sequencer.revision,
+                }),
                 command: command.normalised(),
             },
         )?;
@@ -493,7 +497,7 @@ impl Owner {
 
     /// A snapshot in place of the whole journal so far.
     fn persist_snapshot(&mut self) {
-        let frame = self.sequencer.snapshot();
+        let frame = self.sequencer.journaled();
         self.persist(Record::JournalSnapshot {
             revision: self.sequencer.revision,
             keep_after: self.sequencer.revision,

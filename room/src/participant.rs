@@ -424,6 +424,7 @@ impl Participant {
         let numbered = Numbered {
             command_id,
             seq,
+            seen: self.replica.seen(),
             command: command.clone(),
         };
         let frame = encode_command(&self.config, self.room, numbered)?;

@@ -150,6 +150,7 @@ impl Voter {
                             nonce[..10].try_into().expect("ten bytes"),
                         ),
                         seq: Seq::FIRST,
+                        seen: None,
                         command: vote,
                     };
                     self.say(&Message::Command(numbered));

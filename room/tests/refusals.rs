@@ -294,6 +294,7 @@ fn commands_behind_a_rejected_one_go_on() {
         numbered: Numbered {
             command_id: command_id(3),
             seq: seq(3),
+            seen: None,
             command: vote(poll_id(), option(1)),
         },
     };
@@ -568,6 +569,7 @@ fn carols(number: u64, command: hustings_protocol::Command) -> Bytes {
     let numbered = Numbered {
         command_id: command_id(100 + number),
         seq: seq(number),
+        seen: None,
         command,
     };
     Message::Update(Update {
@@ -937,6 +939,7 @@ fn an_update_of_ones_own_is_as_good_as_the_answer_and_anothers_is_not() {
             numbered: Numbered {
                 command_id,
                 seq: seq(1),
+                seen: None,
                 command: call_me("Bob"),
             },
         })

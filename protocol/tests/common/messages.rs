@@ -5,7 +5,7 @@ use hustings_protocol::{
     Ack, Address, Ballots, Challenge, Command, CommandId, DeviceId, Epoch, ErrorCode, Hello,
     HistoryMark, MAX_SAFE_INTEGER, Message, Numbered, OptionAdd, OptionId, OptionUpdate, PeerId,
     PeerInfo, PeerReadmission, PeerRemoval, PollId, PollState, PollTally, Position, Proof, Refusal,
-    Rejection, Results, Revision, Role, RoleUpdate, RoomId, Seq, SettingsUpdate, Shown,
+    Rejection, Results, Revision, Role, RoleUpdate, RoomId, Seen, Seq, SettingsUpdate, Shown,
     SyncRequest, Update, UserProfile, Vote,
 };
 use proptest::array::{uniform5, uniform32};
@@ -210,9 +210,12 @@ pub(crate) fn any_command() -> impl Strategy<Value = Command> {
 }
 
 pub(crate) fn any_numbered() -> impl Strategy<Value = Numbered> {
-    (any_command_id(), any_seq(), any_command()).prop_map(|(command_id, seq, command)| Numbered {
+    let seen = option::of((any_epoch(), any_revision()));
+    let parts = (any_command_id(), any_seq(), seen, any_command());
+    parts.prop_map(|(command_id, seq, seen, command)| Numbered {
         command_id,
         seq,
+        seen: seen.map(|(epoch, revision)| Seen { epoch, revision }),
         command,
     })
 }

@@ -1,7 +1,7 @@
 //! The owner's history, as far back as a participant may need it: a snapshot, and the updates
 //! since.
 //!
-//! The bytes here, in the journal and on the wire are the same.
+//! The bytes of updates are the same here, in the journal and on the wire.
 
 use std::collections::VecDeque;
 
@@ -13,9 +13,10 @@ use hustings_protocol::Revision;
 pub(crate) struct Log {
     /// The snapshot in the journal: its revision, and its size in bytes.
     journaled: (Revision, usize),
-    /// A snapshot for newcomers, at least as new. It is renewed only if a peer needs one and enough
-    /// updates have come since, so that a thousand joins do not encode a thousand polls.
-    fresh: (Revision, Bytes),
+    /// A snapshot for newcomers, once one has come: that in the journal is for nobody else. It is
+    /// renewed only if a peer needs one and enough updates have come since, so that a thousand joins
+    /// do not encode a thousand polls.
+    fresh: Option<(Revision, Bytes)>,
     /// The updates after `tail_start`, each with the running size in bytes up to and including it.
     tail: VecDeque<(u64, Bytes)>,
     tail_start: Revision,
@@ -26,11 +27,11 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// A log that begins with this snapshot.
-    pub(crate) fn new(revision: Revision, snapshot: Bytes) -> Self {
+    /// A log that begins with the snapshot in the journal, which has so many bytes.
+    pub(crate) fn new(revision: Revision, journaled_bytes: usize) -> Self {
         Self {
-            journaled: (revision, snapshot.len()),
-            fresh: (revision, snapshot),
+            journaled: (revision, journaled_bytes),
+            fresh: None,
             tail: VecDeque::new(),
             tail_start: revision,
             tail_start_bytes: 0,
@@ -72,9 +73,9 @@ impl Log {
         since >= after_bytes.max(self.journaled.1) as u64
     }
 
-    /// Takes a new snapshot for the journal. Returns the revision up to which updates may go: those
-    /// since the previous snapshot stay for participants that are behind.
-    pub(crate) fn journal(&mut self, revision: Revision, snapshot: Bytes) -> Revision {
+    /// The journal takes a new snapshot, of so many bytes. Returns the revision up to which updates
+    /// may go: those since the previous snapshot stay for participants that are behind.
+    pub(crate) fn journal(&mut self, revision: Revision, bytes: usize) -> Revision {
         let keep_after = self.journaled.0;
         while self.tail_start < keep_after {
             let Some((end, _)) = self.tail.pop_front() else {
@@ -83,9 +84,8 @@ impl Log {
             self.tail_start = self.tail_start.next();
             self.tail_start_bytes = end;
         }
-        self.journaled = (revision, snapshot.len());
+        self.journaled = (revision, bytes);
         self.journaled_bytes = self.size();
-        self.fresh = (revision, snapshot);
         keep_after
     }
 
@@ -100,23 +100,25 @@ impl Log {
     ) -> Vec<Bytes> {
         let missing = known.and_then(|known| Some((known, self.bytes_after(known)?)));
         let is_less_than = |fresh: &Bytes| missing.filter(|(_, it)| *it <= fresh.len() as u64);
-        if let Some((known, _)) = is_less_than(&self.fresh.1) {
+        if let Some((_, fresh)) = &self.fresh
+            && let Some((known, _)) = is_less_than(fresh)
+        {
             return self.after(known).collect();
         }
-        let stale = self.bytes_after(self.fresh.0);
         // Up to half its size in updates, the old snapshot and the updates cost less than a new
         // one.
-        if stale.is_none_or(|bytes| bytes > self.fresh.1.len() as u64 / 2) {
-            self.fresh = (present, snapshot());
-            // The poll may have grown since the last snapshot.
-            if let Some((known, _)) = is_less_than(&self.fresh.1) {
-                return self.after(known).collect();
-            }
+        let is_stale = |(at, fresh): &(Revision, Bytes)| {
+            let bytes = self.bytes_after(*at);
+            bytes.is_none_or(|bytes| bytes > fresh.len() as u64 / 2)
+        };
+        let fresh = self.fresh.clone().filter(|fresh| !is_stale(fresh));
+        let (revision, fresh) = fresh.unwrap_or_else(|| (present, snapshot()));
+        self.fresh = Some((revision, fresh.clone()));
+        // The poll may have grown since the last snapshot.
+        if let Some((known, _)) = is_less_than(&fresh) {
+            return self.after(known).collect();
         }
-        let (revision, snapshot) = self.fresh.clone();
-        std::iter::once(snapshot)
-            .chain(self.after(revision))
-            .collect()
+        std::iter::once(fresh).chain(self.after(revision)).collect()
     }
 
     /// The revision of the last update in the tail that begins so.
@@ -128,9 +130,10 @@ impl Log {
         Revision::new(self.tail_start.get() + 1 + at as u64)
     }
 
-    /// The revision of the snapshot that a newcomer gets, unless it has to be renewed.
-    pub(crate) const fn fresh_at(&self) -> Revision {
-        self.fresh.0
+    /// The revision of the snapshot that a newcomer gets, if there is one, unless it has to be
+    /// renewed.
+    pub(crate) fn fresh_at(&self) -> Option<Revision> {
+        self.fresh.as_ref().map(|(revision, _)| *revision)
     }
 
     /// The updates after `revision` and their bytes; `None` if the tail does not have them all.
@@ -140,10 +143,10 @@ impl Log {
 
     /// The present poll as one frame.
     pub(crate) fn present(&mut self, present: Revision, snapshot: impl FnOnce() -> Bytes) -> Bytes {
-        if self.fresh.0 != present {
-            self.fresh = (present, snapshot());
-        }
-        self.fresh.1.clone()
+        let fresh = self.fresh.take().filter(|(at, _)| *at == present);
+        let (_, fresh) = fresh.unwrap_or_else(|| (present, snapshot()));
+        self.fresh = Some((present, fresh.clone()));
+        fresh
     }
 
     fn size(&self) -> u64 {
@@ -188,9 +191,17 @@ mod tests {
         Bytes::from(format!("{at:>40}"))
     }
 
+    /// A log that has this snapshot at 10, for its journal and for newcomers.
+    fn fresh(snapshot: Bytes) -> Log {
+        Log {
+            fresh: Some((revision(10), snapshot.clone())),
+            ..Log::new(revision(10), snapshot.len())
+        }
+    }
+
     /// A log with a 40-byte snapshot at 10 and the 10-byte updates 11 to `last`.
     fn log(last: u64) -> Log {
-        let mut log = Log::new(revision(10), snapshot(10));
+        let mut log = fresh(snapshot(10));
         for number in 11..=last {
             log.push(Bytes::from(format!("{number:>10}")));
         }
@@ -235,6 +246,17 @@ mod tests {
     }
 
     #[test]
+    fn what_the_journal_keeps_is_for_nobody_else() {
+        let mut log = Log::new(revision(10), 80);
+        log.push(Bytes::from("        11"));
+        assert_eq!(catch_up(&mut log, None, 11), [(40, 11)]);
+        assert_eq!(log.journal(revision(11), 80), revision(10));
+        log.push(Bytes::from("        12"));
+        assert_eq!(log.present(revision(12), || snapshot(12)), snapshot(12));
+        assert_eq!(catch_up(&mut log, Some(11), 12), [(10, 12)]);
+    }
+
+    #[test]
     fn more_than_a_poll_of_updates_is_sent_as_a_poll() {
         let mut log = log(15);
         assert_eq!(catch_up(&mut log, Some(10), 15), [(40, 15)]);
@@ -258,7 +280,7 @@ mod tests {
         log.push(Bytes::from("        14"));
         assert!(log.wants_snapshot(0));
         assert!(!log.wants_snapshot(41));
-        assert_eq!(log.journal(revision(14), snapshot(14)), revision(10));
+        assert_eq!(log.journal(revision(14), 40), revision(10));
         assert!(!log.wants_snapshot(0));
         assert_eq!(
             catch_up(&mut log, Some(12), 14).len(),
@@ -268,7 +290,7 @@ mod tests {
         for number in 15..=18 {
             log.push(Bytes::from(format!("{number:>10}")));
         }
-        assert_eq!(log.journal(revision(18), snapshot(18)), revision(14));
+        assert_eq!(log.journal(revision(18), 40), revision(14));
         assert_eq!(catch_up(&mut log, Some(14), 18).len(), 4);
         assert_eq!(catch_up(&mut log, Some(13), 18), [(40, 18)]);
     }
@@ -276,7 +298,7 @@ mod tests {
     #[test]
     fn older_updates_from_the_journal_serve_those_who_are_behind() {
         let older = ["         9", "        10"].map(Bytes::from);
-        let mut log = Log::new(revision(10), snapshot(10)).with_older(older.into_iter());
+        let mut log = fresh(snapshot(10)).with_older(older.into_iter());
         assert_eq!(catch_up(&mut log, Some(8), 10), [(10, 9), (10, 10)]);
         log.push(Bytes::from("        11"));
         assert_eq!(catch_up(&mut log, Some(9), 11), [(10, 10), (10, 11)]);
@@ -289,7 +311,7 @@ mod tests {
     #[test]
     fn the_size_of_older_updates_counts() {
         let older = (6..=10).map(|number| Bytes::from(format!("{number:>10}")));
-        let mut log = Log::new(revision(10), snapshot(10)).with_older(older);
+        let mut log = fresh(snapshot(10)).with_older(older);
         assert_eq!(
             catch_up(&mut log, Some(6), 10).len(),
             4,
@@ -301,15 +323,12 @@ mod tests {
     #[test]
     fn of_a_large_poll_the_updates_since_the_snapshot_before_the_last_are_kept() {
         let large = |at: u64| Bytes::from(format!("{at:>400}"));
-        let mut log = Log::new(revision(10), large(10));
+        let mut log = fresh(large(10));
         for (last, keep_after) in [(14, 10), (18, 14), (22, 18)] {
             for number in last - 3..=last {
                 log.push(Bytes::from(format!("{number:>10}")));
             }
-            assert_eq!(
-                log.journal(revision(last), large(last)),
-                revision(keep_after)
-            );
+            assert_eq!(log.journal(revision(last), 400), revision(keep_after));
         }
         let served =
             |log: &mut Log, known| log.catch_up(Some(revision(known)), revision(22), || large(22));

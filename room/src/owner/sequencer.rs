@@ -5,9 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{
-    Command, CommandId, DecodeError, DeviceId, Envelope, Epoch, ErrorCode, HistoryMark, Limits,
-    Outcome, PeerId, Poll, PollId, Position, Receipt, Rejection, Revision, Seq, StoredJournal,
-    StoredLog,
+    Cast, Command, CommandId, DecodeError, DeviceId, Envelope, Epoch, ErrorCode, HistoryMark,
+    Limits, Outcome, PeerId, Poll, PollId, Position, Receipt, Rejection, Revision, Seq,
+    StoredJournal, StoredLog,
 };
 
 use super::dedup::{Dedup, Seen};
@@ -15,7 +15,7 @@ use super::history::{Claim, History, Seal};
 use super::log::Log;
 use super::size::{Size, Standing};
 use crate::RestoreError;
-use crate::fold::fold;
+use crate::fold::fold_journal;
 
 /// The poll, its revision, and the outcomes so far.
 #[derive(Debug, Clone)]
@@ -59,13 +59,13 @@ impl Sequencer {
     pub(crate) fn new(poll: Poll, epoch: Epoch, seal: Seal) -> Self {
         let revision = Revision::ZERO;
         let history = History::new(seal, [epoch.get()].into());
-        let snapshot = poll.encode_state(position(&history, epoch, revision));
+        let snapshot = poll.encode_journaled(position(&history, epoch, revision));
         Self {
             size: Size::of(&poll),
             poll: Arc::new(poll),
             revision,
             epoch,
-            log: Log::new(revision, snapshot),
+            log: Log::new(revision, snapshot.len()),
             history,
             dedup: Dedup::default(),
         }
@@ -77,12 +77,12 @@ impl Sequencer {
         journal: StoredJournal,
         seal_of: impl FnOnce(PollId) -> Seal,
     ) -> Result<(Self, bool), RestoreError> {
-        let folded = fold(&journal.log, None)?;
+        let folded = fold_journal(&journal.log)?;
         let seal = seal_of(folded.poll.poll_id());
         let StoredLog { snapshot, mut tail } = journal.log;
         let newer = tail.split_off(folded.older);
         let older = tail.into_iter().map(|(_, frame)| frame);
-        let mut log = Log::new(snapshot.0, snapshot.1).with_older(older);
+        let mut log = Log::new(snapshot.0, snapshot.1.len()).with_older(older);
         for (_, frame) in newer {
             log.push(frame);
         }
@@ -223,10 +223,20 @@ impl Sequencer {
         let frame = envelope
             .relayed(author, device, revision, Some(mark))
             .map_err(|error| error.rejection)?;
+        let command_id = envelope.numbering().map_err(|error| error.rejection)?.0;
+        let cast = Cast {
+            revision,
+            command_id,
+            device,
+        };
+        self.poll
+            .check_cast(author, &command, &cast, self.seen(envelope))?;
         self.size.check(&self.poll, author, &command, limits)?;
         let subject = command.subject(author);
         let before = Standing::of(&self.poll, subject, &command);
-        Arc::make_mut(&mut self.poll).decide(author, &command, limits)?;
+        let poll = Arc::make_mut(&mut self.poll);
+        poll.decide(author, &command, limits)?;
+        poll.remember_cast(author, &command, cast);
         let after = Standing::of(&self.poll, subject, &command);
         self.size.change(&self.poll, before, after, &command);
         if !before.is_member && after.is_member && subject != self.poll.owner() {
@@ -234,6 +244,19 @@ impl Sequencer {
         }
         self.history.push(digest);
         Ok(frame)
+    }
+
+    /// The last update of this history that the sender of a command had seen.
+    ///
+    /// Nothing, if it names a revision that is not there yet, or another epoch: since the journal
+    /// turned out to be an old copy, its numbers stand for other updates than those that were seen.
+    /// Then of two votes the later one counts, as if neither device had known of the other.
+    fn seen(&self, envelope: &Envelope<'_>) -> Revision {
+        let present = envelope.seen().filter(|it| it.epoch == self.epoch);
+        present
+            .map(|it| it.revision)
+            .filter(|it| *it <= self.revision)
+            .unwrap_or_default()
     }
 
     /// The opinion of a position that a peer names.
@@ -266,18 +289,23 @@ impl Sequencer {
         self.log.present(self.revision, || poll.encode_state(at))
     }
 
+    /// The present poll as one frame, for the journal.
+    pub(crate) fn journaled(&self) -> Bytes {
+        let at = position(&self.history, self.epoch, self.revision);
+        self.poll.encode_journaled(at)
+    }
+
     /// A new snapshot for the journal, and the revision up to which updates may go.
     pub(crate) fn journal_snapshot(&mut self) -> (Bytes, Revision) {
-        let snapshot = self.snapshot();
-        let keep_after = self.log.journal(self.revision, snapshot.clone());
+        let snapshot = self.journaled();
+        let keep_after = self.log.journal(self.revision, snapshot.len());
         (snapshot, keep_after)
     }
 
     /// Begins a new epoch, after the journal turned out to be an old copy.
     pub(crate) fn begin_epoch(&mut self, epoch: Epoch) {
         self.epoch = epoch;
-        let at = position(&self.history, epoch, self.revision);
-        self.log = Log::new(self.revision, self.poll.encode_state(at));
+        self.log = Log::new(self.revision, self.journaled().len());
     }
 }
 

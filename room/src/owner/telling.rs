@@ -298,9 +298,10 @@ impl Owner {
         };
         let poll = self.poll();
         // A copy of an open poll may show more or less than is shown now.
-        let base = known.unwrap_or_else(|| self.sequencer.log.fresh_at());
+        let base = known.or_else(|| self.sequencer.log.fresh_at());
         let may_differ = poll.ballots() == Ballots::Open
-            && (poll.results() != Results::Live || base < self.telling.settled);
+            && (poll.results() != Results::Live
+                || base.is_some_and(|base| base < self.telling.settled));
         match shown {
             Shown::Ballots | Shown::Turnout if known == Some(self.revision()) => Vec::new(),
             Shown::Ballots if may_differ => vec![self.sequencer.snapshot()],

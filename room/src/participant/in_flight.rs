@@ -114,6 +114,8 @@ impl InFlight {
         let numbered = Numbered {
             command_id,
             seq: self.next_seq,
+            // It is in the frame.
+            seen: None,
             command,
         };
         self.insert(numbered, frame, false);
@@ -333,6 +335,7 @@ impl Entry {
             Message::Command(Numbered {
                 command_id: self.command_id,
                 seq,
+                seen: None,
                 command,
             })
             .encode()

@@ -180,6 +180,7 @@ impl Participant {
             numbered: Numbered {
                 command_id,
                 seq: entry.seq,
+                seen: None,
                 command: entry.command,
             },
         };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hustings_protocol::{
     Command, CommandKind, Limits, Message, PeerId, Poll, PollState, PollTally, Position, Revision,
-    RoomId, Shown, StoredLog, Update,
+    RoomId, Seen, Shown, StoredLog, Update,
 };
 
 use crate::Record;
@@ -51,7 +51,7 @@ impl Replica {
     /// poll, and the first snapshot replaces it.
     pub(crate) fn restore(room: RoomId, peer: PeerId, stored: Option<&StoredLog>) -> Self {
         let confirmed = stored.and_then(|stored| {
-            let folded = fold(stored, Some(peer)).ok()?;
+            let folded = fold(stored, peer).ok()?;
             Some(Confirmed {
                 at: Position {
                     epoch: folded.epoch,
@@ -83,6 +83,17 @@ impl Replica {
     /// The place in the owner's history that this copy is at.
     pub(crate) fn known(&self) -> Option<Position> {
         self.confirmed.as_ref().map(|confirmed| confirmed.at)
+    }
+
+    /// The same, as it is told with a command.
+    ///
+    /// Not the revision of an `ack` that is ahead of this copy: between the two there may be updates
+    /// that nobody has seen here, and a choice of this device's own gives way to its next one anyway.
+    pub(crate) fn seen(&self) -> Option<Seen> {
+        let Position {
+            epoch, revision, ..
+        } = self.known()?;
+        Some(Seen { epoch, revision })
     }
 
     /// Takes the whole poll. An older revision of the same journal is ignored.

@@ -12,7 +12,7 @@ use hustings_protocol::{
 use hustings_room::driver::records;
 use hustings_room::{
     Config, Connection, DownReason, Event, Host, LinkId, Machine, Moment, Output, Owner,
-    Participant, TimeoutReason,
+    Participant, Setup, TimeoutReason,
 };
 
 use super::drain::drain;
@@ -323,16 +323,17 @@ impl Bench<Participant> {
         disk: MemoryStore,
         now: Moment,
     ) -> Self {
-        let kept = records::load_participant(&disk, who.device(), room());
+        Self::starting_as(who.setup(life, config), disk, now)
+    }
+
+    /// The participant of this setup, on whatever device.
+    pub(crate) fn starting_as(setup: Setup, disk: MemoryStore, now: Moment) -> Self {
+        let device = setup.device;
+        let kept = records::load_participant(&disk, device, room());
         let (outbox, cache) = ready(kept);
-        let setup = who.setup(life, config);
         let participant = Participant::new(setup, room(), outbox, cache.as_ref(), now);
-        Self::new(
-            participant.expect("the stored data is whole"),
-            who.device(),
-            disk,
-            now,
-        )
+        let participant = participant.expect("the stored data is whole");
+        Self::new(participant, device, disk, now)
     }
 
     pub(crate) fn is_connected(&self) -> bool {

@@ -166,6 +166,7 @@ pub(crate) fn frame_of(number: u64, command_id: CommandId, command: Command) -> 
     Message::Command(Numbered {
         command_id,
         seq,
+        seen: None,
         command,
     })
     .encode()

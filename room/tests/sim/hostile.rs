@@ -340,6 +340,7 @@ impl Hostile {
         let message = Message::Command(Numbered {
             command_id,
             seq,
+            seen: None,
             command,
         });
         self.send(link, message.encode());
@@ -570,6 +571,7 @@ impl Hostile {
             numbered: Numbered {
                 command_id,
                 seq,
+                seen: None,
                 command: self.wish(),
             },
         };

@@ -7,11 +7,12 @@
 //! durable or is sent; [`process`] ends it, and looks at it after each of its steps. They all meet
 //! in the [`scene`]. [`hostile`] has those who keep to no protocol, [`clock`] the clocks, and
 //! [`world`] the kinds of schedules. [`oracle`] is told, knows nothing of how it comes about, and
-//! says which guarantee is broken. [`history`] is the same for a checker that is not ours.
+//! says which guarantee is broken; [`ballots`] is its part about votes. [`history`] is the same for a checker that is not ours.
 //!
 //! [`cost`] counts what an owner allocates. [`points`] has short stories instead of random
 //! schedules, told once for each boundary that their processes come to, with a crash there.
 
+mod ballots;
 mod clock;
 pub(crate) mod cost;
 mod disk;
@@ -189,6 +190,8 @@ pub(crate) struct Report {
     pub(crate) trace: u64,
     pub(crate) applied: u64,
     pub(crate) rejected: u64,
+    /// Votes that came after a newer one of their author.
+    pub(crate) superseded: u64,
     pub(crate) resent: u64,
     pub(crate) crashes: u64,
     /// Crashes at a boundary: around a commit, or between it and what follows it.
@@ -227,6 +230,7 @@ impl Report {
     pub(crate) fn add(&mut self, other: &Self) {
         self.applied += other.applied;
         self.rejected += other.rejected;
+        self.superseded += other.superseded;
         self.resent += other.resent;
         self.crashes += other.crashes;
         self.torn += other.torn;
@@ -253,6 +257,7 @@ impl Report {
         vec![
             ("applied", self.applied),
             ("rejected", self.rejected),
+            ("superseded", self.superseded),
             ("resent", self.resent),
             ("crashes", self.crashes),
             ("torn", self.torn),
@@ -272,8 +277,8 @@ impl Report {
     }
 }
 
-/// The guarantees G1 to G12, as they stand in `ARCHITECTURE.md`.
-const GUARANTEES: [&str; 12] = [
+/// The guarantees G1 to G13, as they stand in `ARCHITECTURE.md`.
+const GUARANTEES: [&str; 13] = [
     "every submitted command ends with exactly one outcome and takes effect at most once",
     "an ack that was sent survives any later crash of the owner",
     "nothing leaves the owner before it is durable; no command leaves a participant before it is in \
@@ -288,8 +293,10 @@ const GUARANTEES: [&str; 12] = [
      nothing pending",
     "no input makes a panic, memory or work that grows with anything but honest members, or an \
      effect in someone else's name",
-    "any sequence of clock readings changes only timers",
+    "any sequence of clock readings changes only timers, and which of two votes counts that did not \
+     know of each other",
     "the same seed gives the same trace",
+    "of two choices of one person the one counts that knew of the other, or else the later one",
 ];
 
 /// A broken guarantee.

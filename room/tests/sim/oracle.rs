@@ -6,10 +6,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hustings_protocol::{
     Command, CommandId, DeviceId, Epoch, ErrorCode, Limits, Member, Message, Outcome, PeerId, Poll,
-    Position, Revision, Role, Seq, Shown, StoredJournal, StoredLog, StoredOutbox, Update, WINDOW,
+    PollState, Position, Revision, Role, Seen, Seq, Shown, StoredJournal, StoredLog, StoredOutbox,
+    Update, WINDOW,
 };
 use hustings_room::{CommandState, Connection, Event, Pending};
 
+use super::ballots::{Ballots, Choice};
 use super::history::Reader;
 use super::scene::OWNER;
 use super::schedule::{MAX_MEMBERS, MAX_STATE_BYTES, MAX_STRANGER_RECEIPTS};
@@ -44,6 +46,8 @@ pub(crate) struct Oracle {
     promised: BTreeSet<Name>,
     /// Everything that was ever in an outbox.
     queued: BTreeMap<Name, Command>,
+    /// The places that the devices of these had seen, as they say.
+    seen: BTreeMap<Name, Option<Seen>>,
     slots: Vec<Watched>,
     pub(crate) report: Report,
 }
@@ -71,6 +75,7 @@ pub(super) struct Timeline {
     /// The commands that had their outcomes under the numbers of each device.
     answered: BTreeMap<(PeerId, DeviceId, Seq), CommandId>,
     outcomes: BTreeMap<Name, Outcome>,
+    ballots: Ballots,
 }
 
 /// A copy of a disk, as the oracle remembers it.
@@ -109,6 +114,9 @@ struct Watched {
     sent: BTreeSet<CommandId>,
     /// Of the present process.
     revision: Option<Revision>,
+    /// The revision that it showed at its last commit: whatever is in the next one, was asked for
+    /// after that.
+    shown_before: Option<Revision>,
     /// The poll that it shows, while there is more than one history.
     shown: Option<Vec<u8>>,
     /// The revision of which it shows another history than before, and was not told so yet.
@@ -135,6 +143,16 @@ fn bytes(poll: &Poll) -> Vec<u8> {
         history: None,
     };
     poll.encode_state(nowhere).to_vec()
+}
+
+const fn choice((author, device, id): Name) -> Choice {
+    Choice { author, device, id }
+}
+
+/// True for a snapshot with what is the journal's alone.
+fn says_casts(frame: &[u8]) -> bool {
+    let name = br#""casts":"#;
+    frame.windows(name.len()).any(|part| part == name)
 }
 
 /// True for what is said of a command whose number is another's, or comes too early.
@@ -191,6 +209,7 @@ impl Oracle {
             devices,
             strangers: BTreeSet::new(),
             queued: BTreeMap::new(),
+            seen: BTreeMap::new(),
             world: *world,
             line: Timeline::default(),
             past: Vec::new(),
@@ -283,6 +302,10 @@ impl Oracle {
                 self.line.states.get(index(*at)) == Some(&bytes(&state.poll)),
                 "the snapshot at {at} is not the poll after all updates"
             );
+            let kept = PollState::decode_journaled(snapshot, &self.limits);
+            let kept = kept.map(|kept| self.line.ballots.are_kept(&kept.poll, *at));
+            hold!(5, kept.is_ok(), "the snapshot at {at} does not read");
+            kept.unwrap_or(Ok(()))?;
             self.line.snapshot = Some((state.epoch, *at));
             self.report.snapshots += 1;
         }
@@ -326,6 +349,12 @@ impl Oracle {
             numbered.command_id
         );
         self.is_its_authors(&update)?;
+        if let Command::Vote(_) = &numbered.command {
+            let choice = choice(name);
+            let seen = self.seen(name);
+            let counts = self.line.ballots.counts(choice, revision, seen.as_deref());
+            counts?;
+        }
         let before = self.line.last_seq.insert(device, numbered.seq);
         hold!(
             7,
@@ -395,6 +424,7 @@ impl Oracle {
     /// The owner's journal has become this, at the end of a commit.
     pub(crate) fn journal_is(&mut self, journal: &StoredJournal) -> Result<(), Violation> {
         self.journal_grows(journal)?;
+        self.line.ballots.are_whole(self.line.states.len() - 1);
         if self.world.has(Kind::Crowd) {
             self.strangers_are_few(journal)?;
         }
@@ -441,8 +471,12 @@ impl Oracle {
                     "{receipt:?} is a second outcome, after {known:?}"
                 ),
                 None => {
-                    let rejected = matches!(receipt.outcome, Outcome::Rejected(_));
-                    self.report.rejected += u64::from(rejected);
+                    if let Outcome::Rejected(why) = &receipt.outcome {
+                        self.report.rejected += 1;
+                        if why.code == ErrorCode::Superseded {
+                            self.is_superseded(id)?;
+                        }
+                    }
                     self.line.outcomes.insert(id, receipt.outcome.clone());
                 }
             }
@@ -457,6 +491,38 @@ impl Oracle {
             );
         }
         Ok(())
+    }
+
+    /// A vote is answered that a newer one of its author makes void.
+    fn is_superseded(&mut self, name: Name) -> Result<(), Violation> {
+        self.report.superseded += 1;
+        let command = self.queued.get(&name);
+        hold!(
+            13,
+            matches!(command, None | Some(Command::Vote(_))),
+            "{command:?} is no choice"
+        );
+        let seen = self.seen(name);
+        let ballots = &self.line.ballots;
+        ballots.is_superseded(choice(name), seen.as_deref())
+    }
+
+    /// The revision that a device had seen when it made a choice, as far as it counts.
+    ///
+    /// Where histories were lost, it may be judged in the last epoch or in this one.
+    fn seen(&self, name: Name) -> Option<Vec<u64>> {
+        let (author, device, _) = name;
+        if (author, device) == self.devices[OWNER] {
+            // Whoever hosts has seen everything.
+            return Some(vec![u64::MAX]);
+        }
+        let seen = *self.seen.get(&name)?;
+        let of_this = seen.filter(|seen| self.line.epoch == Some(seen.epoch));
+        let mut all = vec![of_this.map_or(0, |seen| seen.revision.get())];
+        if self.is_forked() {
+            all.extend([0, seen.map_or(0, |seen| seen.revision.get())]);
+        }
+        Some(all)
     }
 
     /// A participant's disk has become this.
@@ -493,7 +559,27 @@ impl Oracle {
             let name = (peer, device, numbered.command_id);
             if !self.queued.contains_key(&name) {
                 asks.push(name);
+                let said = numbered.seen.map(|seen| seen.revision);
+                hold!(
+                    13,
+                    is_old || said >= watched.shown_before,
+                    "{slot} has shown {:?}, and {name:?} says that it has seen {said:?}",
+                    watched.shown_before
+                );
+                let last = self.line.states.len() - 1;
+                hold!(
+                    13,
+                    is_old || said.is_none_or(|said| index(said) <= last),
+                    "{name:?} says that it has seen {said:?} of {last}"
+                );
             }
+            let said = *self.seen.entry(name).or_insert(numbered.seen);
+            hold!(
+                13,
+                said == numbered.seen,
+                "{name:?} had seen {said:?}, and says {:?} now",
+                numbered.seen
+            );
             self.queued.insert(name, numbered.command);
             pending.insert(*seq, numbered.command_id);
         }
@@ -517,6 +603,7 @@ impl Oracle {
             );
         }
         watched.pending = pending;
+        watched.shown_before = watched.revision;
         for name in asks {
             self.asked_for(name);
         }
@@ -594,6 +681,9 @@ impl Oracle {
                     "the poll has {} bytes, and nobody can join",
                     frame.len()
                 );
+            }
+            Ok(Message::PollState(_)) if says_casts(frame) => {
+                hold!(10, false, "the owner tells others how choices were cast")
             }
             Ok(Message::PollState(mut state)) => {
                 let kept = self.line.polls.get(index(state.revision));
@@ -900,6 +990,12 @@ impl Oracle {
         if before != view.revision
             && let (Some(revision), Some(poll)) = (view.revision, &view.confirmed)
         {
+            let mut members = poll.members();
+            hold!(
+                10,
+                slot == OWNER || members.all(|(peer, _)| poll.cast(peer).is_none()),
+                "{slot} knows how choices were cast"
+            );
             hold!(
                 4,
                 {
@@ -965,6 +1061,7 @@ impl Oracle {
             self.is_renewed = false;
         }
         self.slots[slot].revision = None;
+        self.slots[slot].shown_before = None;
         self.slots[slot].told_applied = None;
         self.slots[slot].life += 1;
         self.slots[slot].has_missed = false;

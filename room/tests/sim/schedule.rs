@@ -134,7 +134,12 @@ fn identity(slot: usize, plan: &Plan) -> (SigningKey, DeviceId) {
     let mark = u8::try_from(slot + 1).expect("there are few slots");
     // The last participant is the one before it, on another device.
     let is_second = plan.world().has(Kind::Devices) && slot == plan.participants;
-    let person = mark - u8::from(is_second);
+    let person = match plan.world().has(Kind::Tabs) {
+        // The owner, too, has other tabs.
+        true if slot <= plan.participants / 2 => mark.min(2),
+        true => 1,
+        false => mark - u8::from(is_second),
+    };
     (keys::named(person), DeviceId::from_bytes([mark; 5]))
 }
 
@@ -182,6 +187,8 @@ fn setup(slot: usize, life: u64, plan: &Plan) -> Setup {
         // As a clock shows that stands before 1970, or that nobody has ever set.
         0 if world.has(Kind::BadClocks) => 0,
         1 if world.has(Kind::BadClocks) => u64::MAX,
+        // Up to an hour ahead, at any start.
+        ahead if world.has(Kind::Tabs) => 1_790_000_000_000 + ahead * 1_200_000,
         _ => 1_790_000_000_000,
     };
     Setup {
@@ -715,6 +722,10 @@ impl Schedule {
             4 => Command::SetProfile(UserProfile {
                 // Sometimes long, so that queues and journals fill up.
                 name: "x".repeat(1 + self.draw(longest_name) as usize),
+            }),
+            5 if world.has(Kind::Tabs) => Command::Vote(Vote {
+                poll_id,
+                option_ids: Vec::new(),
             }),
             _ => Command::Vote(Vote {
                 poll_id,

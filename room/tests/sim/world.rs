@@ -80,6 +80,8 @@ Kind {
     Secret,
     /// Moderators change options and remove people, in polls of which each is told a part.
     Moderated,
+    /// All are two people, each on several devices, of which every one has a clock of its own.
+    Tabs,
     /// Two polls, and in each of them somebody hostile, who sends the frames of the other.
     TwoHostile,
 }
@@ -105,6 +107,7 @@ impl Kind {
         Self::OddTexts,
         Self::Floods,
         Self::Moderated,
+        Self::Tabs,
     ];
 
     /// The kinds in which every guarantee is held today, and that may be mixed.
@@ -146,6 +149,9 @@ impl Kind {
         if self == Self::TwoPolls {
             let old: [&[Self]; 3] = [&[], &[Self::OldJournal], &[Self::OldOutbox]];
             kinds.extend(old[usize::try_from(seed % 3).expect("there are three")]);
+        }
+        if self == Self::Tabs && seed % 3 == 2 {
+            kinds.push(Self::OldJournal);
         }
         let mut world = World::default();
         for kind in kinds {

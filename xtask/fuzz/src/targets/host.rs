@@ -387,6 +387,7 @@ fn command(input: &mut Input<'_>) -> Message {
     Message::Command(Numbered {
         command_id: CommandId::new(1_790_000_000_000 + u64::from(seq), [what; 10]),
         seq: Seq::new(u64::from(seq % 16) + 1).unwrap(),
+        seen: None,
         command,
     })
 }

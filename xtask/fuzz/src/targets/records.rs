@@ -131,6 +131,7 @@ fn sound() -> MemoryStore {
         let frame = Message::Command(Numbered {
             command_id: CommandId::new(1_790_000_000_000 + number, [7; 10]),
             seq: Seq::new(number).unwrap(),
+            seen: None,
             command: called("Bob"),
         });
         outbox.put(&mut batch, Seq::new(number).unwrap(), frame.encode());
