@@ -139,7 +139,7 @@ export class Client extends EventTarget {
     const queued = this.#queued.then(async () => {
       if (this.state.name !== 'connected') throw new Offline("the poll's owner is offline")
       const [seq, commandId] = [this.#nextSeq, wire.uuidV7()]
-      const frame = JSON.stringify({ type, commandId, seq, payload })
+      const frame = JSON.stringify({ type, commandId, seq, ...this.#seen(), payload })
       if (wire.utf8(frame).length > MAX_COMMAND_BYTES) throw new Error('the command is too long')
       await this.#profile.queue(this.#room, seq, frame)
       this.#nextSeq += 1
@@ -426,6 +426,11 @@ export class Client extends EventTarget {
     this.#hasAsked = true
     const known = this.poll && this.#position()
     link.send({ type: 'sync:request', ...known, payload: { pollId: this.#pollId } })
+  }
+
+  /** The place that this copy is at, which a command says: it may decide between two votes of one person. */
+  #seen() {
+    return this.poll && { seen: this.revision, epoch: this.#epoch }
   }
 
   #position() {

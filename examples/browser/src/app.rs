@@ -321,7 +321,7 @@ async fn locks_are_released() {
 
 /// The title of the poll in the frame of a snapshot. No command changes it.
 fn title(snapshot: &[u8]) -> Option<String> {
-    match Message::decode(snapshot, &Limits::default()) {
+    match Message::decode(snapshot, &Limits::unbounded()) {
         Ok(Message::PollState(state)) => Some(state.poll.title().to_owned()),
         Ok(_) | Err(_) => None,
     }

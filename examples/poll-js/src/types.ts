@@ -193,7 +193,7 @@ export type ErrorCode =
     | "storage-corrupt" | "storage-failed" | "storage-deleted" | "storage-newer"
     | "taken-over" | "no-answer"
     | "poll-closed" | "not-allowed" | "unknown-poll" | "unknown-option" | "option-exists" | "single-choice"
-    | "duplicate-choice" | "poll-full" | "too-long" | "bad-field" | "busy"
+    | "duplicate-choice" | "superseded" | "poll-full" | "too-long" | "bad-field" | "busy"
     | (string & {});
 
 /** What is thrown, and what promises are rejected with: an `Error` with a `code`. */

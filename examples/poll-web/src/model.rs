@@ -11,7 +11,8 @@ use futures::StreamExt;
 use hustings_browser::{Deliveries, Hosted, Joined, Storage};
 use hustings_protocol::text::isolated;
 use hustings_protocol::{
-    Command, CommandId, Outcome, PeerId, PeerInfo, Poll, Revision, Role, RoomId,
+    Command, CommandId, ErrorCode, Outcome, PeerId, PeerInfo, Poll, Rejection, Revision, Role,
+    RoomId,
 };
 use hustings_room::driver::{CallError, Room};
 use hustings_room::{CommandState, Connection, DownReason, Event, Moment, Pending, SubmitError};
@@ -227,7 +228,7 @@ impl Model {
             .deliveries
             .try_with_value(|deliveries| deliveries.take_refused(self.link));
         for refusal in refused.into_iter().flatten() {
-            self.refused(&refusal.command, &refusal.why.message);
+            self.rejected(&refusal.command, &refusal.why);
         }
         if let Some(Some(read)) = read
             && let Some(old) = self.snapshot.try_get_untracked()
@@ -267,7 +268,7 @@ impl Model {
         {
             let inherited = self.inherited.try_update_value(|of| of.remove(&command_id));
             if let Some(Some(command)) = inherited {
-                self.refused(&command, &why.message);
+                self.rejected(&command, &why);
             }
         }
     }
@@ -309,7 +310,7 @@ impl Model {
                 Ok(Outcome::Applied(_)) | Err(CallError::Failed(_) | CallError::Stopped) => {}
                 Ok(Outcome::Rejected(why)) => {
                     refused();
-                    self.refused(&command, &why.message);
+                    self.rejected(&command, &why);
                 }
                 Err(CallError::Submit(SubmitError::OwnerOffline)) => {
                     if is_vote {
@@ -322,6 +323,16 @@ impl Model {
                 }
             }
         });
+    }
+
+    /// The host has answered no. That a newer choice counts is no refusal of what somebody wants.
+    fn rejected(self, command: &Command, why: &Rejection) {
+        if why.code == ErrorCode::Superseded {
+            let poll = self.snapshot.try_with_untracked(|now| now.poll.clone());
+            self.tell(words::superseded(poll.flatten().as_deref(), command));
+        } else {
+            self.refused(command, &why.message);
+        }
     }
 
     fn refused(self, command: &Command, why: &str) {

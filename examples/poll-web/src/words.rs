@@ -132,6 +132,12 @@ fn person(poll: Option<&Poll>, peer: PeerId) -> String {
     name.unwrap_or_else(|| "somebody".to_owned())
 }
 
+/// A choice that came after a newer one of the same person.
+pub(crate) fn superseded(poll: Option<&Poll>, command: &Command) -> String {
+    let what = asked(poll, command);
+    format!("Your newer choice counts. An older one came late and was dropped: {what}.")
+}
+
 /// The first letter as a capital one.
 pub(crate) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
@@ -231,6 +237,18 @@ mod tests {
             asked(None, &vote),
             format!("your vote for {named}, 100 more")
         );
+    }
+
+    #[test]
+    fn an_older_choice_is_told_beside_what_counts() {
+        let id = "01234567-89ab-4cde-8f01-23456789abcd";
+        let back = Command::Vote(Vote {
+            poll_id: id.parse().unwrap(),
+            option_ids: Vec::new(),
+        });
+        let said = superseded(None, &back);
+        assert!(said.starts_with("Your newer choice counts."), "{said}");
+        assert!(said.ends_with("dropped: taking your vote back."), "{said}");
     }
 
     #[test]

@@ -30,6 +30,30 @@ fn what_a_closed_tab_has_left_another_one_delivers() {
     });
 }
 
+/// The first tab's vote waits in it; the second tab votes, and is told that it counts. Then the first
+/// one is closed, and the second delivers what it has left.
+#[test]
+#[ignore = "needs a browser: cargo xtask test --browsers"]
+fn an_older_vote_of_a_closed_tab_does_not_count() {
+    scenario(async |world| {
+        let poll = Poll::begin(world).await?;
+        let bob = poll.join("bob").await?;
+        let beside = bob.beside(&poll.link).await?;
+        beside.is_connected(SOON).await?;
+        bob.tab.fall_silent().await?;
+        bob.votes_for("Thai").await?;
+        bob.is_sending().await?;
+        beside.votes_for("Pizza").await?;
+        beside.sees("Your vote is counted", SOON).await?;
+        bob.tab.close().await?;
+        beside.sees("Your newer choice counts", BACK).await?;
+        beside.sees("your vote for “Thai”", SOON).await?;
+        beside.shows(world, "superseded").await?;
+        poll.agrees(&[&beside], result(&[("Thai", 0), ("Pizza", 1)]))
+            .await
+    });
+}
+
 #[test]
 #[ignore = "needs a browser: cargo xtask test --browsers"]
 fn an_owner_has_one_tab_that_hosts_and_others_that_join() {
