@@ -15,7 +15,7 @@ const PATIENCE: u32 = 10_000;
 
 /// The answer of the browser, if it comes within its time.
 pub(crate) async fn in_time<T>(answer: impl Future<Output = T>) -> Option<T> {
-    match select(pin!(answer), pin!(out_of_patience())).await {
+    match select(pin!(answer), pin!(pause(PATIENCE))).await {
         Either::Left((answer, _)) => Some(answer),
         Either::Right(((), _)) => None,
     }
@@ -23,13 +23,18 @@ pub(crate) async fn in_time<T>(answer: impl Future<Output = T>) -> Option<T> {
 
 /// Resolves when an answer is overdue.
 pub(crate) async fn out_of_patience() {
+    pause(PATIENCE).await;
+}
+
+/// Resolves after so many milliseconds.
+pub(crate) async fn pause(milliseconds: u32) {
     let (ring, rings) = oneshot::channel();
     let ring = Closure::once(move || {
-        // If nobody waits for it any more, nothing is overdue.
+        // If nobody waits for it any more, nobody needs to know.
         let _ = ring.send(());
     });
-    let timer = Timer::set(&ring);
-    // Without timers nothing is ever overdue.
+    let timer = Timer::set(&ring, milliseconds);
+    // Without timers no time passes, and nothing is ever overdue.
     if timer.is_none() || rings.await.is_err() {
         futures::future::pending::<()>().await;
     }
@@ -39,9 +44,9 @@ pub(crate) async fn out_of_patience() {
 struct Timer(JsValue);
 
 impl Timer {
-    fn set(ring: &Closure<dyn FnMut()>) -> Option<Self> {
+    fn set(ring: &Closure<dyn FnMut()>, milliseconds: u32) -> Option<Self> {
         let set: Function = global("setTimeout")?;
-        let after = JsValue::from(PATIENCE);
+        let after = JsValue::from(milliseconds);
         let timer = set.call2(&JsValue::UNDEFINED, ring.as_ref(), &after);
         timer.ok().map(Self)
     }

@@ -14,6 +14,9 @@ use crate::StoreError;
 
 /// The identity of the store's user, and the device id of each slot.
 pub(crate) const IDENTITY: u8 = 0x01;
+/// The places of tabs: who has written last in each, and who is there.
+#[cfg(target_family = "wasm")]
+pub(crate) const PLACE: u8 = 0x02;
 /// The outboxes.
 pub(crate) const OUTBOX: u8 = 0x10;
 /// The list of journals, so that they can be listed without being read.

@@ -81,7 +81,9 @@
 //! A file has one process; a browser's database has as many tabs as the user opens. There (on wasm)
 //! `Slot` makes each tab a device of its own, lets a tab deliver the commands of a closed one, and
 //! gives one identity to tabs that open a new profile together. `HostingLock` lets only one tab
-//! host. Natively the lock on the file does the same.
+//! host. Either is held by a Web Lock, or on a page that has none, as it came by plain HTTP, by a
+//! record in the store and questions to the other tabs. Natively the lock on the file does the
+//! same.
 //!
 //! # Keys
 //!
@@ -93,6 +95,10 @@
 //! |---|---|---|
 //! | `01` | | identity: secret key (32), token (26 characters) |
 //! | `01` | slot (4) | device id (5) of the slot |
+//! | `02` | `00`, slot (4) | place: the holder (16) that has written last in this slot |
+//! | `02` | `00`, slot (4), holder (16) | nothing: this holder is there (without Web Locks) |
+//! | `02` | `01`, owner (32) | place: the holder that has written last as this host |
+//! | `02` | `01`, owner (32), holder (16) | nothing: this holder is there (without Web Locks) |
 //! | `10` | room, device (5) | outbox: next seq (8) |
 //! | `10` | room, device (5), seq (8) | outbox: a pending command's frame |
 //! | `20` | room | nothing: there is a journal of this room |

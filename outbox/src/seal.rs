@@ -58,11 +58,17 @@ impl Unsealed {
 /// Adds a sealed record to a batch.
 pub(crate) fn put(batch: &mut Batch, key: Key, value: &[u8]) {
     let key = key.bytes();
+    let sealed = sealed(&key, value);
+    batch.put(key, sealed);
+}
+
+/// A value with its seal, as it stands under this key.
+pub(crate) fn sealed(key: &[u8], value: &[u8]) -> Bytes {
     let mut sealed = BytesMut::with_capacity(SEAL_LEN + value.len());
     sealed.put_u8(MARK);
-    sealed.put_u64(checksum(&key, value));
+    sealed.put_u64(checksum(key, value));
     sealed.put_slice(value);
-    batch.put(key, sealed.freeze());
+    sealed.freeze()
 }
 
 /// The value of a record, or the fault in it.

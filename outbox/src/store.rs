@@ -212,8 +212,8 @@ pub enum StoreError {
     /// A record is not as the batch requires it: somebody else was faster. Nothing was changed.
     #[error("somebody else has changed the record {0} meanwhile")]
     Unmet(String),
-    /// Another tab has taken this one's place while the browser had put this page away. Nothing was
-    /// written; to load the page again is to begin where the other one is.
+    /// Another tab has taken this one's place while the browser had put this page away, or while it
+    /// was frozen. Nothing was written; to load the page again is to begin where the other one is.
     #[error("another tab has taken over while this page was away; load it again")]
     TakenOver,
     /// The data is of a version that this program does not know, and stays as it is.

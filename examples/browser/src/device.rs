@@ -56,7 +56,7 @@ impl Device {
         }
         let mut number = 0;
         loop {
-            if let Some(slot) = Slot::try_take(&profile.name, number).await? {
+            if let Some(slot) = Slot::try_take(&profile.name, &profile.store, number).await? {
                 let device = Self::in_slot(profile, slot).await?;
                 let device_id = device.identity.device();
                 let outboxes = Outbox::list(&profile.store).await?;

@@ -56,7 +56,7 @@ impl Hosted {
     pub(crate) async fn start(device: Device) -> Result<Self, HostError> {
         let (profile, owner) = (&device.profile, device.identity.peer_id());
         let lock = match profile.is_shared {
-            true => Some(HostingLock::take(&profile.name, owner).await?),
+            true => Some(HostingLock::take(&profile.name, &profile.store, owner).await?),
             false => None,
         };
         let setup = driver::setup(&device.identity, Config::default())?;

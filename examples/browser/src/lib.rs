@@ -10,8 +10,9 @@
 //! - One tab hosts, and it hosts every poll of the identity that can be read. Damage costs the poll
 //!   that it is in: it is named, can be taken away as it is, and removed.
 //! - An open tab delivers the commands that a closed one has left without an answer.
-//! - If the browser stores nothing for the page, or cannot tell tabs apart (a page without HTTPS),
-//!   everything works in memory, and `App::storage` tells so.
+//! - A page by plain HTTP works like any other: its tabs are told apart without Web Locks.
+//! - If the browser stores nothing for the page, or cannot tell its tabs apart at all, everything
+//!   works in memory, and `App::storage` tells so.
 
 #![cfg(target_family = "wasm")]
 

@@ -7,12 +7,12 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::future::{Either, Shared, select};
-use hustings_outbox::{Store, StoreError};
+use hustings_outbox::{Batch, Durability, Store, StoreError};
 use hustings_room::clock::{Clock, SystemClock};
 use hustings_room::driver::DriverError;
 use wasm_bindgen_futures::spawn_local;
 
-/// The time between two looks whether the stored data is still there.
+/// The time between two looks whether the stored data is still there, and this tab in its place.
 const EVERY: Duration = Duration::from_secs(2);
 
 /// The key of a record that there never is: what is asked for is only whether it can be read.
@@ -32,8 +32,8 @@ enum State {
 }
 
 impl Running {
-    /// Runs a driver on this store, until it ends, or the stored data is deleted under it: one that
-    /// has nothing to write would not notice. `held` is given back only when it has ended: until
+    /// Runs a driver on this store, until it ends, or the stored data is deleted under it, or
+    /// another tab takes its place: one that has nothing to write would not notice. `held` is given back only when it has ended: until
     /// then it writes.
     pub(crate) fn start(
         driver: impl Future<Output = Result<(), DriverError>> + 'static,
@@ -44,7 +44,7 @@ impl Running {
         let told = Rc::clone(&state);
         let (end, ended) = oneshot::channel();
         spawn_local(async move {
-            let ended = match select(Box::pin(driver), Box::pin(deleted(store))).await {
+            let ended = match select(Box::pin(driver), Box::pin(gone(store))).await {
                 Either::Left((Ok(()), _)) => State::Ended,
                 Either::Left((Err(error), _)) => State::Failed(error),
                 Either::Right((error, _)) => State::Failed(error.into()),
@@ -84,12 +84,18 @@ impl Running {
     }
 }
 
-/// Resolves once the stored data is known to be deleted. Other errors are those of whoever writes.
-async fn deleted(store: Rc<dyn Store>) -> StoreError {
+/// Resolves once the stored data is known to be deleted, or another tab to be in this one's place.
+/// Other errors are those of whoever writes.
+async fn gone(store: Rc<dyn Store>) -> StoreError {
     let clock = SystemClock::new();
     loop {
         clock.sleep_until(clock.now() + EVERY).await;
         if let Err(error @ StoreError::Deleted(_)) = store.get(NO_RECORD).await {
+            return error;
+        }
+        // Nothing is changed by it.
+        let asked = store.commit(Batch::new(), Durability::Relaxed).await;
+        if let Err(error @ StoreError::TakenOver) = asked {
             return error;
         }
     }

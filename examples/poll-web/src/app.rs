@@ -10,11 +10,11 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos::{ev, html};
 
-use crate::browser::{hash, meta, parameter, pause, reload, server};
+use crate::browser::{hash, is_secure, meta, parameter, pause, reload, server};
 use crate::room::RoomPage;
 use crate::route::Route;
 use crate::start::Start;
-use crate::words::sentence;
+use crate::words::{INSECURE, sentence};
 
 /// The name of the database; all tabs of a browser are one person.
 const PROFILE: &str = "hustings";
@@ -137,6 +137,7 @@ fn Views(opened: Opened) -> impl IntoView {
     };
     view! {
         {forgetful.map(|why| view! { <Forgetful why /> })}
+        {(!is_secure()).then(|| view! { <Insecure /> })}
         {move || match route.get() {
             Route::Start => view! { <Start /> }.into_any(),
             Route::Room(link) => view! { <RoomPage link /> }.into_any(),
@@ -158,6 +159,16 @@ fn Forgetful(why: String) -> impl IntoView {
                 <summary>"Why"</summary>
                 <p>{why}</p>
             </details>
+        </aside>
+    }
+}
+
+/// Says what the page lacks.
+#[component]
+fn Insecure() -> impl IntoView {
+    view! {
+        <aside class="banner" aria-label="Plain HTTP" data-testid="insecure">
+            <p>{INSECURE}</p>
         </aside>
     }
 }

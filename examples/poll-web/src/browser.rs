@@ -31,6 +31,12 @@ pub(crate) fn parameter(name: &str) -> Option<String> {
     UrlSearchParams::new_with_str(&search).ok()?.get(name)
 }
 
+/// True if the page came by HTTPS or from this machine: nobody between can have changed it, and the
+/// browser gives it all that it has.
+pub(crate) fn is_secure() -> bool {
+    window().is_secure_context()
+}
+
 /// True if this device is in any network, as far as the browser knows.
 pub(crate) fn has_network() -> bool {
     window().navigator().on_line()

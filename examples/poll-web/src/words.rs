@@ -5,6 +5,10 @@ use std::time::Duration;
 use hustings_protocol::text::isolated;
 use hustings_protocol::{Command, OptionId, PeerId, Poll, Role};
 
+/// The things that a page by plain HTTP does without. All else works there.
+pub(crate) const INSECURE: &str = "This page came by plain HTTP: anybody in the network between can \
+    change it, and the browser does not promise to keep what is stored here.";
+
 /// The name of a role.
 pub(crate) const fn role(role: Role) -> &'static str {
     match role {

@@ -44,23 +44,25 @@ async fn start() -> Result<(), JsValue> {
 /// room that a driver makes of them.
 async fn open(link: &str) -> Result<Room, Box<dyn Error>> {
     let store = IndexedDbStore::open(PROFILE).await?;
-    let slot = Slot::take(PROFILE).await?;
+    let slot = Slot::take(PROFILE, &store).await?;
     let identity = slot.identity(&store).await?;
     let setup = driver::setup(&identity, hustings_room::Config::default())?;
+    // It writes only while this tab has the slot.
+    let mine = slot.guard(store.clone());
     let clock = SystemClock::new();
     // The address is a key: nobody else gets it from a server that asks for it.
     let token = Token::new(identity.token())?.with_key(identity.signing_key());
     // Where the signalling server is: by default at localhost:9000.
     let config = Config::default();
     if link.is_empty() {
-        let lock = HostingLock::take(PROFILE, setup.peer()).await?;
+        let lock = HostingLock::take(PROFILE, &store, setup.peer()).await?;
         let transport = PeerJs::open(
             &config,
             &Address::Owner(setup.peer()),
             &token,
             clock.clone(),
         )?;
-        let (hosting, driver) = driver::host(setup, transport, store, clock);
+        let (hosting, driver) = driver::host(setup, transport, lock.guard(mine), clock);
         run(driver.run(), (slot, lock));
         return Ok(match hosting.journals().await?.first() {
             Some(hosted) => hosting.open(hosted.poll_id).await?,
@@ -69,7 +71,7 @@ async fn open(link: &str) -> Result<Room, Box<dyn Error>> {
     }
     let address = Address::Participant(setup.peer(), setup.device);
     let transport = PeerJs::open(&config, &address, &token, clock.clone())?;
-    let (room, driver) = driver::join(setup, link.parse()?, transport, store, clock).await?;
+    let (room, driver) = driver::join(setup, link.parse()?, transport, mine, clock).await?;
     run(driver.run(), slot);
     Ok(room)
 }

@@ -20,51 +20,33 @@ pub(super) struct WebLocks {
 }
 
 /// A lock as the browser has given it; it is free again when this is dropped.
-pub(super) struct Held {
+pub(super) struct Lock {
     release: Function,
 }
 
 impl WebLocks {
-    pub(super) fn of_the_page() -> Result<Self, NoLocks> {
-        let found = navigator("locks").and_then(|manager| {
-            let request = Reflect::get(&manager, &"request".into()).ok()?;
-            let request = request.dyn_into().ok()?;
-            Some(Self { manager, request })
-        });
-        found.ok_or_else(|| {
-            NoLocks(
-                "this browser has no Web Locks, or the page is neither https nor localhost"
-                    .to_owned(),
-            )
-        })
+    /// `None` if this browser has none, or none for this page: one that is neither https nor
+    /// localhost.
+    pub(super) fn of_the_page() -> Option<Self> {
+        let manager = navigator("locks")?;
+        let request = Reflect::get(&manager, &"request".into()).ok()?;
+        let request = request.dyn_into().ok()?;
+        Some(Self { manager, request })
     }
 
-    /// Waits until the lock is free. Whoever has it needs it for a moment; a tab that was frozen in
-    /// this moment keeps it for as long as it is frozen.
-    pub(super) async fn hold(&self, name: &str) -> Result<Held, TabError> {
-        match self.answer(name, false).await? {
-            Some(held) => Ok(held),
-            None => Err(NoLocks(format!("the browser did not grant {name}")).into()),
-        }
-    }
-
-    /// Takes the lock; `None` while another tab has it.
-    pub(super) async fn try_hold(&self, name: &str) -> Result<Option<Held>, TabError> {
-        self.answer(name, true).await
-    }
-
-    /// A lock that is granted later than this is free again at once.
-    async fn answer(&self, name: &str, if_available: bool) -> Result<Option<Held>, TabError> {
-        match in_time(self.ask(name, if_available)).await {
+    /// Takes the lock; `None` while another tab has it. A lock that is granted too late is free
+    /// again at once.
+    pub(super) async fn try_hold(&self, name: &str) -> Result<Option<Lock>, TabError> {
+        match in_time(self.ask(name)).await {
             Some(answer) => Ok(answer?),
             None => Err(TabError::Unanswered(name.to_owned())),
         }
     }
 
-    async fn ask(&self, name: &str, if_available: bool) -> Result<Option<Held>, NoLocks> {
+    async fn ask(&self, name: &str) -> Result<Option<Lock>, NoLocks> {
         let refused = |thrown: JsValue| NoLocks(describe(&thrown));
         let options = Object::new();
-        Reflect::set(&options, &"ifAvailable".into(), &if_available.into()).map_err(refused)?;
+        Reflect::set(&options, &"ifAvailable".into(), &true.into()).map_err(refused)?;
 
         // The browser holds a lock until the promise that this function returns is settled. The
         // closure frees itself after its call, which may come after the caller is gone.
@@ -77,8 +59,8 @@ impl WebLocks {
             }
             let mut release = None;
             let released = Promise::new(&mut |resolve, _| release = Some(resolve));
-            let held = release.map(|release| Held { release });
-            // If the caller is gone, `Held` comes back in the error and is dropped, which frees the
+            let held = release.map(|release| Lock { release });
+            // If the caller is gone, `Lock` comes back in the error and is dropped, which frees the
             // lock.
             let _ = answer.send(held);
             released.into()
@@ -99,7 +81,7 @@ impl WebLocks {
     }
 }
 
-impl Drop for Held {
+impl Drop for Lock {
     fn drop(&mut self) {
         // The function that resolves a promise does not throw.
         let _ = self.release.call0(&JsValue::UNDEFINED);

@@ -1,13 +1,15 @@
 //! Tabs of one browser that share a profile: each gets its device, and one may host.
 
+mod claim;
+mod lease;
 mod locks;
+mod page;
 mod place;
 
-use std::fmt;
-
+use futures::future::try_join_all;
 use hustings_protocol::{DeviceId, PeerId, RoomId};
 
-use self::locks::WebLocks;
+use self::claim::{Name, Part};
 pub use self::place::Guarded;
 use self::place::Place;
 use crate::keys::corrupt;
@@ -17,10 +19,14 @@ use crate::{Identity, Listed, Outbox, Store, StoreError};
 /// free.
 ///
 /// A slot is a device of the profile's identity, with an outbox of its own, so every tab numbers
-/// its own commands. It is held with a Web Lock until it is dropped or the tab is gone, for any
-/// reason: nothing has to be cleaned up after a crash. A tab that the browser froze keeps its slot
-/// and disturbs nobody. A page that was left, and may be shown again by the back button, gives it
-/// up; so it writes through a store that is [guarded](Self::guard).
+/// its own commands. It is held until it is dropped or the tab is gone, for any reason: nothing has
+/// to be cleaned up after a crash. A page that was left, and may be shown again by the back button,
+/// gives it up; so it writes through a store that is [guarded](Self::guard).
+///
+/// It is held with a Web Lock; a tab that the browser froze keeps that, and disturbs nobody. A page
+/// that is neither https nor localhost has no Web Locks. There a record in the store and a question
+/// to the other tabs serve as one: a tab that does not answer for three seconds is taken for gone,
+/// and if it was only frozen, its writes fail.
 ///
 /// A profile is a store, and the store's name can name it. Natively the lock on the store's file
 /// does all this: one process has the store, and its slot is 0.
@@ -29,9 +35,10 @@ use crate::{Identity, Listed, Outbox, Store, StoreError};
 /// # use hustings_outbox::{Identity, IndexedDbStore, Slot, TabError};
 /// # async fn start() -> Result<(), TabError> {
 /// let store = IndexedDbStore::open("hustings").await?;
-/// let slot = Slot::take("hustings").await?;
+/// let slot = Slot::take("hustings", &store).await?;
 /// let me = slot.identity(&store).await?;
-/// // … join rooms as `me`; then deliver what closed tabs have left behind:
+/// let mine = slot.guard(store.clone());
+/// // … join rooms as `me`, with `mine`; then deliver what closed tabs have left behind:
 /// for left in Slot::adopt("hustings", &store).await?.found {
 ///     let then = left.slot.identity(&store).await?;
 ///     // … join each of `left.rooms` as `then`, and drop `left.slot` when nothing is pending
@@ -42,7 +49,6 @@ use crate::{Identity, Listed, Outbox, Store, StoreError};
 #[derive(Debug)]
 #[must_use = "a slot is free again when it is dropped"]
 pub struct Slot {
-    profile: String,
     number: u32,
     place: Place,
 }
@@ -63,12 +69,15 @@ impl Slot {
     ///
     /// # Errors
     ///
-    /// [`TabError::NoLocks`] if the browser has no Web Locks for this page, and
-    /// [`TabError::Unanswered`] if it does not answer.
-    pub async fn take(profile: &str) -> Result<Self, TabError> {
+    /// [`TabError::NoLocks`] if nothing tells the tabs of this page apart,
+    /// [`TabError::Unanswered`] if the browser does not answer, and the store's own errors.
+    pub async fn take<S>(profile: &str, store: &S) -> Result<Self, TabError>
+    where
+        S: Store + Clone + 'static,
+    {
         let mut number = 0;
         loop {
-            if let Some(slot) = Self::try_take(profile, number).await? {
+            if let Some(slot) = Self::try_take(profile, store, number).await? {
                 return Ok(slot);
             }
             number += 1;
@@ -79,15 +88,17 @@ impl Slot {
     ///
     /// # Errors
     ///
-    /// [`TabError::NoLocks`] if the browser has no Web Locks for this page, and
-    /// [`TabError::Unanswered`] if it does not answer.
-    pub async fn try_take(profile: &str, number: u32) -> Result<Option<Self>, TabError> {
-        let place = Place::try_take(name(profile, format_args!("slot/{number}"))).await?;
-        Ok(place.map(|place| Self {
-            profile: profile.to_owned(),
-            number,
-            place,
-        }))
+    /// Those of [`take`](Self::take).
+    pub async fn try_take<S>(
+        profile: &str,
+        store: &S,
+        number: u32,
+    ) -> Result<Option<Self>, TabError>
+    where
+        S: Store + Clone + 'static,
+    {
+        let place = Place::try_take(name(profile, Part::Slot(number)), store).await?;
+        Ok(place.map(|place| Self { number, place }))
     }
 
     /// Takes every slot that nobody holds and whose device has pending commands. Several tabs that
@@ -97,18 +108,22 @@ impl Slot {
     ///
     /// # Errors
     ///
-    /// [`TabError::NoLocks`], [`TabError::Unanswered`], and the store's own errors.
-    pub async fn adopt(profile: &str, store: &impl Store) -> Result<Listed<Adopted>, TabError> {
-        let mut held = Vec::new();
-        for (number, device, _) in pending(store).await?.found {
-            if let Some(slot) = Self::try_take(profile, number).await? {
-                held.push((slot, device));
-            }
-        }
+    /// Those of [`take`](Self::take).
+    pub async fn adopt<S>(profile: &str, store: &S) -> Result<Listed<Adopted>, TabError>
+    where
+        S: Store + Clone + 'static,
+    {
+        let found = pending(store).await?.found;
+        // All at once: a tab that is gone may be waited for.
+        let held = found.into_iter().map(async |(number, device, _)| {
+            let slot = Self::try_take(profile, store, number).await?;
+            Ok::<_, TabError>(slot.map(|slot| (slot, device)))
+        });
+        let held = try_join_all(held).await?;
         // The last holder of a slot may have delivered its commands a moment ago, so they are read
         // again: now that the slots are held, nobody else changes them.
         let mut left = pending(store).await?;
-        let adopted = held.into_iter().filter_map(|(slot, device)| {
+        let adopted = held.into_iter().flatten().filter_map(|(slot, device)| {
             let index = left.found.iter().position(|(_, of, _)| *of == device)?;
             let (_, device, rooms) = left.found.swap_remove(index);
             Some(Adopted {
@@ -135,16 +150,13 @@ impl Slot {
     }
 
     /// Reads this slot's identity from the profile's store, or makes it. Tabs that open a new
-    /// profile at the same time get the same one, because this runs in one tab at a time.
+    /// profile at the same time get the same one.
     ///
     /// # Errors
     ///
-    /// [`TabError::NoLocks`], [`TabError::Unanswered`], and the errors of [`Identity::load_or_create`].
-    pub async fn identity(&self, store: &impl Store) -> Result<Identity, TabError> {
-        let _one_at_a_time = WebLocks::of_the_page()?
-            .hold(&name(&self.profile, format_args!("identity")))
-            .await?;
-        Ok(Identity::load_or_create(store, self.number).await?)
+    /// Those of [`Identity::load_or_create`].
+    pub async fn identity(&self, store: &impl Store) -> Result<Identity, StoreError> {
+        Identity::load_or_create(store, self.number).await
     }
 }
 
@@ -198,8 +210,11 @@ impl HostingLock {
     /// # Errors
     ///
     /// [`HostingError::AlreadyHosting`] while another tab has it; otherwise see [`Slot::take`].
-    pub async fn take(profile: &str, owner: PeerId) -> Result<Self, HostingError> {
-        match Place::try_take(name(profile, format_args!("host/{owner}"))).await? {
+    pub async fn take<S>(profile: &str, store: &S, owner: PeerId) -> Result<Self, HostingError>
+    where
+        S: Store + Clone + 'static,
+    {
+        match Place::try_take(name(profile, Part::Host(owner)), store).await? {
             Some(place) => Ok(Self { place }),
             None => Err(HostingError::AlreadyHosting(owner)),
         }
@@ -211,19 +226,23 @@ impl HostingLock {
     }
 }
 
-fn name(profile: &str, of: fmt::Arguments<'_>) -> String {
-    format!("hustings/{profile}/{of}")
+fn name(profile: &str, part: Part) -> Name {
+    Name {
+        profile: profile.to_owned(),
+        part,
+    }
 }
 
-/// The reason why a tab has no slot or no identity.
+/// The reason why a tab has no slot.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TabError {
-    /// The browser has no Web Locks for this page.
+    /// The browser refuses its Web Locks, or has none for this page, and nothing that would serve
+    /// as one.
     #[error(transparent)]
     NoLocks(#[from] NoLocks),
-    /// The browser was asked for this lock, and has not answered in ten seconds; or another tab has
-    /// had the profile's identity for as long. To ask again may help.
+    /// The browser was asked for this lock, and has not answered in ten seconds. To ask again may
+    /// help.
     #[error(
         "the browser does not answer when it is asked for the lock {0}; close the other tabs of \
          this page, or start the browser again"
@@ -245,7 +264,7 @@ pub enum HostingError {
     Tab(#[from] TabError),
 }
 
-/// The browser gives this page no Web Locks, for this reason.
+/// The browser gives this page nothing to tell its tabs apart by, for this reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("tabs cannot be told apart: {0}")]
 pub struct NoLocks(String);

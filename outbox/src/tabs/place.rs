@@ -1,11 +1,11 @@
-//! A place among the tabs of a profile: a lock that a page gives up while it is away.
+//! A place among the tabs of a profile: something that one tab has, and gives up while it is away.
 //!
 //! A page that is left for another may be kept whole, to be shown again by the back button, and it
 //! keeps its locks (Chromium 148): nobody else would get them, and nobody could do anything about
-//! it. So a page gives them up when it goes into this cache. When it is back it takes them again,
-//! and if somebody else has them by then, its place is lost.
+//! it. So a page gives them up when it goes. When it is back it takes them again, and if somebody
+//! else has them by then, or has written in its place meanwhile, its place is lost.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::ops::Range;
 use std::rc::Rc;
@@ -13,13 +13,14 @@ use std::rc::Rc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::channel::oneshot;
-use wasm_bindgen::closure::Closure;
-use wasm_bindgen::{JsCast, JsValue};
+use futures::lock::Mutex;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{EventTarget, PageTransitionEvent};
 
 use super::TabError;
-use super::locks::{Held, WebLocks};
+use super::claim::{Claim, Name};
+use super::lease::Lease;
+use super::locks::{Lock, WebLocks};
+use super::page::Listener;
 use crate::{Batch, Durability, Store, StoreError};
 
 /// A place that this page has until it is dropped, or lost.
@@ -29,31 +30,63 @@ pub(super) struct Place {
 }
 
 struct Shared {
-    name: String,
+    claim: Rc<Claim>,
+    store: Rc<dyn Store>,
     state: RefCell<State>,
+    /// The number of times that the page has gone: a lock that comes when it has gone once more
+    /// comes too late.
+    absences: Cell<u64>,
+    /// Locked while the place is being taken again.
+    coming: Mutex<()>,
 }
 
 enum State {
-    Here(#[expect(dead_code, reason = "it is held")] Held),
+    Here(#[expect(dead_code, reason = "it is kept here, and ends with this")] Held),
     /// Given up, or asked for again; with those who wait to know which.
     Away(Vec<oneshot::Sender<()>>),
     Lost,
 }
 
+/// The browser's lock, or what serves as one where it has none.
+enum Held {
+    Lock(#[expect(dead_code, reason = "it is kept here, and ends with this")] Lock),
+    Lease(#[expect(dead_code, reason = "it is kept here, and ends with this")] Lease),
+}
+
 impl Place {
     /// Takes the place of this name; `None` while another tab has it.
-    pub(super) async fn try_take(name: String) -> Result<Option<Self>, TabError> {
-        let held = try_hold(&name).await?;
-        Ok(held.map(|held| Self::new(name, held)))
+    pub(super) async fn try_take<S>(name: Name, store: &S) -> Result<Option<Self>, TabError>
+    where
+        S: Store + Clone + 'static,
+    {
+        let lock = match WebLocks::of_the_page() {
+            Some(locks) => match locks.try_hold(&name.lock()).await? {
+                Some(lock) => Some(Held::Lock(lock)),
+                None => return Ok(None),
+            },
+            None => None,
+        };
+        let store: Rc<dyn Store> = Rc::new(store.clone());
+        let claim = Rc::new(Claim::begin(name, &store).await?);
+        let held = match lock {
+            Some(lock) => Some(lock),
+            None => Lease::try_take(&store, &claim).await?.map(Held::Lease),
+        };
+        Ok(held.map(|held| Self::new(claim, store, held)))
     }
 
-    fn new(name: String, held: Held) -> Self {
-        let state = RefCell::new(State::Here(held));
-        let shared = Rc::new(Shared { name, state });
+    fn new(claim: Rc<Claim>, store: Rc<dyn Store>, held: Held) -> Self {
+        let shared = Rc::new(Shared {
+            claim,
+            store,
+            state: RefCell::new(State::Here(held)),
+            absences: Cell::new(0),
+            coming: Mutex::new(()),
+        });
         let (going, coming) = (Rc::clone(&shared), Rc::clone(&shared));
         let listeners = vec![
-            Listener::new("pagehide", move || going.leave()),
-            Listener::new("pageshow", move || coming.come_back()),
+            Listener::going(move || going.leave()),
+            Listener::coming(move || coming.come_back()),
         ];
         Self { shared, listeners }
     }
@@ -63,11 +96,6 @@ impl Place {
         let place = Rc::clone(&self.shared);
         Guarded { store, place }
     }
-}
-
-/// Takes the lock of this name; `None` while another tab has it.
-async fn try_hold(name: &str) -> Result<Option<Held>, TabError> {
-    WebLocks::of_the_page()?.try_hold(name).await
 }
 
 impl Drop for Place {
@@ -80,33 +108,51 @@ impl Drop for Place {
 
 impl fmt::Debug for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Place").field(&self.shared.name).finish()
+        f.debug_tuple("Place")
+            .field(self.shared.claim.name())
+            .finish()
     }
 }
 
 impl Shared {
     fn leave(&self) {
-        let mut state = self.state.borrow_mut();
-        if let State::Here(_) = *state {
-            *state = State::Away(Vec::new());
+        self.absences.set(self.absences.get() + 1);
+        let is_here = matches!(*self.state.borrow(), State::Here(_));
+        if is_here {
+            self.settle(State::Away(Vec::new()));
         }
     }
 
     fn come_back(self: &Rc<Self>) {
-        if !matches!(*self.state.borrow(), State::Away(_)) {
-            return;
-        }
         let place = Rc::clone(self);
         spawn_local(async move {
-            let held = try_hold(&place.name).await;
-            // It may have been dropped, or have gone away once more, in the meantime.
-            let is_away = matches!(*place.state.borrow(), State::Away(_));
-            match held {
-                Ok(Some(held)) if is_away => place.settle(State::Here(held)),
-                Ok(Some(_)) => {}
-                Ok(None) | Err(_) => place.settle(State::Lost),
+            // An attempt that comes too late may have the lock still.
+            let _one_at_a_time = place.coming.lock().await;
+            let absence = place.absences.get();
+            let is_away = || matches!(*place.state.borrow(), State::Away(_));
+            if !is_away() {
+                return;
             }
+            let held = place.take_again().await;
+            // It may have been dropped, or have gone away once more, in the meantime.
+            if !is_away() || place.absences.get() != absence {
+                return;
+            }
+            place.settle(match held {
+                Ok(Some(held)) => State::Here(held),
+                Ok(None) | Err(_) => State::Lost,
+            });
         });
+    }
+
+    async fn take_again(&self) -> Result<Option<Held>, TabError> {
+        if let Some(locks) = WebLocks::of_the_page() {
+            let lock = locks.try_hold(&self.claim.name().lock()).await?;
+            // Whether somebody has written here meanwhile shows in the first commit.
+            return Ok(lock.map(Held::Lock));
+        }
+        let lease = Lease::take_again(&self.store, &self.claim).await?;
+        Ok(lease.map(Held::Lease))
     }
 
     fn settle(&self, state: State) {
@@ -141,8 +187,12 @@ impl Shared {
 /// [`HostingLock`](super::HostingLock).
 ///
 /// A page that the browser has put away, and shows again by the back button, has given up both. A
-/// commit waits then until the page has them again. If another tab has taken them, it fails with
+/// commit waits then until the page has them again. If another tab has taken them, or has had them
+/// and written meanwhile, or this one was frozen and is given up for dead, the commit fails with
 /// [`StoreError::TakenOver`], and nothing is written: a driver ends, and its room says why.
+///
+/// The commit requires in its own transaction that the place is this tab's, so of two that take
+/// themselves for its holder one writes, whatever the timing. A commit of an empty batch only asks.
 #[derive(Clone)]
 pub struct Guarded<S> {
     store: S,
@@ -169,45 +219,11 @@ impl<S: Store> Store for Guarded<S> {
         if !self.place.is_held().await {
             return Err(StoreError::TakenOver);
         }
-        self.store.commit(batch, durability).await
-    }
-}
-
-/// A listener to the page's going into its cache, or coming back, until it is dropped.
-struct Listener {
-    kind: &'static str,
-    closure: Closure<dyn Fn(JsValue)>,
-}
-
-impl Listener {
-    fn new(kind: &'static str, heard: impl Fn() + 'static) -> Self {
-        let closure = Closure::<dyn Fn(JsValue)>::new(move |event: JsValue| {
-            let event = event.dyn_ref::<PageTransitionEvent>();
-            // Any other page that goes is gone, and so are its locks.
-            if event.is_some_and(PageTransitionEvent::persisted) {
-                heard();
-            }
-        });
-        let this = Self { kind, closure };
-        this.with_window(|window, function| {
-            // It cannot fail with a function.
-            let _ = window.add_event_listener_with_callback(kind, function);
-        });
-        this
-    }
-
-    /// A worker has no window, and is in no such cache.
-    fn with_window(&self, then: impl FnOnce(&EventTarget, &js_sys::Function)) {
-        if let Some(window) = js_sys::global().dyn_ref::<EventTarget>() {
-            then(window, self.closure.as_ref().unchecked_ref());
+        let claim = &self.place.claim;
+        let done = claim.commit(&self.store, batch, durability).await;
+        if done == Err(StoreError::TakenOver) {
+            self.place.settle(State::Lost);
         }
-    }
-}
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.with_window(|window, function| {
-            let _ = window.remove_event_listener_with_callback(self.kind, function);
-        });
+        done
     }
 }

@@ -9,6 +9,8 @@
 
 mod contract;
 mod indexeddb;
+mod lease;
+mod locks;
 mod page;
 mod tabs;
 

@@ -70,6 +70,18 @@ pub(crate) fn impatient() -> Broken {
     Broken::method("window", "setTimeout", at_once)
 }
 
+/// A page that came by plain HTTP from another machine, as far as its tabs are concerned: it has no
+/// Web Locks.
+pub(crate) fn insecure() -> Broken {
+    Broken::getter("Navigator.prototype", "locks", "return undefined")
+}
+
+/// Resolves once the browser has dealt with the locks that this page has let go.
+pub(crate) async fn let_go() {
+    let asked = "await new Promise(then => setTimeout(then)); await navigator.locks?.query()";
+    js("", asked).await;
+}
+
 /// A frame of the page's origin, which is to locks and databases what another tab is.
 pub(crate) struct Tab {
     frame: HtmlIFrameElement,

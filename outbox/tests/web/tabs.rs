@@ -1,4 +1,4 @@
-//! Tabs that share a profile.
+//! Tabs that share a profile: what holds whether the browser has Web Locks for the page or not.
 
 use std::ops::Range;
 
@@ -8,15 +8,56 @@ use futures::FutureExt;
 use futures::future::{join, join_all};
 use hustings_outbox::{
     Batch, Durability, HostingError, HostingLock, Identity, IndexedDbStore, Outbox, Slot, Store,
-    StoreError, TabError,
+    StoreError,
 };
 use hustings_protocol::{DeviceId, PeerId, PollId, RoomId, Seq};
-use wasm_bindgen_test::wasm_bindgen_test;
 
-use crate::page::{Broken, Tab, impatient, js, unique_name};
+use crate::page::{js, let_go, unique_name};
 
-const ALICE: PeerId = PeerId::from_bytes([1; 32]);
+pub(crate) const ALICE: PeerId = PeerId::from_bytes([1; 32]);
 const BOB: PeerId = PeerId::from_bytes([2; 32]);
+
+/// Each test, with Web Locks and without.
+macro_rules! with_and_without_web_locks {
+    ($($test:ident)*) => {
+        mod with_web_locks {
+            $(#[wasm_bindgen_test::wasm_bindgen_test]
+            async fn $test() {
+                super::$test().await;
+            })*
+        }
+
+        mod without_web_locks {
+            $(#[wasm_bindgen_test::wasm_bindgen_test]
+            async fn $test() {
+                let _insecure = crate::page::insecure();
+                super::$test().await;
+            })*
+        }
+    };
+}
+
+with_and_without_web_locks! {
+    each_tab_has_the_first_slot_that_is_free
+    tabs_that_open_a_new_profile_together_are_one_person
+    a_page_that_is_away_gives_its_place_up_and_takes_it_again
+    a_slot_that_is_dropped_is_written_to_no_more
+    what_a_closed_tab_left_is_adopted_by_one
+    an_outbox_of_no_slot_is_named_and_holds_up_no_other
+    one_tab_hosts
+    whoever_stops_waiting_for_a_lock_does_not_keep_it
+    a_place_in_which_another_tab_has_written_is_lost
+    a_place_that_another_tab_had_and_left_as_it_was_goes_on_or_is_lost
+    what_a_batch_requires_itself_is_its_own_error
+    a_page_that_goes_for_good_frees_its_place
+}
+
+/// A profile that nobody has opened before, and its store.
+pub(crate) async fn profile() -> (String, IndexedDbStore) {
+    let profile = unique_name();
+    let store = IndexedDbStore::open(&profile).await.unwrap();
+    (profile, store)
+}
 
 fn room(number: u8) -> RoomId {
     let poll = format!("5f0c9f60-3f3c-4b3e-9d2f-0a1b2c3d4e{number:02x}");
@@ -33,10 +74,9 @@ async fn submit(store: &impl Store, device: DeviceId, room: RoomId) {
     store.commit(batch, Durability::Strict).await.unwrap();
 }
 
-#[wasm_bindgen_test]
 async fn each_tab_has_the_first_slot_that_is_free() {
-    let profile = unique_name();
-    let take = || Slot::take(&profile).map(Result::unwrap);
+    let (profile, store) = profile().await;
+    let take = || Slot::take(&profile, &store).map(Result::unwrap);
     let (first, second) = join(take(), take()).await;
     let third = take().await;
     let mut numbers = [&first, &second, &third].map(Slot::number);
@@ -45,38 +85,19 @@ async fn each_tab_has_the_first_slot_that_is_free() {
 
     let freed = second.number();
     drop(second);
+    let_go().await;
     let again = take().await;
     assert_eq!(again.number(), freed);
     assert_eq!(take().await.number(), 3);
 
     // Another profile has slots of its own.
-    let other = Slot::take(&unique_name()).await.unwrap();
+    let (profile, store) = self::profile().await;
+    let other = Slot::take(&profile, &store).await.unwrap();
     assert_eq!(other.number(), 0);
 }
 
-#[wasm_bindgen_test]
-async fn a_tab_that_dies_frees_its_slot() {
-    let profile = unique_name();
-    let tab = Tab::open().await;
-    let hold = "
-        await new Promise(resolve => tab.navigator.locks.request(
-            `hustings/${name}/slot/0`, () => { resolve(); return new Promise(() => {}) }));";
-    tab.js(&profile, hold).await;
-    let mine = Slot::take(&profile).await.unwrap();
-    assert_eq!(mine.number(), 1);
-    assert!(Slot::try_take(&profile, 0).await.unwrap().is_none());
-
-    tab.close();
-    // The browser needs a moment to see it.
-    let slot = loop {
-        if let Some(slot) = Slot::try_take(&profile, 0).await.unwrap() {
-            break slot;
-        }
-    };
-    assert_eq!(slot.number(), 0);
-}
-
 /// A store that is so slow that whoever can come between a read and a write does.
+#[derive(Clone)]
 struct Slow(IndexedDbStore);
 
 #[async_trait(?Send)]
@@ -96,7 +117,6 @@ impl Store for Slow {
     }
 }
 
-#[wasm_bindgen_test]
 async fn tabs_that_open_a_new_profile_together_are_one_person() {
     let profile = unique_name();
     let identities = join_all((0..4).map(|number| {
@@ -104,7 +124,10 @@ async fn tabs_that_open_a_new_profile_together_are_one_person() {
         async move {
             // Each has a connection of its own, as tabs do.
             let store = Slow(IndexedDbStore::open(profile).await.unwrap());
-            let slot = Slot::try_take(profile, number).await.unwrap().unwrap();
+            let slot = Slot::try_take(profile, &store, number)
+                .await
+                .unwrap()
+                .unwrap();
             slot.identity(&store).await.unwrap()
         }
     }))
@@ -120,53 +143,55 @@ async fn tabs_that_open_a_new_profile_together_are_one_person() {
 
     // And so they stay.
     let store = IndexedDbStore::open(&profile).await.unwrap();
-    let slot = Slot::try_take(&profile, 2).await.unwrap().unwrap();
+    let slot = Slot::try_take(&profile, &store, 2).await.unwrap().unwrap();
     assert_eq!(slot.identity(&store).await.unwrap(), identities[2]);
 }
 
-/// The page goes into the browser's cache, or comes back from it.
-async fn page(event: &str) {
-    js(
-        event,
-        "dispatchEvent(new PageTransitionEvent(name, { persisted: true }))",
-    )
-    .await;
+/// The page goes, into the browser's cache if it is to be kept, or comes back from it.
+pub(crate) async fn page(event: &str, persisted: bool) {
+    let of = format!("new PageTransitionEvent(name, {{ persisted: {persisted} }})");
+    js(event, &format!("dispatchEvent({of})")).await;
 }
 
-async fn write(store: &impl Store) -> Result<(), StoreError> {
+pub(crate) async fn write(store: &impl Store) -> Result<(), StoreError> {
     let mut batch = Batch::new();
     batch.put(&b"key"[..], &b"value"[..]);
     store.commit(batch, Durability::Strict).await
 }
 
+/// Asks whether it could be written.
+pub(crate) async fn ask(store: &impl Store) -> Result<(), StoreError> {
+    store.commit(Batch::new(), Durability::Relaxed).await
+}
+
 /// The back button shows the whole page again, with everything that it had.
-#[wasm_bindgen_test]
 async fn a_page_that_is_away_gives_its_place_up_and_takes_it_again() {
-    let profile = unique_name();
-    let store = IndexedDbStore::open(&profile).await.unwrap();
-    let slot = Slot::try_take(&profile, 0).await.unwrap().unwrap();
-    let host = HostingLock::take(&profile, ALICE).await.unwrap();
+    let (profile, store) = profile().await;
+    let slot = Slot::try_take(&profile, &store, 0).await.unwrap().unwrap();
+    let host = HostingLock::take(&profile, &store, ALICE).await.unwrap();
     let (mine, hosted) = (slot.guard(store.clone()), host.guard(store.clone()));
     assert_eq!(write(&mine).await, Ok(()));
 
-    page("pagehide").await;
+    page("pagehide", true).await;
+    let_go().await;
     let mut waiting = Box::pin(write(&mine));
     assert_eq!((&mut waiting).now_or_never(), None, "nobody is there");
-    page("pageshow").await;
+    page("pageshow", true).await;
     assert_eq!(waiting.await, Ok(()));
     assert_eq!(write(&hosted).await, Ok(()));
-    assert!(Slot::try_take(&profile, 0).await.unwrap().is_none());
+    assert!(Slot::try_take(&profile, &store, 0).await.unwrap().is_none());
 
     // Another tab takes both meanwhile.
-    page("pagehide").await;
-    let others = Slot::try_take(&profile, 0).await.unwrap();
-    let hosts = HostingLock::take(&profile, ALICE).await.unwrap();
-    page("pageshow").await;
+    page("pagehide", true).await;
+    let_go().await;
+    let others = Slot::try_take(&profile, &store, 0).await.unwrap();
+    let hosts = HostingLock::take(&profile, &store, ALICE).await.unwrap();
+    page("pageshow", true).await;
     assert_eq!(write(&mine).await, Err(StoreError::TakenOver));
     assert_eq!(write(&hosted).await, Err(StoreError::TakenOver));
     assert_eq!(write(&hosts.guard(store.clone())).await, Ok(()));
     drop((others, hosts));
-    page("pageshow").await;
+    page("pageshow", true).await;
     assert_eq!(
         write(&mine).await,
         Err(StoreError::TakenOver),
@@ -175,20 +200,16 @@ async fn a_page_that_is_away_gives_its_place_up_and_takes_it_again() {
     assert_eq!(mine.get(b"key").await.unwrap().unwrap(), &b"value"[..]);
 }
 
-#[wasm_bindgen_test]
 async fn a_slot_that_is_dropped_is_written_to_no_more() {
-    let profile = unique_name();
-    let store = IndexedDbStore::open(&profile).await.unwrap();
-    let slot = Slot::take(&profile).await.unwrap();
+    let (profile, store) = profile().await;
+    let slot = Slot::take(&profile, &store).await.unwrap();
     let mine = slot.guard(store);
     drop(slot);
     assert_eq!(write(&mine).await, Err(StoreError::TakenOver));
 }
 
-#[wasm_bindgen_test]
 async fn what_a_closed_tab_left_is_adopted_by_one() {
-    let profile = unique_name();
-    let store = IndexedDbStore::open(&profile).await.unwrap();
+    let (profile, store) = profile().await;
     assert!(
         Slot::adopt(&profile, &store)
             .await
@@ -199,7 +220,7 @@ async fn what_a_closed_tab_left_is_adopted_by_one() {
 
     let mut slots = Vec::new();
     for _ in 0..4 {
-        let slot = Slot::take(&profile).await.unwrap();
+        let slot = Slot::take(&profile, &store).await.unwrap();
         let device = slot.identity(&store).await.unwrap().device();
         slots.push((slot, device));
     }
@@ -210,6 +231,7 @@ async fn what_a_closed_tab_left_is_adopted_by_one() {
     }
     let (alive, _) = slots.pop().unwrap();
     drop(slots);
+    let_go().await;
 
     let other = IndexedDbStore::open(&profile).await.unwrap();
     let (mine, theirs) = join(Slot::adopt(&profile, &store), Slot::adopt(&profile, &other)).await;
@@ -244,19 +266,19 @@ async fn what_a_closed_tab_left_is_adopted_by_one() {
     Outbox::new(devices[1], room(2)).remove(&mut batch, Seq::FIRST);
     store.commit(batch, Durability::Strict).await.unwrap();
     drop(adopted);
+    let_go().await;
     let left = Slot::adopt(&profile, &store).await.unwrap().found;
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].device, devices[2]);
     drop((left, alive));
 }
 
-#[wasm_bindgen_test]
 async fn an_outbox_of_no_slot_is_named_and_holds_up_no_other() {
-    let profile = unique_name();
-    let store = IndexedDbStore::open(&profile).await.unwrap();
-    let slot = Slot::take(&profile).await.unwrap();
+    let (profile, store) = profile().await;
+    let slot = Slot::take(&profile, &store).await.unwrap();
     let device = slot.identity(&store).await.unwrap().device();
     drop(slot);
+    let_go().await;
     let stranger = DeviceId::from_bytes([9; 5]);
     submit(&store, stranger, room(1)).await;
     submit(&store, device, room(2)).await;
@@ -277,111 +299,114 @@ async fn an_outbox_of_no_slot_is_named_and_holds_up_no_other() {
     assert_eq!(record, &name);
 }
 
-#[wasm_bindgen_test]
 async fn one_tab_hosts() {
-    let profile = unique_name();
-    let mine = HostingLock::take(&profile, ALICE).await.unwrap();
+    let (profile, store) = profile().await;
+    let mine = HostingLock::take(&profile, &store, ALICE).await.unwrap();
     assert_eq!(
-        HostingLock::take(&profile, ALICE).await.unwrap_err(),
+        HostingLock::take(&profile, &store, ALICE)
+            .await
+            .unwrap_err(),
         HostingError::AlreadyHosting(ALICE)
     );
-    let _another = HostingLock::take(&profile, BOB).await.unwrap();
+    let _another = HostingLock::take(&profile, &store, BOB).await.unwrap();
     drop(mine);
-    let tab = Tab::open().await;
-    let hold = format!(
-        "await new Promise(resolve => tab.navigator.locks.request(
-            `hustings/${{name}}/host/{ALICE}`, () => {{ resolve(); return new Promise(() => {{}}) }}));"
-    );
-    tab.js(&profile, &hold).await;
-    assert_eq!(
-        HostingLock::take(&profile, ALICE).await.unwrap_err(),
-        HostingError::AlreadyHosting(ALICE)
-    );
-    tab.close();
-    while HostingLock::take(&profile, ALICE).await.is_err() {}
+    let_go().await;
+    let _mine = HostingLock::take(&profile, &store, ALICE).await.unwrap();
 }
 
-#[wasm_bindgen_test]
 async fn whoever_stops_waiting_for_a_lock_does_not_keep_it() {
-    let profile = unique_name();
-    let store = IndexedDbStore::open(&profile).await.unwrap();
+    let (profile, store) = profile().await;
     let (one, other) = (
-        Slot::take(&profile).await.unwrap(),
-        Slot::take(&profile).await.unwrap(),
+        Slot::take(&profile, &store).await.unwrap(),
+        Slot::take(&profile, &store).await.unwrap(),
     );
     for _ in 0..3 {
         // It has asked, and is dropped before the browser answers.
         assert!(one.identity(&store).now_or_never().is_none());
-        assert!(Slot::take(&profile).now_or_never().is_none());
+        assert!(Slot::take(&profile, &store).now_or_never().is_none());
     }
     other.identity(&store).await.unwrap();
-    assert_eq!(Slot::take(&profile).await.unwrap().number(), 2);
+    assert_eq!(Slot::take(&profile, &store).await.unwrap().number(), 2);
 }
 
-#[wasm_bindgen_test]
-async fn without_web_locks_that_is_said() {
-    let profile = unique_name();
-    {
-        let _insecure = Broken::getter("Navigator.prototype", "locks", "return undefined");
-        let error = Slot::take(&profile).await.unwrap_err();
-        assert!(matches!(error, TabError::NoLocks(_)), "{error}");
-    }
-    let _refused = Broken::method(
-        "LockManager.prototype",
-        "request",
-        "return Promise.reject(new DOMException('not here', 'SecurityError'))",
-    );
-    let error = HostingLock::take(&profile, ALICE).await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "tabs cannot be told apart: SecurityError: not here"
-    );
-}
-
-#[wasm_bindgen_test]
-async fn locks_that_are_never_granted_are_given_up_after_a_time() {
-    let profile = unique_name();
-    let store = IndexedDbStore::open(&profile).await.unwrap();
-    let slot = Slot::take(&profile).await.unwrap();
-    {
-        let _impatient = impatient();
-        let _deaf = Broken::method(
-            "LockManager.prototype",
-            "request",
-            "return new Promise(() => {})",
-        );
-        for error in [
-            Slot::take(&profile).await.unwrap_err(),
-            slot.identity(&store).await.unwrap_err(),
-        ] {
-            assert!(matches!(error, TabError::Unanswered(_)), "{error}");
+/// It is shown again with what it remembers, which is not what is stored any more: its next number,
+/// the revision of its poll. To go on from there would be to write over what the other one wrote.
+async fn a_place_in_which_another_tab_has_written_is_lost() {
+    let (profile, store) = profile().await;
+    for has_written in [false, true] {
+        let slot = Slot::try_take(&profile, &store, 0).await.unwrap().unwrap();
+        let host = HostingLock::take(&profile, &store, ALICE).await.unwrap();
+        let (mine, hosted) = (slot.guard(store.clone()), host.guard(store.clone()));
+        if has_written {
+            assert_eq!(write(&mine).await, Ok(()));
+            assert_eq!(write(&hosted).await, Ok(()));
         }
-        let error = HostingLock::take(&profile, ALICE).await.unwrap_err();
-        assert!(
-            matches!(error, HostingError::Tab(TabError::Unanswered(_))),
-            "{error}"
-        );
+        page("pagehide", true).await;
+        let_go().await;
+        {
+            let slot = Slot::try_take(&profile, &store, 0).await.unwrap().unwrap();
+            let host = HostingLock::take(&profile, &store, ALICE).await.unwrap();
+            assert_eq!(write(&slot.guard(store.clone())).await, Ok(()));
+            assert_eq!(write(&host.guard(store.clone())).await, Ok(()));
+        }
+        page("pageshow", true).await;
+        assert_eq!(write(&mine).await, Err(StoreError::TakenOver));
+        assert_eq!(write(&hosted).await, Err(StoreError::TakenOver));
+        // And so it stays, and keeps nobody else from it.
+        assert_eq!(write(&mine).await, Err(StoreError::TakenOver));
+        assert_eq!(ask(&mine).await, Err(StoreError::TakenOver));
+        drop((slot, host));
+        let_go().await;
     }
-    slot.identity(&store).await.unwrap();
 }
 
-/// A tab that is frozen while it makes the identity keeps everybody else from theirs.
-#[wasm_bindgen_test]
-async fn a_lock_that_comes_too_late_is_free_again() {
-    let profile = unique_name();
-    let store = IndexedDbStore::open(&profile).await.unwrap();
-    let slot = Slot::take(&profile).await.unwrap();
-    let tab = Tab::open().await;
-    let hold = "
-        await new Promise(resolve => tab.navigator.locks.request(
-            `hustings/${name}/identity`, () => { resolve(); return new Promise(() => {}) }));";
-    tab.js(&profile, hold).await;
-    {
-        let _impatient = impatient();
-        let error = slot.identity(&store).await.unwrap_err();
-        assert!(matches!(error, TabError::Unanswered(_)), "{error}");
+async fn a_place_that_another_tab_had_and_left_as_it_was_goes_on_or_is_lost() {
+    let (profile, store) = profile().await;
+    let slot = Slot::try_take(&profile, &store, 0).await.unwrap().unwrap();
+    let mine = slot.guard(store.clone());
+    assert_eq!(write(&mine).await, Ok(()));
+    page("pagehide", true).await;
+    let_go().await;
+    let other = Slot::try_take(&profile, &store, 0).await.unwrap().unwrap();
+    drop(other);
+    let_go().await;
+    page("pageshow", true).await;
+    let done = write(&mine).await;
+    // A claim is made at once where it is what holds the place.
+    let is_locked = js("", "return Boolean(navigator.locks)").await.is_truthy();
+    match is_locked {
+        true => assert_eq!(done, Ok(())),
+        false => assert_eq!(done, Err(StoreError::TakenOver)),
     }
-    tab.close();
-    slot.identity(&store).await.unwrap();
-    slot.identity(&store).await.unwrap();
+}
+
+async fn what_a_batch_requires_itself_is_its_own_error() {
+    let (profile, store) = profile().await;
+    let slot = Slot::take(&profile, &store).await.unwrap();
+    let host = HostingLock::take(&profile, &store, ALICE).await.unwrap();
+    // As a host's store is: guarded for its slot, too.
+    let both = host.guard(slot.guard(store.clone()));
+    for _ in 0..2 {
+        let mut batch = Batch::new();
+        batch.require(&b"missing"[..], Some(Bytes::from_static(b"value")));
+        batch.put(&b"key"[..], &b"value"[..]);
+        let done = both.commit(batch, Durability::Strict).await;
+        assert_eq!(done, Err(StoreError::unmet(b"missing")));
+        assert_eq!(write(&both).await, Ok(()));
+    }
+    drop(slot);
+    assert_eq!(write(&both).await, Err(StoreError::TakenOver));
+}
+
+/// A page that is loaded again is gone for good, and the new one has its place at once.
+async fn a_page_that_goes_for_good_frees_its_place() {
+    let (profile, store) = profile().await;
+    let slot = Slot::take(&profile, &store).await.unwrap();
+    let mine = slot.guard(store.clone());
+    assert_eq!(write(&mine).await, Ok(()));
+    page("pagehide", false).await;
+    let_go().await;
+    let next = Slot::take(&profile, &store).await.unwrap();
+    assert_eq!(next.number(), 0);
+    assert_eq!(write(&next.guard(store.clone())).await, Ok(()));
 }

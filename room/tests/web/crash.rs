@@ -67,14 +67,14 @@ impl Browser {
     async fn visit(&self, person: &str) -> (IndexedDbStore, Slot, Identity) {
         let profile = self.profile(person);
         let store = IndexedDbStore::open(&profile).await.unwrap();
-        let slot = Slot::take(&profile).await.unwrap();
+        let slot = Slot::take(&profile, &store).await.unwrap();
         let identity = slot.identity(&store).await.unwrap();
         (store, slot, identity)
     }
 
     async fn host(&self, person: &str) -> (Page<Hosting<IndexedDbStore>>, HostingLock) {
         let (store, slot, identity) = self.visit(person).await;
-        let lock = HostingLock::take(&self.profile(person), identity.peer_id())
+        let lock = HostingLock::take(&self.profile(person), &store, identity.peer_id())
             .await
             .unwrap();
         let setup = driver::setup(&identity, Config::default()).unwrap();

@@ -1,5 +1,6 @@
 //! The signalling server, which can be away for a while.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -13,17 +14,23 @@ pub struct Broker {
     program: PathBuf,
     /// The pages that it serves, too.
     pages: Option<PathBuf>,
+    host: Ipv4Addr,
     port: u16,
     /// The one that was started last, whether it runs or was killed.
     running: Group,
 }
 
 impl Broker {
-    pub(crate) async fn start(program: &Path, pages: Option<&Path>) -> anyhow::Result<Self> {
-        let (group, port) = run(program, pages, 0).await?;
+    pub(crate) async fn start(
+        program: &Path,
+        pages: Option<&Path>,
+        host: Ipv4Addr,
+    ) -> anyhow::Result<Self> {
+        let (group, port) = run(program, pages, host, 0).await?;
         Ok(Self {
             program: program.to_owned(),
             pages: pages.map(Path::to_owned),
+            host,
             port,
             running: group,
         })
@@ -49,15 +56,21 @@ impl Broker {
         self.kill();
         // Until then it has the port.
         self.running.ended().await;
-        let (group, _) = run(&self.program, self.pages.as_deref(), self.port).await?;
+        let pages = self.pages.as_deref();
+        let (group, _) = run(&self.program, pages, self.host, self.port).await?;
         self.running = group;
         Ok(())
     }
 }
 
-async fn run(program: &Path, pages: Option<&Path>, port: u16) -> anyhow::Result<(Group, u16)> {
+async fn run(
+    program: &Path,
+    pages: Option<&Path>,
+    host: Ipv4Addr,
+    port: u16,
+) -> anyhow::Result<(Group, u16)> {
     let mut command = Command::new(program);
-    command.args(["--host", "127.0.0.1", "--port", &port.to_string()]);
+    command.args(["--host", &host.to_string(), "--port", &port.to_string()]);
     if let Some(pages) = pages {
         command.arg("--pages").arg(pages);
     }

@@ -1,6 +1,7 @@
 //! The surroundings that everybody in a scenario shares.
 
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -20,6 +21,8 @@ pub struct World {
     parts: Parts,
     broker: AsyncMutex<Broker>,
     broker_port: u16,
+    /// The one that is reached from the network, once somebody wants it.
+    public: AsyncMutex<Option<Broker>>,
     pages: Pages,
     people: Mutex<Vec<Arc<Person>>>,
 }
@@ -38,10 +41,12 @@ impl World {
             ("/built", &parts.built),
         ];
         let pages = Pages::serve(&mounts).await?;
-        let broker = Broker::start(&parts.broker, parts.site().as_deref()).await?;
+        let broker =
+            Broker::start(&parts.broker, parts.site().as_deref(), Ipv4Addr::LOCALHOST).await?;
         Ok(Self {
             broker_port: broker.port(),
             broker: AsyncMutex::new(broker),
+            public: AsyncMutex::default(),
             parts,
             pages,
             people: Mutex::default(),
@@ -79,6 +84,26 @@ impl World {
         let site = self.parts.site();
         site.context("the web app is not built: run `cargo xtask test --browsers`")?;
         Ok(format!("http://127.0.0.1:{}/", self.broker_port))
+    }
+
+    /// The address of the web app as a phone in the same network has it: by plain HTTP, from an
+    /// address that is not loopback, so that it is no secure context. It comes from another
+    /// signalling server than [`app`](Self::app).
+    ///
+    /// # Errors
+    ///
+    /// It is not built, or this machine is in no network.
+    pub async fn app_by_plain_http(&self) -> anyhow::Result<String> {
+        let site = self.parts.site();
+        let site = site.context("the web app is not built: run `cargo xtask test --browsers`")?;
+        let host = address().context("this machine has no address but loopback")?;
+        let mut public = self.public.lock().await;
+        let broker = match public.take() {
+            Some(broker) => broker,
+            None => Broker::start(&self.parts.broker, Some(&site), host).await?,
+        };
+        let port = public.insert(broker).port();
+        Ok(format!("http://{host}:{port}/"))
     }
 
     /// Reads a file of a package that the tests have from npm.
@@ -121,6 +146,18 @@ impl World {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Person>>> {
         // Somebody may have panicked over it, which is what its people are then asked about.
         self.people.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The address of this machine in its network, if it is in one.
+fn address() -> Option<Ipv4Addr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    // Nothing is sent: this asks for the address from which the machine would send. The other
+    // address is reserved for documentation.
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    match socket.local_addr().ok()?.ip() {
+        IpAddr::V4(ip) if !ip.is_loopback() => Some(ip),
+        IpAddr::V4(_) | IpAddr::V6(_) => None,
     }
 }
 

@@ -347,7 +347,12 @@ impl Store for IndexedDbStore {
         }
         self.shared
             .with_transaction(async |connection| {
-                let transaction = connection.write(durability)?;
+                // A batch that only asks need not wait for those that write.
+                let only_asks = batch.writes().is_empty() && durability == Durability::Relaxed;
+                let transaction = match only_asks {
+                    true => connection.read()?,
+                    false => connection.write(durability)?,
+                };
                 // Nothing but the transaction's own requests is awaited: that would commit the
                 // changes so far.
                 for (key, value) in batch.required() {
@@ -355,6 +360,9 @@ impl Store for IndexedDbStore {
                     if read(&records, key).await? != *value {
                         return Err(StoreError::unmet(key).into());
                     }
+                }
+                if only_asks {
+                    return Ok(());
                 }
                 let sent = transaction
                     .object_store(RECORDS)

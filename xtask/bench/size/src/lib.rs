@@ -40,11 +40,16 @@ pub struct Handle {
 #[wasm_bindgen]
 pub async fn host(profile: String, title: String, labels: String) -> Result<Handle, JsError> {
     let store = IndexedDbStore::open(&profile).await?;
-    let slot = Slot::take(&profile).await?;
+    let slot = Slot::take(&profile, &store).await?;
     let identity = slot.identity(&store).await?;
-    let lock = HostingLock::take(&profile, identity.peer_id()).await?;
+    let lock = HostingLock::take(&profile, &store, identity.peer_id()).await?;
     let setup = driver::setup(&identity, Config::default())?;
-    let (hosting, driver) = driver::host(setup, Wire, store, SystemClock::new());
+    let (hosting, driver) = driver::host(
+        setup,
+        Wire,
+        lock.guard(slot.guard(store)),
+        SystemClock::new(),
+    );
     spawn_local(async { drop(driver.run().await) });
     let room = match hosting.journals().await?.first() {
         Some(link) => hosting.open(link.poll_id).await?,
@@ -73,7 +78,7 @@ pub async fn join(profile: String, link: String) -> Result<Handle, JsError> {
     let link: RoomId = link.parse()?;
     let store = IndexedDbStore::open(&profile).await?;
     IndexedDbStore::persist().await?;
-    let slot = Slot::take(&profile).await?;
+    let slot = Slot::take(&profile, &store).await?;
     let room = enter(&slot, link, &store).await?;
     for adopted in Slot::adopt(&profile, &store).await?.found {
         for room in &adopted.rooms {
@@ -90,7 +95,14 @@ pub async fn join(profile: String, link: String) -> Result<Handle, JsError> {
 async fn enter(slot: &Slot, link: RoomId, store: &IndexedDbStore) -> Result<Room, JsError> {
     let identity = slot.identity(store).await?;
     let setup = driver::setup(&identity, Config::default())?;
-    let (room, driver) = driver::join(setup, link, Wire, store.clone(), SystemClock::new()).await?;
+    let (room, driver) = driver::join(
+        setup,
+        link,
+        Wire,
+        slot.guard(store.clone()),
+        SystemClock::new(),
+    )
+    .await?;
     spawn_local(async { drop(driver.run().await) });
     Ok(room)
 }

@@ -11,6 +11,7 @@ mod accessible;
 mod away;
 mod copies;
 mod damaged;
+mod insecure;
 mod kept;
 mod member;
 mod network;
