@@ -24,7 +24,7 @@ import { Profile } from './profile.js'
 import * as wire from './wire.js'
 import { Link, Offline } from './wire.js'
 
-export { tally } from './wire.js'
+export { tally, voters } from './wire.js'
 
 const VERSION = 2
 const MAX_COMMAND_BYTES = 16 * 1024
@@ -76,6 +76,8 @@ export class Client extends EventTarget {
   #epoch
   /** The owner's mark of the history up to the copy: told by it, and repeated to it. */
   #history
+  /** The last own vote that the owner has applied and the copy does not have: the `poll:tally` with it says not for what. */
+  #ahead
 
   #owner
   #pollId
@@ -381,6 +383,8 @@ export class Client extends EventTarget {
     switch (type) {
       case 'poll:state':
         return this.#takeState(payload, envelope)
+      case 'poll:tally':
+        return this.#takeTally(link, payload, envelope)
       case 'peer:discovery':
         if (this.state.name === 'connected') return
         this.#joinedAt = Date.now()
@@ -396,20 +400,51 @@ export class Client extends EventTarget {
     if (!wire.MUTATIONS.includes(type)) return
     const { author, device, commandId, revision, history } = envelope
     this.#update(link, author, type, payload, revision, history)
-    // After a lost link an own command may come among those that were missed. That is as good as the `ack`.
+    await this.#settleOwn({ author, device, commandId, revision })
+  }
+
+  /** After a lost link an own command may come among those that were missed. That is as good as the `ack`. */
+  async #settleOwn({ author, device, commandId, revision }) {
     const { identity } = this.#profile
     if (author === identity.peerId && device === identity.device) await this.#settle(commandId, { revision })
   }
 
-  #takeState(poll, { epoch, revision, history }) {
+  #takeState(poll, { epoch, revision, history, ballot }) {
     if (poll.pollId !== this.#pollId || poll.owner !== this.#owner) throw new Offline('the poll is another one')
     if (epoch === this.#epoch && revision <= this.revision) return
-    this.poll = wire.pollFrom(poll)
+    if (epoch !== this.#epoch || this.#ahead?.revision <= revision) this.#ahead = undefined
+    this.poll = wire.pollFrom(poll, this.peerId, ballot)
+    this.#showAhead()
     this.#epoch = epoch
     this.#history = history
     this.revision = revision
     this.#hasAsked = false
     this.#changed()
+  }
+
+  /** In a poll that does not show each vote this comes in place of the votes of others. */
+  async #takeTally(link, payload, { after, revision, history }) {
+    if (this.poll && revision < this.revision) return
+    if (!this.poll?.shown || after > this.revision) return this.#ask(link)
+    const { updates = [] } = payload
+    const own = this.#ahead
+    if (own?.revision <= revision) {
+      this.#ahead = undefined
+      if (!updates.some(update => update.revision === own.revision)) updates.push(own)
+      updates.sort((a, b) => a.revision - b.revision)
+    }
+    wire.foldTally(this.poll, this.revision, { ...payload, updates })
+    this.revision = revision
+    this.#history = history
+    this.#hasAsked = false
+    this.#showAhead()
+    this.#changed()
+    for (const update of updates) await this.#settleOwn(update)
+  }
+
+  /** What was applied is shown, also before the message that has the votes since. */
+  #showAhead() {
+    if (this.#ahead) wire.setBallot(this.poll, this.peerId, this.#ahead.payload.optionIds)
   }
 
   #update(link, author, type, payload, revision, history) {
@@ -421,7 +456,17 @@ export class Client extends EventTarget {
       this.#hasAsked = false
       return this.#changed()
     }
-    // Something before it is missing. Until the answer is there everything newer is a gap, too.
+    if (this.poll?.shown && type === 'poll:vote' && author === this.peerId) {
+      if (this.#ahead?.revision >= revision) return
+      this.#ahead = { author, type, payload, revision }
+      this.#showAhead()
+      return this.#changed()
+    }
+    this.#ask(link)
+  }
+
+  /** Something is missing. Until the answer is there everything newer is a gap, too. */
+  #ask(link) {
     if (this.#hasAsked) return
     this.#hasAsked = true
     const known = this.poll && this.#position()

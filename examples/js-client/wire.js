@@ -111,23 +111,39 @@ export async function verify(peerId, signature, bytes) {
 
 // The poll: "Updates" and "Messages".
 
-/** Members are in a Map: ids come from others, and in an object some of them would mean something. */
-export function pollFrom({ members, ...poll }) {
-  return { ...poll, members: new Map(Object.entries(members)) }
+/**
+ * The poll of a `poll:state` with this participant's own `ballot`, which comes beside a poll that does not show each vote.
+ * Members are in a Map: ids come from others, and in an object some of them would mean something.
+ */
+export function pollFrom({ members, ...payload }, peerId, ballot = []) {
+  const poll = { ...payload, members: new Map(Object.entries(members)) }
+  if (poll.shown && ballot.length > 0) setBallot(poll, peerId, ballot)
+  return poll
+}
+
+/** Adds what somebody chose to a poll that only says that they have voted. */
+export function setBallot(poll, peerId, optionIds) {
+  const member = memberOf(poll, peerId)
+  member.choices = optionIds
+  delete member.voted
+}
+
+function memberOf(poll, peerId) {
+  if (!poll.members.has(peerId)) poll.members.set(peerId, { role: peerId === poll.owner ? 'owner' : 'voter' })
+  return poll.members.get(peerId)
 }
 
 /** Folds what the owner has applied into the poll. */
 export function fold(poll, author, type, payload) {
-  const member = peerId => {
-    if (!poll.members.has(peerId)) poll.members.set(peerId, { role: peerId === poll.owner ? 'owner' : 'voter' })
-    return poll.members.get(peerId)
-  }
+  const member = peerId => memberOf(poll, peerId)
   switch (type) {
     case 'poll:vote':
-      member(author).choices = payload.optionIds
+      if (poll.tally) recount(poll, member(author).choices, payload.optionIds)
+      setBallot(poll, author, payload.optionIds)
       break
     case 'poll:option:add':
       poll.options.push({ optionId: payload.optionId, label: payload.label })
+      poll.tally?.push(0)
       break
     case 'poll:role:update':
       member(payload.peerId).role = payload.role
@@ -135,21 +151,57 @@ export function fold(poll, author, type, payload) {
     case 'poll:settings':
       poll.closed = payload.closed ?? poll.closed
       poll.votersMayAddOptions = payload.votersMayAddOptions ?? poll.votersMayAddOptions
+      poll.results = payload.results ?? poll.results
       break
     case 'user:profile':
       member(author).profile = payload
   }
 }
 
+/** One vote in place of another, in a poll that has the votes of each option. */
+function recount(poll, before = [], after) {
+  const change = (optionIds, by) => {
+    for (const id of optionIds) {
+      const at = poll.options.findIndex(({ optionId }) => optionId === id)
+      if (at >= 0) poll.tally[at] = Math.max(0, poll.tally[at] + by)
+    }
+  }
+  change(before, -1)
+  change(after, 1)
+}
+
+/**
+ * Folds a `poll:tally` into a poll that was at the revision `at`: everything since, where each vote is not shown. Without a
+ * `tally` the results are not due (any more).
+ */
+export function foldTally(poll, at, { updates = [], tally, voted = [], withdrew = [] }) {
+  for (const { revision, author, type, payload } of updates) if (revision > at) fold(poll, author, type, payload)
+  for (const peerId of voted) {
+    const member = memberOf(poll, peerId)
+    // One's own choice is known.
+    if (!member.choices?.length) member.voted = true
+  }
+  for (const peerId of withdrew) delete memberOf(poll, peerId).voted
+  poll.tally = tally
+  poll.shown = tally ? 'tally' : 'turnout'
+}
+
 export const MUTATIONS = ['poll:vote', 'poll:option:add', 'poll:role:update', 'poll:settings', 'user:profile']
 
-/** How many voted for each option, by its id. */
+/** How many voted for each option, by its id; `undefined` while that is not shown. */
 export function tally(poll) {
+  if (poll.shown === 'turnout') return undefined
+  if (poll.tally) return new Map(poll.options.map(({ optionId }, at) => [optionId, poll.tally[at]]))
   const votes = new Map(poll.options.map(({ optionId }) => [optionId, 0]))
   for (const { choices = [] } of poll.members.values()) {
     for (const optionId of choices) votes.set(optionId, votes.get(optionId) + 1)
   }
   return votes
+}
+
+/** How many have voted, which is always shown. */
+export function voters(poll) {
+  return [...poll.members.values()].filter(({ voted, choices }) => voted || choices?.length > 0).length
 }
 
 // The channel: "Over PeerJS".

@@ -57,15 +57,17 @@ function render(room: Room) {
     const poll = room.poll();
     if (!poll) return;
     find("title").textContent = poll.title;
+    // Who chose what is not told in a secret poll. The tally is not there before results are shown.
+    const tally = room.tally()?.options;
     const mine = poll.members[room.me]?.choices ?? [];
     const list = find("options");
     while (list.children.length > poll.options.length) list.lastElementChild?.remove();
     poll.options.forEach(({ optionId, label }, index) => {
-        const voters = Object.values(poll.members).filter(member => member.choices?.includes(optionId));
+        const votes = tally?.find(option => option.optionId === optionId)?.votes ?? 0;
         // A button that is there stays: if it were replaced while somebody clicks it, the click would be lost.
         const there = list.children[index] as HTMLButtonElement | undefined;
         const button = there ?? list.appendChild(document.createElement("button"));
-        button.textContent = `${mine.includes(optionId) ? "✓ " : ""}${label}: ${voters.length}`;
+        button.textContent = `${mine.includes(optionId) ? "✓ " : ""}${label}: ${votes}`;
         button.disabled = poll.closed;
         button.onclick = tell(async () => {
             const outcome = await (await room.vote([optionId])).outcome();

@@ -7,8 +7,8 @@ use futures::StreamExt;
 use futures::future::{AbortHandle, abortable};
 use hustings_browser::{Hosted, Joined};
 use hustings_protocol::{
-    Command, OptionAdd, OptionId, PeerId, PeerInfo, Poll, RoleUpdate, SettingsUpdate, UserProfile,
-    Vote,
+    Command, OptionAdd, OptionId, PeerId, PeerInfo, Poll, Results, RoleUpdate, SettingsUpdate,
+    UserProfile, Vote,
 };
 use hustings_room::driver;
 use hustings_transport_peerjs::Status;
@@ -114,8 +114,7 @@ impl Room {
     #[must_use]
     pub fn poll(&self) -> JsValue {
         let poll = self.room.poll();
-        self.poll
-            .object(poll, |poll| values::optional(poll.as_deref()))
+        self.poll.object(poll, |poll| values::poll(poll.as_deref()))
     }
 
     /// The poll as its owner has confirmed it.
@@ -124,10 +123,10 @@ impl Room {
     pub fn confirmed(&self) -> JsValue {
         let poll = self.room.confirmed();
         self.confirmed
-            .object(poll, |poll| values::optional(poll.as_deref()))
+            .object(poll, |poll| values::poll(poll.as_deref()))
     }
 
-    /// The confirmed result.
+    /// The confirmed result; `undefined` while it is not shown to this side. A host sees it always.
     #[wasm_bindgen(unchecked_return_type = "Tally | undefined")]
     #[must_use]
     pub fn tally(&self) -> JsValue {
@@ -136,6 +135,13 @@ impl Room {
             let tally = poll.as_ref().and_then(|poll| poll.tally()).map(Tally::from);
             values::optional(tally.as_ref())
         })
+    }
+
+    /// The number of people with a confirmed vote, which is shown whether the result is or not.
+    #[must_use]
+    pub fn voters(&self) -> Option<f64> {
+        // Exact: there are fewer members than that.
+        self.room.confirmed().map(|poll| poll.voters() as f64)
     }
 
     /// The number of commands that the owner has applied to the confirmed poll.
@@ -294,8 +300,8 @@ impl Room {
         self.submit(Command::UpdateRole(update), &options).await
     }
 
-    /// Closes or reopens the poll, or changes whether voters may add options; an absent field
-    /// changes nothing. For the owner only.
+    /// Closes or reopens the poll, or changes whether voters may add options or when results are
+    /// shown; an absent field changes nothing. For the owner only.
     ///
     /// # Errors
     ///
@@ -304,7 +310,7 @@ impl Room {
     pub async fn settings(
         &self,
         #[wasm_bindgen(
-            unchecked_param_type = "{ closed?: boolean; votersMayAddOptions?: boolean }"
+            unchecked_param_type = "{ closed?: boolean; votersMayAddOptions?: boolean; results?: Results }"
         )]
         settings: JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
@@ -314,11 +320,13 @@ impl Room {
         struct Settings {
             closed: Option<bool>,
             voters_may_add_options: Option<bool>,
+            results: Option<Results>,
         }
         let settings: Settings = values::from_js(&settings, "the settings")?;
         let update = SettingsUpdate::new(self.room.id().poll_id)
             .closed(settings.closed)
-            .voters_may_add_options(settings.voters_may_add_options);
+            .voters_may_add_options(settings.voters_may_add_options)
+            .results(settings.results);
         self.submit(Command::UpdateSettings(update), &options).await
     }
 

@@ -19,6 +19,21 @@ export interface Options {
 /** Viewers see the poll, voters also vote, moderators also add options and set roles below their own. */
 export type Role = "viewer" | "voter" | "moderator" | "owner";
 
+/**
+ * Who sees the choices of others. In a secret poll only the host's device is told them, as it counts the votes; the others
+ * see who has voted, and how many votes each option has.
+ */
+export type Ballots = "secret" | "open";
+
+/**
+ * When results are shown to others than the host: at once, to those who have voted, or once the poll is closed. To
+ * everybody once it is closed.
+ */
+export type Results = "live" | "afterVote" | "afterClose";
+
+/** How much of the votes of others a side is told: who has voted, the votes of each option, or who chose what. */
+export type Shown = "turnout" | "tally" | "ballots";
+
 /** What somebody who starts a poll decides. */
 export interface PollDraft {
     title: string;
@@ -28,9 +43,13 @@ export interface PollDraft {
     multipleChoice?: boolean;
     /** Default false. */
     votersMayAddOptions?: boolean;
+    /** For good. Default `secret`. */
+    ballots?: Ballots;
+    /** Default `live`. */
+    results?: Results;
 }
 
-/** A poll, and everything that is known of it. */
+/** A poll, and everything that this side is told of it. The host's side has all. */
 export interface Poll {
     pollId: string;
     /** The peer id of who hosts it. */
@@ -40,6 +59,12 @@ export interface Poll {
     votersMayAddOptions: boolean;
     /** Whether votes and options are refused. */
     closed: boolean;
+    ballots: Ballots;
+    results: Results;
+    /** How much of the votes of others is in here. */
+    shown: Shown;
+    /** The votes of each option in their order, if `shown` is `tally`. `Room.tally` has them whatever is shown. */
+    tally?: number[];
     options: PollOption[];
     /** By their peer ids: everybody who voted, has a name or was given a role. */
     members: Record<string, Member>;
@@ -53,8 +78,10 @@ export interface PollOption {
 export interface Member {
     role: Role;
     profile?: { name: string };
-    /** The ids of the options that they chose; absent when they have no vote. */
+    /** The ids of the options that they chose; absent when they have no vote, or when it is not shown. */
     choices?: string[];
+    /** True when they have a vote and their choice is not shown. One's own choice always is. */
+    voted?: boolean;
 }
 
 /** The result of a poll. */
@@ -78,7 +105,7 @@ export type Command =
     | { type: "poll:option:add"; payload: { pollId: string; optionId: string; label: string } }
     | { type: "poll:role:update"; payload: { pollId: string; peerId: string; role: Role } }
     | { type: "user:profile"; payload: { name: string } }
-    | { type: "poll:settings"; payload: { pollId: string; closed?: boolean; votersMayAddOptions?: boolean } };
+    | { type: "poll:settings"; payload: { pollId: string; closed?: boolean; votersMayAddOptions?: boolean; results?: Results } };
 
 /** A command of this device that the owner has not answered. */
 export interface Pending {

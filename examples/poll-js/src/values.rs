@@ -1,9 +1,11 @@
 //! Plain objects, out and in. `types.ts` says what they look like.
 
-use hustings_protocol::{Command, CommandId, OptionId, Outcome, PeerId, PeerInfo, Revision, Seq};
+use hustings_protocol::{
+    Command, CommandId, OptionId, Outcome, PeerId, PeerInfo, Poll, Revision, Seq,
+};
 use hustings_room::driver::Room;
 use hustings_room::{CommandState, DownReason, Event};
-use js_sys::JSON;
+use js_sys::{JSON, Reflect};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
@@ -23,6 +25,24 @@ pub(crate) fn to_js(value: &impl Serialize) -> JsValue {
 /// The same, or `undefined`.
 pub(crate) fn optional(value: Option<&impl Serialize>) -> JsValue {
     value.map_or(JsValue::UNDEFINED, to_js)
+}
+
+/// A poll, or `undefined`. What the wire leaves out where it is as it was before there was any of it
+/// is in it all the same.
+pub(crate) fn poll(poll: Option<&Poll>) -> JsValue {
+    let Some(poll) = poll else {
+        return JsValue::UNDEFINED;
+    };
+    let object = to_js(poll);
+    for (name, word) in [
+        ("ballots", poll.ballots().as_str()),
+        ("results", poll.results().as_str()),
+        ("shown", poll.shown().as_str()),
+    ] {
+        // A new object takes everything.
+        let _ = Reflect::set(&object, &name.into(), &word.into());
+    }
+    object
 }
 
 /// The value of a plain object; `what` names it in the error.

@@ -11,6 +11,7 @@ use leptos::task::spawn_local;
 use leptos::{ev, html};
 
 use crate::browser::{hash, is_secure, meta, parameter, pause, reload, server};
+use crate::create::Template;
 use crate::room::RoomPage;
 use crate::route::Route;
 use crate::start::Start;
@@ -128,7 +129,10 @@ fn Overdue(why: String) -> impl IntoView {
 #[component]
 fn Views(opened: Opened) -> impl IntoView {
     provide_context(opened);
+    provide_context(Template::new());
     let route = RwSignal::new(Route::of(&hash()));
+    let place = Memo::new(move |_| route.get().place());
+    let is_presented = Memo::new(move |_| matches!(route.get(), Route::Presented(_)));
     let changes = window_event_listener(ev::hashchange, move |_| route.set(Route::of(&hash())));
     on_cleanup(move || changes.remove());
     let forgetful = match Opened::app().storage() {
@@ -138,9 +142,11 @@ fn Views(opened: Opened) -> impl IntoView {
     view! {
         {forgetful.map(|why| view! { <Forgetful why /> })}
         {(!is_secure()).then(|| view! { <Insecure /> })}
-        {move || match route.get() {
+        {move || match place.get() {
             Route::Start => view! { <Start /> }.into_any(),
-            Route::Room(link) => view! { <RoomPage link /> }.into_any(),
+            Route::Room(link) | Route::Presented(link) => {
+                view! { <RoomPage link is_presented /> }.into_any()
+            }
             Route::Unknown(why) => view! { <Unknown why /> }.into_any(),
         }}
     }

@@ -12,7 +12,7 @@ use crate::kept::Standing;
 use crate::model::{Model, progress};
 use crate::results::{Results, Row};
 use crate::typed;
-use crate::words::{count, percent};
+use crate::words::{self, count, percent};
 
 /// The id of the button that votes.
 const VOTE: &str = "vote";
@@ -107,12 +107,28 @@ pub(crate) fn Ballot(model: Model) -> impl IntoView {
         (true, false) => "Choose one",
         (true, true) => "Choose one or more",
     };
+    // Before one votes, and for as long as one may.
+    let who_sees = move || {
+        let poll = model.poll().filter(|_| may.get().vote);
+        poll.map(|poll| words::who_sees(poll.ballots(), model.me == model.link.owner))
+    };
+    let when = move || {
+        let (is_closed, is_shown) = (
+            may.get().is_closed,
+            results.with(|results| results.are_shown),
+        );
+        model
+            .poll()
+            .map(|poll| words::when(poll.results(), is_closed, is_shown))
+    };
     let is_ready = move || model.is_connected() && has_news.get() && too_many.get().is_none();
     view! {
         <form class="card ballot" on:submit=vote aria-labelledby="ballot-heading">
             <fieldset>
                 <legend><h2 id="ballot-heading">{heading}</h2></legend>
                 <p class="turnout" data-testid="turnout">{move || turnout(&results.get(), may.get().is_closed)}</p>
+                <p class="hint" data-testid="when">{when}</p>
+                <p class="hint" data-testid="who-sees">{who_sees}</p>
                 <ol class="options">
                     <For each=move || 0..results.with(|results| results.rows.len()) key=|place| *place let(place)>
                         <Choice place results may chosen choose />
@@ -147,7 +163,7 @@ pub(crate) fn Ballot(model: Model) -> impl IntoView {
 }
 
 /// The number of people who have voted.
-fn turnout(results: &Results, is_closed: bool) -> String {
+pub(crate) fn turnout(results: &Results, is_closed: bool) -> String {
     let voted = match results.voters {
         0 => "Nobody has voted yet".to_owned(),
         voters => format!("{} voted", count(voters, "person has", "people have")),
@@ -199,14 +215,21 @@ fn Choice(
             percent(votes, results.voters.max(votes))
         })
     };
-    let figures = format!("figures-{place}");
-    let described = figures.clone();
+    let are_shown = Memo::new(move |_| results.with(|results| results.are_shown));
+    let chosen_by = Memo::new(move |_| {
+        row.with(|row| {
+            row.as_ref()
+                .map(|row| row.chosen_by.clone())
+                .unwrap_or_default()
+        })
+    });
+    let figures = StoredValue::new(format!("figures-{place}"));
     view! {
         <li class="option" class:mine=move || is(|row| row.mine)>
             <label>
                 <Show when=move || may.get().vote>
                     <input name="choice" type=move || if may.get().several { "checkbox" } else { "radio" }
-                        aria-describedby=described.clone()
+                        aria-describedby=move || are_shown.get().then(|| figures.get_value())
                         prop:checked=is_chosen
                         on:change=move |event| if let Some(option) = option() {
                             choose(option, event_target_checked(&event));
@@ -214,16 +237,21 @@ fn Choice(
                 </Show>
                 <bdi class="name">{label}</bdi>
             </label>
-            <span class="figures" id=figures>
-                <span class="votes" data-testid="votes">
-                    {move || row.with(|row| count(row.as_ref().map_or(0, |row| row.confirmed), "vote", "votes"))}
+            <Show when=move || are_shown.get()>
+                <span class="figures" id=figures.get_value()>
+                    <span class="votes" data-testid="votes">
+                        {move || row.with(|row| count(row.as_ref().map_or(0, |row| row.confirmed), "vote", "votes"))}
+                    </span>
+                    <span class="share">{move || share(|row| row.confirmed)}"%"</span>
                 </span>
-                <span class="share">{move || share(|row| row.confirmed)}"%"</span>
-            </span>
-            <span class="bar" aria-hidden="true">
-                <span class="expected" style:width=move || format!("{}%", share(|row| row.confirmed.max(row.expected)))></span>
-                <span class="certain" style:width=move || format!("{}%", share(|row| row.confirmed.min(row.expected)))></span>
-            </span>
+                <span class="bar" aria-hidden="true">
+                    <span class="expected" style:width=move || format!("{}%", share(|row| row.confirmed.max(row.expected)))></span>
+                    <span class="certain" style:width=move || format!("{}%", share(|row| row.confirmed.min(row.expected)))></span>
+                </span>
+            </Show>
+            <Show when=move || !chosen_by.with(String::is_empty)>
+                <small class="by">{chosen_by}</small>
+            </Show>
             <Show when=move || is(|row| row.mine || row.pending)>
                 <span class="marks">
                     <Show when=move || is(|row| row.mine)><span class="mark">"Your choice"</span></Show>

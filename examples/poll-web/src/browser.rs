@@ -69,8 +69,29 @@ pub(crate) fn hash() -> String {
 
 /// Shows a poll.
 pub(crate) fn go_to(link: RoomId) {
+    show(&fragment(link));
+}
+
+/// Shows the view of a fragment.
+pub(crate) fn show(fragment: &str) {
     // Only a document that is being torn down refuses.
-    let _ = window().location().set_hash(&fragment(link));
+    let _ = window().location().set_hash(fragment);
+}
+
+/// True if the page can fill the screen: a phone may not let it.
+pub(crate) fn can_fill_screen() -> bool {
+    document().fullscreen_enabled()
+}
+
+/// Fills the screen with the page, or no longer.
+pub(crate) fn fill_screen_or_not() {
+    let document = document();
+    if document.fullscreen_element().is_some() {
+        document.exit_fullscreen();
+    } else if let Some(root) = document.document_element() {
+        // A browser that refuses leaves the page as it is, which is to be seen.
+        let _ = root.request_fullscreen();
+    }
 }
 
 /// The address of a poll on this page.

@@ -1,15 +1,38 @@
 //! The form of a new poll.
 
 use hustings_browser::{App, HostError};
-use hustings_protocol::{Limits, PollDraft, RoomId};
+use hustings_protocol::{Ballots, Limits, PollDraft, Results, RoomId};
 use leptos::ev;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::app::Opened;
-use crate::browser::{focus_soon, go_to, now, pasted};
+use crate::browser::{focus_soon, go_to, now, pasted, show};
 use crate::own::begins;
+use crate::rules::Choose;
 use crate::typed;
+use crate::words;
+
+/// The poll that the form of a new one is to begin with, from wherever on the page that is asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Template(RwSignal<Option<PollDraft>>);
+
+impl Template {
+    pub(crate) fn new() -> Self {
+        Self(RwSignal::new(None))
+    }
+
+    /// That of this page.
+    pub(crate) fn of_page() -> Self {
+        expect_context()
+    }
+
+    /// Fills the form with this, and shows it.
+    pub(crate) fn fill(self, draft: PollDraft) {
+        self.0.set(Some(draft));
+        show("#/");
+    }
+}
 
 /// The label of one option that is being typed.
 #[derive(Clone, Copy)]
@@ -39,6 +62,9 @@ pub(crate) fn Create() -> impl IntoView {
     let lines = RwSignal::new((1..=3).map(Line::new).collect::<Vec<_>>());
     let multiple = RwSignal::new(false);
     let voters_add = RwSignal::new(false);
+    let ballots = RwSignal::new(Ballots::default());
+    let results = RwSignal::new(Results::default());
+    let copied = RwSignal::new(None::<String>);
     let problem = RwSignal::new(None::<String>);
     // The field that it is about, beside which it stands: on a small screen the button is far away.
     let wrong = RwSignal::new(None::<String>);
@@ -50,6 +76,34 @@ pub(crate) fn Create() -> impl IntoView {
         lines.update(|lines| lines.push(Line::new(number)));
         number
     };
+    let template = Template::of_page();
+    Effect::new(move |_| {
+        let Some(draft) = template.0.get() else {
+            return;
+        };
+        template.0.set(None);
+        copied.set(Some(words::duplicated(&draft.title)));
+        title.set(draft.title);
+        let labels = draft.options.into_iter().enumerate();
+        let filled = labels.map(|(place, label)| {
+            let line = Line::new(place + 1);
+            line.label.set(label);
+            line
+        });
+        // As many as the form begins with, for a poll to which voters have to add some.
+        let empty = (1..=3).map(Line::new);
+        let filled: Vec<_> = filled.collect();
+        let rest = empty.skip(filled.len());
+        lines.set(filled.into_iter().chain(rest).collect());
+        multiple.set(draft.multiple_choice);
+        voters_add.set(draft.voters_may_add_options);
+        ballots.set(draft.ballots);
+        results.set(draft.results);
+        problem.set(None);
+        wrong.set(None);
+        // After the heading of the view, which takes the keyboard when it is there.
+        request_animation_frame(|| focus_soon("title".to_owned()));
+    });
     // Enter goes on to the next option rather than ending the form: one types a list.
     let on_enter = move |event: ev::KeyboardEvent, line: Line| {
         // Enter ends a composition, as of Japanese, before it means anything else. Safari tells so
@@ -125,7 +179,9 @@ pub(crate) fn Create() -> impl IntoView {
         let draft = PollDraft::new(title)
             .options(labels.into_iter().map(|(_, label)| label))
             .multiple_choice(multiple.get_untracked())
-            .voters_may_add_options(voters_add.get_untracked());
+            .voters_may_add_options(voters_add.get_untracked())
+            .ballots(ballots.get_untracked())
+            .results(results.get_untracked());
         is_busy.set(true);
         problem.set(None);
         wrong.set(None);
@@ -147,6 +203,7 @@ pub(crate) fn Create() -> impl IntoView {
     view! {
         <form class="card create" on:submit=create novalidate aria-labelledby="create-heading">
             <h2 id="create-heading">"New poll"</h2>
+            <p class="hint" role="status">{copied}</p>
             <div class="field">
                 <label for="title">"Question"</label>
                 <input id="title" type="text" autocomplete="off"
@@ -182,6 +239,8 @@ pub(crate) fn Create() -> impl IntoView {
                     on:change=move |event| voters_add.set(event_target_checked(&event)) />
                     "Voters may add options"</label>
             </div>
+            <Choose name="ballots" legend="Who sees the votes" chosen=ballots choose=move |rule| ballots.set(rule) />
+            <Choose name="results" legend="Results are shown" chosen=results choose=move |rule| results.set(rule) />
             <p class="problem" role="alert">{move || problem.get().filter(|_| wrong.with(Option::is_none))}</p>
             <button type="submit" class="primary" aria-disabled=move || is_busy.get().to_string()>
                 {move || if is_busy.get() { "Creating…" } else { "Create poll" }}

@@ -1,6 +1,6 @@
-//! A vote that is being put together: what is ticked and not sent yet.
+//! What is being put together: a vote that is ticked and not sent yet, and a poll like another one.
 
-use hustings_protocol::{Limits, OptionId};
+use hustings_protocol::{Limits, OptionId, Poll, PollDraft};
 
 /// The draft after an option is ticked, or not any more. It is none where it comes to what was
 /// voted for already: nothing is there to send then, and a vote from another tab shows here, too,
@@ -37,8 +37,20 @@ pub(crate) fn too_many(ticked: usize) -> Option<String> {
         .then(|| format!("One vote has at most {most} options. You have ticked {ticked}."))
 }
 
+/// A new poll like this one: its question, its options and its settings, and no votes.
+pub(crate) fn like(poll: &Poll) -> PollDraft {
+    PollDraft::new(poll.title())
+        .options(poll.options().iter().map(|option| &option.label))
+        .multiple_choice(poll.multiple_choice())
+        .voters_may_add_options(poll.voters_may_add_options())
+        .ballots(poll.ballots())
+        .results(poll.results())
+}
+
 #[cfg(test)]
 mod tests {
+    use hustings_protocol::{Ballots, PeerId, Results};
+
     use super::*;
 
     fn option(number: u8) -> OptionId {
@@ -57,6 +69,28 @@ mod tests {
         // In another order it is the same vote.
         assert_eq!(after(&[two], &[one, two], true, one, true), None);
         assert_eq!(after(&[one], &[one], true, one, false), Some(Vec::new()));
+    }
+
+    #[test]
+    fn a_poll_like_another_has_all_that_its_form_has() {
+        for (ballots, results) in [
+            (Ballots::Secret, Results::AfterVote),
+            (Ballots::Open, Results::AfterClose),
+        ] {
+            let draft = PollDraft::new("Which?")
+                .options(["Tea", "Coffee"])
+                .multiple_choice(true)
+                .voters_may_add_options(true)
+                .ballots(ballots)
+                .results(results);
+            let id = "01234567-89ab-4cde-8f01-23456789abcd".parse().unwrap();
+            let mut numbers = 1..;
+            let option = || option(numbers.next().unwrap());
+            let owner = PeerId::from_bytes([9; 32]);
+            let limits = Limits::default();
+            let poll = Poll::new(id, owner, draft.clone(), option, &limits).unwrap();
+            assert_eq!(like(&poll), draft);
+        }
     }
 
     #[test]

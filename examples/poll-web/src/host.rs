@@ -1,16 +1,19 @@
 //! The host's part: its choices while the poll runs, and the safety of the stored poll.
 
 use hustings_browser::Storage;
-use hustings_protocol::{Command, Role, SettingsUpdate};
+use hustings_protocol::{Command, Results, Role, SettingsUpdate};
 use leptos::ev;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::app::Opened;
+use crate::create::Template;
+use crate::draft::like;
 use crate::kept::Kept;
 use crate::model::Model;
+use crate::rules::Choose;
 
-/// Closing, reopening, and who may add options.
+/// Closing, reopening, who may add options and when results are shown; another poll like this one.
 #[component]
 pub(crate) fn HostTools(model: Model) -> impl IntoView {
     let is_owner = Memo::new(move |_| model.role() == Role::Owner);
@@ -20,17 +23,20 @@ pub(crate) fn HostTools(model: Model) -> impl IntoView {
             .poll()
             .is_some_and(|poll| poll.voters_may_add_options())
     });
-    let change = move |closed: Option<bool>, voters_may_add_options: Option<bool>| {
-        let update = SettingsUpdate::new(model.link.poll_id)
-            .closed(closed)
-            .voters_may_add_options(voters_may_add_options);
-        model.submit(Command::UpdateSettings(update), || {});
+    let results = Memo::new(move |_| model.poll().map(|poll| poll.results()).unwrap_or_default());
+    let template = Template::of_page();
+    let change = move |update: SettingsUpdate| model.submit(Command::UpdateSettings(update), || {});
+    let unchanged = move || SettingsUpdate::new(model.link.poll_id);
+    let duplicate = move |_| {
+        if let Some(poll) = model.poll() {
+            template.fill(like(&poll));
+        }
     };
     let add_or_not = move |event: ev::Event| {
         let may = event_target_checked(&event);
         // It shows what the poll says, which follows at once unless it is refused.
         event_target::<web_sys::HtmlInputElement>(&event).set_checked(may_add.get_untracked());
-        change(None, Some(may));
+        change(unchanged().voters_may_add_options(may));
     };
     view! {
         <Show when=move || is_owner.get()>
@@ -41,10 +47,15 @@ pub(crate) fn HostTools(model: Model) -> impl IntoView {
                         on:change=add_or_not />
                     "Voters may add options"
                 </label>
+                <Choose name="shown" legend="Results are shown" chosen=results
+                    choose=move |results: Results| change(unchanged().results(results)) />
+                <div class="actions">
                 <button aria-disabled=move || (!model.is_connected()).to_string()
-                    on:click=move |_| change(Some(!is_closed.get_untracked()), None)>
+                    on:click=move |_| change(unchanged().closed(!is_closed.get_untracked()))>
                     {move || if is_closed.get() { "Reopen the poll" } else { "Close the poll" }}
                 </button>
+                <button class="quiet" on:click=duplicate>"Duplicate this poll"</button>
+                </div>
                 <Show when=move || model.is_host && model.kept() == Kept::OnDevice>
                     <Lasting />
                 </Show>

@@ -7,12 +7,14 @@
 //! the room.
 //!
 //! - `settings`: the signalling server, from the page's own address unless it says otherwise
-//! - `app`, `route`, `start`, `create`, `own`, `undelivered`, `room`: the two views, and the
-//!   choice between them
+//! - `app`, `route`, `start`, `create`, `own`, `joined`, `undelivered`, `room`, `present`: the
+//!   views, and the choice between them
 //! - `ballot`, `results`, `pending`, `connection`, `share`, `people`, `host`, `export`: the parts
 //!   of a room
+//! - `rules`: the rules of a poll, to choose from
+//! - `visited`: the list of the polls that were joined
 //! - `damaged`: a poll that cannot be read
-//! - `draft`: a vote that is being put together
+//! - `draft`: what is being put together: a vote, and a poll like another
 //! - `kept`: where it is kept, and what is said of that
 //! - `typed`: what is typed and pasted into a form
 //! - `words`: the names of things
@@ -33,6 +35,7 @@ mod results;
 mod route;
 mod settings;
 mod typed;
+mod visited;
 mod words;
 
 #[cfg(target_family = "wasm")]
@@ -52,6 +55,8 @@ mod export;
 #[cfg(target_family = "wasm")]
 mod host;
 #[cfg(target_family = "wasm")]
+mod joined;
+#[cfg(target_family = "wasm")]
 mod model;
 #[cfg(target_family = "wasm")]
 mod own;
@@ -60,7 +65,11 @@ mod pending;
 #[cfg(target_family = "wasm")]
 mod people;
 #[cfg(target_family = "wasm")]
+mod present;
+#[cfg(target_family = "wasm")]
 mod room;
+#[cfg(target_family = "wasm")]
+mod rules;
 #[cfg(target_family = "wasm")]
 mod share;
 #[cfg(target_family = "wasm")]

@@ -9,7 +9,9 @@ use leptos::task::spawn_local;
 
 use crate::app::Opened;
 use crate::browser::{focus, forget, local_time, remember, remembered};
+use crate::create::Template;
 use crate::damaged::Damaged;
+use crate::draft::like;
 use crate::route::fragment;
 use crate::words;
 
@@ -95,6 +97,21 @@ pub(crate) fn OwnPolls() -> impl IntoView {
             focus(HEADING);
         });
     };
+    let template = Template::of_page();
+    let duplicate = move |poll: PollId| {
+        let hosted = own.with_untracked(|own| own.as_ref()?.hosting.as_ref().ok().cloned());
+        let Some(hosted) = hosted else { return };
+        spawn_local(async move {
+            match hosted.hosting().open(poll).await.map(|room| room.poll()) {
+                Ok(Some(poll)) => template.fill(like(&poll)),
+                // The host's own is there as soon as it is open.
+                Ok(None) => {}
+                Err(error) => {
+                    told.try_set(Some(format!("The poll cannot be duplicated: {error}.")));
+                }
+            }
+        });
+    };
     move || {
         own.get().map(|Own { polls, hosting }| {
             let may_delete = hosting.is_ok();
@@ -108,7 +125,7 @@ pub(crate) fn OwnPolls() -> impl IntoView {
             let list = polls
                 .found
                 .into_iter()
-                .map(|poll| view! { <One poll may_delete delete /> })
+                .map(|poll| view! { <One poll may_delete delete duplicate /> })
                 .collect_view();
             view! {
                 <section class="card" aria-labelledby=HEADING>
@@ -130,6 +147,7 @@ fn One(
     poll: OwnPoll,
     may_delete: bool,
     delete: impl Fn(PollId) + Copy + Send + Sync + 'static,
+    duplicate: impl Fn(PollId) + Copy + Send + Sync + 'static,
 ) -> impl IntoView {
     let poll_id = poll.link.poll_id;
     let title = match poll.title.as_str() {
@@ -141,6 +159,7 @@ fn One(
         view! { <small>"Begun "<time datetime=time>{shown}</time></small> }
     });
     let is_asked = RwSignal::new(false);
+    let copy = words::duplicate(&title);
     let (label, question) = (words::delete(&title), words::ask_to_delete(&title));
     let (ask, keep) = (format!("delete-{poll_id}"), format!("keep-{poll_id}"));
     let (ask_id, keep_id) = (ask.clone(), keep.clone());
@@ -163,6 +182,7 @@ fn One(
         <li>
             <a href=fragment(poll.link)><bdi>{title}</bdi>{when}</a>
             {may_delete.then(|| view! {
+                <button class="quiet" aria-label=copy hidden=is_asked on:click=move |_| duplicate(poll_id)>"Duplicate"</button>
                 <button id=ask_id class="quiet" aria-label=label hidden=is_asked on:click=to_ask>"Delete"</button>
             })}
             <Show when=move || is_asked.get()>

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use hustings_protocol::{Command, OptionId, PeerId, Poll, Revision, Shown};
+use hustings_protocol::{
+    Ballots, Command, OptionId, PeerId, Poll, Results as Due, Revision, Shown,
+};
 use serde_json::json;
 use unicode_segmentation::UnicodeSegmentation;
 
-use crate::words::percent;
+use crate::words::{chosen_by, percent};
 
 /// One option.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub(crate) struct Row {
     pub(crate) mine: bool,
     /// True if the host has still to confirm the choice, or the option itself.
     pub(crate) pending: bool,
+    /// The people who chose it, in words; nothing where votes are secret.
+    pub(crate) chosen_by: String,
 }
 
 /// All options in their order.
@@ -70,6 +74,7 @@ impl Results {
                 expected: expected.next().unwrap_or_default(),
                 mine: mine.contains(&option.option_id),
                 pending: waiting.contains(&option.option_id),
+                chosen_by: choosers(confirmed, option.option_id),
             })
             .collect();
         Self {
@@ -78,6 +83,29 @@ impl Results {
             are_shown: confirmed.shown() != Shown::Turnout,
         }
     }
+}
+
+/// The people who chose an option, in words. A host's copy has that of secret votes, too, and keeps
+/// it to itself.
+fn choosers(poll: &Poll, option: OptionId) -> String {
+    if poll.ballots() != Ballots::Open {
+        return String::new();
+    }
+    let chose = poll
+        .members()
+        .filter(|(_, member)| member.choices.contains(&option));
+    let chose: Vec<_> = chose.map(|(peer, _)| peer).collect();
+    if poll.shown() == Shown::Ballots {
+        chosen_by(poll, &chose)
+    } else {
+        String::new()
+    }
+}
+
+/// True if the results are for everybody to see. Those who have voted, or count the votes, may see
+/// them before: a screen that a whole room looks at does not show them then.
+pub(crate) fn are_for_all(poll: &Poll) -> bool {
+    poll.shown() != Shown::Turnout && (poll.results() == Due::Live || poll.is_closed())
 }
 
 /// The votes of each option; none where these are not shown.
@@ -204,7 +232,12 @@ mod tests {
     /// A poll of `=Tea` and `"Coffee"`, in which peers 1 and 2 chose the first and peer 3 the
     /// second.
     fn poll() -> Poll {
+        poll_with(Ballots::Secret, Due::Live)
+    }
+
+    fn poll_with(ballots: Ballots, results: Due) -> Poll {
         let draft = PollDraft::new("Which?").options(["=Tea", "\"Coffee\""]);
+        let draft = draft.ballots(ballots).results(results);
         let mut numbers = 1..;
         let limits = Limits::default();
         let next = || option_id(numbers.next().unwrap());
@@ -226,6 +259,66 @@ mod tests {
         let rows: Vec<_> = results.rows.iter().map(of).collect();
         assert_eq!(rows, [(2, 1, false, false), (1, 2, true, true)]);
         assert_eq!(results.voters, 3);
+    }
+
+    #[test]
+    fn who_chose_what_is_said_of_open_votes_alone_even_by_who_counts_them() {
+        let rows = |poll: &Poll, me| {
+            let results = Results::of(poll, poll, me, [].into_iter());
+            let rows = results.rows.into_iter().map(|row| row.chosen_by);
+            rows.collect::<Vec<_>>()
+        };
+        let open = poll_with(Ballots::Open, Due::Live);
+        let by_guest = |number| {
+            format!(
+                "\u{2068}Guest\u{2069} ({})",
+                crate::words::mark(peer(number))
+            )
+        };
+        let tea = format!("Chosen by {}, {}", by_guest(1), by_guest(2));
+        let coffee = format!("Chosen by {}", by_guest(3));
+        assert_eq!(rows(&open, peer(1)), [tea, coffee]);
+        let secret = poll();
+        assert_eq!(secret.shown(), Shown::Ballots, "the host has them all");
+        assert_eq!(rows(&secret, peer(9)), ["", ""]);
+        assert_eq!(rows(&secret.told_to(peer(1)), peer(1)), ["", ""]);
+    }
+
+    #[test]
+    fn of_many_who_chose_an_option_a_few_are_named() {
+        let limits = Limits::default();
+        let mut open = poll_with(Ballots::Open, Due::Live);
+        for number in 10..60 {
+            open.apply(peer(number), &vote(1), &limits).unwrap();
+        }
+        let results = Results::of(&open, &open, peer(1), [].into_iter());
+        let said = &results.rows[0].chosen_by;
+        assert!(said.ends_with(", 44 more"), "{said}");
+        assert_eq!(said.matches("Guest").count(), 8);
+    }
+
+    #[test]
+    fn results_that_are_not_shown_have_no_numbers() {
+        for due in [Due::AfterVote, Due::AfterClose] {
+            let host = poll_with(Ballots::Secret, due);
+            assert!(!are_for_all(&host), "others would see them on the wall");
+            let told = host.told_to(peer(4));
+            let results = Results::of(&told, &told, peer(4), [].into_iter());
+            assert!(!results.are_shown);
+            assert_eq!(results.voters, 3, "who has voted is shown");
+            let rows = results.rows.iter().map(|row| (row.confirmed, row.expected));
+            assert_eq!(rows.collect::<Vec<_>>(), [(0, 0), (0, 0)]);
+            // Who counts them sees them.
+            let results = Results::of(&host, &host, peer(9), [].into_iter());
+            assert!(results.are_shown);
+            let csv = csv(&told, "2026-01-01T00:00:00Z");
+            assert!(csv.contains("\"'=Tea\",,\r\n"), "{csv}");
+        }
+        let voted = poll_with(Ballots::Secret, Due::AfterVote).told_to(peer(3));
+        let results = Results::of(&voted, &voted, peer(3), [].into_iter());
+        assert!(results.are_shown && results.rows[1].mine);
+        assert!(!are_for_all(&voted));
+        assert!(are_for_all(&poll()));
     }
 
     #[test]

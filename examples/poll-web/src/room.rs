@@ -16,9 +16,11 @@ use crate::connection::ConnectionBar;
 use crate::damaged::Damaged;
 use crate::export::Export;
 use crate::host::HostTools;
+use crate::joined::note_visit;
 use crate::model::{Model, Side, Snapshot};
 use crate::pending::{Notices, Waiting};
 use crate::people::People;
+use crate::present::Present;
 use crate::share::Share;
 use crate::words;
 
@@ -36,7 +38,11 @@ enum Entering {
 
 /// The way into a room, and the room.
 #[component]
-pub(crate) fn RoomPage(link: RoomId) -> impl IntoView {
+pub(crate) fn RoomPage(
+    link: RoomId,
+    /// True while it is presented to a whole room of people.
+    is_presented: Memo<bool>,
+) -> impl IntoView {
     let entering = RwSignal::new_local(Entering::UnderWay);
     let app = StoredValue::new_local(Opened::app());
     let host = move || {
@@ -61,7 +67,7 @@ pub(crate) fn RoomPage(link: RoomId) -> impl IntoView {
     move || {
         match entering.get() {
         Entering::UnderWay => view! { <p role="status">"Opening the poll…"</p> }.into_any(),
-        Entering::There(side) => view! { <RoomView side host /> }.into_any(),
+        Entering::There(side) => view! { <RoomView side host is_presented /> }.into_any(),
         Entering::Elsewhere => view! {
             <Heading text="This poll is hosted in another tab" />
             <p>
@@ -133,7 +139,11 @@ async fn join(app: &Rc<App>, link: RoomId) -> Entering {
 
 /// A room that this tab is in.
 #[component]
-fn RoomView(side: Side, host: impl Fn() + Copy + Send + Sync + 'static) -> impl IntoView {
+fn RoomView(
+    side: Side,
+    host: impl Fn() + Copy + Send + Sync + 'static,
+    is_presented: Memo<bool>,
+) -> impl IntoView {
     let model = Model::of(side, Opened::app().deliveries().clone());
     let leaving = window_event_listener(ev::beforeunload, move |event| {
         if model.asks_before_leaving() {
@@ -157,6 +167,23 @@ fn RoomView(side: Side, host: impl Fn() + Copy + Send + Sync + 'static) -> impl 
         title.unwrap_or_else(|| other.to_owned())
     });
     let has_poll = Memo::new(move |_| model.snapshot.with(|now| now.poll.is_some()));
+    note_visit(model);
+    view! {
+        <Show when=move || !is_presented.get() fallback=move || view! { <Present model title /> }>
+            <Parts model host title is_refused has_poll />
+        </Show>
+    }
+}
+
+/// The room as one takes part in it.
+#[component]
+fn Parts(
+    model: Model,
+    host: impl Fn() + Copy + Send + Sync + 'static,
+    title: Signal<String>,
+    is_refused: Memo<bool>,
+    has_poll: Memo<bool>,
+) -> impl IntoView {
     view! {
         <ConnectionBar model />
         <Show when=move || model.may_host() && !model.is_connected()>

@@ -9,24 +9,48 @@ pub(crate) enum Route {
     Start,
     /// A poll.
     Room(RoomId),
+    /// A poll for a whole room of people to look at.
+    Presented(RoomId),
     /// The text behind the `#` is neither, for this reason.
     Unknown(FindLinkError),
 }
 
 impl Route {
-    /// The view of a fragment: `#/<owner>/<poll>`, or nothing. What a mail or a messenger has added
-    /// to it does not count.
+    /// The view of a fragment: `#/<owner>/<poll>`, the same with `?present`, or nothing. What a mail
+    /// or a messenger has added to it does not count.
     pub(crate) fn of(fragment: &str) -> Self {
-        match fragment.trim_start_matches('#').trim_start_matches('/') {
-            "" => Self::Start,
-            text => RoomId::find(text).map_or_else(Self::Unknown, Self::Room),
+        let text = match fragment.trim_start_matches('#').trim_start_matches('/') {
+            "" => return Self::Start,
+            text => text,
+        };
+        match RoomId::find(text) {
+            Ok(link) if text.ends_with(PRESENT) => Self::Presented(link),
+            Ok(link) => Self::Room(link),
+            Err(why) => Self::Unknown(why),
+        }
+    }
+
+    /// The view without the way in which it is shown: what is opened for it stays open while only
+    /// that changes.
+    pub(crate) fn place(self) -> Self {
+        match self {
+            Self::Presented(link) => Self::Room(link),
+            Self::Start | Self::Room(_) | Self::Unknown(_) => self,
         }
     }
 }
 
+/// Ends the fragment of a poll that is presented.
+const PRESENT: &str = "?present";
+
 /// The fragment of a poll.
 pub(crate) fn fragment(link: RoomId) -> String {
     format!("#/{link}")
+}
+
+/// The fragment of a poll that is presented.
+pub(crate) fn presented(link: RoomId) -> String {
+    format!("{}{PRESENT}", fragment(link))
 }
 
 #[cfg(test)]
@@ -53,6 +77,8 @@ mod tests {
             let opened = Route::of(&format!("#/{LINK}{added}"));
             assert_eq!(opened, Route::Room(link), "{added}");
         }
+        assert_eq!(Route::of(&presented(link)), Route::Presented(link));
+        assert_eq!(Route::of(&presented(link)).place(), Route::Room(link));
         let encoded = LINK.replace('/', "%2F").to_uppercase();
         assert_eq!(Route::of(&format!("#%2F{encoded}")), Route::Room(link));
     }

@@ -7,6 +7,7 @@ use leptos::task::spawn_local;
 use qrcode::{Color, EcLevel, QrCode};
 
 use crate::browser::{copy, own_address, shared_address};
+use crate::route::presented;
 
 /// The link, as text to copy and as a code to scan.
 #[component]
@@ -48,12 +49,18 @@ pub(crate) fn Share(
             </div>
             <p class="hint" role="status">{said}</p>
             {here}
+            <p><a href=presented(link)>"Show on a big screen"</a></p>
             <details open=is_open>
                 <summary>"Show as QR code"</summary>
                 {code}
             </details>
         </section>
     }
+}
+
+/// The code of the link to a poll.
+pub(crate) fn code(link: RoomId) -> Option<impl IntoView + use<>> {
+    picture(&shared_address(link).unwrap_or_else(|| own_address(link)))
 }
 
 /// The code, drawn as one path; `None` for a link that is too long for one.

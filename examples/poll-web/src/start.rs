@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use crate::app::Heading;
 use crate::browser::{focus_soon, go_to};
 use crate::create::Create;
+use crate::joined::JoinedPolls;
 use crate::own::OwnPolls;
 use crate::undelivered::NotDelivered;
 use crate::words::sentence;
@@ -21,6 +22,7 @@ pub(crate) fn Start() -> impl IntoView {
             <div class="side">
                 <Join />
                 <OwnPolls />
+                <JoinedPolls />
                 <NotDelivered />
             </div>
         </div>

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hustings_protocol::text::isolated;
-use hustings_protocol::{Command, OptionId, PeerId, Poll, Role};
+use hustings_protocol::{Ballots, Command, OptionId, PeerId, Poll, Results, Role, SettingsUpdate};
 
 /// The things that a page by plain HTTP does without. All else works there.
 pub(crate) const INSECURE: &str = "This page came by plain HTTP: anybody in the network between can \
@@ -22,6 +22,118 @@ pub(crate) const fn role(role: Role) -> &'static str {
 /// The label of what sets somebody's role, by their name.
 pub(crate) fn role_of(name: &str) -> String {
     format!("Role of {}", isolated(name))
+}
+
+/// The name of a way to vote, and what it means for those who do.
+pub(crate) const fn ballots(ballots: Ballots) -> (&'static str, &'static str) {
+    match ballots {
+        Ballots::Secret => (
+            "Secret votes",
+            "Everybody sees who has voted, and how many votes each option has. This browser has the votes, to count \
+             them; its page shows nobody who chose what.",
+        ),
+        Ballots::Open => ("Open votes", "Everybody sees who chose what."),
+    }
+}
+
+/// The name of a time from which results are shown, and what it means.
+pub(crate) const fn results(results: Results) -> (&'static str, &'static str) {
+    match results {
+        Results::Live => (
+            "At once",
+            "Everybody sees the votes as they come in. Who watches closely may guess whose they are.",
+        ),
+        Results::AfterVote => (
+            "After one’s own vote",
+            "Nobody is led by the votes of others. When the poll is closed, everybody sees them.",
+        ),
+        Results::AfterClose => (
+            "When the poll is closed",
+            "Until then everybody sees only who has voted.",
+        ),
+    }
+}
+
+/// Says before somebody votes who will see that vote.
+pub(crate) const fn who_sees(ballots: Ballots, is_owner: bool) -> &'static str {
+    match (ballots, is_owner) {
+        (Ballots::Secret, false) => {
+            "Only the host’s device is told what you choose. Others see that you have voted, and how many votes each \
+             option has."
+        }
+        (Ballots::Secret, true) => {
+            "The votes are secret. This device has them, to count them, and shows nobody who chose what: not even you."
+        }
+        (Ballots::Open, _) => "Everybody in this poll can see what you choose.",
+    }
+}
+
+/// Says when results will be seen that are not shown yet; nothing where everybody sees them.
+pub(crate) const fn when(results: Results, is_closed: bool, is_shown: bool) -> &'static str {
+    match (results, is_shown) {
+        (Results::Live, _) => "",
+        (Results::AfterVote | Results::AfterClose, _) if is_closed => "",
+        (Results::AfterVote, false) => "Results are shown once you have voted.",
+        (Results::AfterVote, true) => "Others see the results once they have voted.",
+        (Results::AfterClose, false) => "Results are shown when the host closes the poll.",
+        (Results::AfterClose, true) => "Others see the results when you close the poll.",
+    }
+}
+
+/// Says to a whole room when the results will be seen that are not shown to everybody yet.
+pub(crate) const fn when_for_all(results: Results) -> &'static str {
+    match results {
+        Results::Live => "",
+        Results::AfterVote => {
+            "Vote to see the results. They are shown here when the poll is closed."
+        }
+        Results::AfterClose => "Results are shown when the poll is closed.",
+    }
+}
+
+/// The most people that are named beside an option; the rest is counted.
+const CHOOSERS: usize = 8;
+
+/// The people who chose an option, where that is for everybody to see: by name and [`mark`]. Nothing
+/// for nobody.
+pub(crate) fn chosen_by(poll: &Poll, peers: &[PeerId]) -> String {
+    if peers.is_empty() {
+        return String::new();
+    }
+    let named = peers.iter().take(CHOOSERS);
+    let mut named: Vec<_> = named
+        .map(|peer| format!("{} ({})", name_within(poll, *peer), mark(*peer)))
+        .collect();
+    if peers.len() > CHOOSERS {
+        named.push(format!("{} more", peers.len() - CHOOSERS));
+    }
+    format!("Chosen by {}", named.join(", "))
+}
+
+/// The label of what makes another poll like one, by its title.
+pub(crate) fn duplicate(title: &str) -> String {
+    format!("Duplicate {}", quoted(title))
+}
+
+/// Says that the form has been filled with another poll's.
+pub(crate) fn duplicated(title: &str) -> String {
+    let from = quoted(title);
+    format!(
+        "This is a copy of {from}, without its votes. Change what you like: nothing is created yet."
+    )
+}
+
+/// The label of what takes a poll out of the list, by its title.
+pub(crate) fn forget(title: &str) -> String {
+    format!("Forget {}", quoted(title))
+}
+
+/// Says that it is out of the list.
+pub(crate) fn forgotten(title: &str) -> String {
+    format!(
+        "{} is no longer listed. Its link still opens it.",
+        quoted(title)
+    )
 }
 
 /// The label of what deletes a poll, by its title.
@@ -126,7 +238,8 @@ pub(crate) fn asked(poll: Option<&Poll>, command: &Command) -> String {
         Command::ReadmitPeer(readmission) => {
             format!("readmitting {}", person(poll, readmission.peer_id))
         }
-        Command::UpdateSettings(_) | _ => "the change of the settings".to_owned(),
+        Command::UpdateSettings(update) => settings(update).to_owned(),
+        _ => "your change".to_owned(),
     }
 }
 
@@ -140,6 +253,26 @@ fn person(poll: Option<&Poll>, peer: PeerId) -> String {
 pub(crate) fn superseded(poll: Option<&Poll>, command: &Command) -> String {
     let what = asked(poll, command);
     format!("Your newer choice counts. An older one came late and was dropped: {what}.")
+}
+
+/// A change of the settings: what it is, if it is one.
+const fn settings(update: &SettingsUpdate) -> &'static str {
+    let SettingsUpdate {
+        closed,
+        voters_may_add_options,
+        results,
+        ..
+    } = update;
+    match (closed, voters_may_add_options, results) {
+        (Some(true), None, None) => "closing the poll",
+        (Some(false), None, None) => "reopening the poll",
+        (None, Some(true), None) => "letting voters add options",
+        (None, Some(false), None) => "stopping voters from adding options",
+        (None, None, Some(Results::Live)) => "showing the results at once",
+        (None, None, Some(Results::AfterVote)) => "showing the results after one’s own vote",
+        (None, None, Some(Results::AfterClose)) => "showing the results when the poll is closed",
+        (Some(_) | None, Some(_) | None, Some(_) | None) => "the change of the settings",
+    }
 }
 
 /// The first letter as a capital one.
@@ -253,6 +386,39 @@ mod tests {
         let said = superseded(None, &back);
         assert!(said.starts_with("Your newer choice counts."), "{said}");
         assert!(said.ends_with("dropped: taking your vote back."), "{said}");
+    }
+
+    #[test]
+    fn a_change_of_the_settings_is_told_as_what_it_is() {
+        let id = "01234567-89ab-4cde-8f01-23456789abcd".parse().unwrap();
+        let told = |update| asked(None, &Command::UpdateSettings(update));
+        let update = SettingsUpdate::new(id);
+        assert_eq!(told(update.clone().closed(true)), "closing the poll");
+        let results = update.clone().results(Results::AfterClose);
+        let expected = "showing the results when the poll is closed";
+        assert_eq!(told(results), expected);
+        let both = update.closed(true).results(Results::Live);
+        assert_eq!(told(both), "the change of the settings");
+    }
+
+    #[test]
+    fn it_is_said_when_results_come_and_only_where_they_do_not_show() {
+        for results in [Results::Live, Results::AfterVote, Results::AfterClose] {
+            assert_eq!(when(results, true, true), "", "a closed poll shows all");
+            for is_shown in [true, false] {
+                let said = when(results, false, is_shown);
+                assert_eq!(said.is_empty(), results == Results::Live, "{said}");
+            }
+        }
+        let to_voter = when(Results::AfterVote, false, false);
+        assert_eq!(to_voter, "Results are shown once you have voted.");
+    }
+
+    #[test]
+    fn who_sees_a_vote_is_said_as_it_is() {
+        assert!(who_sees(Ballots::Open, false).contains("Everybody"));
+        assert!(who_sees(Ballots::Secret, false).contains("Only the host’s device"));
+        assert!(who_sees(Ballots::Secret, true).contains("This device has them"));
     }
 
     #[test]

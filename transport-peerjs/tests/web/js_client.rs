@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use hustings_outbox::MemoryStore;
-use hustings_protocol::{Address, Outcome, PollDraft, RoomId};
+use hustings_protocol::{
+    Address, Ballots, Command, Outcome, PollDraft, Results, RoomId, SettingsUpdate,
+};
 use hustings_room::Config;
 use hustings_room::driver::{Hosting, Room};
+use serde_json::Value;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use crate::page::{self, Frame, PEERJS, js};
@@ -43,12 +46,19 @@ struct Visitor(Frame);
 
 impl Visitor {
     async fn open() -> Self {
+        Self::open_with("").await
+    }
+
+    /// Opens the page with this before its own scripts.
+    async fn open_with(script: &str) -> Self {
         let wire = module(WIRE).await;
         let profile = module(&with(PROFILE, "./wire.js", &wire)).await;
         let client = with(CLIENT, "./wire.js", &wire);
         let client = module(&with(&client, "./profile.js", &profile)).await;
         let page = with(PAGE, "./client.js", &client);
-        Self(Frame::of(&with(&page, PUBLISHED, PEERJS)).await)
+        let page = with(&page, PUBLISHED, PEERJS);
+        let page = page.replacen("<script", &format!("{script}<script"), 1);
+        Self(Frame::of(&page).await)
     }
 
     /// Somebody new who has asked to join.
@@ -95,6 +105,232 @@ impl Visitor {
     async fn sees_tea_with(&self, votes: u64) {
         self.sees("options", &format!("Tea {votes}")).await;
     }
+}
+
+/// In the page before everything else: keeps all that comes to it by channels and by sockets.
+const LOG: &str = "<script>
+    window.heard = { channels: [], sockets: [] }
+    const bytes = data => typeof data === 'string' ? data : `bytes ${[...new Uint8Array(data)].join()}`
+    const log = (target, into) => target.addEventListener('message', ({ data }) => into.push(bytes(data)))
+    window.RTCPeerConnection = class extends RTCPeerConnection {
+        createDataChannel(...args) {
+            const channel = super.createDataChannel(...args)
+            log(channel, heard.channels)
+            return channel
+        }
+        constructor(...args) {
+            super(...args)
+            this.addEventListener('datachannel', ({ channel }) => log(channel, heard.channels))
+        }
+    }
+    window.WebSocket = class extends WebSocket {
+        constructor(...args) {
+            super(...args)
+            log(this, heard.sockets)
+        }
+    }
+</script>";
+
+impl Visitor {
+    /// Somebody new who has asked to join, and keeps everything that comes to the page.
+    async fn logs(poll: &Room) -> Self {
+        let visitor = Self::open_with(LOG).await;
+        visitor.join(poll.id(), &profile()).await;
+        visitor.sees("state", "Connected.").await;
+        visitor
+    }
+
+    async fn me(&self) -> String {
+        // Of the page's own variables the address on the server is the one that can be had.
+        let find = "const db = await new Promise(resolve => {
+                const { value } = document.getElementById('join').elements.profile
+                indexedDB.open(`hustings-js-client/${value}`).onsuccess = ({ target }) => resolve(target.result)
+            })
+            const { peerId } = await new Promise(resolve => {
+                const asked = db.transaction('kept').objectStore('kept').get('identity')
+                asked.onsuccess = () => resolve(asked.result)
+            })
+            db.close()
+            return peerId";
+        self.0.run(find).await.as_string().unwrap()
+    }
+
+    /// Everything that the channel has brought: each a message, as the poll is small.
+    async fn heard(&self) -> Vec<Value> {
+        let texts = self.0.run("return JSON.stringify(heard.channels)").await;
+        let texts: Vec<String> = serde_json::from_str(&texts.as_string().unwrap()).unwrap();
+        let message = |text: String| {
+            serde_json::from_str(&text).unwrap_or_else(|_| panic!("no message: {text}"))
+        };
+        texts.into_iter().map(message).collect()
+    }
+
+    /// Everything that the signalling server has sent.
+    async fn signalled(&self) -> String {
+        let texts = self.0.run("return heard.sockets.join('\\n')").await;
+        texts.as_string().unwrap()
+    }
+}
+
+/// Every place where the value is one of these texts, as a key or by itself, in a path such as
+/// `payload.options[].optionId`.
+fn places(value: &Value, texts: &[String], path: &str, found: &mut Vec<String>) {
+    match value {
+        Value::String(text) if texts.contains(text) => found.push(path.to_owned()),
+        Value::Array(values) => {
+            for value in values {
+                places(value, texts, &format!("{path}[]"), found);
+            }
+        }
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                if texts.contains(key) {
+                    found.push(format!("{path}.<key>"));
+                }
+                places(value, texts, &format!("{path}.{key}"), found);
+            }
+        }
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Checks that nobody can read from a message what somebody else chose: an option is named in the
+/// list of options, in what this person chose, and nowhere else; and each number of votes is in the
+/// list of those of all options.
+fn check_told(message: &Value, me: &str, options: &[String]) {
+    let own = format!(".payload.members.{me}.choices[]");
+    let mut found = Vec::new();
+    places(message, options, "", &mut found);
+    let mut updates = vec![message];
+    updates.extend(
+        message["payload"]["updates"]
+            .as_array()
+            .into_iter()
+            .flatten(),
+    );
+    let votes = updates
+        .iter()
+        .filter(|update| update["type"] == "poll:vote");
+    for vote in votes {
+        assert_eq!(vote["author"], me, "somebody else's vote: {message}");
+    }
+    let allowed = [
+        ".payload.options[].optionId",
+        ".ballot[]",
+        ".payload.updates[].payload.optionIds[]",
+        ".payload.optionIds[]",
+        own.as_str(),
+    ];
+    for place in found {
+        assert!(allowed.contains(&place.as_str()), "at {place}: {message}");
+    }
+    let members = message["payload"]["members"].as_object();
+    for (peer, member) in members.into_iter().flatten() {
+        assert!(
+            peer == me || member.get("choices").is_none(),
+            "{peer}: {message}"
+        );
+    }
+}
+
+/// True if a message has the votes of options, whoever gave them.
+fn has_tally(message: &Value) -> bool {
+    match message {
+        Value::Array(values) => values.iter().any(has_tally),
+        Value::Object(fields) => fields.contains_key("tally") || fields.values().any(has_tally),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+async fn votes_in(room: &Room, option: usize) {
+    let submitted = room.submit(vote_for(room, option)).await.unwrap();
+    let outcome = within(MINUTE, "the outcome", submitted.outcome()).await;
+    assert!(matches!(outcome, Ok(Outcome::Applied(_))), "{outcome:?}");
+}
+
+/// A secret poll, somebody whose page logs what it gets, and two others, of whom one has voted
+/// before that, one votes after it.
+async fn secret(results: Results) -> (Hosting<MemoryStore>, Room, Visitor, [Room; 2]) {
+    let draft = tea_or_coffee().ballots(Ballots::Secret).results(results);
+    let (hosting, poll) = poll_with(Config::default(), draft).await;
+    let others = [join(&poll).await, join(&poll).await];
+    votes_in(&others[0], 1).await;
+    let visitor = Visitor::logs(&poll).await;
+    visitor.sees("turnout", "1 voted.").await;
+    votes_in(&others[1], 0).await;
+    votes_in(&others[1], 1).await;
+    votes_in(&others[1], 0).await;
+    visitor.sees("turnout", "2 voted.").await;
+    (hosting, poll, visitor, others)
+}
+
+/// Checks all that the page has got: it has the names of the others, and nothing of their choices.
+async fn check_log(poll: &Room, visitor: &Visitor, others: &[Room]) {
+    let options = poll.poll().unwrap();
+    let options = options.options().iter();
+    let options: Vec<_> = options.map(|option| option.option_id.to_string()).collect();
+    let (me, heard) = (visitor.me().await, visitor.heard().await);
+    for message in &heard {
+        check_told(message, &me, &options);
+    }
+    let all = serde_json::to_string(&heard).unwrap();
+    for other in others {
+        let id = other.peer().to_string();
+        assert!(all.contains(&id), "the log is of this poll");
+    }
+    let signalled = visitor.signalled().await;
+    assert!(!signalled.is_empty());
+    for option in &options {
+        assert!(!signalled.contains(option), "{signalled}");
+    }
+}
+
+#[wasm_bindgen_test]
+async fn in_a_secret_poll_no_byte_that_it_gets_tells_what_somebody_else_chose() {
+    let (hosting, poll, visitor, others) = secret(Results::Live).await;
+    visitor.sees("who-sees", "Only the host’s device").await;
+    visitor.sees("options", "Coffee 1").await;
+    visitor.sees_tea_with(1).await;
+    visitor.votes_for_tea().await;
+    visitor.sees("commands", "Counted").await;
+    visitor.sees_tea_with(2).await;
+    visitor.sees("turnout", "3 voted.").await;
+    votes_in(&others[0], 0).await;
+    visitor.sees_tea_with(3).await;
+    visitor.sees("options", "Coffee 0").await;
+    check_log(&poll, &visitor, &others).await;
+    hosting.close().await;
+}
+
+#[wasm_bindgen_test]
+async fn no_result_is_in_what_it_gets_before_it_has_voted() {
+    let (hosting, poll, visitor, others) = secret(Results::AfterVote).await;
+    visitor.sees("turnout", "once you have voted").await;
+    assert_eq!(visitor.heard().await.iter().find(|it| has_tally(it)), None);
+    visitor.votes_for_tea().await;
+    visitor.sees("commands", "Counted").await;
+    visitor.sees_tea_with(2).await;
+    visitor.sees("options", "Coffee 1").await;
+    assert!(visitor.heard().await.iter().any(has_tally));
+    check_log(&poll, &visitor, &others).await;
+    hosting.close().await;
+}
+
+#[wasm_bindgen_test]
+async fn no_result_is_in_what_it_gets_before_the_poll_is_closed() {
+    let (hosting, poll, visitor, others) = secret(Results::AfterClose).await;
+    visitor.votes_for_tea().await;
+    visitor.sees("commands", "Counted").await;
+    visitor
+        .sees("turnout", "3 voted. Results are shown when")
+        .await;
+    votes_in(&others[0], 0).await;
+    assert_eq!(visitor.heard().await.iter().find(|it| has_tally(it)), None);
+    let close = SettingsUpdate::new(poll.id().poll_id).closed(true);
+    poll.submit(Command::UpdateSettings(close)).await.unwrap();
+    visitor.sees_tea_with(3).await;
+    check_log(&poll, &visitor, &others).await;
+    hosting.close().await;
 }
 
 /// A profile that nobody has had before.

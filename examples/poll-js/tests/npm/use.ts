@@ -1,11 +1,13 @@
 // A page's use of the package, for the compiler: everything has its type.
 
-import init, { Hustings, type HustingsError, type Outcome, type PollDraft, type Refusal, type Room } from "hustings";
+import init, { Hustings, type HustingsError, type Outcome, type PollDraft, type Refusal, type Room, type Shown, type Tally } from "hustings";
 
 export async function use(link: string, signal: AbortSignal): Promise<Outcome | undefined> {
     await init();
     const hustings = await Hustings.open({ host: "peers.example.org", port: 443, secure: true });
-    const draft: PollDraft = { title: "Tea or coffee?", options: ["Tea", "Coffee"] };
+    const draft: PollDraft = {
+        title: "Tea or coffee?", options: ["Tea", "Coffee"], ballots: "secret", results: "afterVote",
+    };
     const own: Room = await hustings.create(draft);
     const room = await hustings.join(link, { signal });
     const stop = room.onChange(event => event.type === "fault" && console.log(event.code));
@@ -15,6 +17,9 @@ export async function use(link: string, signal: AbortSignal): Promise<Outcome | 
     room.addEventListener("pool", () => undefined);
     await room.connected({ signal });
     const ids: readonly string[] = room.poll()?.options.map(option => option.optionId) ?? [];
+    const counted: Tally | undefined = room.tally();
+    const [shown, voters]: [Shown | undefined, number | undefined] = [room.poll()?.shown, room.voters()];
+    if (shown === "turnout") console.log(counted, voters);
     const refused: Refusal[] = hustings.takeRefused(link);
     const connection = room.connection();
     if (connection.state === "disconnected") console.log(connection.retryAt, refused, own.link);
@@ -28,6 +33,8 @@ export async function use(link: string, signal: AbortSignal): Promise<Outcome | 
     }
     // @ts-expect-error: a link is a string
     await hustings.join(7);
+    // @ts-expect-error: there are no such ballots
+    await hustings.create({ title: "Tea or coffee?", ballots: "postal" });
     // @ts-expect-error: there is no such option
     await Hustings.open({ hots: "peers.example.org" });
 }

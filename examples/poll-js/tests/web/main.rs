@@ -43,6 +43,11 @@ async fn a_poll_is_hosted_joined_and_voted_in() {
 }
 
 #[wasm_bindgen_test]
+async fn a_secret_poll_shows_results_when_they_are_due_and_nobody_what_others_chose() {
+    run(include_str!("secret.js")).await;
+}
+
+#[wasm_bindgen_test]
 async fn a_callback_hears_what_happens_and_may_call_everything() {
     run(include_str!("callbacks.js")).await;
 }

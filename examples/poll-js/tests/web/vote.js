@@ -1,7 +1,8 @@
 const [ann, ben] = [await somebody("ann"), await somebody("ben")];
 same([ann.storage, ann.storageProblem], ["database", undefined]);
 // Two at once are hosted by one host.
-const [hosted, other] = await Promise.all([ann.create(teaOrCoffee), ann.create({ title: "Anything else?" })]);
+const open = { ...teaOrCoffee, ballots: "open" };
+const [hosted, other] = await Promise.all([ann.create(open), ann.create({ title: "Anything else?" })]);
 same((await ann.polls()).sort(), [hosted.link, other.link].sort());
 same([hosted.me, hosted.link.split("/")[0]], [ann.me, ann.me]);
 same([hosted.poll().title, hosted.revision(), hosted.pending()], ["Tea or coffee?", 0, []]);

@@ -80,6 +80,19 @@ fn axe_finds_nothing_serious_in_any_view() {
         audit.look(&poll.owner, "the host's room").await?;
         audit.look(&bob, "the voter's room").await?;
 
+        for (member, view) in [
+            (&poll.owner, "the host's big screen"),
+            (&bob, "the voter's big screen"),
+        ] {
+            member
+                .clicks("//a[normalize-space()='Show on a big screen']")
+                .await?;
+            member.sees("Scan to join", SOON).await?;
+            audit.look(member, view).await?;
+            member.presses_escape().await?;
+            member.sees("Invite people", SOON).await?;
+        }
+
         let link = &poll.link;
         let beside = poll.owner.beside(link).await?;
         beside.sees("hosted in another tab", SOON).await?;

@@ -20,6 +20,7 @@ mod own;
 mod parts;
 mod roles;
 mod screen;
+mod secret;
 mod sending;
 mod session;
 mod settings;

@@ -163,6 +163,16 @@ impl Member {
         self.clicks(&screen::role(name, role)).await
     }
 
+    /// Presses the key that leaves the view for a whole room.
+    pub(crate) async fn presses_escape(&self) -> anyhow::Result<()> {
+        self.looks().await?;
+        for kind in ["keyDown", "keyUp"] {
+            let key = json!({ "type": kind, "key": "Escape", "code": "Escape" });
+            self.tab.devtools("Input.dispatchKeyEvent", key).await?;
+        }
+        Ok(())
+    }
+
     /// Asks for an attempt to reach the host now, unless one has just succeeded.
     pub(crate) async fn retries(&self) -> anyhow::Result<()> {
         let click = "const buttons = [...document.querySelectorAll('button')];

@@ -26,6 +26,13 @@ window.screen_of = {
     const heading = [...document.querySelectorAll('h2')].find(heading => heading.innerText === text)
     return Math.ceil(heading.closest('section').getBoundingClientRect().bottom + scrollY) + 8
   },
+  // The same in the view for a whole room.
+  presented: () => [...document.querySelectorAll('[data-testid="presented"]')].map(votes => {
+    const label = votes.closest('li').querySelector('.name').innerText.trim()
+    return [label, parseInt(votes.innerText)]
+  }),
+  // Whether any number of votes or bar is on the page.
+  figures: () => document.querySelector('[data-testid="votes"], [data-testid="presented"], .bar, .share:not(.card)') !== null,
   rows: () => [...document.querySelectorAll('[data-testid="votes"]')].map(votes => votes.closest('li')),
   label: row => row.querySelector('label').innerText.trim(),
   figure: row => row.querySelector('[data-testid="votes"]').innerText,
