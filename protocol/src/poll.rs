@@ -251,7 +251,7 @@ pub struct Poll {
     pub(crate) shown: Shown,
     /// The votes of each option, in a poll that shows these and no choices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) tally: Option<Vec<u64>>,
+    pub(crate) tally: Option<Vec<u32>>,
     #[serde(serialize_with = "shared", deserialize_with = "shared_objects")]
     pub(crate) options: Arc<Vec<PollOption>>,
     #[serde(deserialize_with = "members")]
@@ -470,23 +470,30 @@ impl Poll {
     /// The number of members with a vote. Its cost grows with the number of members.
     #[must_use]
     pub fn voters(&self) -> u64 {
-        let voters = self.members.values().filter(|it| self.counts(it));
+        let voters = self.members.values().filter(|it| self.has_vote(it));
         voters.count() as u64
+    }
+
+    /// The votes of each option, in their order; `None` where they are not [shown](Shown). In 32
+    /// bits: nobody votes twice.
+    #[must_use]
+    pub fn counts(&self) -> Option<Vec<u32>> {
+        match self.shown {
+            Shown::Ballots => Some(self.count()),
+            Shown::Tally => self.tally.clone(),
+            Shown::Turnout => None,
+        }
     }
 
     /// The result so far; `None` where it is not [shown](Shown). Its cost grows with the number of
     /// members.
     #[must_use]
     pub fn tally(&self) -> Option<Tally> {
-        let counts = match (self.shown, &self.tally) {
-            (Shown::Ballots, _) => self.count(),
-            (Shown::Tally, Some(tally)) => tally.clone(),
-            (Shown::Tally, None) | (Shown::Turnout, _) => return None,
-        };
+        let counts = self.counts()?;
         let options = self.options.iter().zip(counts);
         let options = options.map(|(option, votes)| OptionTally {
             option_id: option.option_id,
-            votes,
+            votes: votes.into(),
         });
         Some(Tally {
             options: options.collect(),
@@ -495,8 +502,8 @@ impl Poll {
     }
 
     /// The votes of each option, counted from the choices.
-    pub(crate) fn count(&self) -> Vec<u64> {
-        let mut votes: LiteMap<OptionId, u64> = LiteMap::new();
+    pub(crate) fn count(&self) -> Vec<u32> {
+        let mut votes: LiteMap<OptionId, u32> = LiteMap::new();
         for choice in self.members.values().flat_map(|member| &member.choices) {
             *votes.entry(*choice).or_default() += 1;
         }

@@ -127,12 +127,13 @@ impl Poll {
     /// True if a person has a vote, whether their choice is shown or not.
     #[must_use]
     pub fn has_voted(&self, peer: PeerId) -> bool {
-        self.member(peer).is_some_and(|member| self.counts(member))
+        self.member(peer)
+            .is_some_and(|member| self.has_vote(member))
     }
 
     /// True if a member has a vote: a choice that is not shown, or one of an option that was not
     /// withdrawn.
-    pub(crate) fn counts(&self, member: &Member) -> bool {
+    pub(crate) fn has_vote(&self, member: &Member) -> bool {
         let is_there = |choice: &OptionId| self.option(*choice).is_some_and(|it| !it.withdrawn);
         member.voted || member.choices.iter().any(is_there)
     }
@@ -183,7 +184,7 @@ impl Poll {
             if member.choices.is_empty() {
                 continue;
             }
-            let voted = self.counts(member);
+            let voted = self.has_vote(member);
             if let Some(member) = told.members.get_mut(peer) {
                 member.voted = voted;
                 member.choices = Vec::new();
@@ -225,7 +226,7 @@ impl Poll {
         let Some(tally) = &mut self.tally else {
             return;
         };
-        let mut change = |choices: &[OptionId], by: fn(u64, u64) -> u64| {
+        let mut change = |choices: &[OptionId], by: fn(u32, u32) -> u32| {
             for choice in choices {
                 let mut options = self.options.iter();
                 let at = options.position(|it| it.option_id == *choice && !it.withdrawn);
@@ -234,8 +235,8 @@ impl Poll {
                 }
             }
         };
-        change(before, u64::saturating_sub);
-        change(after, u64::saturating_add);
+        change(before, u32::saturating_sub);
+        change(after, u32::saturating_add);
     }
 
     /// Checks that a poll has the votes of each option if it says that it shows them, and only then.

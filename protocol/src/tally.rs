@@ -25,7 +25,7 @@ pub struct PollTally {
     /// The updates that are no votes of others, if they have not been told by themselves.
     pub updates: Vec<Update>,
     /// The votes of each option, in their order; `None` where these are not shown.
-    pub tally: Option<Vec<u64>>,
+    pub tally: Option<Vec<u32>>,
     /// The people who have a vote, and perhaps had none before.
     pub voted: Vec<PeerId>,
     /// The people who have none any more.
@@ -37,7 +37,7 @@ struct Payload<'a> {
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     updates: Vec<&'a RawValue>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    tally: Option<Vec<u64>>,
+    tally: Option<Vec<u32>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     voted: Vec<PeerId>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -40,11 +40,6 @@ fn act(poll: &mut Poll, who: u8, command: Command) {
         .expect("it may");
 }
 
-fn counts(poll: &Poll) -> Option<Vec<u64>> {
-    let tally = poll.tally()?;
-    Some(tally.options.iter().map(|option| option.votes).collect())
-}
-
 #[test]
 fn a_new_poll_is_secret_and_shows_its_results() {
     let poll = poll_of(PollDraft::new("Which?"), &Limits::default());
@@ -62,7 +57,7 @@ fn of_a_secret_poll_one_is_told_the_tally_who_voted_and_ones_own_choice() {
     act(&mut poll, BEN, vote(&[2]));
     let told = poll.told_to(peer(ANN));
     assert_eq!(told.shown(), Shown::Tally);
-    assert_eq!(counts(&told), Some(vec![0, 1, 1]));
+    assert_eq!(told.counts(), Some(vec![0, 1, 1]));
     assert_eq!(told.choices(peer(ANN)), [option_id(1)]);
     assert!(told.choices(peer(BEN)).is_empty());
     assert!(told.has_voted(peer(BEN)) && !told.has_voted(peer(OWNER)));
@@ -157,12 +152,12 @@ fn a_copy_that_contradicts_itself_is_refused() {
 #[test]
 fn a_tally_is_refused_where_every_vote_is_shown_and_where_it_does_not_fit() {
     let open = poll(Ballots::Open, Results::Live);
-    let tally = |numbers: &[u64]| PollTally {
+    let tally = |numbers: &[u32]| PollTally {
         revision: revision(1),
         tally: Some(numbers.to_vec()),
         ..PollTally::default()
     };
-    let take = |mut poll: Poll, numbers: &[u64]| {
+    let take = |mut poll: Poll, numbers: &[u32]| {
         let before = poll.clone();
         let taken = poll.take_tally(&tally(numbers), Revision::ZERO, &Limits::default());
         assert!(
@@ -228,7 +223,7 @@ fn tally(history: &[(Poll, Option<Update>)], from: usize, to: usize, who: PeerId
         }
     }
     let (voted, withdrew) = changed.into_iter().partition(|peer| poll.has_voted(*peer));
-    let counts = (poll.shown_to(who) == Shown::Tally).then(|| counts(poll).expect("it has all"));
+    let counts = (poll.shown_to(who) == Shown::Tally).then(|| poll.counts().expect("it has all"));
     PollTally {
         after: revision(from),
         revision: revision(to),

@@ -565,7 +565,6 @@ const MENDED: &[(Fault, Kind, u64)] = &[
     (Fault::NumbersFromOldOutbox, Kind::OldOutbox, 0),
     (Fault::TellsVotes, Kind::Secret, 0),
     (Fault::ShowsEarly, Kind::Secret, 0),
-    (Fault::TellsLate, Kind::Secret, 0),
     (Fault::HoleInOutbox, Kind::LostEntry, 0),
     (Fault::StrangersFillMembers, Kind::Crowd, 20),
     (Fault::StrangersFillReceipts, Kind::Crowd, 0),
@@ -597,6 +596,11 @@ const NOT_FOUND: &[(Fault, &str)] = &[
         Fault::AnswersBeforePoll,
         "a link that has room again gets the poll and the answers in one frame, and nobody sees \
          what is shown between two messages of one",
+    ),
+    (
+        Fault::TellsLate,
+        "what comes too early in one frame is a gap to its reader, who asks, and is told the same \
+         once more: it costs frames, which `room/tests/secret.rs` counts",
     ),
 ];
 

@@ -275,7 +275,7 @@ pub(crate) fn any_tally() -> impl Strategy<Value = PollTally> {
         any_revision(),
         option::of(any_mark()),
         vec(any_update(), 0..3),
-        option::of(vec(0..=MAX_SAFE_INTEGER, 0..4)),
+        option::of(vec(any::<u32>(), 0..4)),
         vec(any_peer(), 0..4),
         vec(any_peer(), 0..4),
     )

@@ -244,13 +244,13 @@ impl Owner {
         let (voted, withdrew) = changed.partition(|peer| poll.has_voted(*peer));
         let at = self.sequencer.position();
         let is_shown = shown == Shown::Tally || planted::is_on(Fault::ShowsEarly);
-        let tally = is_shown.then(|| poll.tally()).flatten();
+        let tally = is_shown.then(|| poll.counts()).flatten();
         PollTally {
             after,
             revision: at.revision,
             history: at.history,
             updates: Vec::new(),
-            tally: tally.map(|it| it.options.iter().map(|option| option.votes).collect()),
+            tally,
             voted,
             withdrew,
         }
