@@ -76,33 +76,35 @@ pub(crate) fn Create() -> impl IntoView {
         lines.update(|lines| lines.push(Line::new(number)));
         number
     };
-    let template = Template::of_page();
-    Effect::new(move |_| {
-        let Some(draft) = template.0.get() else {
-            return;
-        };
-        template.0.set(None);
+    let fill = move |draft: PollDraft| {
         copied.set(Some(words::duplicated(&draft.title)));
         title.set(draft.title);
-        let labels = draft.options.into_iter().enumerate();
-        let filled = labels.map(|(place, label)| {
-            let line = Line::new(place + 1);
-            line.label.set(label);
-            line
-        });
-        // As many as the form begins with, for a poll to which voters have to add some.
-        let empty = (1..=3).map(Line::new);
-        let filled: Vec<_> = filled.collect();
-        let rest = empty.skip(filled.len());
-        lines.set(filled.into_iter().chain(rest).collect());
+        while lines.with_untracked(Vec::len) < draft.options.len() {
+            add_line();
+        }
+        let mut labels = draft.options.into_iter();
+        for line in lines.get_untracked() {
+            line.label.set(labels.next().unwrap_or_default());
+        }
         multiple.set(draft.multiple_choice);
         voters_add.set(draft.voters_may_add_options);
         ballots.set(draft.ballots);
         results.set(draft.results);
         problem.set(None);
         wrong.set(None);
-        // After the heading of the view, which takes the keyboard when it is there.
-        request_animation_frame(|| focus_soon("title".to_owned()));
+        focus_soon("title".to_owned());
+    };
+    let template = Template::of_page();
+    Effect::new(move |_| {
+        if let Some(draft) = template.0.get() {
+            template.0.set(None);
+            // After the heading of the view has taken the keyboard. The form may be gone by then.
+            request_animation_frame(move || {
+                if lines.try_get_untracked().is_some() {
+                    fill(draft);
+                }
+            });
+        }
     });
     // Enter goes on to the next option rather than ending the form: one types a list.
     let on_enter = move |event: ev::KeyboardEvent, line: Line| {

@@ -49,7 +49,7 @@ pub(crate) const fn results(results: Results) -> (&'static str, &'static str) {
         ),
         Results::AfterClose => (
             "When the poll is closed",
-            "Until then everybody sees only who has voted.",
+            "Until then the others see only who has voted.",
         ),
     }
 }
