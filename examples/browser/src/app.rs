@@ -231,7 +231,10 @@ impl App {
     pub async fn undelivered(&self) -> Result<Vec<Undelivered>, StoreError> {
         let store = &self.profile.store;
         let mut rooms: Vec<Undelivered> = Vec::new();
-        for (device, link, commands) in Outbox::list(store).await?.found {
+        let listed = Outbox::list(store).await?;
+        let damaged = listed.damaged.into_iter().map(|damaged| damaged.error);
+        self.profile.leave_aside(damaged);
+        for (device, link, commands) in listed.found {
             if let Some(room) = rooms.iter_mut().find(|room| room.link == link) {
                 room.commands += commands;
                 continue;
@@ -246,6 +249,13 @@ impl App {
             });
         }
         Ok(rooms)
+    }
+
+    /// The damage, by name, in what is stored of this user's devices and their outboxes, as far as it
+    /// was met. Rooms are joined by another device; commands in such an outbox are not sent.
+    #[must_use]
+    pub fn left_aside(&self) -> Vec<StoreError> {
+        self.profile.left_aside()
     }
 
     /// Gives up what closed tabs have left for a room: none of it is sent from here any more. What

@@ -140,6 +140,17 @@ impl Hustings {
         }
     }
 
+    /// The damage that was met in what is stored of this user's devices, each record in one sentence.
+    /// Rooms are joined all the same; commands that waited in such a record are not sent. Empty once
+    /// the instance is closed.
+    #[wasm_bindgen(getter, js_name = leftAside)]
+    #[must_use]
+    pub fn left_aside(&self) -> Vec<String> {
+        let damaged = self.tab.app().map(|app| app.left_aside());
+        let damaged = damaged.unwrap_or_default();
+        damaged.iter().map(ToString::to_string).collect()
+    }
+
     /// Asks the browser not to delete the data when it runs out of space; true if it agreed. A host
     /// should ask. Firefox asks the user.
     ///

@@ -15,7 +15,7 @@ use crate::create::Template;
 use crate::room::RoomPage;
 use crate::route::Route;
 use crate::start::Start;
-use crate::words::{INSECURE, sentence};
+use crate::words::{INSECURE, LEFT_ASIDE, sentence};
 
 /// The name of the database; all tabs of a browser are one person.
 const PROFILE: &str = "hustings";
@@ -142,6 +142,7 @@ fn Views(opened: Opened) -> impl IntoView {
     view! {
         {forgetful.map(|why| view! { <Forgetful why /> })}
         {(!is_secure()).then(|| view! { <Insecure /> })}
+        <LeftAside />
         {move || match place.get() {
             Route::Start => view! { <Start /> }.into_any(),
             Route::Room(link) | Route::Presented(link) => {
@@ -176,6 +177,42 @@ fn Insecure() -> impl IntoView {
         <aside class="banner" aria-label="Plain HTTP" data-testid="insecure">
             <p>{INSECURE}</p>
         </aside>
+    }
+}
+
+/// The time between two looks whether there is damage.
+const NOW_AND_THEN: Duration = Duration::from_secs(2);
+
+/// Names the damage in what is stored of this user's devices.
+#[component]
+fn LeftAside() -> impl IntoView {
+    let app = StoredValue::new_local(Opened::app());
+    let named = move || {
+        let left = app.with_value(|app| app.left_aside());
+        let named = left.iter().map(|error| sentence(&format!("{error}.")));
+        named.collect::<Vec<_>>()
+    };
+    let damaged = RwSignal::new(named());
+    let look = move || {
+        let now = named();
+        if damaged.with_untracked(|before| *before != now) {
+            damaged.set(now);
+        }
+    };
+    if let Ok(looks) = set_interval_with_handle(look, NOW_AND_THEN) {
+        on_cleanup(move || looks.clear());
+    }
+    view! {
+        <Show when=move || !damaged.with(Vec::is_empty)>
+            <aside class="banner warning" aria-label="Damaged data" data-testid="left-aside">
+                <p role="status">{LEFT_ASIDE}</p>
+                <ul>
+                    <For each=move || damaged.get() key=String::clone let(named)>
+                        <li>{named}</li>
+                    </For>
+                </ul>
+            </aside>
+        </Show>
     }
 }
 

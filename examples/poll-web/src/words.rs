@@ -9,6 +9,11 @@ use hustings_protocol::{Ballots, Command, OptionId, PeerId, Poll, Results, Role,
 pub(crate) const INSECURE: &str = "This page came by plain HTTP: anybody in the network between can \
     change it, and the browser does not promise to keep what is stored here.";
 
+/// The consequence of damage in a device of the user's own.
+pub(crate) const LEFT_ASIDE: &str = "Something that is stored on this device cannot be read, and is \
+    left aside. If a vote of yours was waiting in it, it is not sent: look whether it is counted, and \
+    vote again.";
+
 /// The name of a role.
 pub(crate) const fn role(role: Role) -> &'static str {
     match role {
