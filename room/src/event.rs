@@ -34,6 +34,10 @@ pub enum Event {
         /// The fault.
         rejection: Rejection,
     },
+    /// A host has turned somebody away because all its links are taken (`true`), or has room again
+    /// after that (`false`). It is about all its polls, and told once for each change, however many
+    /// come. They were told so, and try again. A transport may have a smaller limit of its own.
+    Full(bool),
     /// The owner's journal is an old copy: a participant has seen what it does not have, and can
     /// prove it. The journal continues as a new epoch, without the lost updates; who made them
     /// offers them again.

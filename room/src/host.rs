@@ -58,6 +58,8 @@ pub struct Host {
     handshakes: Handshakes,
     /// The poll of each link that was let in.
     routes: LiteMap<LinkId, PollId>,
+    /// Somebody was turned away for want of links, and none has become free since.
+    is_full: bool,
     outputs: VecDeque<Output>,
 }
 
@@ -76,6 +78,7 @@ impl Host {
             grace_until: now + setup.config.opening_grace,
             handshakes: Handshakes::default(),
             routes: LiteMap::new(),
+            is_full: false,
             outputs: VecDeque::new(),
         }
     }
@@ -94,6 +97,13 @@ impl Host {
         self.journals.is_some()
     }
 
+    /// True if somebody was turned away because all links are taken, and all still are; see
+    /// [`Event::Full`].
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.is_full
+    }
+
     /// The hosted polls, in the order of their ids.
     pub fn polls(&self) -> impl Iterator<Item = PollId> {
         self.owners.keys().copied()
@@ -103,7 +113,9 @@ impl Host {
 
     /// The next thing to do. The order matters, see [`Output`].
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        // Last of all that follows from an input: a link that ended may have made room for another.
+        let next = self.outputs.pop_front();
+        next.or_else(|| self.notice_room())
     }
 
     /// The moment when [`handle_timeout`](Self::handle_timeout) is due next, and the reason.
@@ -315,6 +327,8 @@ impl Host {
 
     /// Closes every link. The polls can still be read.
     pub fn close(&mut self) {
+        // Nobody is waited for any more.
+        self.is_full = false;
         while let Some((link, _)) = self.handshakes.take_oldest() {
             self.outputs.push_back(Output::Hangup { link });
         }
@@ -347,6 +361,29 @@ impl Host {
         };
         self.outputs
             .extend([Output::Event { poll_id, event }, Output::Hangup { link }]);
+    }
+
+    /// All links are taken, and somebody goes without.
+    fn notice_full(&mut self) {
+        if !std::mem::replace(&mut self.is_full, true) {
+            self.tell_full();
+        }
+    }
+
+    /// There is room again, after somebody went without.
+    fn notice_room(&mut self) -> Option<Output> {
+        if !self.is_full || self.routes.len() >= self.config.max_links {
+            return None;
+        }
+        self.is_full = false;
+        self.tell_full();
+        self.outputs.pop_front()
+    }
+
+    fn tell_full(&mut self) {
+        let event = Event::Full(self.is_full);
+        let poll_id = None;
+        self.outputs.push_back(Output::Event { poll_id, event });
     }
 
     // Does nothing without such a poll: `close_poll` has closed its links and handshakes already.

@@ -11,13 +11,13 @@ mod common;
 
 use std::time::Duration;
 
-use common::bench::Bench;
+use common::bench::{Bench, Outputs};
 use common::people::{
     ALICE, BOB, CAROL, Person, add_option, call_me, command_id, frame_of, hello, numbered, option,
     revision, room, vote,
 };
 use hustings_protocol::{Command, CommandId, DeviceId, ErrorCode, Hello, Limits, Message};
-use hustings_room::{Config, DownReason, Host, LinkId};
+use hustings_room::{Config, DownReason, Event, Host, LinkId};
 use uuid::Uuid;
 
 fn hosting(config: Config) -> Bench<Host> {
@@ -92,6 +92,73 @@ fn a_member_finds_a_place_where_strangers_have_taken_them_all() {
     // On a new link, too, while all places are taken.
     let again = tries(&mut alice, BOB, hello(BOB, room())).unwrap();
     assert!(alice.is_served(again) && !alice.is_served(bob));
+}
+
+#[test]
+fn a_host_without_room_is_told_once_and_again_when_there_is_some() {
+    let mut alice = hosting(Config {
+        max_links: 2,
+        ..Config::default()
+    });
+    let told = |said: &Outputs| -> Vec<bool> {
+        let events = said.events();
+        let room = events.iter().filter_map(|event| match event {
+            Event::Full(is_full) => Some(*is_full),
+            _ => None,
+        });
+        room.collect()
+    };
+    let comes = |alice: &mut Bench<Host>, who: Person| {
+        let (link, _) = alice.link();
+        let (link, said) = alice.proves(link, who, hello(who, room()));
+        (link, told(&said))
+    };
+    let (first, said) = comes(&mut alice, stranger(1));
+    assert!(said.is_empty());
+    let (second, said) = comes(&mut alice, stranger(2));
+    assert!(said.is_empty(), "nobody was turned away");
+    assert!(!alice.machine.is_full());
+    for number in 3..6 {
+        let (_, said) = comes(&mut alice, stranger(number));
+        let once: &[bool] = if number == 3 { &[true] } else { &[] };
+        assert_eq!(said, *once, "and not for each of them");
+        assert!(alice.machine.is_full());
+    }
+    // A new link of the same device takes no other's place, and leaves none.
+    let (first_again, said) = comes(&mut alice, stranger(1));
+    assert!(said.is_empty());
+    assert!(!alice.is_served(first) && alice.is_served(first_again));
+
+    let said = alice.loses(second, DownReason::ClosedByPeer);
+    assert_eq!(told(&said), [false]);
+    assert!(!alice.machine.is_full());
+    let (bob, said) = comes(&mut alice, BOB);
+    assert!(said.is_empty());
+    alice.hears(bob, numbered(1, a_vote()));
+
+    // By the silence of one end, too, and when a poll is closed.
+    let (_, said) = comes(&mut alice, stranger(7));
+    assert_eq!(said, [true]);
+    let said = alice.waits(Duration::from_secs(3600));
+    assert_eq!(told(&said), [false]);
+    assert!(!alice.is_served(bob) && !alice.machine.is_full());
+}
+
+#[test]
+fn whoever_makes_room_for_a_member_is_turned_away() {
+    let mut alice = hosting(Config {
+        max_links: 1,
+        ..Config::default()
+    });
+    let bob = alice.admits(BOB);
+    alice.hears(bob, numbered(1, a_vote()));
+    alice.loses(bob, DownReason::ClosedByPeer);
+    tries(&mut alice, stranger(1), hello(stranger(1), room())).unwrap();
+    let (link, _) = alice.link();
+    let (_, said) = alice.proves(link, BOB, hello(BOB, room()));
+    let full = |event: &Event| matches!(event, Event::Full(_));
+    let told: Vec<Event> = said.events().into_iter().filter(full).collect();
+    assert_eq!(told, [Event::Full(true)], "the place was taken again");
 }
 
 #[test]

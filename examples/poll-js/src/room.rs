@@ -185,12 +185,12 @@ impl Room {
         self.side.status().registration() == Some(RegistrationState::Registered)
     }
 
-    /// True if somebody found no room here within the last minute: this tab has as many connections
-    /// as it can take. They are told `busy`, and try again.
+    /// True if somebody found no room here, for the last minute or since all the host's places are
+    /// taken: this tab has as many connections as it can take. They are told `busy`, and try again.
     #[must_use]
     pub fn full(&self) -> bool {
         let turned_away = self.side.status().turned_away();
-        turned_away.is_some_and(|at| self.room.now() - at < FULL)
+        self.room.is_full() || turned_away.is_some_and(|at| self.room.now() - at < FULL)
     }
 
     /// True if a copy of this profile, in another browser or on another device, has the address:

@@ -183,6 +183,8 @@ export type RoomEvent =
     | { type: "peers"; peers: PeerInfo[] }
     /** Somebody did what they should not have done. The room goes on. */
     | { type: "fault"; peerId?: string; code: ErrorCode; message: string }
+    /** The host had no room for somebody, or has room again. What the browser alone refuses, `full()` tells. */
+    | { type: "full"; full: boolean }
     /** The host's own data is an old copy; what participants had seen beyond it is lost. */
     | { type: "rolled-back"; have: number; seen: number }
     | { type: "history-replaced"; had: number; has: number }

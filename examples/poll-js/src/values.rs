@@ -256,6 +256,9 @@ pub(crate) enum RoomEvent {
         code: String,
         message: String,
     },
+    Full {
+        full: bool,
+    },
     RolledBack {
         have: Revision,
         seen: Revision,
@@ -290,6 +293,7 @@ impl RoomEvent {
                 code: rejection.code.to_string(),
                 message: rejection.message,
             },
+            Event::Full(full) => Self::Full { full },
             Event::JournalRolledBack { have, seen } => Self::RolledBack { have, seen },
             Event::HistoryReplaced { had, has } => Self::HistoryReplaced { had, has },
             Event::Missed { count } => Self::Missed { count },

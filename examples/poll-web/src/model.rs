@@ -81,10 +81,11 @@ impl Side {
             peers: room.peers(),
             registration: self.status().registration(),
             kept,
-            is_full: self
-                .status()
-                .turned_away()
-                .is_some_and(|at| room.now() - at < FULL),
+            is_full: room.is_full()
+                || self
+                    .status()
+                    .turned_away()
+                    .is_some_and(|at| room.now() - at < FULL),
             failure,
         }
     }
@@ -115,7 +116,8 @@ pub(crate) struct Snapshot {
     pub(crate) registration: Option<RegistrationState>,
     /// The place of all that.
     pub(crate) kept: Kept,
-    /// True if somebody was turned away here lately because there is no room for more.
+    /// True if somebody was turned away here lately because there is no room for more, be it the
+    /// browser or the host that had none.
     pub(crate) is_full: bool,
     /// The reason why the room has stopped, if it has.
     pub(crate) failure: Option<String>,

@@ -217,6 +217,17 @@ impl Room {
         }
     }
 
+    /// True if this is the host, somebody was turned away because all its links are taken
+    /// ([`Config::max_links`](crate::Config::max_links)), and all still are. [`Event::Full`] tells of
+    /// each change. A transport may have a smaller limit, of which it tells itself.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        match &self.side {
+            Side::Participant(_) => false,
+            Side::Owner(shared, _) => !shared.is_stopped() && shared.lock().machine.is_full(),
+        }
+    }
+
     /// The present moment on the clock of [`Connection::Disconnected`], for a countdown to its
     /// `retry_at`.
     #[must_use]

@@ -114,6 +114,8 @@ mod enabled {
                     let (peer, code) = (peer.map(short_peer), rejection.code.as_str());
                     warn!(peer, code, "fault of the other side");
                 }),
+                Event::Full(true) => warn!("no room for more links"),
+                Event::Full(false) => info!("room for more links again"),
                 Event::JournalRolledBack { have, seen } => {
                     error!(%have, %seen, "the journal is an old copy of itself");
                 }

@@ -293,6 +293,7 @@ impl Host {
         {
             self.give_up(hello.poll_id, oldest);
         } else if self.routes.len() >= self.config.max_links {
+            self.notice_full();
             if !has_standing {
                 return Err(busy());
             }

@@ -784,6 +784,8 @@ impl Oracle {
                     self.report.missed += 1;
                     false
                 }
+                // Hostile peers take what links there are.
+                Event::Full(_) => slot != OWNER,
                 Event::Connection(_)
                 | Event::PollChanged { .. }
                 | Event::Command { .. }
