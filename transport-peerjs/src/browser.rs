@@ -176,6 +176,15 @@ impl Status {
         }
     }
 
+    /// Tries the signalling server now rather than at the end of the wait, as the page does when the
+    /// network is back. An address that was [yielded](RegistrationState::Yielded) is not taken back:
+    /// [`claim`](Self::claim) does that.
+    pub fn retry(&self) {
+        if let Some(shell) = self.shell.upgrade() {
+            shell.act(Shell::retry);
+        }
+    }
+
     /// The moment at which somebody was last refused because there was no room for them, on the
     /// clock that the transport was opened with. They were told so, and may try again.
     #[must_use]

@@ -146,6 +146,11 @@ impl<B: Backend> Shell<B> {
         self.run();
     }
 
+    pub(crate) fn retry(&mut self) {
+        self.endpoint.wake(self.backend.now());
+        self.run();
+    }
+
     pub(crate) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<TransportEvent> {
         self.inbox.poll(cx)
     }

@@ -1,6 +1,7 @@
 //! The app in one tab: its store, and who the user is.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::select;
@@ -8,7 +9,7 @@ use futures::lock::Mutex;
 use hustings_outbox::{
     Cache, IndexedDbStore, Journal, MemoryStore, Outbox, Store, StoreError, TabError,
 };
-use hustings_protocol::{Limits, Message, PeerId, RoomId};
+use hustings_protocol::{Limits, Message, PeerId, Poll, RoomId};
 use hustings_room::clock::{Clock, SystemClock};
 use hustings_transport_peerjs::Config;
 use js_sys::{Function, Promise, Reflect};
@@ -282,6 +283,14 @@ impl App {
         }
         let started = Hosted::start(Device::take(&self.profile, None).await?).await?;
         Ok(hosted.insert(started).clone())
+    }
+
+    /// The polls that this tab hosts now, as they are; none while hosting begins. It never waits.
+    #[must_use]
+    pub fn hosted_polls(&self) -> Vec<Arc<Poll>> {
+        let hosted = self.hosted.try_lock();
+        let hosted = hosted.as_ref().and_then(|hosted| hosted.as_ref());
+        hosted.map_or_else(Vec::new, |hosted| hosted.hosting().polls())
     }
 
     /// Ends everything but the joined rooms, which are closed by their own handles first: hosting,

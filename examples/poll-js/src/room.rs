@@ -375,12 +375,14 @@ impl Room {
         Ok(Closure::<dyn Fn()>::new(move || handle.abort()).into_js_value())
     }
 
-    /// Tries to connect now rather than at the end of the wait, even after a refusal.
+    /// Tries to connect now rather than at the end of the wait, even after a refusal: to the owner,
+    /// and to the signalling server if that is away, which is all that a host has to try.
     ///
     /// # Errors
     ///
     /// `closed`.
     pub async fn reconnect(&self) -> Result<(), Failure> {
+        self.side.status().retry();
         Ok(self.room.reconnect().await?)
     }
 

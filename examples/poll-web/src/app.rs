@@ -10,8 +10,11 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos::{ev, html};
 
-use crate::browser::{hash, is_secure, meta, parameter, pause, reload, server};
+use crate::browser::{
+    ask_before_leaving, hash, is_secure, meta, parameter, pause, reload, server,
+};
 use crate::create::Template;
+use crate::kept::{Kept, Leaving};
 use crate::room::RoomPage;
 use crate::route::Route;
 use crate::start::Start;
@@ -135,6 +138,14 @@ fn Views(opened: Opened) -> impl IntoView {
     let is_presented = Memo::new(move |_| matches!(route.get(), Route::Presented(_)));
     let changes = window_event_listener(ev::hashchange, move |_| route.set(Route::of(&hash())));
     on_cleanup(move || changes.remove());
+    // Whichever view it shows, this tab hosts. A room knows more of what it would cost, and asks, too.
+    let app = StoredValue::new_local(Opened::app());
+    let leaving = window_event_listener(ev::beforeunload, move |event| {
+        if app.with_value(|app| asks_before_leaving(app)) {
+            ask_before_leaving(&event);
+        }
+    });
+    on_cleanup(move || leaving.remove());
     let forgetful = match Opened::app().storage() {
         Storage::Database => None,
         Storage::Memory(why) => Some(why.clone()),
@@ -151,6 +162,21 @@ fn Views(opened: Opened) -> impl IntoView {
             Route::Unknown(why) => view! { <Unknown why /> }.into_any(),
         }}
     }
+}
+
+/// True if to leave the page now would end a poll that others vote in, or lose one.
+fn asks_before_leaving(app: &App) -> bool {
+    let kept = match app.storage() {
+        Storage::Database => Kept::OnDevice,
+        Storage::Memory(_) => Kept::InTab,
+    };
+    app.hosted_polls().iter().any(|poll| {
+        kept.asks_before_leaving(Leaving {
+            hosts_open: Some(!poll.is_closed()),
+            waits: false,
+            is_stopped: false,
+        })
+    })
 }
 
 /// Says that nothing is kept.

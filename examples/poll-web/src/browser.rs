@@ -9,8 +9,8 @@ use leptos::prelude::{document, request_animation_frame, window};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    Blob, BlobPropertyBag, ClipboardEvent, FocusOptions, HtmlAnchorElement, HtmlDocument,
-    HtmlElement, HtmlInputElement, Storage, Url, UrlSearchParams,
+    BeforeUnloadEvent, Blob, BlobPropertyBag, ClipboardEvent, FocusOptions, HtmlAnchorElement,
+    HtmlDocument, HtmlElement, HtmlInputElement, Storage, Url, UrlSearchParams,
 };
 
 use crate::route::fragment;
@@ -151,6 +151,12 @@ pub(crate) fn pasted(event: &ClipboardEvent) -> Option<(String, String, String)>
     let before = String::from_utf16_lossy(units.get(..start)?);
     let after = String::from_utf16_lossy(units.get(end..)?);
     Some((before, text, after))
+}
+
+/// Has the browser ask before the page is left, in its own words, whatever is given to it here.
+pub(crate) fn ask_before_leaving(event: &BeforeUnloadEvent) {
+    event.prevent_default();
+    event.set_return_value("stay");
 }
 
 /// Loads the page again: what was durable is there again.

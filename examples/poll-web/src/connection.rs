@@ -9,7 +9,7 @@ use hustings_transport_peerjs::wire::RegistrationState;
 use leptos::prelude::*;
 
 use crate::browser::reload;
-use crate::model::{Model, Snapshot};
+use crate::model::{CutOff, Model, Snapshot};
 use crate::words;
 
 /// The text of the bar, which is about the one state that matters most.
@@ -118,6 +118,7 @@ impl State {
         let retry = match &now.registration {
             None => Retry::Reload,
             Some(RegistrationState::Yielded { .. }) => Retry::Claim,
+            Some(registration) if now.cut_off.is_some() => Retry::Auto(next_try(registration)),
             Some(_) => Retry::No,
         };
         Self {
@@ -137,20 +138,27 @@ impl State {
                 retry: Retry::Claim,
             };
         }
-        match &now.down {
-            None => Self {
-                kind: Kind::UnderWay,
-                headline: "Connecting to the host…",
-                detail: copy.trim_start().to_owned(),
-                retry: Retry::No,
-            },
-            Some(_) if !now.has_network => Self {
+        match (&now.down, now.cut_off) {
+            _ if !now.has_network => Self {
                 kind: Kind::Away,
                 headline: "You are offline",
                 detail: format!("This device has no network.{copy}"),
                 retry: Retry::Auto(retry_at),
             },
-            Some(reason) => Self {
+            // A dial waits for the server, and says nothing meanwhile.
+            (None, Some(why)) => Self {
+                kind: Kind::Away,
+                headline: "Connecting to the host…",
+                detail: format!("{}{copy}", why.words()),
+                retry: Retry::Auto(now.registration.as_ref().and_then(next_try)),
+            },
+            (None, None) => Self {
+                kind: Kind::UnderWay,
+                headline: "Connecting to the host…",
+                detail: copy.trim_start().to_owned(),
+                retry: Retry::No,
+            },
+            (Some(reason), _) => Self {
                 kind: Kind::Away,
                 headline: if *reason == DownReason::Refused(ErrorCode::Busy) {
                     "The poll is full"
@@ -192,6 +200,27 @@ impl State {
                 detail: "Load the page again to go on.".to_owned(),
                 retry: Retry::Reload,
             },
+        }
+    }
+}
+
+/// The moment at which the signalling server is tried again by itself.
+const fn next_try(registration: &RegistrationState) -> Option<Moment> {
+    match registration {
+        RegistrationState::AddressTaken { retry_at }
+        | RegistrationState::Disconnected { retry_at, .. } => Some(*retry_at),
+        RegistrationState::Connecting
+        | RegistrationState::Registered
+        | RegistrationState::Yielded { .. }
+        | RegistrationState::Failed(_) => None,
+    }
+}
+
+impl CutOff {
+    const fn words(self) -> &'static str {
+        match self {
+            Self::ServerAway => "The signalling server cannot be reached.",
+            Self::AddressTaken => "Another window still has the address of this tab.",
         }
     }
 }
@@ -267,7 +296,9 @@ pub(crate) fn ConnectionBar(model: Model) -> impl IntoView {
             <div class="retry">
                 <Show when=move || is_auto.get()>
                     <Countdown model at />
-                    <button on:click=move |_| model.reconnect()>"Retry now"</button>
+                    <button on:click=move |_| model.reconnect()>
+                        {if model.is_host { "Try again now" } else { "Retry now" }}
+                    </button>
                 </Show>
                 <Show when=move || retry.get() == Retry::Ask>
                     <button on:click=move |_| model.reconnect()>"Try again"</button>

@@ -75,6 +75,7 @@ impl Side {
             revision: room.revision(),
             connection: room.connection(),
             down: None,
+            cut_off: None,
             pending: room.pending(),
             left_behind: deliveries.pending(room.id()),
             has_network: browser::has_network(),
@@ -95,6 +96,14 @@ impl Side {
 /// it, and are turned away again as long as there is no room.
 const FULL: Duration = Duration::from_secs(60);
 
+/// The reason why this side is not registered at the signalling server, and tries to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CutOff {
+    ServerAway,
+    /// Another window has the address, or what is left of one.
+    AddressTaken,
+}
+
 /// The state of a room.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Snapshot {
@@ -114,6 +123,9 @@ pub(crate) struct Snapshot {
     pub(crate) has_network: bool,
     pub(crate) peers: Vec<PeerInfo>,
     pub(crate) registration: Option<RegistrationState>,
+    /// The reason why this side cannot be found, from the first failure to register until it is
+    /// registered: an attempt that is under way does not end it.
+    pub(crate) cut_off: Option<CutOff>,
     /// The place of all that.
     pub(crate) kept: Kept,
     /// True if somebody was turned away here lately because there is no room for more, be it the
@@ -142,6 +154,17 @@ impl Snapshot {
             Connection::Disconnected { reason, .. } => Some(reason.clone()),
             Connection::Connecting => before.down.clone(),
             Connection::Connected | Connection::Refused(_) | Connection::Closed => None,
+        };
+        self.cut_off = match &self.registration {
+            Some(RegistrationState::Disconnected { .. }) => Some(CutOff::ServerAway),
+            Some(RegistrationState::AddressTaken { .. }) => Some(CutOff::AddressTaken),
+            Some(RegistrationState::Connecting) => before.cut_off,
+            Some(
+                RegistrationState::Registered
+                | RegistrationState::Yielded { .. }
+                | RegistrationState::Failed(_),
+            )
+            | None => None,
         };
         self
     }
@@ -355,8 +378,9 @@ impl Model {
         });
     }
 
-    /// Tries to reach the host now.
+    /// Tries to reach the host now, and the signalling server, which a dial would wait for.
     pub(crate) fn reconnect(self) {
+        self.side.try_with_value(|side| side.status().retry());
         if let Some(room) = self.side.try_with_value(|side| side.room().clone()) {
             spawn_local(async move {
                 // A room that has stopped shows that already.

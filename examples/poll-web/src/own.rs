@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hustings_browser::{HostError, Hosted, OwnPoll, OwnPolls as Stored};
+use hustings_browser::{App, HostError, Hosted, OwnPoll, OwnPolls as Stored};
 use hustings_protocol::{PollId, RoomId};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -39,37 +39,52 @@ pub(crate) fn begins(link: RoomId, now: &str) {
     remember(&begun(link.poll_id), now);
 }
 
+/// Hosts what is here, and finds what there is; `None` if there is nothing.
+async fn find_and_host(app: &App) -> Option<Own> {
+    let polls = match app.polls().await {
+        Ok(polls) if polls.found.is_empty() && polls.damaged.is_empty() => return None,
+        Ok(polls) => polls,
+        Err(error) => {
+            return Some(Own {
+                polls: Stored::default(),
+                hosting: Err(format!("They cannot be read: {error}.")),
+            });
+        }
+    };
+    let hosting = app.host().await.map_err(|error| match error {
+        HostError::Elsewhere(_) => "Another tab hosts them.".to_owned(),
+        error @ (HostError::Tab(_) | HostError::Poll(_) | HostError::PeerJs(_)) => {
+            format!("They cannot be hosted: {error}.")
+        }
+    });
+    // Hosting finds out more of what cannot be opened.
+    let polls = app.polls().await.unwrap_or(polls);
+    Some(Own { polls, hosting })
+}
+
 /// Hosts what is here, and lists it.
 #[component]
 pub(crate) fn OwnPolls() -> impl IntoView {
-    let app = Opened::app();
+    let app = StoredValue::new_local(Opened::app());
     let own = RwSignal::new_local(None::<Own>);
     let told = RwSignal::new(None::<String>);
-    spawn_local(async move {
-        let found = match app.polls().await {
-            Ok(polls) if polls.found.is_empty() && polls.damaged.is_empty() => return,
-            Ok(polls) => {
-                let hosting = app.host().await.map_err(|error| match error {
-                    HostError::Elsewhere(_) => "Another tab hosts them.".to_owned(),
-                    error @ (HostError::Tab(_) | HostError::Poll(_) | HostError::PeerJs(_)) => {
-                        format!("They cannot be hosted: {error}.")
-                    }
-                });
-                // Hosting finds out more of what cannot be opened.
-                let polls = app.polls().await.unwrap_or(polls);
-                Own { polls, hosting }
+    let has_stopped = RwSignal::new(false);
+    let host = move || {
+        let app = app.get_value();
+        spawn_local(async move {
+            if let Some(found) = find_and_host(&app).await {
+                told.try_set(None);
+                has_stopped.try_set(false);
+                own.try_set(Some(found));
             }
-            Err(error) => Own {
-                polls: Stored::default(),
-                hosting: Err(format!("They cannot be read: {error}.")),
-            },
-        };
-        own.try_set(Some(found));
-    });
+        });
+    };
+    host();
     let look = move || {
         let why = own.try_with_untracked(|own| own.as_ref()?.hosting.as_ref().ok()?.failure());
         if let Some(Some(why)) = why {
             told.try_set(Some(format!("They are hosted no longer: {why}.")));
+            has_stopped.try_set(true);
         }
     };
     if let Ok(looks) = set_interval_with_handle(look, NOW_AND_THEN) {
@@ -134,6 +149,13 @@ pub(crate) fn OwnPolls() -> impl IntoView {
                     <p class="hint" role="status">
                         {move || told.get().unwrap_or_else(|| hosting.clone())}
                     </p>
+                    <Show when=move || !may_delete || has_stopped.get()>
+                        <button on:click=move |_| {
+                            host();
+                            // It goes away when that goes well.
+                            focus(HEADING);
+                        }>"Host here"</button>
+                    </Show>
                     {damaged.collect_view()}
                 </section>
             }

@@ -12,6 +12,7 @@ use leptos::task::spawn_local;
 
 use crate::app::{Heading, Opened};
 use crate::ballot::Ballot;
+use crate::browser::ask_before_leaving;
 use crate::connection::ConnectionBar;
 use crate::damaged::Damaged;
 use crate::export::Export;
@@ -59,7 +60,8 @@ pub(crate) fn RoomPage(
             entering.try_set(join(&app, link).await);
         });
     };
-    if app.with_value(|app| app.me()) == link.owner {
+    let is_own = app.with_value(|app| app.me()) == link.owner;
+    if is_own {
         host();
     } else {
         join();
@@ -92,7 +94,10 @@ pub(crate) fn RoomPage(
             <Heading text="The poll cannot be opened" />
             <p class="problem" role="alert">{words::sentence(&why)}"."</p>
             <div class="actions">
-                <button class="primary" on:click=move |_| join()>"Try to join"</button>
+                {is_own.then(|| view! {
+                    <button class="primary" on:click=move |_| host()>"Try again"</button>
+                })}
+                <button class:primary=!is_own on:click=move |_| join()>"Try to join"</button>
                 <a href="#/">"Back to the start"</a>
             </div>
         }
@@ -147,9 +152,7 @@ fn RoomView(
     let model = Model::of(side, Opened::app().deliveries().clone());
     let leaving = window_event_listener(ev::beforeunload, move |event| {
         if model.asks_before_leaving() {
-            // The browser asks in its own words, whatever is given to it here.
-            event.prevent_default();
-            event.set_return_value("stay");
+            ask_before_leaving(&event);
         }
     });
     on_cleanup(move || leaving.remove());

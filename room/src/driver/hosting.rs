@@ -194,6 +194,19 @@ impl<S: Store> Hosting<S> {
         Ok(rooms)
     }
 
+    /// The polls that are open here, in the order of their ids; none once this has been closed or has
+    /// failed. It never waits.
+    #[must_use]
+    pub fn polls(&self) -> Vec<Arc<Poll>> {
+        if self.shared.is_stopped() {
+            return Vec::new();
+        }
+        let state = self.shared.lock();
+        let owners = state.machine.polls();
+        let owners = owners.filter_map(|poll_id| state.machine.owner(poll_id));
+        owners.map(|owner| Arc::clone(owner.poll())).collect()
+    }
+
     /// Has the host know its journals, unless it does: until then it refuses nobody for good. Where
     /// they cannot be listed it stays so.
     async fn look_through(&self) -> Result<(), OpenError> {

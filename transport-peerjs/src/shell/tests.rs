@@ -505,6 +505,23 @@ mod failures {
     }
 
     #[test]
+    fn whoever_asks_has_the_server_tried_at_once_and_takes_nobodys_address() {
+        for (code, is_yielded) in [(None, false), (Some(4001), true)] {
+            let side = Side::registered(limits());
+            side.report(Input::SocketClosed(SocketId(1), code));
+            side.calls();
+            side.shell.act(Shell::retry);
+            let calls = side.calls();
+            assert!(calls.contains(&Call::OpenSocket(SocketId(2))), "{calls:?}");
+            // Dials that wait for the server are not all that there is to try again.
+            assert_eq!(side.events(), [TransportEvent::Wake]);
+            let state = side.shell.read(Shell::registration);
+            let has_yielded = matches!(state, RegistrationState::Yielded { .. });
+            assert_eq!(has_yielded, is_yielded, "it only asks if it is free");
+        }
+    }
+
+    #[test]
     fn an_offer_that_is_refused_is_noticed_and_costs_no_connection() {
         let side = Side::registered(limits());
         side.server_says(

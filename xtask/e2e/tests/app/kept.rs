@@ -132,6 +132,13 @@ fn who_leaves_is_asked_only_where_it_costs_something() {
         let bob = poll.join("bob").await?;
         is_asked(&bob, false).await?;
         is_asked(&poll.owner, true).await?;
+        // The start page hosts as well.
+        let start = "location.hash = '#/'";
+        poll.owner.tab.run::<()>(start).await?;
+        poll.owner.sees("This tab hosts them", SOON).await?;
+        is_asked(&poll.owner, true).await?;
+        poll.owner.follows(&poll.link).await?;
+        poll.owner.is_host(BACK).await?;
         bob.tab.fall_silent().await?;
         bob.votes_for("Thai").await?;
         bob.is_sending().await?;
