@@ -47,6 +47,8 @@ const REPLACED = 4001
 /** The number of times that the address is taken back within a while from whoever has it, on a server that does not say so. */
 const TAKEN_BACK = 2
 const TAKEN_BACK_MS = 600_000
+/** The time between two questions whether an address that a copy has is free again. */
+const PROBE_EVERY_MS = 60_000
 
 const NOT_THE_OWNER =
   "whoever answers at the owner's address could not prove to be the owner; nothing was sent to them"
@@ -66,7 +68,7 @@ export class Client extends EventTarget {
    * - `{ name: 'waiting', reason, retryAt }`: tries again at that time, as `Date.now()` has it
    * - `{ name: 'refused', reason }`: tries again when `reconnect()` is called
    * - `{ name: 'elsewhere', reason }`: a copy of this profile is in use in another browser; tries again when
-   *   `reconnect()` is called or the page comes into view
+   *   `reconnect()` is called, the page comes into view, or the copy is gone, which is asked once a minute
    * - `{ name: 'closed' }`
    */
   state = { name: 'connecting' }
@@ -222,10 +224,50 @@ export class Client extends EventTarget {
         resolve()
       }
       if (this.state.name === 'closed') return resolve()
-      if (error instanceof Elsewhere) return this.#set({ name: 'elsewhere', reason: error.message })
+      if (error instanceof Elsewhere) {
+        this.#set({ name: 'elsewhere', reason: error.message })
+        return this.#untilFree(this.#retry)
+      }
       if (error instanceof Refused) return this.#set({ name: 'refused', reason: error.message })
       this.#set({ name: 'waiting', reason: error.message, retryAt: Date.now() + delay })
       setTimeout(resolve, delay)
+    })
+  }
+
+  /** Asks now and then whether the copy has left the address, until this is not the pause any more that `retry` ends. */
+  #untilFree(retry) {
+    setTimeout(async () => {
+      const isOver = () => this.state.name !== 'elsewhere' || this.#retry !== retry
+      if (isOver()) return
+      const isFree = await this.#isFree()
+      if (isOver()) return
+      if (isFree) retry()
+      else this.#untilFree(retry)
+    }, PROBE_EVERY_MS)
+  }
+
+  /**
+   * Whether nobody is registered with the address. Asked as a stranger, with a token that nobody has, so that it is taken
+   * from nobody. Resolves once that socket is closed: it must not be what has the address next.
+   */
+  #isFree() {
+    const { secure, host, port, path, key } = this.#peer.options
+    const token = wire.base32(wire.random(20))
+    const query = new URLSearchParams({ key, id: this.#address, token, version: '1.5.5', probe: '1' })
+    return new Promise(resolve => {
+      const socket = new WebSocket(`${secure ? 'wss' : 'ws'}://${host}:${port}${path}peerjs?${query}`)
+      let isFree = false
+      const late = setTimeout(() => socket.close(), REGISTRATION_MS)
+      socket.onmessage = ({ data }) => {
+        const { type, payload } = wire.parse(data) ?? {}
+        // Where nobody is there the server keeps it for the last holder's token, which this profile has, too.
+        isFree = type === 'OPEN' || (type === 'ID-TAKEN' && payload?.kept === true)
+        socket.close()
+      }
+      socket.onclose = () => {
+        clearTimeout(late)
+        resolve(isFree)
+      }
     })
   }
 

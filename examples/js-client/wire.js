@@ -314,7 +314,8 @@ export class Link {
   }
 }
 
-function parse(frame) {
+/** The value of a JSON text; `undefined` if it is none. */
+export function parse(frame) {
   try {
     return JSON.parse(frame)
   } catch {

@@ -338,6 +338,25 @@ fn profile() -> String {
     u64::from_be_bytes(random()).to_string()
 }
 
+/// The script by which a copy of a profile comes to the server, as far as that can see.
+fn copy_of(profile: &str) -> String {
+    let port = port();
+    format!(
+        "const db = await new Promise(resolve => {{
+             indexedDB.open('hustings-js-client/{profile}').onsuccess = ({{ target }}) => resolve(target.result)
+         }})
+         const {{ peerId, device, token }} = await new Promise(resolve => {{
+             const asked = db.transaction('kept').objectStore('kept').get('identity')
+             asked.onsuccess = () => resolve(asked.result)
+         }})
+         db.close()
+         const query = `key=peerjs&id=${{peerId}}-${{device}}&token=${{token}}&version=1.5.5`
+         window.copy = new WebSocket(`ws://127.0.0.1:{port}/peerjs?${{query}}`)
+         window.copy.onclose = ({{ code }}) => (window.code = code)
+         await new Promise(resolve => (window.copy.onopen = resolve))"
+    )
+}
+
 /// A poll of somebody with this configuration.
 async fn poll_with(config: Config, draft: PollDraft) -> (Hosting<MemoryStore>, Room) {
     let identity = identity();
@@ -479,23 +498,9 @@ async fn it_leaves_its_address_to_a_copy_until_it_is_told_to_have_it() {
     let (visitor, profile) = (Visitor::open().await, profile());
     visitor.join(poll.id(), &profile).await;
     visitor.sees("state", "Connected.").await;
-    // A copy of the profile, as far as the server can see.
-    let port = port();
-    let copy = format!(
-        "const db = await new Promise(resolve => {{
-             indexedDB.open('hustings-js-client/{profile}').onsuccess = ({{ target }}) => resolve(target.result)
-         }})
-         const {{ peerId, device, token }} = await new Promise(resolve => {{
-             const asked = db.transaction('kept').objectStore('kept').get('identity')
-             asked.onsuccess = () => resolve(asked.result)
-         }})
-         db.close()
-         const query = `key=peerjs&id=${{peerId}}-${{device}}&token=${{token}}&version=1.5.5`
-         window.copy = new WebSocket(`ws://127.0.0.1:{port}/peerjs?${{query}}`)
-         window.copy.onclose = ({{ code }}) => (window.code = code)
-         await new Promise(resolve => (window.copy.onopen = resolve))"
-    );
+    let copy = copy_of(&profile);
     visitor.0.run(&copy).await;
+    visitor.0.run(HELD_BACK).await;
     // Its link stays, and when that ends it does not take the address back.
     poll.close().await;
     visitor
@@ -503,6 +508,18 @@ async fn it_leaves_its_address_to_a_copy_until_it_is_told_to_have_it() {
         .await;
     let code = "return String(window.code)";
     let told = async || visitor.0.run(code).await.as_string().unwrap();
+    assert_eq!(told().await, "undefined", "the copy has the address");
+    // Once a minute it asks whether the address is free, which takes it from nobody.
+    within(PATIENCE, "asking and resting again", async {
+        visitor.0.run(A_MINUTE_LATER).await;
+        while !visitor.0.run(RESTS).await.is_truthy() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    visitor
+        .sees("state", "this profile is in use elsewhere")
+        .await;
     assert_eq!(told().await, "undefined", "the copy has the address");
     let click = "document.getElementById('reconnect').click()";
     visitor.0.run(click).await;
@@ -512,6 +529,46 @@ async fn it_leaves_its_address_to_a_copy_until_it_is_told_to_have_it() {
         }
     })
     .await;
+    hosting.close().await;
+}
+
+/// Timers of a minute are run by the test.
+const HELD_BACK: &str = "
+    const setTimer = window.setTimeout
+    window.minutes = []
+    window.setTimeout = (then, ms, ...rest) =>
+        ms === 60000 ? minutes.push(then) : setTimer(then, ms, ...rest)";
+
+/// The one that is set has to be there.
+const A_MINUTE_LATER: &str = "minutes.shift()()";
+
+/// True if the next minute has begun.
+const RESTS: &str = "return minutes.length === 1";
+
+#[wasm_bindgen_test]
+async fn it_is_back_when_the_copy_of_its_profile_is_gone() {
+    let (hosting, poll) = poll().await;
+    let (visitor, profile) = (Visitor::open().await, profile());
+    visitor.join(poll.id(), &profile).await;
+    visitor.sees("state", "Connected.").await;
+    visitor.0.run(&copy_of(&profile)).await;
+    visitor.0.run(HELD_BACK).await;
+    poll.close().await;
+    visitor
+        .sees("state", "this profile is in use elsewhere")
+        .await;
+    let poll = hosting.open(poll.id().poll_id).await.unwrap();
+    visitor.0.run("window.copy.close()").await;
+    // The server may be slower to notice.
+    within(PATIENCE, "coming back", async {
+        while !visitor.text("state").await.contains("Connected.") {
+            let later = "minutes.shift()?.()";
+            visitor.0.run(later).await;
+            sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await;
+    poll.close().await;
     hosting.close().await;
 }
 
