@@ -30,6 +30,17 @@ impl Answer {
     fn says(&self, header: &str) -> bool {
         self.head.contains(&format!("\r\n{header}"))
     }
+
+    /// The items of a header's value, in their order in the alphabet.
+    fn items(&self, header: &str, between: char) -> Vec<&str> {
+        let lines = self.head.split("\r\n");
+        let mut values = lines.filter_map(|line| line.strip_prefix(header)?.strip_prefix(": "));
+        let value = values.next().unwrap_or_default();
+        assert_eq!(values.next(), None, "{header} is there once");
+        let mut items: Vec<&str> = value.split(between).map(str::trim).collect();
+        items.sort_unstable();
+        items
+    }
 }
 
 async fn get(address: SocketAddr, path: &str, headers: &str) -> Answer {
@@ -274,15 +285,37 @@ async fn pages_say_what_browsers_may_do_with_them() {
     for path in ["/", "/app.js", "/nothing"] {
         let answer = get(at, path, "").await;
         for header in [
-            "content-security-policy: default-src 'self'; script-src 'self' 'wasm-unsafe-eval';",
-            "cross-origin-resource-policy: same-origin",
-            "permissions-policy: ",
-            "referrer-policy: no-referrer",
+            "cross-origin-resource-policy: same-origin\r\n",
+            "referrer-policy: no-referrer\r\n",
             "x-content-type-options: nosniff",
         ] {
             assert!(answer.says(header), "{path} {header}: {}", answer.head);
         }
-        assert!(answer.head.contains("frame-ancestors 'none'"));
+        // Each of them by itself: without one, or with more than is needed, a page may do more.
+        let policy = [
+            "base-uri 'none'",
+            "connect-src 'self' ws: wss:",
+            "default-src 'self'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+            "img-src 'self' data: blob:",
+            "object-src 'none'",
+            "script-src 'self' 'wasm-unsafe-eval'",
+        ];
+        assert_eq!(answer.items("content-security-policy", ';'), policy);
+        let denied = [
+            "accelerometer=()",
+            "camera=()",
+            "display-capture=()",
+            "geolocation=()",
+            "gyroscope=()",
+            "magnetometer=()",
+            "microphone=()",
+            "midi=()",
+            "payment=()",
+            "usb=()",
+        ];
+        assert_eq!(answer.items("permissions-policy", ','), denied);
     }
     // Signalling is for pages of any origin, and no page itself.
     let id = get(at, "/peerjs/id", "").await;
