@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::mem::replace;
 use std::ops::Range;
-use std::pin::Pin;
 use std::task::Poll;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use ed25519_dalek::{Signer, Verifier, VerifyingKey};
 use futures::executor::block_on;
@@ -150,52 +150,28 @@ fn a_damaged_identity_is_named_and_not_replaced() {
 /// A store in which whoever can come between a read and a write does.
 struct Slow(MemoryStore);
 
-type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
-
-/// As `async_trait` would write it, which is not worth a dependency.
+#[async_trait]
 impl Store for Slow {
-    fn get<'life0, 'life1, 'async_trait>(
-        &'life0 self,
-        key: &'life1 [u8],
-    ) -> Answer<'async_trait, Option<Bytes>>
-    where
-        'life0: 'async_trait,
-        'life1: 'async_trait,
-    {
-        self.0.get(key)
+    async fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        self.0.get(key).await
     }
 
-    fn scan<'life0, 'async_trait>(
-        &'life0 self,
-        range: Range<Bytes>,
-    ) -> Answer<'async_trait, Vec<(Bytes, Bytes)>>
-    where
-        'life0: 'async_trait,
-    {
-        Box::pin(async move {
-            let found = self.0.scan(range).await;
-            let mut others_were_here = false;
-            poll_fn(|context| {
-                if replace(&mut others_were_here, true) {
-                    return Poll::Ready(());
-                }
-                context.waker().wake_by_ref();
-                Poll::Pending
-            })
-            .await;
-            found
+    async fn scan(&self, range: Range<Bytes>) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
+        let found = self.0.scan(range).await;
+        let mut others_were_here = false;
+        poll_fn(|context| {
+            if replace(&mut others_were_here, true) {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
         })
+        .await;
+        found
     }
 
-    fn commit<'life0, 'async_trait>(
-        &'life0 self,
-        batch: Batch,
-        durability: Durability,
-    ) -> Answer<'async_trait, ()>
-    where
-        'life0: 'async_trait,
-    {
-        self.0.commit(batch, durability)
+    async fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+        self.0.commit(batch, durability).await
     }
 }
 

@@ -1,11 +1,11 @@
 //! A store that can be watched and held up.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::ops::{Deref, Range};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Poll, Waker};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use hustings_outbox::{Batch, Durability, MemoryStore, Store, StoreError};
 
@@ -130,53 +130,27 @@ impl Deref for Disk {
     }
 }
 
-type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
-
-/// As `async_trait` would write it, which is not worth a dependency.
+#[async_trait]
 impl Store for Disk {
-    fn get<'life0, 'life1, 'async_trait>(
-        &'life0 self,
-        key: &'life1 [u8],
-    ) -> Answer<'async_trait, Option<Bytes>>
-    where
-        'life0: 'async_trait,
-        'life1: 'async_trait,
-    {
-        self.memory.get(key)
+    async fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        self.memory.get(key).await
     }
 
-    fn scan<'life0, 'async_trait>(
-        &'life0 self,
-        range: Range<Bytes>,
-    ) -> Answer<'async_trait, Vec<(Bytes, Bytes)>>
-    where
-        'life0: 'async_trait,
-    {
-        Box::pin(async move {
-            let read = self.memory.scan(range).await;
-            if self.watch().is_slow {
-                let _late = Late::new(self);
-                self.caught_up().await;
-            }
-            read
-        })
+    async fn scan(&self, range: Range<Bytes>) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
+        let read = self.memory.scan(range).await;
+        if self.watch().is_slow {
+            let _late = Late::new(self);
+            self.caught_up().await;
+        }
+        read
     }
 
-    fn commit<'life0, 'async_trait>(
-        &'life0 self,
-        batch: Batch,
-        durability: Durability,
-    ) -> Answer<'async_trait, ()>
-    where
-        'life0: 'async_trait,
-    {
-        Box::pin(async move {
-            self.released().await;
-            let writes = batch.len();
-            self.memory.commit(batch, durability).await?;
-            self.watch().commits.push((writes, durability));
-            Ok(())
-        })
+    async fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+        self.released().await;
+        let writes = batch.len();
+        self.memory.commit(batch, durability).await?;
+        self.watch().commits.push((writes, durability));
+        Ok(())
     }
 }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::future::{Future, pending};
 use std::ops::Range;
-use std::pin::Pin;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures::FutureExt;
 use hustings_outbox::{Batch, Cache, Durability, Journal, Outbox, Store, StoreError, Write};
@@ -431,66 +431,38 @@ fn first_key(batch: &Batch) -> Bytes {
     }
 }
 
-type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
-
-/// As `async_trait` would write it, which is not worth a dependency.
+#[async_trait]
 impl Store for Disk {
-    fn get<'life0, 'life1, 'async_trait>(
-        &'life0 self,
-        key: &'life1 [u8],
-    ) -> Answer<'async_trait, Option<Bytes>>
-    where
-        'life0: 'async_trait,
-        'life1: 'async_trait,
-    {
-        Box::pin(async move {
-            let memory = self
-                .process
-                .scene()
-                .map(|scene| scene.slots[self.process.slot].memory.clone());
-            match memory {
-                Some(memory) => memory.get(key).await,
-                None => pending().await,
-            }
-        })
+    async fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        let memory = self
+            .process
+            .scene()
+            .map(|scene| scene.slots[self.process.slot].memory.clone());
+        match memory {
+            Some(memory) => memory.get(key).await,
+            None => pending().await,
+        }
     }
 
-    fn scan<'life0, 'async_trait>(
-        &'life0 self,
-        range: Range<Bytes>,
-    ) -> Answer<'async_trait, Vec<(Bytes, Bytes)>>
-    where
-        'life0: 'async_trait,
-    {
-        Box::pin(async move {
-            if let Some(duration) = self.wait() {
-                self.clock.sleep_until(self.clock.now() + duration).await;
-            }
-            match aside(self.process.meter, || self.read(range)) {
-                Some(records) => records,
-                None => pending().await,
-            }
-        })
-    }
-
-    fn commit<'life0, 'async_trait>(
-        &'life0 self,
-        batch: Batch,
-        durability: Durability,
-    ) -> Answer<'async_trait, ()>
-    where
-        'life0: 'async_trait,
-    {
-        Box::pin(async move {
-            let meter = self.process.meter;
-            let Some(duration) = aside(meter, || self.begin(&batch)) else {
-                return pending().await;
-            };
+    async fn scan(&self, range: Range<Bytes>) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
+        if let Some(duration) = self.wait() {
             self.clock.sleep_until(self.clock.now() + duration).await;
-            match aside(meter, || self.finish(batch, durability)) {
-                Some(answer) => answer,
-                None => pending().await,
-            }
-        })
+        }
+        match aside(self.process.meter, || self.read(range)) {
+            Some(records) => records,
+            None => pending().await,
+        }
+    }
+
+    async fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+        let meter = self.process.meter;
+        let Some(duration) = aside(meter, || self.begin(&batch)) else {
+            return pending().await;
+        };
+        self.clock.sleep_until(self.clock.now() + duration).await;
+        match aside(meter, || self.finish(batch, durability)) {
+            Some(answer) => answer,
+            None => pending().await,
+        }
     }
 }
