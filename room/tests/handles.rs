@@ -515,6 +515,38 @@ fn a_link_that_the_owner_has_left_takes_nobodys_place() {
     alice.admits(CAROL);
 }
 
+#[test]
+fn a_host_reads_what_it_hosts_and_whether_it_is_full() {
+    let mut world = World::new();
+    let alice = world.host_with(Config {
+        max_links: 1,
+        ..Config::default()
+    });
+    let hosted = || -> Vec<PollId> {
+        let polls = alice.hosting.polls();
+        polls.iter().map(|poll| poll.poll_id()).collect()
+    };
+    assert_eq!(hosted(), [alice.room.id().poll_id]);
+    let mut events = alice.room.events();
+    let bob = world.join(BOB, alice.room.id());
+    assert!(!alice.room.is_full());
+    let carol = world.enter(CAROL, &Disk::default(), alice.room.id());
+    world.quiesce();
+    assert!(alice.room.is_full());
+    assert!(!carol.room.is_full(), "it is not the host");
+    let full = |event: &Event| matches!(event, Event::Full(_));
+    let said: Vec<Event> = told(&mut events).into_iter().filter(full).collect();
+    assert_eq!(said, [Event::Full(true)]);
+    world.wait_for(bob.room.close());
+    world.wait_for(carol.room.connected()).unwrap();
+    assert!(!alice.room.is_full());
+    let said: Vec<Event> = told(&mut events).into_iter().filter(full).collect();
+    assert_eq!(said, [Event::Full(false)]);
+
+    world.wait_for(alice.room.close());
+    assert_eq!(hosted(), []);
+}
+
 /// A transport may fan out as it likes, so it gets the list of links whole, but for those that are
 /// blocked; of these none is remembered longer than it is there.
 #[test]
