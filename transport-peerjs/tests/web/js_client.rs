@@ -573,6 +573,24 @@ async fn it_is_back_when_the_copy_of_its_profile_is_gone() {
 }
 
 #[wasm_bindgen_test]
+async fn it_reads_that_the_owner_has_no_room_and_joins_when_there_is_some() {
+    let config = Config {
+        max_links: 1,
+        ..Config::default()
+    };
+    let (hosting, poll) = poll_with(config, tea_or_coffee()).await;
+    let other = join(&poll).await;
+    assert!(!poll.is_full());
+    let visitor = Visitor::joins(&poll).await;
+    visitor.sees("state", "the owner has no room").await;
+    assert!(poll.is_full(), "and its host knows");
+    other.close().await;
+    visitor.sees("state", "Connected.").await;
+    assert!(!poll.is_full());
+    hosting.close().await;
+}
+
+#[wasm_bindgen_test]
 async fn it_refuses_whoever_is_not_the_owner_and_tells_them_nothing() {
     let (owner, thief) = (identity(), identity());
     // The thief has the owner's address, and a poll of its own key.
