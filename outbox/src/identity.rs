@@ -13,7 +13,7 @@ use crate::seal::{self, Unsealed};
 use crate::{Batch, Durability, Store, StoreError};
 
 /// The length of a token in characters: 130 bits.
-const TOKEN_LEN: usize = 26;
+pub(crate) const TOKEN_LEN: usize = 26;
 
 /// The characters of a token. A PeerServer gets it unescaped in a URL, so letters and digits only.
 const TOKEN_ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
@@ -68,9 +68,7 @@ impl Identity {
                 batch.require(place.clone().bytes(), None);
                 let signing_key = SigningKey::from_bytes(&random()?);
                 let token = token_from(&random()?);
-                let mut value = signing_key.to_bytes().to_vec();
-                value.extend_from_slice(token.as_bytes());
-                seal::put(&mut batch, place, &value);
+                put_key(&mut batch, &signing_key, &token);
                 (signing_key, token)
             }
         };
@@ -167,6 +165,41 @@ impl fmt::Debug for Identity {
     }
 }
 
+/// The part of an identity that is exported: all but the devices.
+#[cfg(feature = "export")]
+#[derive(Clone)]
+pub(crate) struct Secret {
+    pub(crate) signing_key: SigningKey,
+    pub(crate) token: String,
+}
+
+#[cfg(feature = "export")]
+impl Secret {
+    /// The secret of this key; `None` if the token is not one.
+    pub(crate) fn new(key: &[u8; 32], token: &str) -> Option<Self> {
+        let is_token =
+            token.len() == TOKEN_LEN && token.bytes().all(|c| TOKEN_ALPHABET.contains(&c));
+        is_token.then(|| Self {
+            signing_key: SigningKey::from_bytes(key),
+            token: token.to_owned(),
+        })
+    }
+
+    pub(crate) async fn read(store: &impl Store) -> Result<Option<Self>, StoreError> {
+        let key = Stored::read(store).await?.key;
+        Ok(key.map(|(signing_key, token)| Self { signing_key, token }))
+    }
+
+    /// Makes it the store's, in place of any other. The devices stay: nobody has heard of them.
+    pub(crate) fn put(&self, batch: &mut Batch) {
+        put_key(batch, &self.signing_key, &self.token);
+    }
+
+    pub(crate) fn peer_id(&self) -> PeerId {
+        PeerId::from_bytes(self.signing_key.verifying_key().to_bytes())
+    }
+}
+
 /// The stored parts of an identity.
 struct Stored {
     key: Option<(SigningKey, String)>,
@@ -200,6 +233,12 @@ impl Stored {
         }
         Ok(stored)
     }
+}
+
+fn put_key(batch: &mut Batch, signing_key: &SigningKey, token: &str) {
+    let mut value = signing_key.to_bytes().to_vec();
+    value.extend_from_slice(token.as_bytes());
+    seal::put(batch, Key::new(keys::IDENTITY), &value);
 }
 
 fn read_key(key: &[u8], value: &Bytes) -> Result<(SigningKey, String), StoreError> {

@@ -1,12 +1,14 @@
 //! The journal: the poll that an owner hosts.
 
 use bytes::Bytes;
+#[cfg(feature = "export")]
+use hustings_protocol::StoredLog;
 use hustings_protocol::{DeviceId, PeerId, Receipt, Revision, RoomId, StoredJournal};
 
 use crate::keys::{self, Fields, Key, corrupt, misplaced, unknown_key};
 use crate::log::Log;
 use crate::seal::{self, Unsealed};
-use crate::{Batch, Listed, Store, StoreError};
+use crate::{Aside, Batch, Listed, Store, StoreError};
 
 /// The name of the journal of one poll: a log of snapshots and updates, and the receipts by which
 /// each command is applied only once.
@@ -96,18 +98,64 @@ impl Journal {
         self.log.remove(batch);
     }
 
-    /// Reads the journal; `None` if there is none.
+    /// Puts the journal aside: from the commit on [`load`](Journal::load) refuses it. It must be
+    /// there, and no driver may have it open.
+    pub fn put_aside(&self, batch: &mut Batch, why: Aside) {
+        seal::put(batch, self.log.part(keys::ASIDE), &why.to_bytes());
+    }
+
+    /// Takes the journal back that was put aside.
+    pub fn take_back(&self, batch: &mut Batch) {
+        batch.delete(self.log.part(keys::ASIDE).bytes());
+    }
+
+    /// The reason why the journal is put aside, if it is.
     ///
     /// # Errors
     ///
-    /// The store's own errors, and [`StoreError::Corrupt`] with the name of the record if an update
-    /// is missing, there is no snapshot, or a record is damaged or stands under another key.
+    /// The store's own errors, and [`StoreError::Corrupt`].
+    pub async fn aside(&self, store: &impl Store) -> Result<Option<Aside>, StoreError> {
+        let key = self.log.part(keys::ASIDE).bytes();
+        let record = store.get(&key).await?;
+        record
+            .map(|record| self.read_aside(&key, &record))
+            .transpose()
+    }
+
+    /// Reads the journal, to host it; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// The store's own errors, [`StoreError::PutAside`] for a journal that is not to be hosted, and
+    /// [`StoreError::Corrupt`] with the name of the record if an update is missing, there is no
+    /// snapshot, or a record is damaged or stands under another key.
     pub async fn load(&self, store: &impl Store) -> Result<Option<StoredJournal>, StoreError> {
+        match self.load_any(store).await? {
+            Some((_, Some(why))) => Err(StoreError::PutAside(why)),
+            Some((journal, None)) => Ok(Some(journal)),
+            None => Ok(None),
+        }
+    }
+
+    /// Reads the journal, to be hosted or put aside, as of one moment; `None` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load`](Journal::load), without [`StoreError::PutAside`].
+    pub async fn load_any(
+        &self,
+        store: &impl Store,
+    ) -> Result<Option<(StoredJournal, Option<Aside>)>, StoreError> {
         let scanned = self.log.scan(store).await?;
         let mut receipts = Vec::with_capacity(scanned.others.len());
         // Where the receipts of the device begin that is being read.
         let mut ring = 0;
+        let mut aside = None;
         for (part, key, value) in scanned.others {
+            if part == keys::ASIDE && key.len() == self.log.scope().bytes().len() + 1 {
+                aside = Some(self.read_aside(&key, &value)?);
+                continue;
+            }
             if part != keys::RECEIPT {
                 return Err(unknown_key(self.log.name(), &key));
             }
@@ -140,10 +188,52 @@ impl Journal {
                     self.receipt_name(*author, *device),
                     "there is no snapshot",
                 )),
+                None if aside.is_some() => Err(corrupt(self.log.name(), "there is no snapshot")),
                 None => Ok(None),
             };
         };
-        Ok(Some(StoredJournal { log, receipts }))
+        Ok(Some((StoredJournal { log, receipts }, aside)))
+    }
+
+    /// Writes a whole journal, in place of any other.
+    #[cfg(feature = "export")]
+    pub(crate) fn write(&self, batch: &mut Batch, journal: &StoredJournal) {
+        let (revision, frame) = &journal.log.snapshot;
+        self.begin(batch, *revision, frame);
+        for (revision, frame) in &journal.log.tail {
+            self.append(batch, *revision, frame.clone());
+        }
+        self.write_receipts(batch, &journal.receipts);
+    }
+
+    #[cfg(feature = "export")]
+    pub(crate) fn write_receipts<'a>(
+        &self,
+        batch: &mut Batch,
+        receipts: impl IntoIterator<Item = &'a DeviceReceipt>,
+    ) {
+        for (author, device, receipt) in receipts {
+            self.receipt(batch, *author, *device, receipt);
+        }
+    }
+
+    /// False if a journal from elsewhere has a gap, or its snapshot is out of its place.
+    #[cfg(feature = "export")]
+    pub(crate) fn is_sound(&self, journal: &StoredJournal) -> bool {
+        let StoredLog { snapshot, tail } = &journal.log;
+        self.log.validate(snapshot.0, tail).is_ok()
+    }
+
+    /// The record of the snapshot as it is stored, with its key: another one, or none, is another
+    /// journal.
+    #[cfg(feature = "export")]
+    pub(crate) async fn snapshot_record(
+        &self,
+        store: &impl Store,
+    ) -> Result<(Bytes, Option<Bytes>), StoreError> {
+        let key = self.log.part(keys::SNAPSHOT).bytes();
+        let record = store.get(&key).await?;
+        Ok((key, record))
     }
 
     /// Every record of the journal as it is stored, damaged or not, in the order of the keys: to
@@ -207,6 +297,11 @@ impl Journal {
     /// The key of the journal's entry in the list of journals.
     fn entry(&self) -> Key {
         Key::new(keys::JOURNAL_INDEX).room(self.room_id())
+    }
+
+    fn read_aside(&self, key: &[u8], record: &Bytes) -> Result<Aside, StoreError> {
+        let name = || format!("{}, why it is put aside", self.log.name());
+        Aside::from_record(key, record).map_err(|reason| corrupt(name(), reason))
     }
 
     fn read_receipt(&self, key: &[u8], value: &Bytes) -> Result<DeviceReceipt, StoreError> {
@@ -290,7 +385,7 @@ impl Index {
     }
 }
 
-type DeviceReceipt = (PeerId, DeviceId, Receipt);
+pub(crate) type DeviceReceipt = (PeerId, DeviceId, Receipt);
 
 fn same_device(one: &DeviceReceipt, other: &DeviceReceipt) -> bool {
     (one.0, one.1) == (other.0, other.1)

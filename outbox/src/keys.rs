@@ -36,6 +36,9 @@ pub(crate) const TAIL: u8 = 0x01;
 /// One receipt of a journal.
 pub(crate) const RECEIPT: u8 = 0x02;
 
+/// The reason why a journal is put aside.
+pub(crate) const ASIDE: u8 = 0x03;
+
 /// A key under construction.
 #[derive(Debug, Clone)]
 pub(crate) struct Key(Vec<u8>);

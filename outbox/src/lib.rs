@@ -76,6 +76,12 @@
 //!
 //! A store of your own implements [`Store`] and passes the suite of the feature `contract`.
 //!
+//! # Files
+//!
+//! With the feature `export`, the module of that name makes one encrypted file of an identity and its
+//! polls, as a backup or to move them, and takes it into another store. A journal can be put
+//! [`Aside`]: it stays, and nobody hosts it.
+//!
 //! # One store, several tabs
 //!
 //! A file has one process; a browser's database has as many tabs as the user opens. There (on wasm)
@@ -105,6 +111,7 @@
 //! | `21` | room, `00` | journal: revision (8), the snapshot's frame |
 //! | `21` | room, `01`, revision (8) | journal: an update's frame |
 //! | `21` | room, `02`, author (32), device (5), seq mod 64 (1) | journal: a receipt, as JSON |
+//! | `21` | room, `03` | journal: why it is put aside (1), when in milliseconds (8) |
 //! | `30` | device, room, `00` | cache: revision (8), the snapshot's frame |
 //! | `30` | device, room, `01`, revision (8) | cache: an update's frame |
 //! | `31` | room, device (5), seq mod 64 (1) | outbox: the frame of an applied command |
@@ -124,12 +131,15 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod aside;
 mod backends;
 #[cfg(target_family = "wasm")]
 mod browser;
 mod cache;
 #[cfg(any(feature = "contract", test))]
 pub mod contract;
+#[cfg(feature = "export")]
+pub mod export;
 mod identity;
 mod journal;
 mod keys;
@@ -141,6 +151,7 @@ mod store;
 #[cfg(target_family = "wasm")]
 mod tabs;
 
+pub use aside::Aside;
 #[cfg(target_family = "wasm")]
 pub use backends::indexeddb::{IndexedDbStore, StorageEstimate};
 pub use backends::memory::{Fault, MemoryStore};

@@ -137,7 +137,11 @@ impl Log {
         }
     }
 
-    fn validate(&self, snapshot: Revision, tail: &[(Revision, Bytes)]) -> Result<(), StoreError> {
+    pub(crate) fn validate(
+        &self,
+        snapshot: Revision,
+        tail: &[(Revision, Bytes)],
+    ) -> Result<(), StoreError> {
         let (Some((first, _)), Some((last, _))) = (tail.first(), tail.last()) else {
             return Ok(());
         };

@@ -5,6 +5,8 @@ use std::ops::Range;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use crate::Aside;
+
 /// `Send` and `Sync` where tasks move between threads: natively, but not in a browser.
 #[cfg(not(target_family = "wasm"))]
 pub trait MaybeSend: Send + Sync {}
@@ -219,6 +221,9 @@ pub enum StoreError {
     /// The data is of a version that this program does not know, and stays as it is.
     #[error("the data in {0} was written by a newer version of hustings; only that can read it")]
     Newer(String),
+    /// The journal is not to be hosted from this store, for this reason. It is sound.
+    #[error("{0}")]
+    PutAside(Aside),
     /// A record is damaged: it cannot be read as the value that was written.
     #[error("the record {record} is corrupt: {reason}")]
     Corrupt {

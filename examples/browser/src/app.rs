@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::select;
 use futures::lock::Mutex;
 use hustings_outbox::{
-    Cache, IndexedDbStore, Journal, MemoryStore, Outbox, Store, StoreError, TabError,
+    Aside, Cache, IndexedDbStore, Journal, MemoryStore, Outbox, Store, StoreError, TabError,
 };
 use hustings_protocol::{Limits, Message, PeerId, Poll, RoomId};
 use hustings_room::clock::{Clock, SystemClock};
@@ -70,6 +70,8 @@ pub struct OwnPoll {
 pub struct OwnPolls {
     /// Those that can be hosted.
     pub found: Vec<OwnPoll>,
+    /// Those that are not, because they were moved to another device, or archived.
+    pub aside: Vec<(OwnPoll, Aside)>,
     /// Those that do not read. An app that shows the others shows it: nobody else will.
     pub damaged: Vec<Damage>,
 }
@@ -87,12 +89,12 @@ pub struct Undelivered {
 
 /// One tab of the app.
 pub struct App {
-    profile: Rc<Profile>,
+    pub(crate) profile: Rc<Profile>,
     storage: Storage,
     me: PeerId,
     deliveries: Deliveries,
     /// Locked while it is begun: whoever asks a second time gets the same.
-    hosted: Mutex<Option<Hosted>>,
+    pub(crate) hosted: Mutex<Option<Hosted>>,
 }
 
 impl App {
@@ -185,9 +187,10 @@ impl App {
         for link in listed.found.iter().filter(|link| link.owner == self.me) {
             let found = match unopened.iter().find(|(of, _)| of == link) {
                 Some((_, why)) => Err(why.clone()),
-                None => match Journal::new(*link).load(store).await {
+                None => match Journal::new(*link).load_any(store).await {
                     Ok(None) => continue,
-                    Ok(Some(kept)) => title(&kept.log.snapshot.1)
+                    Ok(Some((kept, aside))) => title(&kept.log.snapshot.1)
+                        .map(|title| (title, aside))
                         .ok_or_else(|| "the stored poll is none that can be read".to_owned()),
                     Err(error @ (StoreError::Corrupt { .. } | StoreError::Io(_))) => {
                         Err(error.to_string())
@@ -196,7 +199,8 @@ impl App {
                 },
             };
             match found {
-                Ok(title) => polls.found.push(OwnPoll { link: *link, title }),
+                Ok((title, None)) => polls.found.push(OwnPoll { link: *link, title }),
+                Ok((title, Some(why))) => polls.aside.push((OwnPoll { link: *link, title }, why)),
                 Err(why) => polls
                     .damaged
                     .push(Damage::of_poll(store, *link, why).await?),
@@ -211,7 +215,7 @@ impl App {
     /// # Errors
     ///
     /// The store cannot be read.
-    pub async fn export(&self, damage: &Damage) -> Result<String, StoreError> {
+    pub async fn export_damaged(&self, damage: &Damage) -> Result<String, StoreError> {
         damage.export(&self.profile.store).await
     }
 
@@ -322,7 +326,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Resolves once the browser has dealt with what this page has released. It does so in order, and
 /// so before it answers a question.
-async fn locks_are_released() {
+pub(crate) async fn locks_are_released() {
     let property = |of: &JsValue, name: &str| Reflect::get(of, &name.into()).ok();
     let asked = (|| {
         let navigator = property(&js_sys::global(), "navigator")?;

@@ -115,6 +115,7 @@ pub(crate) fn is_of_one_poll(error: &OpenError) -> bool {
         OpenError::Store(_)
         | OpenError::Draft(_)
         | OpenError::NoJournal(_)
+        | OpenError::PutAside(_)
         | OpenError::Randomness(_)
         | OpenError::Failed(_)
         | OpenError::Stopped

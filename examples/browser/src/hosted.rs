@@ -72,10 +72,11 @@ impl Hosted {
         // No other tab hosts until the journals have no writer any more.
         let running = Running::start(driver.run(), watched, (device, lock));
         // Those who come before their poll is open are made to wait.
-        let (mut opened, mut unopened) = (Vec::new(), Vec::new());
+        let (mut sound, mut unopened) = (Vec::new(), Vec::new());
         for room in hosting.journals().await? {
             match hosting.open(room.poll_id).await {
-                Ok(_) => opened.push(room),
+                // What is put aside is sound, and is not hosted.
+                Ok(_) | Err(OpenError::PutAside(_)) => sound.push(room),
                 Err(error) if is_of_one_poll(&error) => unopened.push((room, error.to_string())),
                 Err(error) => return Err(error.into()),
             }
@@ -87,18 +88,18 @@ impl Hosted {
             store,
             unopened: Rc::new(RefCell::new(unopened)),
         };
-        hosted.mend_list(&opened).await?;
+        hosted.mend_list(&sound).await?;
         Ok(hosted)
     }
 
-    /// Writes the list of polls anew where it is damaged, for the polls that were opened. Until it
+    /// Writes the list of polls anew where it is damaged, for the polls that can be read. Until it
     /// is whole, nobody can be told for good that there is no such poll.
-    async fn mend_list(&self, opened: &[RoomId]) -> Result<(), OpenError> {
+    async fn mend_list(&self, sound: &[RoomId]) -> Result<(), OpenError> {
         if Journal::list(&self.store).await?.damaged.is_empty() {
             return Ok(());
         }
         let mut batch = Batch::new();
-        for room in opened {
+        for room in sound {
             Journal::new(*room).enlist(&mut batch);
         }
         self.store.commit(batch, Durability::Strict).await?;
@@ -116,7 +117,7 @@ impl Hosted {
         let mut batch = Batch::new();
         if let Some(link) = damage.link {
             match self.hosting.open(link.poll_id).await {
-                Ok(_) => {
+                Ok(_) | Err(OpenError::PutAside(_)) => {
                     self.forget(link);
                     return Err(RemoveError::Sound);
                 }

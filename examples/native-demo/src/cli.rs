@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use hustings_protocol::{Limits, OptionId, PeerId, Poll, PollDraft, PollId, Rejection};
+use hustings_protocol::{Limits, OptionId, PeerId, Poll, PollDraft, PollId, Rejection, RoomId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -14,8 +14,11 @@ use serde_json::value::RawValue;
 /// journal, votes that are refused, and a count of its own that everybody's result has to agree
 /// with. Exit code: 0 everything agreed, 1 it did not, 2 the poll or the folder is no good.
 #[derive(Debug, clap::Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Options {
+    #[command(subcommand)]
+    pub(crate) keep: Option<Keep>,
+
     /// The poll: a JSON file with `title`, `options` (two or more labels) and, if you like,
     /// `multipleChoice` and `votersMayAddOptions`. Without it, the sample `polls/lunch.json`
     #[arg(long, value_name = "FILE")]
@@ -46,6 +49,34 @@ pub(crate) struct Options {
     /// No colours, and no line that is drawn twice. Also when the output is not a terminal
     #[arg(long)]
     pub(crate) plain: bool,
+}
+
+/// Without a command the poll is played.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Keep {
+    /// Saves the identity and the polls of a store in a file, with a passphrase from the standard input
+    Export {
+        /// The store
+        #[arg(long, value_name = "FILE")]
+        store: PathBuf,
+        /// The new file
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+        /// The polls are to be hosted where the file is imported, and no longer from this store
+        #[arg(long = "move")]
+        moves: bool,
+        /// The polls, by their links. Without any, all of them
+        polls: Vec<RoomId>,
+    },
+    /// Takes such a file into a store, with its passphrase from the standard input
+    Import {
+        /// The store, which may be new
+        #[arg(long, value_name = "FILE")]
+        store: PathBuf,
+        /// The file
+        #[arg(long, value_name = "FILE")]
+        from: PathBuf,
+    },
 }
 
 impl Options {

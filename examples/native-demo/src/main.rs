@@ -8,6 +8,7 @@
 //! - [`cast`]: who plays: identities, stores, and the tasks that drive them
 //! - [`follow`]: the events of one participant
 //! - [`booth`]: one participant who gives many votes
+//! - [`keep`]: the identity and the polls of a store, in a file and from it
 //! - [`scenes`]: what they do, and what goes wrong, act by act
 //! - [`narrate`]: how that looks in a terminal
 //! - [`count`]: the votes as they were given, and the count that the library's is held against
@@ -20,6 +21,7 @@ mod cast;
 mod cli;
 mod count;
 mod follow;
+mod keep;
 mod narrate;
 mod scenes;
 
@@ -32,6 +34,15 @@ use crate::narrate::Narrator;
 
 fn main() -> ExitCode {
     let options = cli::Options::parse();
+    if let Some(command) = &options.keep {
+        return match block_on(keep::run(command)) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error}");
+                ExitCode::from(2)
+            }
+        };
+    }
     let draft = match cli::read_poll(options.poll.as_deref()) {
         Ok(draft) => draft,
         Err(error) => {

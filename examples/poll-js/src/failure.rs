@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use hustings_browser::{HostError, JoinError, RemoveError};
-use hustings_outbox::{NoLocks, StoreError, TabError};
+use hustings_browser::{HostError, JoinError, KeepError, RemoveError};
+use hustings_outbox::export::{ExportError, ImportError, ReadError};
+use hustings_outbox::{Aside, NoLocks, StoreError, TabError};
 use hustings_protocol::Rejection;
 use hustings_room::driver::{CallError, DriverError, OpenError};
 use hustings_room::{Refused, SubmitError};
@@ -133,6 +134,8 @@ impl From<OpenError> for Failure {
             OpenError::Kept(_) => Self::new("storage-corrupt", error),
             OpenError::Draft(_) => Self::new("bad-draft", error),
             OpenError::NoJournal(_) => Self::new("no-journal", error),
+            OpenError::PutAside(Aside::Moved { .. }) => Self::new("poll-moved", error),
+            OpenError::PutAside(_) => Self::new("poll-archived", error),
             OpenError::Randomness(_) => Self::new("no-randomness", error),
             OpenError::Stopped => Self::new("closed", error),
             OpenError::Failed(_) | _ => Self::other(error),
@@ -182,6 +185,26 @@ impl From<RemoveError> for Failure {
             RemoveError::Host(error) => error.into(),
             RemoveError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<KeepError> for Failure {
+    fn from(error: KeepError) -> Self {
+        let code = match error {
+            KeepError::Host(error) => return error.into(),
+            KeepError::Export(ExportError::Store(error))
+            | KeepError::Import(ImportError::Store(error)) => return error.into(),
+            KeepError::Export(ExportError::NoJournal(_)) => "no-journal",
+            KeepError::Export(ExportError::NoPassphrase) => "bad-argument",
+            KeepError::Export(ExportError::Randomness(_)) => "no-randomness",
+            KeepError::Export(_) => OTHER,
+            KeepError::Read(ReadError::WrongPassphrase) => "wrong-passphrase",
+            KeepError::Read(_) => "bad-file",
+            KeepError::Import(ImportError::OtherIdentity { .. }) => "other-identity",
+            KeepError::Import(_) => "poll-forked",
+            KeepError::InMemory => "storage-unavailable",
+        };
+        Self::new(code, error)
     }
 }
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use futures::future::join_all;
 use hustings_browser::{App, Damage, Hosted, Joined, Storage};
 use hustings_protocol::{PeerId, PollDraft};
+use hustings_room::driver::OpenError;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -22,13 +23,13 @@ thread_local! {
 }
 
 /// The app of an instance, and the rooms that were joined by it.
-struct Tab {
+pub(crate) struct Tab {
     app: RefCell<Option<Rc<App>>>,
     joined: RefCell<Vec<Joined>>,
 }
 
 impl Tab {
-    fn app(&self) -> Result<Rc<App>, Failure> {
+    pub(crate) fn app(&self) -> Result<Rc<App>, Failure> {
         let app = self.app.borrow().clone();
         app.ok_or_else(|| Failure::new("closed", "this instance was closed; open another one"))
     }
@@ -49,7 +50,7 @@ async fn find_damage(app: &App, link: &JsValue) -> Result<Damage, Failure> {
 /// joins.
 #[wasm_bindgen]
 pub struct Hustings {
-    tab: Rc<Tab>,
+    pub(crate) tab: Rc<Tab>,
     me: PeerId,
     storage: Storage,
 }
@@ -207,7 +208,7 @@ impl Hustings {
     ) -> Result<String, Failure> {
         let app = self.tab.app()?;
         let damage = find_damage(&app, &link).await?;
-        Ok(app.export(&damage).await?)
+        Ok(app.export_damaged(&damage).await?)
     }
 
     /// Removes a damaged poll for good, and hosts the others meanwhile. Without a link: the records
@@ -247,7 +248,7 @@ impl Hustings {
     ///
     /// # Errors
     ///
-    /// `no-journal` when it is not kept here; and those of `host`.
+    /// `no-journal` when it is not kept here; `poll-moved`, `poll-archived`; and those of `host`.
     #[wasm_bindgen(unchecked_return_type = "Room")]
     pub async fn resume(
         &self,
@@ -256,6 +257,10 @@ impl Hustings {
         let link = arguments::link(&link)?;
         if link.owner != self.me {
             return Err(Failure::new("no-journal", "this poll is somebody else's"));
+        }
+        // To host at all takes the address from whoever hosts the poll now.
+        if let Some(why) = self.tab.app()?.aside(link).await? {
+            return Err(OpenError::PutAside(why).into());
         }
         let hosted = self.hosted().await?;
         let room = hosted.hosting().open(link.poll_id).await?;

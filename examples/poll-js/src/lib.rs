@@ -15,6 +15,7 @@ mod arguments;
 mod failure;
 mod guard;
 mod hustings;
+mod keep;
 mod kept;
 mod options;
 mod room;

@@ -134,6 +134,28 @@ export interface DamagedPoll {
     message: string;
 }
 
+/** A poll of the user's own that is stored and not hosted. */
+export interface AsidePoll {
+    link: string;
+    /** The question. */
+    title: string;
+    /** It was moved to another device, or archived. */
+    reason: "moved" | "archived";
+    /** The time, in milliseconds since 1970. */
+    at: number;
+}
+
+/** The result of an import. */
+export interface Imported {
+    /** True if the identity is another one since: close this instance, and load the page again. */
+    isNewIdentity: boolean;
+    /**
+     * `added`: it was not here. `advanced`: the file has more of it. `same`: it was here as it is in the file, and
+     * is back if it was moved. `newer`: it is newer here, and stayed.
+     */
+    polls: { link: string; outcome: "added" | "advanced" | "same" | "newer" }[];
+}
+
 /** The last argument of a call. */
 export interface CallOptions {
     /**
@@ -221,6 +243,7 @@ export type ErrorCode =
     | "storage-full" | "storage-locked" | "storage-closed" | "storage-blocked" | "storage-unavailable"
     | "storage-corrupt" | "storage-failed" | "storage-deleted" | "storage-newer"
     | "taken-over" | "no-answer"
+    | "poll-moved" | "poll-archived" | "wrong-passphrase" | "bad-file" | "other-identity" | "poll-forked"
     | "poll-closed" | "not-allowed" | "unknown-poll" | "unknown-option" | "option-exists" | "single-choice"
     | "duplicate-choice" | "superseded" | "poll-full" | "too-long" | "bad-field" | "busy"
     | (string & {});

@@ -10,9 +10,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos::{ev, html};
 
-use crate::browser::{
-    ask_before_leaving, hash, is_secure, meta, parameter, pause, reload, server,
-};
+use crate::browser::{ask_before_leaving, hash, is_secure, meta, parameter, pause, reload, server};
 use crate::create::Template;
 use crate::kept::{Kept, Leaving};
 use crate::room::RoomPage;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use hustings_protocol::RoomId;
 use hustings_room::clock::{Clock, SystemClock};
-use js_sys::Array;
+use js_sys::{Array, Uint8Array};
 use leptos::prelude::{document, request_animation_frame, window};
-use wasm_bindgen::JsCast;
+use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
     BeforeUnloadEvent, Blob, BlobPropertyBag, ClipboardEvent, FocusOptions, HtmlAnchorElement,
@@ -194,10 +194,30 @@ pub(crate) fn download(name: &str, kind: &str, content: &str) {
     let _ = offer(name, kind, content);
 }
 
+/// Hands somebody a file that is no text.
+pub(crate) fn download_bytes(name: &str, content: &[u8]) {
+    let _ = offer_part(name, "application/octet-stream", &Uint8Array::from(content));
+}
+
+/// The bytes of the file that was chosen in a field; `None` if there is none, or it cannot be read.
+/// A file of more than `most` bytes is none either.
+pub(crate) async fn chosen_file(field: &HtmlInputElement, most: usize) -> Option<Vec<u8>> {
+    let file = field.files()?.get(0)?;
+    if file.size() > most as f64 {
+        return None;
+    }
+    let buffer = JsFuture::from(file.array_buffer()).await.ok()?;
+    Some(Uint8Array::new(&buffer).to_vec())
+}
+
 fn offer(name: &str, kind: &str, content: &str) -> Option<()> {
+    offer_part(name, kind, &content.into())
+}
+
+fn offer_part(name: &str, kind: &str, content: &JsValue) -> Option<()> {
     let options = BlobPropertyBag::new();
     options.set_type(kind);
-    let blob = Blob::new_with_str_sequence_and_options(&Array::of1(&content.into()), &options);
+    let blob = Blob::new_with_blob_sequence_and_options(&Array::of1(content), &options);
     let url = Url::create_object_url_with_blob(&blob.ok()?).ok()?;
     let link: HtmlAnchorElement = document().create_element("a").ok()?.dyn_into().ok()?;
     link.set_href(&url);

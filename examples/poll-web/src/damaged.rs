@@ -35,7 +35,7 @@ pub(crate) fn Damaged(damage: Damage) -> impl IntoView {
     let save = move |_| {
         let (app, damage) = (app.get_value(), damage.get_value());
         spawn_local(async move {
-            let now = match app.export(&damage).await {
+            let now = match app.export_damaged(&damage).await {
                 Ok(records) => {
                     file.with_value(|file| download(file, "application/json", &records));
                     "Saved as it is.".to_owned()

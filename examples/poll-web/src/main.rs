@@ -13,6 +13,7 @@
 //!   of a room
 //! - `rules`: the rules of a poll, to choose from
 //! - `visited`: the list of the polls that were joined
+//! - `keep`: the identity and its polls as a file, moved and archived polls
 //! - `damaged`: a poll that cannot be read
 //! - `draft`: what is being put together: a vote, and a poll like another
 //! - `kept`: where it is kept, and what is said of that
@@ -56,6 +57,8 @@ mod export;
 mod host;
 #[cfg(target_family = "wasm")]
 mod joined;
+#[cfg(target_family = "wasm")]
+mod keep;
 #[cfg(target_family = "wasm")]
 mod model;
 #[cfg(target_family = "wasm")]

@@ -107,6 +107,10 @@ pub(crate) fn RoomPage(
 }
 
 async fn host(app: &Rc<App>, link: RoomId) -> Entering {
+    // Whoever hosts takes the address, so it is not done for a poll that is hosted elsewhere.
+    if let Ok(Some(why)) = app.aside(link).await {
+        return Entering::Failed(why.to_string());
+    }
     let hosted = match app.host().await {
         Ok(hosted) => hosted,
         Err(HostError::Elsewhere(_)) => return Entering::Elsewhere,

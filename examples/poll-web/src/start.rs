@@ -8,6 +8,7 @@ use crate::app::Heading;
 use crate::browser::{focus_soon, go_to};
 use crate::create::Create;
 use crate::joined::JoinedPolls;
+use crate::keep::Keep;
 use crate::own::OwnPolls;
 use crate::undelivered::NotDelivered;
 use crate::words::sentence;
@@ -15,14 +16,17 @@ use crate::words::sentence;
 /// The first view.
 #[component]
 pub(crate) fn Start() -> impl IntoView {
+    // Told when polls were put aside or taken back: the list is made anew.
+    let changes = RwSignal::new(());
     view! {
         <Heading text="Ask people" />
         <div class="columns">
             <Create />
             <div class="side">
                 <Join />
-                <OwnPolls />
+                {move || { changes.track(); view! { <OwnPolls /> } }}
                 <JoinedPolls />
+                <Keep changes />
                 <NotDelivered />
             </div>
         </div>

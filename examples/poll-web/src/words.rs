@@ -154,6 +154,59 @@ pub(crate) fn ask_to_delete(title: &str) -> String {
     )
 }
 
+/// The label of what archives a poll, by its title.
+pub(crate) fn archive(title: &str) -> String {
+    format!("Archive {}", quoted(title))
+}
+
+/// The question before a move is taken back.
+pub(crate) fn ask_to_cancel_move(title: &str) -> String {
+    let what = quoted(title);
+    format!(
+        "Host {what} here again? Only if it was not opened from the file anywhere: where two host one poll, votes are lost."
+    )
+}
+
+/// The fault in a passphrase that is too short.
+pub(crate) fn weak(passphrase: &str, shortest: usize) -> Option<String> {
+    let is_short = passphrase.chars().count() < shortest;
+    is_short.then(|| {
+        format!("Take {shortest} characters or more: several words that nobody would guess.")
+    })
+}
+
+/// A file was made.
+pub(crate) const fn saved(is_move: bool) -> &'static str {
+    match is_move {
+        true => {
+            "The file is in your downloads. Open it on the other device: the polls are not hosted here any more. If \
+             the file is lost, save it again, or cancel the move."
+        }
+        false => "The file is in your downloads.",
+    }
+}
+
+/// The result of an import: polls that are new or go on, that were here already, and that are newer
+/// here.
+pub(crate) fn imported(taken: u64, same: u64, newer: u64) -> String {
+    let mut said = vec!["The identity in the file is the one here now.".to_owned()];
+    if taken > 0 {
+        said.push(format!(
+            "{} imported.",
+            count(taken, "poll is", "polls are")
+        ));
+    }
+    if same > 0 {
+        let what = count(same, "poll was", "polls were");
+        said.push(format!("{what} here already."));
+    }
+    if newer > 0 {
+        let what = count(newer, "poll is", "polls are");
+        said.push(format!("{what} newer here than in the file, and stayed."));
+    }
+    said.join(" ")
+}
+
 /// The label of what gives up the changes that wait for the host of a poll, by its title.
 pub(crate) fn give_up(title: &str) -> String {
     format!("Give up what waits for {}", quoted(title))

@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod contract;
+mod export;
 mod indexeddb;
 mod lease;
 mod locks;

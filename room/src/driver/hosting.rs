@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use hustings_outbox::{Batch, Durability, Journal, Store};
+use hustings_outbox::{Aside, Batch, Durability, Journal, Store, StoreError};
 use hustings_protocol::planted::{Fault, is_on};
 use hustings_protocol::{OptionId, Poll, PollDraft, PollId, Rejection, RoomId};
 use rand_chacha::ChaCha20Rng;
@@ -91,14 +91,12 @@ impl<S: Store> Hosting<S> {
     ///
     /// # Errors
     ///
-    /// [`OpenError::NoJournal`] if the poll was never hosted from this store; otherwise the journal
-    /// cannot be read, and the error names the record.
+    /// [`OpenError::NoJournal`] if the poll was never hosted from this store, [`OpenError::PutAside`]
+    /// if it was moved away or archived; otherwise the journal cannot be read, and the error names
+    /// the record.
     pub async fn open(&self, poll_id: PollId) -> Result<Room, OpenError> {
         self.look_through().await?;
-        let room = RoomId {
-            owner: self.setup.peer(),
-            poll_id,
-        };
+        let room = self.room_id(poll_id);
         let is_hosted = move |host: &Host| host.owner(poll_id).is_some();
         // Again only after somebody else has opened and closed the poll, so it comes to an end.
         loop {
@@ -125,6 +123,9 @@ impl<S: Store> Hosting<S> {
                     if present != last && !is_on(Fault::OpenFromOldJournal) {
                         return Ok(None);
                     }
+                    if let Err(StoreError::PutAside(why)) = read {
+                        return Err(OpenError::PutAside(why));
+                    }
                     let journal = read?.ok_or(OpenError::NoJournal(poll_id))?;
                     let owner = Owner::restore(fresh(&setup, host.new_seed()), journal)?;
                     host.open(owner, now);
@@ -149,24 +150,86 @@ impl<S: Store> Hosting<S> {
     /// [`OpenError::Store`] if the journal cannot be removed: the poll is closed then, and can be
     /// opened again.
     pub async fn delete(&self, poll_id: PollId) -> Result<(), OpenError> {
-        let room = RoomId {
-            owner: self.setup.peer(),
-            poll_id,
-        };
-        // Again only if somebody has opened the poll from its journal meanwhile.
+        let journal = Journal::new(self.room_id(poll_id));
+        self.end(&[poll_id], true, move |batch| journal.remove(batch))
+            .await
+    }
+
+    /// Puts polls aside, all or none: closes them, and marks their journals, so that they cannot be
+    /// [opened](Self::open) until they are [taken back](Self::take_back). Resolves once that is
+    /// durable. Whoever asks for one of them is told to come back later, and reads the copy that
+    /// they have.
+    ///
+    /// A poll that was moved away stays so, whatever else it is put aside for.
+    ///
+    /// If the future is dropped before, the polls may be closed only, or put aside.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::NoJournal`] for a poll that is not in the store; otherwise a journal cannot be
+    /// read or marked. The polls may be closed then, and can be opened again.
+    pub async fn put_aside(&self, polls: &[PollId], why: Aside) -> Result<(), OpenError> {
+        let mut marked = Vec::with_capacity(polls.len());
+        for &poll_id in polls {
+            let journal = Journal::new(self.room_id(poll_id));
+            match journal.load_any(&self.store).await? {
+                None => return Err(OpenError::NoJournal(poll_id)),
+                Some((_, Some(Aside::Moved { .. }))) => {}
+                Some((_, Some(_) | None)) => marked.push(journal),
+            }
+        }
+        let mark = |batch: &mut Batch| marked.iter().for_each(|it| it.put_aside(batch, why));
+        self.end(polls, false, mark).await
+    }
+
+    /// Takes polls back that were put aside, all or none: they can be opened again. A poll that is
+    /// not put aside stays as it is.
+    ///
+    /// One that was moved to another device must not go on there: the two would give the same numbers
+    /// to different votes.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Store`] if the journals cannot be written.
+    pub async fn take_back(&self, polls: &[PollId]) -> Result<(), OpenError> {
+        let mut batch = Batch::new();
+        for &poll_id in polls {
+            Journal::new(self.room_id(poll_id)).take_back(&mut batch);
+        }
+        self.store.commit(batch, Durability::Strict).await?;
+        Ok(())
+    }
+
+    /// Closes polls, and commits a change of their journals by which they are not opened any more.
+    async fn end(
+        &self,
+        polls: &[PollId],
+        is_gone: bool,
+        change: impl Fn(&mut Batch),
+    ) -> Result<(), OpenError> {
+        let polls: Arc<[PollId]> = polls.into();
+        // Again only if somebody has opened a poll from its journal meanwhile.
         loop {
             // Resolves once everything is durable that came before: nothing is written behind it.
-            let close = move |host: &mut Host, _: &mut Notes, _| host.close_poll(poll_id);
+            let closed = Arc::clone(&polls);
+            let close = move |host: &mut Host, _: &mut Notes, _| {
+                closed.iter().for_each(|poll_id| host.close_poll(*poll_id));
+            };
             self.shared.call(close).await?;
             let mut batch = Batch::new();
-            Journal::new(room).remove(&mut batch);
+            change(&mut batch);
             self.store.commit(batch, Durability::Strict).await?;
+            let ended = Arc::clone(&polls);
             let end = move |host: &mut Host, notes: &mut Notes, _| {
-                if host.owner(poll_id).is_some() {
+                if ended.iter().any(|poll_id| host.owner(*poll_id).is_some()) {
                     return false;
                 }
-                host.forget(poll_id);
-                notes.openings.delete(poll_id);
+                for poll_id in ended.iter() {
+                    if is_gone {
+                        host.forget(*poll_id);
+                    }
+                    notes.openings.end(*poll_id);
+                }
                 true
             };
             if self.shared.call(end).await? {
@@ -175,7 +238,7 @@ impl<S: Store> Hosting<S> {
         }
     }
 
-    /// The polls of this identity whose journals are in the store, open or not. A record of the
+    /// The polls of this identity whose journals are in the store, open, closed or put aside. A record of the
     /// list that does not read is left out, and costs the others nothing; [`Journal::list`] names
     /// it.
     ///
@@ -221,6 +284,13 @@ impl<S: Store> Hosting<S> {
     /// takes them. The journals stay.
     pub async fn close(&self) {
         self.shared.close().await;
+    }
+
+    fn room_id(&self, poll_id: PollId) -> RoomId {
+        RoomId {
+            owner: self.setup.peer(),
+            poll_id,
+        }
     }
 
     fn room(&self, room: RoomId, opening: u64) -> Room {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use hustings_outbox::{Identity, Store, StoreError};
+use hustings_outbox::{Aside, Identity, Store, StoreError};
 use hustings_protocol::{PollId, Rejection, RoomId};
 
 use super::records;
@@ -29,6 +29,9 @@ pub enum OpenError {
     /// The store has no journal of that poll.
     #[error("this store has no journal of the poll {0}")]
     NoJournal(PollId),
+    /// The poll is in the store and not to be hosted from there: it was moved away, or archived.
+    #[error("{0}")]
+    PutAside(Aside),
     /// The platform gives no random bytes.
     #[error("there is no source of randomness: {0}")]
     Randomness(String),

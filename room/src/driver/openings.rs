@@ -35,9 +35,9 @@ impl Openings {
         opening.opened
     }
 
-    /// A poll is deleted. Whoever has read its journal by now has read what is gone, and what there
-    /// was of openings is over.
-    pub(super) fn delete(&mut self, poll_id: PollId) {
+    /// A poll is deleted or put aside. Whoever has read its journal by now has read what is not so
+    /// any more, and what there was of openings is over.
+    pub(super) fn end(&mut self, poll_id: PollId) {
         let opening = self.0.entry(poll_id).or_default();
         opening.opened += 1;
         opening.closed += 1;

@@ -86,7 +86,7 @@ pub async fn load_participant(
 ///
 /// # Errors
 ///
-/// The store failed, or a record is damaged.
+/// The store failed, a record is damaged, or the journal is put aside.
 pub async fn load_journal(
     store: &impl Store,
     room: RoomId,

@@ -68,6 +68,11 @@ async fn a_damaged_poll_is_named_and_costs_the_others_nothing() {
 }
 
 #[wasm_bindgen_test]
+async fn a_poll_is_moved_to_another_profile_and_back() {
+    run(include_str!("moved.js")).await;
+}
+
+#[wasm_bindgen_test]
 async fn what_was_closed_can_be_opened_again_in_the_same_page() {
     run(include_str!("close.js")).await;
 }

@@ -14,6 +14,7 @@ mod damaged;
 mod insecure;
 mod kept;
 mod member;
+mod moved;
 mod network;
 mod overdue;
 mod own;
