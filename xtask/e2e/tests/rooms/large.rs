@@ -48,9 +48,10 @@ const CHANGES: &str = "
 fn a_poll_of_more_than_a_mebibyte_is_joined() {
     scenario(async |world| {
         // As many options as there may be, as long as they may be.
+        // Of open votes a copy is the whole poll.
         let thumbs = "👍".repeat(197);
         let options: Vec<_> = (0..1_000).map(|it| format!("{thumbs}{it:03}")).collect();
-        let draft = json!({ "title": "Thumbs", "options": options, "multipleChoice": true });
+        let draft = json!({ "title": "Thumbs", "options": options, "multipleChoice": true, "ballots": "open" });
         let poll = begin_with(world, draft).await?;
         // And members, of whom nothing is known but a role.
         let members = "const letter = () => 'abcdefghijklmnopqrstuvwxyz234567'[Math.floor(Math.random() * 32)];
@@ -84,8 +85,9 @@ fn a_poll_of_more_than_a_mebibyte_is_joined() {
 #[ignore = "needs a browser: cargo xtask test --browsers"]
 fn a_reader_who_stands_still_is_owed_one_snapshot_and_not_a_queue() {
     scenario(async |world| {
+        // Each vote is told only where votes are open.
         let options: Vec<_> = (0..200).map(|number| format!("Option {number}")).collect();
-        let draft = json!({ "title": "Many", "options": options, "multipleChoice": true });
+        let draft = json!({ "title": "Many", "options": options, "multipleChoice": true, "ballots": "open" });
         let poll = begin_with(world, draft).await?;
         let bob = poll.join("bob").await?;
         let owner = &poll.owner.tab;
