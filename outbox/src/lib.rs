@@ -78,8 +78,8 @@
 //!
 //! # Files
 //!
-//! With the feature `export`, the module of that name makes one encrypted file of an identity and its
-//! polls, as a backup or to move them, and takes it into another store. A journal can be put
+//! With the feature `export`, the module of that name makes one encrypted file of an identity and
+//! its polls, as a backup or to move them, and takes it into another store. A journal can be put
 //! [`Aside`]: it stays, and nobody hosts it.
 //!
 //! # One store, several tabs

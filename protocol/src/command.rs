@@ -289,8 +289,8 @@ pub struct SettingsUpdate {
     /// The new title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// When the owner closes the poll, in milliseconds of Unix time; `Some(None)`, on the wire
-    /// `null`, for no more.
+    /// The time when the owner closes the poll, in milliseconds of Unix time; `Some(None)`, or
+    /// `null` on the wire, for never.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
@@ -403,7 +403,7 @@ impl SettingsUpdate {
         self
     }
 
-    /// Has the owner close the poll at this time, in milliseconds of Unix time; `None` for no more.
+    /// Makes the owner close the poll at this time, in milliseconds of Unix time; `None` for never.
     #[must_use]
     pub fn closes_at(mut self, unix_millis: impl Into<Option<u64>>) -> Self {
         self.closes_at = Some(unix_millis.into());

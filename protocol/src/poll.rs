@@ -151,13 +151,13 @@ pub struct PollDraft {
     /// True if voters may add options.
     #[serde(default)]
     pub voters_may_add_options: bool,
-    /// Who sees the choices of others.
+    /// The people who see the choices of others.
     #[serde(default)]
     pub ballots: Ballots,
-    /// When the results are shown.
+    /// The time from which the results are shown.
     #[serde(default)]
     pub results: Results,
-    /// When the owner closes the poll, in milliseconds of Unix time; `None` for by hand.
+    /// The time when the owner closes the poll, in milliseconds of Unix time; `None` for by hand.
     #[serde(default)]
     pub closes_at: Option<u64>,
 }
@@ -208,7 +208,7 @@ impl PollDraft {
         self
     }
 
-    /// Has the owner close the poll at this time, in milliseconds of Unix time.
+    /// Makes the owner close the poll at this time, in milliseconds of Unix time.
     #[must_use]
     pub fn closes_at(mut self, unix_millis: impl Into<Option<u64>>) -> Self {
         self.closes_at = unix_millis.into();
@@ -414,7 +414,7 @@ impl Poll {
         self.closed
     }
 
-    /// When the owner closes the poll, in milliseconds of Unix time by the owner's clock. It stays
+    /// The time when the owner closes the poll, in milliseconds of its Unix time. It stays
     /// when the poll is closed before.
     #[must_use]
     pub const fn closes_at(&self) -> Option<u64> {

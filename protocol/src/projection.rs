@@ -44,7 +44,7 @@ macro_rules! words {
 }
 
 words! {
-    /// Who sees the choices of others. Fixed when a poll is made.
+    /// The people who see the choices of others. Fixed when a poll is made.
     Ballots: "ballots must be open or secret",
     /// Everybody sees who chose what.
     Open = "open",
@@ -55,7 +55,7 @@ words! {
 }
 
 words! {
-    /// When results are shown to others than the owner. Until then they see who has voted.
+    /// The time from which results are shown to others than the owner. Until then they see who voted.
     Results: "results must be live, afterVote or afterClose",
     /// At any time.
     #[default]
@@ -67,14 +67,14 @@ words! {
 }
 
 words! {
-    /// How much of the votes a copy of a poll has, in ascending order. One's own vote is in all.
+    /// The part of the votes that a copy of a poll has, in ascending order. One's own is in all.
     #[expect(clippy::exhaustive_enums, reason = "each has to be treated")]
     Shown: "shown must be turnout, tally or ballots",
-    /// Who has voted.
+    /// The people who have voted.
     Turnout = "turnout",
     /// The votes of each option, too.
     Tally = "tally",
-    /// Who chose what.
+    /// Each choice, with the person who made it.
     #[default]
     Ballots = "ballots",
 }
@@ -106,19 +106,19 @@ impl Shown {
 }
 
 impl Poll {
-    /// Who sees the choices of others.
+    /// The people who see the choices of others.
     #[must_use]
     pub const fn ballots(&self) -> Ballots {
         self.ballots
     }
 
-    /// When results are shown.
+    /// The time from which results are shown.
     #[must_use]
     pub const fn results(&self) -> Results {
         self.results
     }
 
-    /// How much of the votes this copy has. An owner's has all.
+    /// The part of the votes that this copy has. An owner's has all.
     #[must_use]
     pub const fn shown(&self) -> Shown {
         self.shown
@@ -145,7 +145,7 @@ impl Poll {
         matches!((self.ballots, self.results), (Ballots::Open, Results::Live))
     }
 
-    /// How much of the votes a person is told, of a poll that has them all.
+    /// The part of the votes that a person is told, of a poll that has them all.
     #[must_use]
     pub fn shown_to(&self, peer: PeerId) -> Shown {
         let are_due = match self.results {

@@ -315,7 +315,7 @@ impl Bench {
 struct Voter {
     transport: MemTransport,
     link: LinkId,
-    /// What has come in one frame and was not asked for yet.
+    /// The messages that have come in one frame and were not asked for yet.
     heard: VecDeque<Bytes>,
 }
 

@@ -61,7 +61,7 @@ pub struct Participant {
     hub: Option<(PeerId, DeviceId)>,
     connection: Connection,
     phase: Phase,
-    /// What to add to this side's clock to have the owner's, in milliseconds.
+    /// The milliseconds to add to this side's clock to have the owner's.
     clock_offset: Option<i64>,
     dials: u64,
     backoff: Backoff,

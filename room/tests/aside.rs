@@ -101,7 +101,7 @@ fn an_archived_poll_can_be_moved_and_a_moved_one_stays_moved() {
     assert_eq!(opened.unwrap_err(), OpenError::PutAside(MOVED));
 }
 
-/// Whoever was opening it meanwhile has read a journal that was not put aside yet.
+/// An opening that was under way has read a journal that was not put aside yet.
 #[test]
 fn a_journal_that_was_read_before_the_poll_was_put_aside_opens_nothing() {
     let (mut world, alice, _bob) = alice_and_bob();

@@ -286,7 +286,7 @@ fn a_machine_is_told_of_each_message_that_found_no_room() {
 
 // What is read.
 
-/// What a host says to each of these frames, alone and in a batch.
+/// The answers of a host to each of these frames, alone and in a batch.
 fn alone_and_together(frames: &[Bytes]) -> (Outputs, Outputs, bool) {
     let mut ends = [true, false].map(|is_batch| {
         let mut alice = Bench::hosting();

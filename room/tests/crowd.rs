@@ -51,7 +51,7 @@ fn setup(key: SigningKey, number: u32, config: Config) -> Setup {
     }
 }
 
-/// What somebody in the crowd has got.
+/// The things that somebody in the crowd has got.
 #[derive(Default)]
 struct Got {
     is_in: Cell<bool>,

@@ -1,4 +1,4 @@
-//! What a host and its moderators can do: remove people and readmit them, change the title and the
+//! The powers of a host and its moderators: remove people and readmit them, change the title and the
 //! options, and close a poll at a time.
 
 #![allow(
@@ -80,7 +80,7 @@ fn tally(room: &Room) -> Option<Vec<u64>> {
     Some(tally.options.iter().map(|option| option.votes).collect())
 }
 
-/// What a member has is exactly what it may have of the owner's poll.
+/// A member has exactly what it may have of the owner's poll.
 fn is_told_all(alice: &Hosted, member: &Joined) {
     let owner = alice.room.poll().expect("it is hosted");
     let confirmed = member.room.confirmed().expect("it has arrived");

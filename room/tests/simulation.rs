@@ -468,7 +468,7 @@ fn two_polls_of_one_host_keep_every_guarantee() {
     );
 }
 
-/// Where votes are not shown to everybody, what each is told is the projection of what was.
+/// In polls that do not show each vote, what each is told is the projection of what was.
 #[test]
 fn secret_polls_and_hidden_results_keep_every_guarantee() {
     let total = held(&[Kind::Secret, Kind::Moderated], 60);

@@ -1,7 +1,7 @@
 //! The identity and the polls of a store, in a file and from it.
 //!
-//! A move is two steps with a file between them. The store marks the polls before the file is there, so
-//! that they are never hosted from both; if the file is lost, the same command makes it again.
+//! A move is two steps with a file between them. The store marks the polls before the file is
+//! there, so that they are never hosted from both; if the file is lost, the same command makes it again.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, Write};
@@ -36,7 +36,7 @@ pub(crate) enum KeepError {
     NoPassphrase(io::Error),
 }
 
-/// Does it, and says what was done.
+/// The deed, and what was done.
 pub(crate) async fn run(command: &Keep) -> Result<(), KeepError> {
     match command {
         Keep::Export {

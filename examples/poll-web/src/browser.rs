@@ -153,7 +153,7 @@ pub(crate) fn pasted(event: &ClipboardEvent) -> Option<(String, String, String)>
     Some((before, text, after))
 }
 
-/// Has the browser ask before the page is left, in its own words, whatever is given to it here.
+/// Makes the browser ask before the page is left, in its own words, whatever is given to it here.
 pub(crate) fn ask_before_leaving(event: &BeforeUnloadEvent) {
     event.prevent_default();
     event.set_return_value("stay");

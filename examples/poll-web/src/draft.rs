@@ -1,4 +1,4 @@
-//! What is being put together: a vote that is ticked and not sent yet, and a poll like another one.
+//! Things that are being put together: a vote that is ticked and not sent yet, a poll like another.
 
 use hustings_protocol::{Limits, OptionId, Poll, PollDraft};
 

@@ -171,7 +171,7 @@ fn read(mut from: Reader<'_>) -> Option<Contents> {
     })
 }
 
-/// What has not been read yet, of the whole or of a section.
+/// The part that has not been read yet, of the whole or of a section.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -231,7 +231,7 @@ mod tests {
         }
     }
 
-    /// Whoever has the passphrase may have made anything: it is read or refused.
+    /// Anything may have been made by whoever has the passphrase: it is read or refused.
     #[test]
     fn no_contents_make_it_panic_and_none_that_are_cut_are_read() {
         let plain = encode(&contents()).unwrap();

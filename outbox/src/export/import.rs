@@ -54,7 +54,7 @@ pub(super) async fn import(
     })
 }
 
-/// Has the store get the identity; true if it has another one, or none.
+/// Gives the store the identity; true if it has another one, or none.
 async fn take_identity(
     secret: &Secret,
     store: &impl Store,

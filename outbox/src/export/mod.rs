@@ -176,7 +176,8 @@ struct Contents {
 }
 
 /// Makes a file with the identity of a store, and with these polls of it, whether they are hosted,
-/// archived or moved already. What is archived is so in a copy; a moved poll is to be hosted. `at` is the present time, in milliseconds since 1970.
+/// archived or moved already. What is archived is so in a copy; a moved poll is to be hosted. `at`
+/// is the present time, in milliseconds since 1970.
 ///
 /// With [`Intent::Move`] the polls are put aside first, all in one commit, and read after that. No
 /// driver may have them open: it closes them before (`Hosting::put_aside` in `hustings-room` does
@@ -185,8 +186,8 @@ struct Contents {
 ///
 /// # Errors
 ///
-/// See [`ExportError`]. After [`ExportError::TooLarge`], and if the store fails on the way, polls may
-/// be put aside already.
+/// See [`ExportError`]. After [`ExportError::TooLarge`], and if the store fails on the way, polls
+/// may be put aside already.
 pub async fn export(
     store: &impl Store,
     polls: &[RoomId],

@@ -1,7 +1,7 @@
 //! A lock made of the store and of messages between tabs, for pages that have no Web Locks: those
 //! by plain HTTP, from another machine than this.
 //!
-//! Whoever holds a place has its claim in the store ([`Claim`]), and a record beside it that is
+//! The holder of a place has its claim in the store ([`Claim`]), and a record beside it that is
 //! there for as long as the holder is. One that is gone without a word has left that record; so
 //! whoever wants the place asks, and a tab that lives answers. A tab that is frozen does not, and
 //! loses its place: when it wakes, its claim holds no more, and it writes nothing.

@@ -238,9 +238,9 @@ impl<S: Store> Hosting<S> {
         }
     }
 
-    /// The polls of this identity whose journals are in the store, open, closed or put aside. A record of the
-    /// list that does not read is left out, and costs the others nothing; [`Journal::list`] names
-    /// it.
+    /// The polls of this identity whose journals are in the store, open, closed or put aside. A
+    /// record of the list that does not read is left out, and costs the others nothing;
+    /// [`Journal::list`] names it.
     ///
     /// # Errors
     ///

@@ -20,7 +20,7 @@ pub(crate) struct Session {
     /// The lowest number of a command that it may still send.
     pub(crate) oldest: Seq,
     pub(crate) liveness: Liveness,
-    /// How much of the votes it is told.
+    /// The part of the votes that it is told.
     pub(crate) shown: Shown,
     /// The deadline that [`Links`] has for this link.
     scheduled: Moment,

@@ -325,7 +325,7 @@ impl Owner {
         std::iter::once(frame).chain(missed).collect()
     }
 
-    /// What a member has missed as one message; `None` if that is nothing.
+    /// Everything that a member has missed, as one message; `None` if that is nothing.
     fn tell_missed(&self, known: Revision, shown: Shown, missed: Missed) -> Option<Bytes> {
         let Missed {
             changed, updates, ..
@@ -398,7 +398,7 @@ impl Owner {
 /// As many missed bytes are worth less than a look at how large the poll is.
 const FEW_BYTES: usize = 1_024;
 
-/// How old a poll for a newcomer may be.
+/// The age that a poll for a newcomer may have.
 #[derive(Clone, Copy)]
 enum Staleness {
     None,

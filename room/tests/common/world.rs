@@ -492,7 +492,7 @@ pub(crate) struct Puppet {
     link: LinkId,
     dials: u64,
     who: Person,
-    /// What came in one frame and was not looked at yet.
+    /// The messages of one frame that were not looked at yet.
     heard: VecDeque<Bytes>,
 }
 

@@ -509,7 +509,7 @@ impl Oracle {
 
     /// The revision that a device had seen when it made a choice, as far as it counts.
     ///
-    /// Where histories were lost, it may be judged in the last epoch or in this one.
+    /// After histories were lost, it may be judged in the last epoch or in this one.
     fn seen(&self, name: Name) -> Option<Vec<u64>> {
         let (author, device, _) = name;
         if (author, device) == self.devices[OWNER] {

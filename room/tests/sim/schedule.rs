@@ -763,7 +763,7 @@ impl Schedule {
         }
     }
 
-    /// Whoever was refused for good asks once more.
+    /// Those who were refused for good ask once more.
     fn reconnect(&mut self) {
         for slot in 1..=self.plan.participants {
             if let Some(handle) = self.handle(slot)
@@ -776,7 +776,7 @@ impl Schedule {
         }
     }
 
-    /// Whoever was removed may come again.
+    /// Those who were removed may come again.
     fn readmit(&mut self) -> Result<(), Violation> {
         let Some(Handle { room, .. }) = self.handle(OWNER) else {
             return Ok(());

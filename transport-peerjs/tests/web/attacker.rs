@@ -12,7 +12,9 @@ use futures::future::{AbortHandle, Abortable};
 use futures::{FutureExt, StreamExt};
 use hustings_outbox::{Identity, MemoryStore};
 use hustings_protocol::handshake::{self, Nonce, Transcript, VERSION};
-use hustings_protocol::{Address, ErrorCode, Hello, Limits, Message, Outcome, Proof, RoomId, Seq};
+use hustings_protocol::{
+    Address, ErrorCode, Hello, Limits, Message, Outcome, Proof, RoomId, Seq, batch,
+};
 use hustings_room::clock::SystemClock;
 use hustings_room::driver::{Hosting, Room, Submitted};
 use hustings_room::transport::{Transport, TransportEvent};
@@ -360,7 +362,14 @@ async fn proves_without_looking(poll: &Room, identity: &Identity, attack: &Attac
         oldest_seq: Seq::FIRST,
     };
     side.send(link, Message::Hello(hello).encode());
-    let decode = |frame: Bytes| Message::decode(&frame, &Limits::default()).unwrap();
+    // The first of several that come together.
+    let decode = |frame: Bytes| {
+        let first = match batch::is_batch(&frame) {
+            true => batch::messages(&frame, batch::MAX_BYTES).unwrap()[0],
+            false => &frame[..],
+        };
+        Message::decode(first, &Limits::default()).unwrap()
+    };
     let answer = decode(side.frame().await);
     let Message::Challenge(challenge) = answer else {
         panic!("{answer:?} in place of a challenge");

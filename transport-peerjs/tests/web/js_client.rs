@@ -155,14 +155,16 @@ impl Visitor {
         self.0.run(find).await.as_string().unwrap()
     }
 
-    /// Everything that the channel has brought: each a message, as the poll is small.
+    /// The messages that the channel has brought. The poll is small, so none is in pieces.
     async fn heard(&self) -> Vec<Value> {
         let texts = self.0.run("return JSON.stringify(heard.channels)").await;
         let texts: Vec<String> = serde_json::from_str(&texts.as_string().unwrap()).unwrap();
-        let message = |text: String| {
-            serde_json::from_str(&text).unwrap_or_else(|_| panic!("no message: {text}"))
+        let messages = |text: String| match serde_json::from_str(&text) {
+            Ok(Value::Array(messages)) => messages,
+            Ok(message) => vec![message],
+            Err(_) => panic!("no message: {text}"),
         };
-        texts.into_iter().map(message).collect()
+        texts.into_iter().flat_map(messages).collect()
     }
 
     /// Everything that the signalling server has sent.
