@@ -973,12 +973,12 @@ impl Oracle {
         let Some((at, seen)) = at.zip(view.seen.as_ref()) else {
             return false;
         };
-        let kept = self.line.polls.get(at);
+        // The next one may have its answer, too, which is told with the next commit.
+        let mut since = self.line.polls.iter().skip(at);
         let is_pending = |it: &Pending| matches!(it.command, Command::Vote(_));
         seen.shown() != Shown::Ballots
-            && kept.is_some_and(|kept| {
-                kept.choices(peer) == seen.choices(peer) || view.pending.iter().any(is_pending)
-            })
+            && (since.any(|kept| kept.choices(peer) == seen.choices(peer))
+                || view.pending.iter().any(is_pending))
     }
 
     fn shows_what_was(&mut self, slot: usize, view: &View) -> Result<(), Violation> {
