@@ -1,8 +1,9 @@
 //! Telling members of votes, in a poll that does not show each vote to everybody.
 //!
-//! Members who are not shown each vote hear of all of them together, in a `poll:tally`: the first at
-//! once, and those that come after it after a while. Before anything else is told, it is told. So what
-//! a member has is always the poll as it was at one revision, as far as that member is shown it.
+//! Members who are not shown each vote hear of all of them together, in a `poll:tally`: the first
+//! at once, and those that come after it after a while. Before anything else is told, it is told.
+//! So what a member has is always the poll as it was at one revision, as far as that member is
+//! shown it.
 
 use bytes::Bytes;
 use hustings_protocol::planted::{self, Fault};
@@ -26,9 +27,9 @@ pub(crate) struct Telling {
     changed: LiteMap<PeerId, ()>,
     /// Not before this moment they are told again.
     not_before: Moment,
-    /// The poll for newcomers who are shown so much of it, at a revision, as a payload. It is renewed
-    /// only if somebody needs one and enough has happened since, so that a thousand joins do not
-    /// encode a thousand polls.
+    /// The poll for newcomers who are shown so much of it, at a revision, as a payload. It is
+    /// renewed only if somebody needs one and enough has happened since, so that a thousand joins
+    /// do not encode a thousand polls.
     fresh: LiteMap<Shown, (Revision, Bytes)>,
     /// The last change of the settings. A copy from before it may show more or less than is shown
     /// now, whatever has happened since.
@@ -85,9 +86,9 @@ impl Owner {
                 | CommandKind::UpdateOption
                 | CommandKind::RemovePeer),
             ) => {
-                self.relay_change(kind, frame.clone(), from);
+                let affected = self.relay_change(kind, frame, from);
                 if kind == CommandKind::RemovePeer {
-                    self.turn_out(&frame);
+                    self.turn_out(&affected);
                 }
             }
             Some(CommandKind::Vote)
@@ -113,9 +114,10 @@ impl Owner {
         }
     }
 
-    /// A change of what counts or is shown. Where not each vote is shown, those whom it concerns are
-    /// told it with its effects, in one message, in place of the update.
-    fn relay_change(&mut self, kind: CommandKind, frame: Bytes, from: From) {
+    /// A change of what counts or is shown. Where not each vote is shown, those whom it concerns
+    /// are told it with its effects, in one message, in place of the update. Returns whose vote it
+    /// may concern.
+    fn relay_change(&mut self, kind: CommandKind, frame: Bytes, from: From) -> Vec<PeerId> {
         let affected = self.affected(&frame);
         for peer in &affected {
             self.telling.changed.insert(*peer, ());
@@ -149,6 +151,7 @@ impl Owner {
         let link = from.as_ref().map(|(link, ..)| *link);
         self.acknowledge(from);
         self.send_to_some(plainly, frame, link, About::State);
+        affected
     }
 
     /// The people who may have a vote after this update and had none before, or the reverse.
@@ -167,10 +170,10 @@ impl Owner {
         }
     }
 
-    /// Ends the links of somebody who has just been removed.
-    fn turn_out(&mut self, frame: &Bytes) {
-        for peer in self.affected(frame) {
-            for link in self.links.of_peer(peer) {
+    /// Ends the links of those who have just been removed.
+    fn turn_out(&mut self, peers: &[PeerId]) {
+        for peer in peers {
+            for link in self.links.of_peer(*peer) {
                 self.give_up(link, removed());
             }
         }
@@ -264,7 +267,7 @@ impl Owner {
         };
         let frame = match shown {
             Shown::Ballots => self.sequencer.snapshot(),
-            Shown::Turnout | Shown::Tally => self.fresh(peer, shown, Staleness::None).1,
+            Shown::Turnout | Shown::Tally => self.present(peer, shown),
         };
         self.send_frame(link, frame, About::State);
     }
@@ -305,24 +308,31 @@ impl Owner {
         match shown {
             Shown::Ballots | Shown::Turnout if known == Some(self.revision()) => Vec::new(),
             Shown::Ballots if may_differ => vec![self.sequencer.snapshot()],
-            Shown::Turnout if may_differ => vec![self.fresh(peer, shown, Staleness::None).1],
+            Shown::Turnout if may_differ => vec![self.present(peer, shown)],
             Shown::Ballots => self.sequencer.catch_up(known),
             Shown::Turnout | Shown::Tally => self.catch_up_told(peer, shown, known),
         }
     }
 
     fn catch_up_told(&mut self, peer: PeerId, shown: Shown, known: Option<Revision>) -> Vec<Bytes> {
-        let least = self.telling.fresh.get(&shown).map_or(0, |(_, it)| it.len());
+        let fresh = self.telling.fresh.get(&shown).cloned();
+        let worth = fresh.as_ref().map_or(0, |(_, payload)| payload.len());
         if let Some(known) = known
-            && let Some(missed) = self.missed(peer, known)
-            && (missed.bytes <= least.max(FEW_BYTES) as u64)
+            && let Some(missed) = self.missed(peer, known, worth.max(FEW_BYTES))
         {
             return self.tell_missed(known, shown, missed).into_iter().collect();
         }
-        let (at, frame) = self.fresh(peer, shown, Staleness::Half);
-        let missed = self.missed(peer, at);
-        let missed = missed.and_then(|missed| self.tell_missed(at, shown, missed));
-        std::iter::once(frame).chain(missed).collect()
+        // Up to half its size in updates, an old poll and what has happened since cost less than a
+        // new one.
+        if let Some((at, payload)) = fresh
+            && let Some(missed) = self.missed(peer, at, payload.len() / 2)
+            && !missed.changes_what_is_shown
+        {
+            let frame = self.told_at(peer, at, &payload);
+            let missed = self.tell_missed(at, shown, missed);
+            return std::iter::once(frame).chain(missed).collect();
+        }
+        vec![self.present(peer, shown)]
     }
 
     /// Everything that a member has missed, as one message; `None` if that is nothing.
@@ -334,14 +344,14 @@ impl Owner {
             .then(|| self.tally_after(known, shown, changed.keys().copied(), &updates))
     }
 
-    /// The part of the tail that a member has missed, as far as it is shown; `None` if it is not all
-    /// there.
-    fn missed(&self, peer: PeerId, known: Revision) -> Option<Missed> {
+    /// The part of the tail that a member has missed, as far as it is shown; `None` if it is not
+    /// all there, or has more bytes than this: then nothing of it is read.
+    fn missed(&self, peer: PeerId, known: Revision, max_bytes: usize) -> Option<Missed> {
         let (bytes, frames) = self.sequencer.log.since(known)?;
-        let mut missed = Missed {
-            bytes,
-            ..Missed::default()
-        };
+        if bytes > max_bytes as u64 {
+            return None;
+        }
+        let mut missed = Missed::default();
         for frame in frames {
             let envelope = Envelope::parse(&frame, frame.len(), &Limits::unbounded()).ok()?;
             let author = envelope.author()?;
@@ -369,53 +379,38 @@ impl Owner {
         Some(missed)
     }
 
-    /// The poll for a newcomer: its revision, and the frame.
-    fn fresh(&mut self, peer: PeerId, shown: Shown, may_be: Staleness) -> (Revision, Bytes) {
+    /// The present poll, for a member who is shown so much of it.
+    fn present(&mut self, peer: PeerId, shown: Shown) -> Bytes {
         let present = self.revision();
         let fresh = self.telling.fresh.get(&shown).cloned();
-        let fresh = fresh.filter(|(revision, payload)| match may_be {
-            _ if *revision == present => true,
-            Staleness::None => false,
-            Staleness::Half => self.missed(peer, *revision).is_some_and(|missed| {
-                missed.bytes <= payload.len() as u64 / 2 && !missed.changes_what_is_shown
-            }),
-        });
-        let (revision, payload) = fresh.unwrap_or_else(|| {
+        let (_, payload) = fresh.filter(|(at, _)| *at == present).unwrap_or_else(|| {
             let fresh = (present, self.poll().told(shown).encode_payload());
             self.telling.fresh.insert(shown, fresh.clone());
             fresh
         });
+        self.told_at(peer, present, &payload)
+    }
+
+    /// The frame of a poll at a revision, with a member's own ballot as it is now.
+    fn told_at(&self, peer: PeerId, revision: Revision, payload: &[u8]) -> Bytes {
         let mut at = self.sequencer.position();
         at.revision = revision;
         at.history = self.sequencer.mark_at(revision);
-        (
-            revision,
-            Poll::encode_told(&payload, at, self.poll().choices(peer)),
-        )
+        Poll::encode_told(payload, at, self.poll().choices(peer))
     }
 }
 
 /// As many missed bytes are worth less than a look at how large the poll is.
 const FEW_BYTES: usize = 1_024;
 
-/// The age that a poll for a newcomer may have.
-#[derive(Clone, Copy)]
-enum Staleness {
-    None,
-    /// Up to half its size in updates, which are sent after it.
-    Half,
-}
-
 /// The updates that a member has missed.
 #[derive(Default)]
 struct Missed {
-    /// The bytes of all of them in the journal.
-    bytes: u64,
     /// The people whose vote has changed.
     changed: LiteMap<PeerId, ()>,
     /// The updates that are no votes of others.
     updates: Vec<Bytes>,
-    /// One of them may make a difference to how much the member is shown, or to its own ballot, which
-    /// goes with an older poll as it is now.
+    /// One of them may make a difference to how much the member is shown, or to its own ballot,
+    /// which goes with an older poll as it is now.
     changes_what_is_shown: bool,
 }
