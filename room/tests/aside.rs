@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use common::people::{BOB, CAROL, draft, revision};
 use common::world::{Hosted, Joined, World, vote_in};
-use futures::FutureExt;
 use hustings_outbox::Aside;
 use hustings_protocol::{Outcome, PollId};
 use hustings_room::Connection;
@@ -106,15 +105,7 @@ fn an_archived_poll_can_be_moved_and_a_moved_one_stays_moved() {
 fn a_journal_that_was_read_before_the_poll_was_put_aside_opens_nothing() {
     let (mut world, alice, _bob) = alice_and_bob();
     let poll_id = alice.room.id().poll_id;
-    world.wait_for(alice.room.close());
-    alice.disk.read_slowly();
-    let hosting = alice.hosting.clone();
-    let mut opening = Box::pin(async move { hosting.open(poll_id).await });
-    while alice.disk.late() == 0 {
-        assert!((&mut opening).now_or_never().is_none());
-        world.quiesce();
-    }
-    alice.disk.read_quickly();
+    let opening = world.opens_what_was(&alice);
     world
         .wait_for(alice.hosting.put_aside(&[poll_id], MOVED))
         .unwrap();

@@ -455,15 +455,7 @@ fn a_poll_that_is_deleted_is_gone_for_good_and_no_other_is() {
 fn a_journal_that_was_read_before_the_poll_was_deleted_opens_nothing() {
     let (mut world, alice, _bob) = alice_and_bob();
     let poll_id = alice.room.id().poll_id;
-    world.wait_for(alice.room.close());
-    alice.disk.read_slowly();
-    let hosting = alice.hosting.clone();
-    let mut opening = Box::pin(async move { hosting.open(poll_id).await });
-    while alice.disk.late() == 0 {
-        assert!((&mut opening).now_or_never().is_none());
-        world.quiesce();
-    }
-    alice.disk.read_quickly();
+    let opening = world.opens_what_was(&alice);
     world.wait_for(alice.hosting.delete(poll_id)).unwrap();
     alice.disk.catch_up();
     let opened = world.wait_for(opening);

@@ -45,14 +45,6 @@ fn submits(
     pair.deliver(alice, bob, said).1
 }
 
-fn outcomes(said: &Outputs) -> Vec<CommandState> {
-    let states = said.events().into_iter().filter_map(|event| match event {
-        Event::Command { state, .. } if state.is_final() => Some(state),
-        _ => None,
-    });
-    states.collect()
-}
-
 fn applied(number: u64) -> CommandState {
     CommandState::Applied(revision(number))
 }
@@ -95,7 +87,7 @@ fn an_owner_that_lost_what_it_had_acknowledged_is_offered_it_again() {
     let (_, at_alice, at_bob) = Pair::connect(&mut alice, &mut bob, &said);
     assert_eq!(rolled_back(&at_alice), Some((revision(1), revision(3))));
     assert_eq!(replaced(&at_bob), Some((revision(3), revision(1))));
-    assert_eq!(outcomes(&at_bob), [applied(2), applied(3)]);
+    assert_eq!(at_bob.outcomes(), [applied(2), applied(3)]);
     assert_eq!(alice.owner().poll().choices(BOB.peer()), [option(2)]);
     are_one(&alice, &bob);
 }
@@ -119,7 +111,7 @@ fn a_participant_that_starts_anew_offers_it_again_too() {
         let said = bob.drain();
         let (_, at_alice, at_bob) = Pair::connect(&mut alice, &mut bob, &said);
         assert_eq!(rolled_back(&at_alice), Some((revision(1), revision(3))));
-        assert_eq!(outcomes(&at_bob), [applied(2), applied(3)], "life {life}");
+        assert_eq!(at_bob.outcomes(), [applied(2), applied(3)], "life {life}");
         assert_eq!(alice.owner().poll().choices(BOB.peer()), [option(2)]);
         are_one(&alice, &bob);
     }
@@ -142,7 +134,7 @@ fn an_old_copy_that_has_caught_up_with_other_content_is_noticed() {
     let (_, at_alice, at_bob) = Pair::connect(&mut alice, &mut bob, &said);
     assert_eq!(rolled_back(&at_alice), Some((revision(1), revision(1))));
     assert_eq!(replaced(&at_bob), Some((revision(1), revision(1))));
-    assert_eq!(outcomes(&at_bob), [applied(2)]);
+    assert_eq!(at_bob.outcomes(), [applied(2)]);
     are_one(&alice, &bob);
     assert_eq!(alice.owner().poll().choices(BOB.peer()), [option(1)]);
     assert_eq!(alice.owner().poll().choices(CAROL.peer()), [option(2)]);
@@ -176,7 +168,7 @@ fn an_outbox_that_is_an_old_copy_goes_on_after_the_last_number() {
     let old = copy(&bob.disk);
     for _ in 0..150 {
         let said = submits(&mut alice, &mut bob, pair, for_option(1));
-        assert_eq!(outcomes(&said).len(), 1);
+        assert_eq!(said.outcomes().len(), 1);
     }
     alice.loses(pair.at_owner, hustings_room::DownReason::Unreachable);
     let mut bob = again(&bob, old);
@@ -191,11 +183,11 @@ fn an_outbox_that_is_an_old_copy_goes_on_after_the_last_number() {
     // Stored in an earlier start under a number that the owner has forgotten: it may have been
     // answered.
     assert_eq!(
-        outcomes(&at_bob),
+        at_bob.outcomes(),
         [CommandState::OutcomeUnknown, applied(151)]
     );
     let said = submits(&mut alice, &mut bob, pair, for_option(1));
-    assert_eq!(outcomes(&said), [applied(152)]);
+    assert_eq!(said.outcomes(), [applied(152)]);
     are_one(&alice, &bob);
     let confirmed = bob.machine.confirmed().unwrap();
     let profile = confirmed.member(BOB.peer()).unwrap().profile.as_ref();
@@ -217,7 +209,7 @@ fn what_was_answered_after_the_copy_was_made_is_told_as_it_was() {
     said.0
         .append(&mut bob.tell(|bob, now| bob.submit(for_option(2), now)).1.0);
     let (_, _, at_bob) = Pair::connect(&mut alice, &mut bob, &said);
-    let states = outcomes(&at_bob);
+    let states = at_bob.outcomes();
     assert_eq!(states, [applied(1), applied(3), applied(4)]);
     are_one(&alice, &bob);
     assert_eq!(alice.owner().poll().choices(BOB.peer()), [option(2)]);
@@ -236,9 +228,9 @@ fn a_number_that_is_missing_in_the_outbox_keeps_nobody_waiting() {
     let mut bob = again(&bob, copy(&bob.disk));
     let said = bob.drain();
     let (pair, _, at_bob) = Pair::connect(&mut alice, &mut bob, &said);
-    assert_eq!(outcomes(&at_bob), [applied(1), applied(2), applied(3)]);
+    assert_eq!(at_bob.outcomes(), [applied(1), applied(2), applied(3)]);
     let said = submits(&mut alice, &mut bob, pair, call_me("Bob"));
-    assert_eq!(outcomes(&said), [applied(4)]);
+    assert_eq!(said.outcomes(), [applied(4)]);
     are_one(&alice, &bob);
     // And its disk is whole again.
     again(&bob, copy(&bob.disk));
@@ -256,9 +248,9 @@ fn an_owner_that_lost_much_is_offered_the_window() {
     alice.restarts();
     let said = pair.breaks(&mut alice, &mut bob);
     let (pair, _, at_bob) = Pair::connect(&mut alice, &mut bob, &said);
-    assert_eq!(outcomes(&at_bob).len() as u64, WINDOW);
+    assert_eq!(at_bob.outcomes().len() as u64, WINDOW);
     let said = submits(&mut alice, &mut bob, pair, for_option(2));
-    assert_eq!(outcomes(&said), [applied(WINDOW + 1)]);
+    assert_eq!(said.outcomes(), [applied(WINDOW + 1)]);
     are_one(&alice, &bob);
 }
 

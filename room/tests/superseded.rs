@@ -9,7 +9,7 @@
 
 mod common;
 
-use common::bench::{Bench, Outputs, Pair, copy, ready};
+use common::bench::{Bench, Pair, copy, ready};
 use common::people::{
     ALICE, BOB, add_option, decode, frame_of, option, queueing, revision, room, vote,
 };
@@ -18,7 +18,7 @@ use hustings_protocol::{
     Command, CommandId, DeviceId, ErrorCode, Message, OptionId, Position, Seq, StoredJournal, Vote,
 };
 use hustings_room::driver::records;
-use hustings_room::{CommandState, Config, DownReason, Event, Host, Moment, Participant, Setup};
+use hustings_room::{CommandState, Config, DownReason, Host, Moment, Participant, Setup};
 
 const TEA: u128 = 0;
 const COFFEE: u128 = 1;
@@ -81,7 +81,7 @@ fn comes(alice: &mut Bench<Host>, tab: &mut Bench<Participant>) -> (Pair, Vec<Co
     let (pair, _, said) = Pair::connect(alice, tab, &said);
     assert!(tab.is_connected());
     assert!(tab.machine.pending().is_empty());
-    (pair, outcomes(&said))
+    (pair, said.outcomes())
 }
 
 /// A tab whose connection is broken comes back.
@@ -92,7 +92,7 @@ fn comes_back(
 ) -> (Pair, Vec<CommandState>) {
     let said = pair.breaks(alice, tab);
     let (pair, _, said) = Pair::connect(alice, tab, &said);
-    (pair, outcomes(&said))
+    (pair, said.outcomes())
 }
 
 /// A tab that is connected submits something. Returns what becomes of it.
@@ -105,7 +105,7 @@ fn submits(
     let (submitted, said) = tab.tell(|it, now| it.submit(command, now));
     submitted.unwrap();
     let (_, said) = pair.deliver(alice, tab, said);
-    let outcomes = outcomes(&said);
+    let outcomes = said.outcomes();
     assert_eq!(outcomes.len(), 1, "{outcomes:?}");
     outcomes[0].clone()
 }
@@ -113,16 +113,8 @@ fn submits(
 /// A tab that is not connected submits something, which waits.
 fn queues(tab: &mut Bench<Participant>, command: Command) -> CommandId {
     let (submitted, said) = tab.tell(|it, now| it.submit(command, now));
-    assert_eq!(outcomes(&said), []);
+    assert_eq!(said.outcomes(), []);
     submitted.unwrap()
-}
-
-fn outcomes(said: &Outputs) -> Vec<CommandState> {
-    let states = said.events().into_iter().filter_map(|event| match event {
-        Event::Command { state, .. } if state.is_final() => Some(state),
-        _ => None,
-    });
-    states.collect()
 }
 
 fn applied(number: u64) -> CommandState {
@@ -202,7 +194,8 @@ fn a_vote_that_knew_of_the_other_replaces_it_whatever_the_clocks_say() {
     }
 }
 
-/// It is about what the person had seen when they chose, not about what their tab sees when it sends.
+/// It is about what the person had seen when they chose, not about what their tab sees when it
+/// sends.
 #[test]
 fn a_vote_that_waited_knows_what_it_knew_when_it_was_made() {
     let mut alice = Bench::hosting();
@@ -328,7 +321,7 @@ fn the_owner_at_home_and_in_another_tab_is_one_person() {
         let poll_id = room().poll_id;
         let (submitted, said) = alice.tell(|host, now| host.submit(poll_id, command, now));
         submitted.unwrap();
-        outcomes(&said)
+        said.outcomes()
     };
     assert_eq!(submit(&mut alice, for_option(COFFEE)), [applied(1)]);
     let (pair, late) = comes(&mut alice, &mut elsewhere);
@@ -487,7 +480,7 @@ fn what_was_seen_of_a_lost_history_says_nothing_of_the_present_one() {
         }
         let said = first.tell(Participant::handle_wake).1;
         let (_, _, said) = Pair::connect(&mut alice, &mut first, &said);
-        let last = outcomes(&said).pop().unwrap();
+        let last = said.outcomes().pop().unwrap();
         assert_eq!(is_superseded(&last), !counted, "{last:?}");
         let expected = if counted { TEA } else { COFFEE };
         assert_eq!(counts(&alice), [option(expected)]);

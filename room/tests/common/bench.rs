@@ -11,8 +11,8 @@ use hustings_protocol::{
 };
 use hustings_room::driver::records;
 use hustings_room::{
-    Config, Connection, DownReason, Event, Host, LinkId, Machine, Moment, Output, Owner,
-    Participant, Setup, TimeoutReason,
+    CommandState, Config, Connection, DownReason, Event, Host, LinkId, Machine, Moment, Output,
+    Owner, Participant, Setup, TimeoutReason,
 };
 
 use super::drain::drain;
@@ -115,6 +115,17 @@ impl Outputs {
             _ => None,
         });
         events.collect()
+    }
+
+    /// The ends of commands that the application is told.
+    pub(crate) fn outcomes(&self) -> Vec<CommandState> {
+        let events = self.events().into_iter();
+        events
+            .filter_map(|event| match event {
+                Event::Command { state, .. } if state.is_final() => Some(state),
+                _ => None,
+            })
+            .collect()
     }
 
     /// The faults of peers that the application is told.

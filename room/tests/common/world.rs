@@ -138,6 +138,24 @@ impl World {
         }
     }
 
+    /// Alice closes her poll and opens it again, as far as her journal has been read: what happens to
+    /// it from now on is not in what was read.
+    pub(crate) fn opens_what_was(
+        &mut self,
+        alice: &Hosted,
+    ) -> impl Future<Output = Result<Room, OpenError>> + use<> {
+        self.wait_for(alice.room.close());
+        alice.disk.read_slowly();
+        let (hosting, poll_id) = (alice.hosting.clone(), alice.room.id().poll_id);
+        let mut opening = Box::pin(async move { hosting.open(poll_id).await });
+        while alice.disk.late() == 0 {
+            assert!((&mut opening).now_or_never().is_none());
+            self.quiesce();
+        }
+        alice.disk.read_quickly();
+        opening
+    }
+
     pub(crate) fn start_hosting(
         &mut self,
         who: Person,
