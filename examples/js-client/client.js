@@ -68,7 +68,8 @@ export class Client extends EventTarget {
    * - `{ name: 'waiting', reason, retryAt }`: tries again at that time, as `Date.now()` has it
    * - `{ name: 'refused', reason }`: tries again when `reconnect()` is called
    * - `{ name: 'elsewhere', reason }`: a copy of this profile is in use in another browser; tries again when
-   *   `reconnect()` is called, the page comes into view, or the copy is gone, which is asked once a minute
+   *   `reconnect()` is called, the page comes into view, or the copy is gone, which is asked once a
+   *   minute
    * - `{ name: 'closed' }`
    */
   state = { name: 'connecting' }
@@ -247,8 +248,9 @@ export class Client extends EventTarget {
   }
 
   /**
-   * Whether nobody is registered with the address. Asked as a stranger, with a token that nobody has, so that it is taken
-   * from nobody. Resolves once that socket is closed: it must not be what has the address next.
+   * True if nobody is registered with the address. Asked as a stranger, with a token that nobody
+   * has, so that it is taken from nobody. Resolves once that socket is closed: it must not be what
+   * has the address next.
    */
   #isFree() {
     const { secure, host, port, path, key } = this.#peer.options
@@ -260,7 +262,8 @@ export class Client extends EventTarget {
       const late = setTimeout(() => socket.close(), REGISTRATION_MS)
       socket.onmessage = ({ data }) => {
         const { type, payload } = wire.parse(data) ?? {}
-        // Where nobody is there the server keeps it for the last holder's token, which this profile has, too.
+        // Where nobody is there the server keeps it for the last holder's token, which this profile
+        // has, too.
         isFree = type === 'OPEN' || (type === 'ID-TAKEN' && payload?.kept === true)
         socket.close()
       }
@@ -484,7 +487,7 @@ export class Client extends EventTarget {
     for (const update of updates) await this.#settleOwn(update)
   }
 
-  /** What was applied is shown, also before the message that has the votes since. */
+  /** The choices that were applied are shown, also before the message that has the votes since. */
   #showAhead() {
     if (this.#ahead) wire.setBallot(this.poll, this.peerId, this.#ahead.payload.optionIds)
   }

@@ -112,8 +112,9 @@ export async function verify(peerId, signature, bytes) {
 // The poll: "Updates" and "Messages".
 
 /**
- * The poll of a `poll:state` with this participant's own `ballot`, which comes beside a poll that does not show each vote.
- * Members are in a Map: ids come from others, and in an object some of them would mean something.
+ * The poll of a `poll:state` with this participant's own `ballot`, which comes beside a poll that
+ * does not show each vote. Members are in a Map: ids come from others, and in an object some of
+ * them would mean something.
  */
 export function pollFrom({ members, ...payload }, peerId, ballot = []) {
   const poll = { ...payload, members: new Map(Object.entries(members)) }
@@ -171,8 +172,8 @@ function recount(poll, before = [], after) {
 }
 
 /**
- * Folds a `poll:tally` into a poll that was at the revision `at`: everything since, where each vote is not shown. Without a
- * `tally` the results are not due (any more).
+ * Folds a `poll:tally` into a poll that was at the revision `at`: everything since, where each vote
+ * is not shown. Without a `tally` the results are not due (any more).
  */
 export function foldTally(poll, at, { updates = [], tally, voted = [], withdrew = [] }) {
   for (const { revision, author, type, payload } of updates) if (revision > at) fold(poll, author, type, payload)
@@ -188,7 +189,7 @@ export function foldTally(poll, at, { updates = [], tally, voted = [], withdrew 
 
 export const MUTATIONS = ['poll:vote', 'poll:option:add', 'poll:role:update', 'poll:settings', 'user:profile']
 
-/** How many voted for each option, by its id; `undefined` while that is not shown. */
+/** The number of votes for each option, by its id; `undefined` while that is not shown. */
 export function tally(poll) {
   if (poll.shown === 'turnout') return undefined
   if (poll.tally) return new Map(poll.options.map(({ optionId }, at) => [optionId, poll.tally[at]]))
@@ -199,7 +200,7 @@ export function tally(poll) {
   return votes
 }
 
-/** How many have voted, which is always shown. */
+/** The number of people who have voted, which is always shown. */
 export function voters(poll) {
   return [...poll.members.values()].filter(({ voted, choices }) => voted || choices?.length > 0).length
 }

@@ -113,8 +113,8 @@ impl DecodeError {
     }
 }
 
-/// The fields beside the payload, but for the [ballot](Envelope::ballot). An absent field and `null`
-/// mean the same.
+/// The fields beside the payload, but for the [ballot](Envelope::ballot). An absent field and
+/// `null` mean the same.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Fields {
     pub(crate) command_id: Option<CommandId>,

@@ -48,14 +48,15 @@ words! {
     Ballots: "ballots must be open or secret",
     /// Everybody sees who chose what.
     Open = "open",
-    /// Everybody sees the votes of each option and who has voted; choices are seen by those who made
-    /// them, and by the owner, who counts them.
+    /// Everybody sees the votes of each option and who has voted; choices are seen by those who
+    /// made them, and by the owner, who counts them.
     #[default]
     Secret = "secret",
 }
 
 words! {
-    /// The time from which results are shown to others than the owner. Until then they see who voted.
+    /// The time from which results are shown to others than the owner. Until then they see who
+    /// voted.
     Results: "results must be live, afterVote or afterClose",
     /// At any time.
     #[default]
@@ -239,7 +240,8 @@ impl Poll {
         change(after, u32::saturating_add);
     }
 
-    /// Checks that a poll has the votes of each option if it says that it shows them, and only then.
+    /// Checks that a poll has the votes of each option if it says that it shows them, and only
+    /// then.
     pub(crate) fn check_shown(&self) -> Result<(), Rejection> {
         let is_right = match (self.shown, &self.tally) {
             (Shown::Tally, Some(tally)) => tally.len() == self.options.len(),

@@ -16,7 +16,8 @@ use crate::{
 /// The numbers are absolute, so that the last message is right whatever came before it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PollTally {
-    /// A copy at this revision, or at a later one up to `revision`, needs no more than this message.
+    /// A copy at this revision, or at a later one up to `revision`, needs no more than this
+    /// message.
     pub after: Revision,
     /// The revision that the copy then has.
     pub revision: Revision,

@@ -1,4 +1,5 @@
-//! The choice of a person that counts, of two; and the place where it is remembered how it was cast.
+//! The choice of a person that counts, of two; and the place where it is remembered how it was
+//! cast.
 
 mod common;
 

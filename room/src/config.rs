@@ -52,8 +52,8 @@ pub struct Config {
     /// The time between two messages about who came and went. Default 200 ms: the first is sent at
     /// once, and a crowd that comes after it is told of together.
     pub presence_interval: Duration,
-    /// The time between two tallies of a poll that does not show each vote. Default 200 ms: the first
-    /// is sent at once, and the votes that come after it are told of together.
+    /// The time between two tallies of a poll that does not show each vote. Default 200 ms: the
+    /// first is sent at once, and the votes that come after it are told of together.
     pub tally_interval: Duration,
     /// Most devices of which an owner tells the others that they are there. Default 256: nobody
     /// reads a longer list, and telling everybody of everybody costs the square of their number.

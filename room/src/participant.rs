@@ -222,8 +222,8 @@ impl Participant {
 
     /// The milliseconds to add to this side's clock (Unix time, as of its
     /// [`Setup`](crate::Setup::unix_millis)) to have the owner's, by which a poll's
-    /// [deadline](hustings_protocol::Poll::closes_at) counts. As it was in the last handshake, and late
-    /// by what one message took; `None` before the first.
+    /// [deadline](hustings_protocol::Poll::closes_at) counts. As it was in the last handshake, and
+    /// late by what one message took; `None` before the first.
     #[must_use]
     pub const fn clock_offset(&self) -> Option<i64> {
         self.clock_offset

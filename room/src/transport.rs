@@ -17,8 +17,8 @@ pub mod contract;
 ///
 /// # Contract
 ///
-/// - A frame is bytes, whatever is in it. It arrives whole or not at all, in the order of its link, at most
-///   once.
+/// - A frame is bytes, whatever is in it. It arrives whole or not at all, in the order of its link,
+///   at most once.
 /// - No method blocks, and no method calls back: everything that happens is a
 ///   [`TransportEvent`] of [`poll_event`](Transport::poll_event).
 /// - Every link that was dialled or that came [`LinkUp`](TransportEvent::LinkUp) ends with exactly

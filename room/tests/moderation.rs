@@ -1,5 +1,5 @@
-//! The powers of a host and its moderators: remove people and readmit them, change the title and the
-//! options, and close a poll at a time.
+//! The powers of a host and its moderators: remove people and readmit them, change the title and
+//! the options, and close a poll at a time.
 
 #![allow(
     clippy::wildcard_enum_match_arm,

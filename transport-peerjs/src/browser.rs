@@ -176,9 +176,9 @@ impl Status {
         }
     }
 
-    /// Tries the signalling server now rather than at the end of the wait, as the page does when the
-    /// network is back. An address that was [yielded](RegistrationState::Yielded) is not taken back:
-    /// [`claim`](Self::claim) does that.
+    /// Tries the signalling server now rather than at the end of the wait, as the page does when
+    /// the network is back. An address that was [yielded](RegistrationState::Yielded) is not taken
+    /// back: [`claim`](Self::claim) does that.
     pub fn retry(&self) {
         if let Some(shell) = self.shell.upgrade() {
             shell.act(Shell::retry);

@@ -256,8 +256,8 @@ impl App {
         Ok(rooms)
     }
 
-    /// The damage, by name, in what is stored of this user's devices and their outboxes, as far as it
-    /// was met. Rooms are joined by another device; commands in such an outbox are not sent.
+    /// The damage, by name, in what is stored of this user's devices and their outboxes, as far as
+    /// it was met. Rooms are joined by another device; commands in such an outbox are not sent.
     #[must_use]
     pub fn left_aside(&self) -> Vec<StoreError> {
         self.profile.left_aside()

@@ -47,13 +47,13 @@ impl From<OpenError> for KeepError {
 }
 
 impl App {
-    /// Makes a file of the identity and these polls, encrypted with a passphrase: an `age` file. The
-    /// page stands still for about a second.
+    /// Makes a file of the identity and these polls, encrypted with a passphrase: an `age` file.
+    /// The page stands still for about a second.
     ///
-    /// With [`Intent::Move`] the polls are closed and marked first, so that nobody hosts them here any
-    /// more: this tab hosts for it. Whatever happens to the file, they can be exported again, or
-    /// [taken back](Self::take_back). With no poll left to host, this tab hosts no longer, and leaves
-    /// the address to whoever has the file.
+    /// With [`Intent::Move`] the polls are closed and marked first, so that nobody hosts them here
+    /// any more: this tab hosts for it. Whatever happens to the file, they can be exported again,
+    /// or [taken back](Self::take_back). With no poll left to host, this tab hosts no longer, and
+    /// leaves the address to whoever has the file.
     ///
     /// # Errors
     ///
@@ -81,9 +81,9 @@ impl App {
 
     /// Takes a file in: all of it or nothing. The page stands still for about a second.
     ///
-    /// This tab hosts no longer after that, and its hosted rooms are closed: whoever wants them hosts
-    /// again. If the identity [is new](Imported::is_new_identity) here, this app still has the old one:
-    /// load the page again, and have other tabs of it loaded again.
+    /// This tab hosts no longer after that, and its hosted rooms are closed: whoever wants them
+    /// hosts again. If the identity [is new](Imported::is_new_identity) here, this app still has
+    /// the old one: load the page again, and have other tabs of it loaded again.
     ///
     /// # Errors
     ///
@@ -105,8 +105,8 @@ impl App {
         Ok(opened.import(&store).await?)
     }
 
-    /// Archives a poll: it stays stored and is not hosted, and those who took part read their copies.
-    /// This tab hosts for it.
+    /// Archives a poll: it stays stored and is not hosted, and those who took part read their
+    /// copies. This tab hosts for it.
     ///
     /// # Errors
     ///
@@ -116,8 +116,8 @@ impl App {
         self.put_aside(&[link], Aside::Archived { at }).await
     }
 
-    /// Hosts a poll again that was archived, or moved to another device where it must not go on: two
-    /// that host one poll lose votes.
+    /// Hosts a poll again that was archived, or moved to another device where it must not go on:
+    /// two that host one poll lose votes.
     ///
     /// # Errors
     ///
@@ -129,8 +129,8 @@ impl App {
         Ok(())
     }
 
-    /// The reason why a poll of the user's own is not hosted here, if it is put aside. To host at all
-    /// takes the address from whoever has it, so a page asks this before.
+    /// The reason why a poll of the user's own is not hosted here, if it is put aside. To host at
+    /// all takes the address from whoever has it, so a page asks this before.
     ///
     /// # Errors
     ///

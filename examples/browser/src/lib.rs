@@ -9,8 +9,8 @@
 //!   of its own: a device with its own outbox and its own address.
 //! - One tab hosts, and it hosts every poll of the identity that can be read. Damage costs the poll
 //!   that it is in: it is named, can be taken away as it is, and removed.
-//! - The identity and its polls can be kept in a file with a passphrase, or moved by it. A poll that
-//!   was moved away, or archived, stays stored and is not hosted.
+//! - The identity and its polls can be kept in a file with a passphrase, or moved by it. A poll
+//!   that was moved away, or archived, stays stored and is not hosted.
 //! - An open tab delivers the commands that a closed one has left without an answer.
 //! - A page by plain HTTP works like any other: its tabs are told apart without Web Locks.
 //! - If the browser stores nothing for the page, or cannot tell its tabs apart at all, everything

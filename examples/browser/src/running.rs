@@ -33,8 +33,8 @@ enum State {
 
 impl Running {
     /// Runs a driver on this store, until it ends, or the stored data is deleted under it, or
-    /// another tab takes its place: one that has nothing to write would not notice. `held` is given back only when it has ended: until
-    /// then it writes.
+    /// another tab takes its place: one that has nothing to write would not notice. `held` is given
+    /// back only when it has ended: until then it writes.
     pub(crate) fn start(
         driver: impl Future<Output = Result<(), DriverError>> + 'static,
         store: Rc<dyn Store>,

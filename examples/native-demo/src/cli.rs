@@ -54,7 +54,8 @@ pub(crate) struct Options {
 /// Without a command the poll is played.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Keep {
-    /// Saves the identity and the polls of a store in a file, with a passphrase from the standard input
+    /// Saves the identity and the polls of a store in a file, with a passphrase from the standard
+    /// input
     Export {
         /// The store
         #[arg(long, value_name = "FILE")]

@@ -1,7 +1,8 @@
 //! The identity and the polls of a store, in a file and from it.
 //!
 //! A move is two steps with a file between them. The store marks the polls before the file is
-//! there, so that they are never hosted from both; if the file is lost, the same command makes it again.
+//! there, so that they are never hosted from both; if the file is lost, the same command makes it
+//! again.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, Write};

@@ -141,9 +141,9 @@ impl Hustings {
         }
     }
 
-    /// The damage that was met in what is stored of this user's devices, each record in one sentence.
-    /// Rooms are joined all the same; commands that waited in such a record are not sent. Empty once
-    /// the instance is closed.
+    /// The damage that was met in what is stored of this user's devices, each record in one
+    /// sentence. Rooms are joined all the same; commands that waited in such a record are not sent.
+    /// Empty once the instance is closed.
     #[wasm_bindgen(getter, js_name = leftAside)]
     #[must_use]
     pub fn left_aside(&self) -> Vec<String> {

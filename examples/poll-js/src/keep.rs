@@ -35,12 +35,12 @@ struct ImportedPoll {
 
 #[wasm_bindgen]
 impl Hustings {
-    /// A file with the identity and these polls, encrypted with a passphrase: an `age` file. Whoever
-    /// has both is this user. The page stands still for about a second.
+    /// A file with the identity and these polls, encrypted with a passphrase: an `age` file.
+    /// Whoever has both is this user. The page stands still for about a second.
     ///
-    /// With `"move"` the polls are to be hosted where the file is imported: here they are closed, and
-    /// refused from then on, until they are imported back or `takeBack` is called. With `"copy"` they
-    /// go on here.
+    /// With `"move"` the polls are to be hosted where the file is imported: here they are closed,
+    /// and refused from then on, until they are imported back or `takeBack` is called. With
+    /// `"copy"` they go on here.
     ///
     /// # Errors
     ///
@@ -71,14 +71,14 @@ impl Hustings {
         Ok(Uint8Array::from(&file[..]))
     }
 
-    /// Takes a file in, all of it or nothing. Rooms that this instance hosts are closed by it; `host`
-    /// hosts again. The page stands still for about a second.
+    /// Takes a file in, all of it or nothing. Rooms that this instance hosts are closed by it;
+    /// `host` hosts again. The page stands still for about a second.
     ///
     /// # Errors
     ///
     /// `bad-argument`; `wrong-passphrase`; `bad-file` for one that is damaged, too new or something
-    /// else; `other-identity` where another one has stored something; `poll-forked` for a poll that has
-    /// gone on at two places; `hosted-elsewhere`; `storage-…`.
+    /// else; `other-identity` where another one has stored something; `poll-forked` for a poll that
+    /// has gone on at two places; `hosted-elsewhere`; `storage-…`.
     #[wasm_bindgen(js_name = importPolls, unchecked_return_type = "Imported")]
     pub async fn import_polls(
         &self,
@@ -143,8 +143,8 @@ impl Hustings {
         Ok(self.tab.app()?.archive(link).await?)
     }
 
-    /// Hosts a poll again that was archived, or moved away and not opened anywhere else: where two host
-    /// one poll, votes are lost.
+    /// Hosts a poll again that was archived, or moved away and not opened anywhere else: where two
+    /// host one poll, votes are lost.
     ///
     /// # Errors
     ///

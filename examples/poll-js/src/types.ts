@@ -20,18 +20,21 @@ export interface Options {
 export type Role = "viewer" | "voter" | "moderator" | "owner";
 
 /**
- * Who sees the choices of others. In a secret poll only the host's device is told them, as it counts the votes; the others
- * see who has voted, and how many votes each option has.
+ * The people who see the choices of others. In a secret poll only the host's device is told them, as it
+ * counts the votes; the others see who has voted, and how many votes each option has.
  */
 export type Ballots = "secret" | "open";
 
 /**
- * When results are shown to others than the host: at once, to those who have voted, or once the poll is closed. To
- * everybody once it is closed.
+ * The time from which results are shown to others than the host: at once, to those who have voted, or once the
+ * poll is closed. To everybody once it is closed.
  */
 export type Results = "live" | "afterVote" | "afterClose";
 
-/** How much of the votes of others a side is told: who has voted, the votes of each option, or who chose what. */
+/**
+ * The part of the votes of others that a side is told: who has voted, the votes of each option, or
+ * who chose what.
+ */
 export type Shown = "turnout" | "tally" | "ballots";
 
 /** What somebody who starts a poll decides. */
@@ -61,7 +64,7 @@ export interface Poll {
     closed: boolean;
     ballots: Ballots;
     results: Results;
-    /** How much of the votes of others is in here. */
+    /** The part of the votes of others that is in here. */
     shown: Shown;
     /** The votes of each option in their order, if `shown` is `tally`. `Room.tally` has them whatever is shown. */
     tally?: number[];
@@ -150,8 +153,8 @@ export interface Imported {
     /** True if the identity is another one since: close this instance, and load the page again. */
     isNewIdentity: boolean;
     /**
-     * `added`: it was not here. `advanced`: the file has more of it. `same`: it was here as it is in the file, and
-     * is back if it was moved. `newer`: it is newer here, and stayed.
+     * `added`: it was not here. `advanced`: the file has more of it. `same`: it was here as it is
+     * in the file, and is back if it was moved. `newer`: it is newer here, and stayed.
      */
     polls: { link: string; outcome: "added" | "advanced" | "same" | "newer" }[];
 }

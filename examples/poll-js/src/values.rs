@@ -27,8 +27,8 @@ pub(crate) fn optional(value: Option<&impl Serialize>) -> JsValue {
     value.map_or(JsValue::UNDEFINED, to_js)
 }
 
-/// A poll, or `undefined`. What the wire leaves out where it is as it was before there was any of it
-/// is in it all the same.
+/// A poll, or `undefined`. What the wire leaves out where it is as it was before there was any of
+/// it is in it all the same.
 pub(crate) fn poll(poll: Option<&Poll>) -> JsValue {
     let Some(poll) = poll else {
         return JsValue::UNDEFINED;

@@ -136,7 +136,8 @@ fn Views(opened: Opened) -> impl IntoView {
     let is_presented = Memo::new(move |_| matches!(route.get(), Route::Presented(_)));
     let changes = window_event_listener(ev::hashchange, move |_| route.set(Route::of(&hash())));
     on_cleanup(move || changes.remove());
-    // Whichever view it shows, this tab hosts. A room knows more of what it would cost, and asks, too.
+    // Whichever view it shows, this tab hosts. A room knows more of what it would cost, and asks,
+    // too.
     let app = StoredValue::new_local(Opened::app());
     let leaving = window_event_listener(ev::beforeunload, move |event| {
         if app.with_value(|app| asks_before_leaving(app)) {

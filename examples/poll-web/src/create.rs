@@ -13,7 +13,8 @@ use crate::rules::Choose;
 use crate::typed;
 use crate::words;
 
-/// The poll that the form of a new one is to begin with, from wherever on the page that is asked for.
+/// The poll that the form of a new one is to begin with, from wherever on the page that is asked
+/// for.
 #[derive(Clone, Copy)]
 pub(crate) struct Template(RwSignal<Option<PollDraft>>);
 

@@ -1,4 +1,5 @@
-//! The poll for a whole room of people to look at: large, with a code to scan, and nothing to fill in.
+//! The poll for a whole room of people to look at: large, with a code to scan, and nothing to fill
+//! in.
 //!
 //! It shows what everybody may see. Results that wait for the end, or for one's own vote, are not
 //! here before the end, though this side may see them elsewhere.

@@ -16,8 +16,8 @@ pub(crate) enum Route {
 }
 
 impl Route {
-    /// The view of a fragment: `#/<owner>/<poll>`, the same with `?present`, or nothing. What a mail
-    /// or a messenger has added to it does not count.
+    /// The view of a fragment: `#/<owner>/<poll>`, the same with `?present`, or nothing. What a
+    /// mail or a messenger has added to it does not count.
     pub(crate) fn of(fragment: &str) -> Self {
         let text = match fragment.trim_start_matches('#').trim_start_matches('/') {
             "" => return Self::Start,

@@ -99,8 +99,8 @@ pub(crate) const fn when_for_all(results: Results) -> &'static str {
 /// The most people that are named beside an option; the rest is counted.
 const CHOOSERS: usize = 8;
 
-/// The people who chose an option, where that is for everybody to see: by name and [`mark`]. Nothing
-/// for nobody.
+/// The people who chose an option, where that is for everybody to see: by name and [`mark`].
+/// Nothing for nobody.
 pub(crate) fn chosen_by(poll: &Poll, peers: &[PeerId]) -> String {
     if peers.is_empty() {
         return String::new();

@@ -33,11 +33,12 @@
 //! # A copy, and a move
 //!
 //! Two that host one poll give the same numbers to different votes. What participants have seen
-//! shows it, and the one that has lost begins a new epoch; until then votes of one of them are lost.
-//! So a poll that is to be hosted elsewhere is *moved*: with [`Intent::Move`] its journal is [put
-//! aside](crate::Journal::put_aside) before the file is there, and its store refuses it from then
-//! on. If the file is lost, it can be made again from the journal, which stays, or the move can be
-//! [taken back](crate::Journal::take_back). A [copy](Intent::Copy) marks nothing: it is a backup.
+//! shows it, and the one that has lost begins a new epoch; until then votes of one of them are
+//! lost. So a poll that is to be hosted elsewhere is *moved*: with [`Intent::Move`] its journal is
+//! [put aside](crate::Journal::put_aside) before the file is there, and its store refuses it from
+//! then on. If the file is lost, it can be made again from the journal, which stays, or the move
+//! can be [taken back](crate::Journal::take_back). A [copy](Intent::Copy) marks nothing: it is a
+//! backup.
 
 mod age;
 mod base64;
@@ -322,7 +323,8 @@ impl Export {
     /// newer one than the file's stays as it is.
     ///
     /// A store whose identity is another one takes the file's only if it has nothing else: no
-    /// journals, no votes that wait, no copies. Whoever has its old identity in memory starts again.
+    /// journals, no votes that wait, no copies. Whoever has its old identity in memory starts
+    /// again.
     ///
     /// # Errors
     ///

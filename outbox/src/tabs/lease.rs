@@ -126,8 +126,8 @@ fn said(word: &str, holder: Holder) -> String {
     format!("{word} {}", holder.text())
 }
 
-/// The channel on which the tabs of a profile talk, until it is dropped. What is said on it is heard
-/// on every other one of that name, in this tab, too.
+/// The channel on which the tabs of a profile talk, until it is dropped. What is said on it is
+/// heard on every other one of that name, in this tab, too.
 struct Channel {
     port: BroadcastChannel,
     heard: Closure<dyn Fn(MessageEvent)>,

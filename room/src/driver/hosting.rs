@@ -91,9 +91,9 @@ impl<S: Store> Hosting<S> {
     ///
     /// # Errors
     ///
-    /// [`OpenError::NoJournal`] if the poll was never hosted from this store, [`OpenError::PutAside`]
-    /// if it was moved away or archived; otherwise the journal cannot be read, and the error names
-    /// the record.
+    /// [`OpenError::NoJournal`] if the poll was never hosted from this store,
+    /// [`OpenError::PutAside`] if it was moved away or archived; otherwise the journal cannot be
+    /// read, and the error names the record.
     pub async fn open(&self, poll_id: PollId) -> Result<Room, OpenError> {
         self.look_through().await?;
         let room = self.room_id(poll_id);
@@ -185,8 +185,8 @@ impl<S: Store> Hosting<S> {
     /// Takes polls back that were put aside, all or none: they can be opened again. A poll that is
     /// not put aside stays as it is.
     ///
-    /// One that was moved to another device must not go on there: the two would give the same numbers
-    /// to different votes.
+    /// One that was moved to another device must not go on there: the two would give the same
+    /// numbers to different votes.
     ///
     /// # Errors
     ///
@@ -257,8 +257,8 @@ impl<S: Store> Hosting<S> {
         Ok(rooms)
     }
 
-    /// The polls that are open here, in the order of their ids; none once this has been closed or has
-    /// failed. It never waits.
+    /// The polls that are open here, in the order of their ids; none once this has been closed or
+    /// has failed. It never waits.
     #[must_use]
     pub fn polls(&self) -> Vec<Arc<Poll>> {
         if self.shared.is_stopped() {

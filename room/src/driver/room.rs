@@ -156,9 +156,9 @@ impl Room {
         }
     }
 
-    /// The milliseconds to add to this side's clock to have the owner's, by which the poll's deadline
-    /// counts: see [`Participant::clock_offset`](crate::Participant::clock_offset). Zero for an
-    /// owner.
+    /// The milliseconds to add to this side's clock to have the owner's, by which the poll's
+    /// deadline counts: see [`Participant::clock_offset`](crate::Participant::clock_offset). Zero
+    /// for an owner.
     #[must_use]
     pub fn clock_offset(&self) -> Option<i64> {
         match &self.side {
@@ -218,8 +218,8 @@ impl Room {
     }
 
     /// True if this is the host, somebody was turned away because all its links are taken
-    /// ([`Config::max_links`](crate::Config::max_links)), and all still are. [`Event::Full`] tells of
-    /// each change. A transport may have a smaller limit, of which it tells itself.
+    /// ([`Config::max_links`](crate::Config::max_links)), and all still are. [`Event::Full`] tells
+    /// of each change. A transport may have a smaller limit, of which it tells itself.
     #[must_use]
     pub fn is_full(&self) -> bool {
         match &self.side {

@@ -316,8 +316,8 @@ impl<T: Transport, S: Store> Driver<T, S> {
         }
     }
 
-    /// The outputs that may be done are. Messages wait for those that may leave with them; events and dials
-    /// do not wait for messages, and a link is closed after them.
+    /// The outputs that may be done are. Messages wait for those that may leave with them; events
+    /// and dials do not wait for messages, and a link is closed after them.
     fn act(&mut self, state: &mut State<AnyMachine>, output: Output) {
         let is_first = match &output {
             Output::Send { .. } | Output::Broadcast { .. } => self.together.fits(&output),

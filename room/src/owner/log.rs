@@ -14,8 +14,8 @@ pub(crate) struct Log {
     /// The snapshot in the journal: its revision, and its size in bytes.
     journaled: (Revision, usize),
     /// A snapshot for newcomers, once one has come: that in the journal is for nobody else. It is
-    /// renewed only if a peer needs one and enough updates have come since, so that a thousand joins
-    /// do not encode a thousand polls.
+    /// renewed only if a peer needs one and enough updates have come since, so that a thousand
+    /// joins do not encode a thousand polls.
     fresh: Option<(Revision, Bytes)>,
     /// The updates after `tail_start`, each with the running size in bytes up to and including it.
     tail: VecDeque<(u64, Bytes)>,

@@ -87,8 +87,9 @@ impl Replica {
 
     /// The same, as it is told with a command.
     ///
-    /// Not the revision of an `ack` that is ahead of this copy: between the two there may be updates
-    /// that nobody has seen here, and a choice of this device's own gives way to its next one anyway.
+    /// Not the revision of an `ack` that is ahead of this copy: between the two there may be
+    /// updates that nobody has seen here, and a choice of this device's own gives way to its next
+    /// one anyway.
     pub(crate) fn seen(&self) -> Option<Seen> {
         let Position {
             epoch, revision, ..

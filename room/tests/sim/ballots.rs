@@ -1,5 +1,5 @@
-//! The choices of each person, and which of them counts: the rule once more, in other words than the
-//! owner's.
+//! The choices of each person, and which of them counts: the rule once more, in other words than
+//! the owner's.
 
 use std::collections::BTreeMap;
 
@@ -67,8 +67,8 @@ impl Ballots {
         Ok(())
     }
 
-    /// A choice is answered: it does not count, because a newer one does. That was one of those that
-    /// stood since the last commit.
+    /// A choice is answered: it does not count, because a newer one does. That was one of those
+    /// that stood since the last commit.
     pub(super) fn is_superseded(&self, choice: Choice, seen: Seen<'_>) -> Result<(), Violation> {
         let none = Vec::new();
         let of = self.of.get(&choice.author).unwrap_or(&none);

@@ -7,7 +7,8 @@
 //! durable or is sent; [`process`] ends it, and looks at it after each of its steps. They all meet
 //! in the [`scene`]. [`hostile`] has those who keep to no protocol, [`clock`] the clocks, and
 //! [`world`] the kinds of schedules. [`oracle`] is told, knows nothing of how it comes about, and
-//! says which guarantee is broken; [`ballots`] is its part about votes. [`history`] is the same for a checker that is not ours.
+//! says which guarantee is broken; [`ballots`] is its part about votes. [`history`] is the same for
+//! a checker that is not ours.
 //!
 //! [`cost`] counts what an owner allocates. [`points`] has short stories instead of random
 //! schedules, told once for each boundary that their processes come to, with a crash there.

@@ -966,7 +966,8 @@ impl Oracle {
         self.shows_what_was(slot, view)
     }
 
-    /// Somebody who is not shown each vote has their own at once, and those before it a moment later.
+    /// Somebody who is not shown each vote has their own at once, and those before it a moment
+    /// later.
     fn shows_own_vote(&self, slot: usize, view: &View) -> bool {
         let (peer, _) = self.devices[slot];
         let at = self.slots[slot].told_applied.map(index);

@@ -76,7 +76,8 @@ Kind {
     OddTexts,
     /// People and others send a great deal at once, and seldom look at what they are told.
     Floods,
-    /// Members are not shown each vote: ballots are secret, or results are not live, as the seed says.
+    /// Members are not shown each vote: ballots are secret, or results are not live, as the seed
+    /// says.
     Secret,
     /// Moderators change options and remove people, in polls of which each is told a part.
     Moderated,

@@ -30,8 +30,8 @@ fn what_a_closed_tab_has_left_another_one_delivers() {
     });
 }
 
-/// The first tab's vote waits in it; the second tab votes, and is told that it counts. Then the first
-/// one is closed, and the second delivers what it has left.
+/// The first tab's vote waits in it; the second tab votes, and is told that it counts. Then the
+/// first one is closed, and the second delivers what it has left.
 #[test]
 #[ignore = "needs a browser: cargo xtask test --browsers"]
 fn an_older_vote_of_a_closed_tab_does_not_count() {

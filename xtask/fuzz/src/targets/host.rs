@@ -165,7 +165,8 @@ impl Run {
         }
     }
 
-    /// Bytes that begin like a batch make one of what was said before, which those behind them choose.
+    /// Bytes that begin like a batch make one of what was said before, which those behind them
+    /// choose.
     fn repeated(&self, bytes: &[u8]) -> Option<Vec<u8>> {
         let chosen = bytes.strip_prefix(b"[")?.iter();
         let said = chosen.filter_map(|at| self.said.get(usize::from(*at)));
