@@ -4,6 +4,7 @@ mod dedup;
 mod history;
 mod links;
 mod log;
+mod pace;
 mod presence;
 mod receive;
 mod sequencer;

@@ -5,8 +5,10 @@
 
 mod common;
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use common::bench::{Bench, ready, state};
+use common::bench::{Bench, Outputs, ready, state};
 use common::people::{
     ALICE, BOB, CAROL, add_option, call_me, command_id, decode, frame_of, hello, numbered, option,
     poll, queueing, revision, room, seq, vote,
@@ -96,6 +98,30 @@ fn nobody_can_make_up_what_the_owner_has_told() {
     }
     assert_eq!(alice.owner().epoch(), epoch);
     assert!(!alice.is_served(carol), "it was another life's");
+}
+
+#[test]
+fn whoever_asks_for_the_poll_again_and_again_is_let_go() {
+    let (mut alice, bob, carol) = alice_bob_and_carol();
+    let everything = Message::SyncRequest(SyncRequest {
+        poll_id: room().poll_id,
+        known: None,
+    })
+    .encode();
+    let asks = |alice: &mut Bench<Host>| alice.hears(bob, &everything);
+    let answered = |said: &Outputs| matches!(said.to(bob)[..], [Message::PollState(_)]);
+    for _ in 0..16 {
+        assert!(answered(&asks(&mut alice)));
+    }
+    // One that comes from time to time is answered, however many there were.
+    for _ in 0..9 {
+        alice.waits(Duration::from_secs(1));
+        assert!(answered(&asks(&mut alice)));
+    }
+    let said = asks(&mut alice);
+    assert_eq!(said.refusal(bob), (None, ErrorCode::Busy));
+    assert!(said.hangs_up(bob));
+    assert!(alice.is_served(carol));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use hustings_protocol::{
 };
 use litemap::LiteMap;
 
+use super::pace::Pace;
 use crate::liveness::Liveness;
 use crate::{LinkId, Moment, TimeoutReason};
 
@@ -22,6 +23,8 @@ pub(crate) struct Session {
     pub(crate) liveness: Liveness,
     /// The part of the votes that it is told.
     pub(crate) shown: Shown,
+    /// Its requests for the poll.
+    pub(crate) pace: Pace,
     /// The deadline that [`Links`] has for this link.
     scheduled: Moment,
     /// Set while the link is blocked: the content to send once it is writable. Until then nothing
@@ -39,6 +42,7 @@ impl Session {
             liveness,
             // Until the first sync, which is at once.
             shown: Shown::Turnout,
+            pace: Pace::new(),
             owed: None,
         }
     }

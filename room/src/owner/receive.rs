@@ -18,7 +18,7 @@ impl Owner {
             Ok(Kind::Ping) => self.send(link, &Message::Pong),
             Ok(Kind::Pong) => {}
             Ok(Kind::SyncRequest) => match Message::from_envelope(envelope, &self.config.limits) {
-                Ok(Message::SyncRequest(request)) => self.answer_sync(link, request),
+                Ok(Message::SyncRequest(request)) => self.answer_sync(link, request, now),
                 // Not reached: a `sync:request` is read as nothing else.
                 Ok(_) => {}
                 Err(error) => self.fault(link, error.command_id, error.rejection),
@@ -131,13 +131,20 @@ impl Owner {
         }
     }
 
-    pub(super) fn answer_sync(&mut self, link: LinkId, request: SyncRequest) {
+    /// Whoever asks far more often than there is anything to ask for is let go.
+    fn answer_sync(&mut self, link: LinkId, request: SyncRequest, now: Moment) {
         if request.poll_id != self.room.poll_id {
             let rejection = Rejection::new(
                 ErrorCode::WrongPoll,
                 format!("this link is for the poll {}", self.room.poll_id),
             );
             return self.fault(link, None, rejection);
+        }
+        let session = self.links.get_mut(link);
+        if session.is_some_and(|session| !session.pace.admits(now)) {
+            let message = "you ask for the poll too often, try again later";
+            self.fault(link, None, Rejection::new(ErrorCode::Busy, message));
+            return self.hang_up(link);
         }
         self.sync(link, request.known);
     }
