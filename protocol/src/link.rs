@@ -6,11 +6,17 @@
 //!
 //! The work is linear in the text, which is gone through a fixed number of times.
 
+use std::fmt;
+
 use crate::text;
-use crate::{PeerId, PollId, RoomId};
+use crate::{InvitationSecret, PeerId, PollId, RoomId};
 
 /// The characters of a link: the owner, a slash, the poll.
 const LINK_LEN: usize = PeerId::TEXT_LEN + 1 + PollId::TEXT_LEN;
+
+/// Stands between a room and the secret of an invitation to it. It has no `=`, which at the end of
+/// a line looks like a mail's soft line break.
+const INVITED: &str = "/invited/";
 
 /// The number of times that a link may have been percent-encoded: once by each service that wraps
 /// it into a link of its own, and mails pass through two of them at most.
@@ -49,6 +55,56 @@ pub enum FindLinkError {
     /// Two or more rooms.
     #[error("there are links to more than one poll in this text")]
     Several,
+    /// A room, and a part of an invitation to it.
+    #[error(
+        "the invitation in this link is incomplete: {missing} of its {} characters are missing",
+        InvitationSecret::TEXT_LEN
+    )]
+    IncompleteInvitation {
+        /// The number of missing characters.
+        missing: usize,
+    },
+    /// A room, and an invitation to it with other characters in it.
+    #[error("the invitation in this link is damaged: it has a wrong character, or one too many")]
+    DamagedInvitation,
+    /// Two or more invitations to one room. Each is for one person.
+    #[error("there is more than one invitation in this text, and each is for one person")]
+    SeveralInvitations,
+}
+
+/// A link to a room, which may be an invitation: `<owner>/<poll>`, or
+/// `<owner>/<poll>/invited/<secret>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RoomLink {
+    /// The room.
+    pub room: RoomId,
+    /// The secret of the person for whom this link was made.
+    pub invitation: Option<InvitationSecret>,
+}
+
+impl fmt::Display for RoomLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.room.fmt(f)?;
+        match &self.invitation {
+            Some(secret) => write!(f, "{INVITED}{secret}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl RoomLink {
+    /// Finds the one link in a text, as [`RoomId::find`] does, with the invitation in it if there
+    /// is one.
+    ///
+    /// # Errors
+    ///
+    /// As there, and if there are several different invitations, or one of which a part is missing:
+    /// that would be a link of somebody who may not vote.
+    pub fn find(text: &str) -> Result<Self, FindLinkError> {
+        let Found { room, invitation } = search(text)?;
+        let invitation = invitation.transpose()?;
+        Ok(Self { room, invitation })
+    }
 }
 
 impl RoomId {
@@ -71,24 +127,59 @@ impl RoomId {
     ///
     /// There is none in it, only a part of one, or there are several different ones.
     pub fn find(text: &str) -> Result<Self, FindLinkError> {
-        let (mut found, mut doubtful) = (None, None);
-        let mut plain = plain(text);
-        for _ in 0..=MAX_ENCODINGS {
-            for (room, is_certain) in rooms(plain.as_bytes()) {
-                if !is_certain {
-                    doubtful.get_or_insert(room);
-                } else if *found.get_or_insert(room) != room {
-                    return Err(FindLinkError::Several);
-                }
+        search(text).map(|found| found.room)
+    }
+}
+
+/// A room that is linked in a text.
+#[derive(Clone, Copy)]
+struct Found {
+    room: RoomId,
+    /// The invitation behind it, if there is one, or its fault.
+    invitation: Option<Result<InvitationSecret, FindLinkError>>,
+}
+
+impl Found {
+    /// Adds the invitation of another link to the same room. A whole one counts where it was cut
+    /// off elsewhere in the text.
+    fn add(&mut self, other: Self) {
+        self.invitation = match (self.invitation, other.invitation) {
+            (Some(Ok(one)), Some(Ok(other))) if one != other => {
+                Some(Err(FindLinkError::SeveralInvitations))
             }
-            match decoded(&plain) {
-                Some(decoded) => plain = self::plain(&decoded),
-                None => break,
+            (several @ Some(Err(FindLinkError::SeveralInvitations)), _)
+            | (several @ Some(Ok(_)), _)
+            | (several, None) => several,
+            (Some(Err(_)) | None, other) => other,
+        };
+    }
+}
+
+/// The one room of a text.
+fn search(text: &str) -> Result<Found, FindLinkError> {
+    let (mut certain, mut doubtful) = (None::<Found>, None::<Found>);
+    let mut plain = plain(text);
+    for _ in 0..=MAX_ENCODINGS {
+        for (found, is_certain) in rooms(plain.as_bytes()) {
+            let known = if is_certain {
+                &mut certain
+            } else {
+                &mut doubtful
+            };
+            match known {
+                Some(known) if known.room == found.room => known.add(found),
+                Some(_) if is_certain => return Err(FindLinkError::Several),
+                Some(_) => {}
+                None => *known = Some(found),
             }
         }
-        let found = found.or(doubtful);
-        found.ok_or_else(|| missing(plain.as_bytes()))
+        match decoded(&plain) {
+            Some(decoded) => plain = self::plain(&decoded),
+            None => break,
+        }
     }
+    let found = certain.or(doubtful);
+    found.ok_or_else(|| missing(plain.as_bytes()))
 }
 
 /// The text in lower case, without what cannot be seen, and with a single blank for a break: white
@@ -192,7 +283,7 @@ impl Part {
     /// As much as there is of an owner's id at the end.
     fn owner(bytes: &[u8]) -> Self {
         let backwards = bytes.iter().rev().copied();
-        let mut part = Self::of(backwards, PeerId::TEXT_LEN, |_, byte| is_owner(byte));
+        let mut part = Self::of(backwards, PeerId::TEXT_LEN, |_, byte| is_base32(byte));
         part.text = part.text.chars().rev().collect();
         part
     }
@@ -204,13 +295,13 @@ impl Part {
     }
 }
 
-const fn is_owner(byte: u8) -> bool {
+const fn is_base32(byte: u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'2'..=b'7')
 }
 
 /// The rooms that are linked in a plain text, and whether each is certain. Every byte is looked at
-/// a few times at most: what reaches from one slash ends at the next.
-fn rooms(plain: &[u8]) -> impl Iterator<Item = (RoomId, bool)> {
+/// a few times at most: what reaches from one slash ends a few slashes further.
+fn rooms(plain: &[u8]) -> impl Iterator<Item = (Found, bool)> {
     memchr::memchr_iter(b'/', plain).filter_map(|slash| {
         let (before, behind) = (&plain[..slash], &plain[slash + 1..]);
         let (owner, poll) = (Part::owner(before), Part::poll(behind));
@@ -223,7 +314,31 @@ fn rooms(plain: &[u8]) -> impl Iterator<Item = (RoomId, bool)> {
             owner: room.0.ok()?,
             poll_id: room.1.ok()?,
         };
-        Some((room, !is_in_encoding(before, start)))
+        let invitation = invitation(&behind[poll.len..]);
+        let found = Found { room, invitation };
+        Some((found, !is_in_encoding(before, start)))
+    })
+}
+
+/// The invitation behind a room; `None` if nothing there looks like one.
+fn invitation(behind: &[u8]) -> Option<Result<InvitationSecret, FindLinkError>> {
+    let marker = Part::of(behind.iter().copied(), INVITED.len(), |at, byte| {
+        INVITED.as_bytes()[at] == byte
+    });
+    if marker.text != INVITED {
+        return None;
+    }
+    let behind = &behind[marker.len..];
+    let whole = InvitationSecret::TEXT_LEN;
+    let secret = Part::of(behind.iter().copied(), whole, |_, byte| is_base32(byte));
+    let is_cut = !behind
+        .get(secret.len)
+        .is_some_and(u8::is_ascii_alphanumeric);
+    let missing = whole - secret.text.len();
+    Some(match secret.text.parse() {
+        _ if missing > 0 && is_cut => Err(FindLinkError::IncompleteInvitation { missing }),
+        Ok(invitation) if secret.is_whole(behind.get(secret.len)) && is_cut => Ok(invitation),
+        Ok(_) | Err(_) => Err(FindLinkError::DamagedInvitation),
     })
 }
 
@@ -244,7 +359,7 @@ fn missing(plain: &[u8]) -> FindLinkError {
     let mut earlier = (0, 0);
     let mut at = 0;
     while at < plain.len() {
-        let len = plain[at..].iter().take_while(|&&it| is_owner(it)).count();
+        let len = plain[at..].iter().take_while(|&&it| is_base32(it)).count();
         let end = at + len;
         let is_begun = at > 0 && plain[at - 1].is_ascii_alphanumeric();
         if len > 0 && !is_begun {

@@ -6,7 +6,7 @@
     reason = "the lint lets tests unwrap, but does not know their helpers"
 )]
 
-use hustings_protocol::{FindLinkError, PeerId, PollId, RoomId};
+use hustings_protocol::{FindLinkError, PeerId, PollId, RoomId, RoomLink};
 use proptest::prelude::*;
 
 const OWNER: &str = "mfrggzdfmztwq2lknnwg23tpobyxe43uov3ho6dzpiydcmrtgq2q";
@@ -89,6 +89,93 @@ fn a_link_is_found_in_what_people_paste() {
     ] {
         assert_eq!(RoomId::find(&text), Ok(room()), "{text:?}");
     }
+}
+
+/// The text of an invitation to [`room`].
+const SECRET: &str = "k5uw42ldnb2gs3thebqxg5dpny";
+
+fn invitation() -> RoomLink {
+    RoomLink {
+        room: room(),
+        invitation: Some(SECRET.parse().unwrap()),
+    }
+}
+
+#[test]
+fn an_invitation_is_found_with_its_room() {
+    let link = invitation().to_string();
+    assert_eq!(link, format!("{OWNER}/{POLL}/invited/{SECRET}"));
+    let address = format!("https://example.org/polls/#/{link}");
+    for text in [
+        link.clone(),
+        address.to_uppercase(),
+        format!("({address})."),
+        format!("Please vote: {address} thanks!"),
+        format!("{address}?utm_source=x"),
+        encoded(&encoded(&address)),
+        format!("vote100%{link}"),
+        // The plain link is the same poll, and so is one that was cut off.
+        format!("{} or {address} or {address}", room()),
+        format!("{address} and {}", &link[..link.len() - 3]),
+    ] {
+        assert_eq!(RoomLink::find(&text), Ok(invitation()), "{text:?}");
+        assert_eq!(RoomId::find(&text), Ok(room()), "{text:?}");
+    }
+    for at in [1, 52, 88, 89, 90, 94, 97, 98, 110, 122] {
+        for by in ["\n", "=\r\n", "\n> ", "\u{200b}", "%0D%0A"] {
+            let mut broken = link.clone();
+            broken.insert_str(at, by);
+            assert_eq!(RoomLink::find(&broken), Ok(invitation()), "{broken:?}");
+        }
+    }
+    for text in [
+        room().to_string(),
+        format!("{}?present", room()),
+        format!("{}/invite", room()),
+    ] {
+        let plain = RoomLink {
+            room: room(),
+            invitation: None,
+        };
+        assert_eq!(RoomLink::find(&text), Ok(plain), "{text:?}");
+    }
+}
+
+#[test]
+fn an_invitation_that_is_not_whole_is_none() {
+    let link = invitation().to_string();
+    let other = link.replace(SECRET, &"a".repeat(26));
+    for (text, fault) in [
+        (
+            link[..link.len() - 4].to_owned(),
+            FindLinkError::IncompleteInvitation { missing: 4 },
+        ),
+        (
+            format!("{}/invited/.", room()),
+            FindLinkError::IncompleteInvitation { missing: 26 },
+        ),
+        (format!("{link}a"), FindLinkError::DamagedInvitation),
+        (
+            link.replace("k5uw", "k0uw"),
+            FindLinkError::DamagedInvitation,
+        ),
+        // The last character has bits that belong to no byte.
+        (
+            link.replace("dpny", "dpnz"),
+            FindLinkError::DamagedInvitation,
+        ),
+        (
+            format!("{link} {other} {link}"),
+            FindLinkError::SeveralInvitations,
+        ),
+        ("no link".to_owned(), FindLinkError::Nothing),
+    ] {
+        assert_eq!(RoomLink::find(&text), Err(fault), "{text:?}");
+    }
+    assert_eq!(
+        format!("{:?}", invitation().invitation),
+        "Some(InvitationSecret(..))"
+    );
 }
 
 #[test]
