@@ -1,12 +1,13 @@
 //! The choice of a person that counts, where several of their devices have made one.
 //!
 //! An owner remembers of each member how their choice was cast. That is no part of what it tells
-//! others, and of no copy of theirs: it is in the journal alone.
+//! others, and of no copy of theirs: it is in the journal alone, as the invitations are.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::{Fields, encode};
+use crate::invitation::Ledger;
 use crate::planted::{self, Fault};
 use crate::{
     Command, CommandId, DecodeError, DeviceId, Envelope, Epoch, ErrorCode, Kind, Limits, Message,
@@ -59,6 +60,8 @@ struct Journaled<'a> {
     poll: &'a Poll,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     casts: Vec<Row>,
+    #[serde(skip_serializing_if = "Ledger::is_empty")]
+    ledger: Ledger,
 }
 
 /// The rest of it, beside the poll.
@@ -67,6 +70,9 @@ struct Casts {
     /// Absent in what was written before there were casts, and while nobody has voted.
     #[serde(default)]
     casts: Vec<Row>,
+    /// Absent while there are no invitations.
+    #[serde(default = "Ledger::new")]
+    ledger: Ledger,
 }
 
 impl Poll {
@@ -133,6 +139,7 @@ impl Poll {
         let journaled = Journaled {
             poll: self,
             casts: casts.map(row).collect(),
+            ledger: self.ledger.clone(),
         };
         encode(Kind::PollState, Fields::at(at), &journaled)
     }
@@ -151,7 +158,7 @@ impl PollState {
         let Message::PollState(mut state) = Message::from_envelope(&envelope, limits)? else {
             return Err(envelope.refuse(ErrorCode::Unexpected, "this message is no snapshot"));
         };
-        let Casts { casts } = envelope.object()?;
+        let Casts { casts, ledger } = envelope.object()?;
         for (peer, revision, command_id, device) in casts {
             let Some(member) = state.poll.members.get_mut(&peer) else {
                 let message = format!("{peer} is no member and has cast a vote");
@@ -163,6 +170,7 @@ impl PollState {
                 device,
             });
         }
+        state.poll.ledger = ledger;
         Ok(state)
     }
 }

@@ -6,9 +6,11 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::envelope::{Fields, encode};
 use crate::limits::fits;
+use crate::planted::{self, Fault};
 use crate::{
-    CommandId, DecodeError, DeviceId, Envelope, ErrorCode, HistoryMark, Kind, Limits, OptionId,
-    PeerId, PollId, Rejection, Results, Revision, Role, Seen, Seq, text,
+    CommandId, DecodeError, DeviceId, Envelope, ErrorCode, HistoryMark, InvitationId,
+    InvitationSecret, Kind, Limits, Message, OptionId, PeerId, PollId, Rejection, Results,
+    Revision, Role, Seen, Seq, text,
 };
 
 /// Makes, from one table, everything that has to agree: the commands, the words of their types, and
@@ -96,6 +98,12 @@ commands! {
     RemovePeer(PeerRemoval) = "poll:peer:remove",
     /// Let a person take part again who was removed. As above.
     ReadmitPeer(PeerReadmission) = "poll:peer:readmit",
+    /// Make one-time invitations to a poll in which only invited people vote. For the owner only.
+    IssueInvitations(InvitationIssue) = "poll:invitation:issue",
+    /// Make invitations worthless that nobody has redeemed. For the owner only.
+    WithdrawInvitations(InvitationWithdrawal) = "poll:invitation:withdraw",
+    /// Become a voter by an invitation.
+    RedeemInvitation(InvitationRedemption) = "poll:invitation:redeem",
     /// Set the author's name.
     SetProfile(UserProfile) = "user:profile",
 }
@@ -112,6 +120,9 @@ impl Command {
             Self::UpdateOption(update) => Some(update.poll_id),
             Self::RemovePeer(removal) => Some(removal.poll_id),
             Self::ReadmitPeer(readmission) => Some(readmission.poll_id),
+            Self::IssueInvitations(issue) => Some(issue.poll_id),
+            Self::WithdrawInvitations(withdrawal) => Some(withdrawal.poll_id),
+            Self::RedeemInvitation(redemption) => Some(redemption.poll_id),
             Self::SetProfile(_) => None,
         }
     }
@@ -147,12 +158,21 @@ impl Command {
                 fits(title, limits.max_title_chars),
                 format_args!("a title has at most {} characters", limits.max_title_chars),
             ),
+            Self::IssueInvitations(InvitationIssue { invitations, .. })
+            | Self::WithdrawInvitations(InvitationWithdrawal { invitations, .. }) => (
+                invitations.len() <= limits.max_invitations_at_once,
+                format_args!(
+                    "a command names at most {} invitations",
+                    limits.max_invitations_at_once
+                ),
+            ),
             // Ids, switches and numbers have a fixed length.
             Self::UpdateRole(_)
             | Self::UpdateSettings(_)
             | Self::UpdateOption(_)
             | Self::RemovePeer(_)
-            | Self::ReadmitPeer(_) => return Ok(()),
+            | Self::ReadmitPeer(_)
+            | Self::RedeemInvitation(_) => return Ok(()),
         };
         if fits {
             return Ok(());
@@ -178,7 +198,10 @@ impl Command {
             | Self::UpdateSettings(_)
             | Self::UpdateOption(_)
             | Self::RemovePeer(_)
-            | Self::ReadmitPeer(_) => return self,
+            | Self::ReadmitPeer(_)
+            | Self::IssueInvitations(_)
+            | Self::WithdrawInvitations(_)
+            | Self::RedeemInvitation(_) => return self,
         };
         *text = text::normalised(text).into_owned();
         self
@@ -204,7 +227,10 @@ impl Command {
             | Self::UpdateSettings(_)
             | Self::UpdateOption(_)
             | Self::RemovePeer(_)
-            | Self::ReadmitPeer(_) => Ok(()),
+            | Self::ReadmitPeer(_)
+            | Self::IssueInvitations(_)
+            | Self::WithdrawInvitations(_)
+            | Self::RedeemInvitation(_) => Ok(()),
         }
     }
 
@@ -343,7 +369,94 @@ pub struct PeerReadmission {
     pub peer_id: PeerId,
 }
 
+/// Payload of `poll:invitation:issue`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InvitationIssue {
+    /// The poll.
+    pub poll_id: PollId,
+    /// The invitations, each new. Nobody but the device that hosts the poll is told them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub invitations: Vec<InvitationId>,
+    /// In what others are told: how many there were. Zero in a command.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub count: u32,
+}
+
+/// Payload of `poll:invitation:withdraw`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InvitationWithdrawal {
+    /// The poll.
+    pub poll_id: PollId,
+    /// The invitations, each issued and not withdrawn before. Nobody but the device that hosts the
+    /// poll is told them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub invitations: Vec<InvitationId>,
+    /// In what others are told: how many there were. Zero in a command.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub count: u32,
+}
+
+/// Payload of `poll:invitation:redeem`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InvitationRedemption {
+    /// The poll.
+    pub poll_id: PollId,
+    /// The secret of an invitation. Absent in what others are told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<InvitationSecret>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
 impl Command {
+    /// The command as others are told it, where that is less than its author has said: of
+    /// invitations they hear how many, and never one of them. `None` for every other command, which
+    /// is told as it is.
+    #[must_use]
+    pub fn told(&self) -> Option<Self> {
+        let counted = |invitations: &[InvitationId], count: u32| {
+            // Bounded by what one command may name.
+            count.saturating_add(u32::try_from(invitations.len()).unwrap_or(u32::MAX))
+        };
+        if planted::is_on(Fault::TellsInvitations) {
+            return None;
+        }
+        match self {
+            Self::IssueInvitations(issue) => Some(Self::IssueInvitations(InvitationIssue {
+                poll_id: issue.poll_id,
+                invitations: Vec::new(),
+                count: counted(&issue.invitations, issue.count),
+            })),
+            Self::WithdrawInvitations(withdrawal) => {
+                Some(Self::WithdrawInvitations(InvitationWithdrawal {
+                    poll_id: withdrawal.poll_id,
+                    invitations: Vec::new(),
+                    count: counted(&withdrawal.invitations, withdrawal.count),
+                }))
+            }
+            Self::RedeemInvitation(redemption) => {
+                Some(Self::RedeemInvitation(InvitationRedemption {
+                    poll_id: redemption.poll_id,
+                    secret: None,
+                }))
+            }
+            Self::Vote(_)
+            | Self::AddOption(_)
+            | Self::UpdateRole(_)
+            | Self::UpdateSettings(_)
+            | Self::UpdateOption(_)
+            | Self::RemovePeer(_)
+            | Self::ReadmitPeer(_)
+            | Self::SetProfile(_) => None,
+        }
+    }
+
     /// The person whose entry in the list of members this command changes; `author` is who sends
     /// it.
     #[must_use]
@@ -356,6 +469,9 @@ impl Command {
             | Self::AddOption(_)
             | Self::UpdateSettings(_)
             | Self::UpdateOption(_)
+            | Self::IssueInvitations(_)
+            | Self::WithdrawInvitations(_)
+            | Self::RedeemInvitation(_)
             | Self::SetProfile(_) => author,
         }
     }
@@ -465,4 +581,15 @@ pub struct Update {
     pub history: Option<HistoryMark>,
     /// The command, with the sender's name and number for it.
     pub numbered: Numbered,
+}
+
+impl Update {
+    /// The frame in which others are told it, if that is [less](Command::told) than its author has
+    /// said.
+    #[must_use]
+    pub fn encode_told(&self) -> Option<Bytes> {
+        let mut told = self.clone();
+        told.numbered.command = self.numbered.command.told()?;
+        Some(Message::Update(told).encode())
+    }
 }

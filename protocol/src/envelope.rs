@@ -13,8 +13,8 @@ use crate::handshake::VERSION;
 use crate::limits::is_shallow;
 use crate::strict::{Object, Word};
 use crate::{
-    Ack, CommandId, CommandKind, DeviceId, Epoch, ErrorCode, HistoryMark, Limits, Numbered,
-    OptionId, PeerId, Position, Rejection, Revision, Seen, Seq,
+    Ack, Command, CommandId, CommandKind, DeviceId, Epoch, ErrorCode, HistoryMark, Limits,
+    Numbered, OptionId, PeerId, Position, Rejection, Revision, Seen, Seq,
 };
 
 macro_rules! kinds {
@@ -367,6 +367,27 @@ impl<'a> Envelope<'a> {
     /// `before` is the digest before it.
     #[must_use]
     pub fn chained(&self, before: u64, author: PeerId, device: DeviceId) -> u64 {
+        self.chained_as(self.digest(), before, author, device)
+    }
+
+    /// The same of a command that is [told](crate::Command::told) with another payload, so that
+    /// the owner's history and everybody's copy of it have the same digests.
+    #[must_use]
+    pub fn chained_told(
+        &self,
+        told: &Command,
+        before: u64,
+        author: PeerId,
+        device: DeviceId,
+    ) -> u64 {
+        let frame = told.encode(Fields::default());
+        // Always read: it was written just now.
+        let told = Envelope::parse(&frame, frame.len(), &Limits::unbounded());
+        let digest = told.map(|told| told.digest());
+        self.chained_as(digest.unwrap_or_default(), before, author, device)
+    }
+
+    fn chained_as(&self, digest: u64, before: u64, author: PeerId, device: DeviceId) -> u64 {
         let mut text = [0; 32 + 5 + 16 + 8 + 8];
         text[..32].copy_from_slice(author.as_bytes());
         text[32..37].copy_from_slice(device.as_bytes());
@@ -374,7 +395,7 @@ impl<'a> Envelope<'a> {
             text[37..53].copy_from_slice(command_id.as_uuid().as_bytes());
             text[53..61].copy_from_slice(&seq.get().to_be_bytes());
         }
-        text[61..].copy_from_slice(&self.digest().to_be_bytes());
+        text[61..].copy_from_slice(&digest.to_be_bytes());
         xxh3_64_with_seed(&text, before)
     }
 

@@ -90,6 +90,14 @@ codes! {
     NotAllowed = "not-allowed",
     /// The author was removed from the poll.
     Removed = "removed",
+    /// The poll has no such invitation.
+    UnknownInvitation = "unknown-invitation",
+    /// Somebody has redeemed the invitation already.
+    InvitationUsed = "invitation-used",
+    /// The owner has withdrawn the invitation.
+    InvitationWithdrawn = "invitation-withdrawn",
+    /// The poll already has this invitation.
+    InvitationExists = "invitation-exists",
     /// The option was withdrawn.
     OptionWithdrawn = "option-withdrawn",
     /// The poll has no such option.

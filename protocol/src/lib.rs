@@ -71,21 +71,22 @@ pub mod text;
 
 pub use cast::{Cast, Seen};
 pub use command::{
-    Command, CommandKind, Numbered, OptionAdd, OptionUpdate, PeerReadmission, PeerRemoval,
-    RoleUpdate, SettingsUpdate, Update, UserProfile, Vote,
+    Command, CommandKind, InvitationIssue, InvitationRedemption, InvitationWithdrawal, Numbered,
+    OptionAdd, OptionUpdate, PeerReadmission, PeerRemoval, RoleUpdate, SettingsUpdate, Update,
+    UserProfile, Vote,
 };
 pub use envelope::{DecodeError, Envelope, Kind};
 pub use error::ErrorCode;
 pub use handshake::{Challenge, Hello, Proof};
 pub use history::{HistoryMark, Position};
 pub use ids::{Address, CommandId, DeviceId, IdError, OptionId, PeerId, PollId, RoomId};
-pub use invitation::{InvitationId, InvitationSecret};
+pub use invitation::{Invitation, InvitationCounts, InvitationId, InvitationSecret};
 pub use limits::Limits;
 pub use link::{FindLinkError, RoomLink};
 pub use message::{Ack, Message, PeerInfo, PollState, Refusal, SyncRequest};
 pub use outcome::{Outcome, Receipt, Rejection};
 pub use poll::{Member, OptionTally, Poll, PollDraft, PollOption, Role, Tally};
-pub use projection::{Ballots, Results, Shown};
+pub use projection::{Admission, Ballots, Results, Shown};
 pub use revision::{Epoch, MAX_SAFE_INTEGER, Revision, Seq, WINDOW};
 pub use stored::{StoredJournal, StoredLog, StoredOutbox};
 pub use tally::PollTally;

@@ -32,6 +32,11 @@ pub struct Limits {
     /// Most members in a poll, which are all who voted, have a name or were given a role. Default
     /// 100,000.
     pub max_members: usize,
+    /// Most invitations in a poll, with those that were redeemed or withdrawn. Default 10,000.
+    pub max_invitations: usize,
+    /// Most invitations in one command. Default 256, which take half of
+    /// [`max_command_bytes`](Self::max_command_bytes).
+    pub max_invitations_at_once: usize,
 }
 
 impl Default for Limits {
@@ -47,6 +52,8 @@ impl Default for Limits {
             max_choices: 100,
             max_options: 1_000,
             max_members: 100_000,
+            max_invitations: 10_000,
+            max_invitations_at_once: 256,
         }
     }
 }
@@ -68,6 +75,8 @@ impl Limits {
             max_choices: usize::MAX,
             max_options: usize::MAX,
             max_members: usize::MAX,
+            max_invitations: usize::MAX,
+            max_invitations_at_once: usize::MAX,
         }
     }
 }

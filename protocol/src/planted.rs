@@ -33,6 +33,14 @@ pub enum Fault {
     ForgetsApplied,
     /// Every vote is told to everybody, whatever the poll shows.
     TellsVotes,
+    /// Invitations are told to everybody.
+    TellsInvitations,
+    /// An invitation that was redeemed can be redeemed again.
+    InvitationTwice,
+    /// The invitations are not in the journal's snapshots.
+    InvitationsNotKept,
+    /// An owner keeps what people have sent who may only look.
+    KeepsPassing,
     /// Numbers are told before they are due.
     ShowsEarly,
     /// Votes are told after what came after them.
@@ -119,6 +127,10 @@ impl Fault {
         Self::NoChecksum,
         Self::LateVoteWins,
         Self::CastsNotKept,
+        Self::TellsInvitations,
+        Self::InvitationTwice,
+        Self::InvitationsNotKept,
+        Self::KeepsPassing,
     ];
 }
 

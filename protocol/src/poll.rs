@@ -10,12 +10,13 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::envelope::{Fields, encode};
+use crate::invitation::{InvitationCounts, Ledger};
 use crate::limits::fits;
 use crate::strict::{Object, Word, objects, optional_object};
 use crate::text::{self, Labels};
 use crate::{
-    Ballots, Cast, ErrorCode, Kind, Limits, MAX_SAFE_INTEGER, OptionId, PeerId, PollId, Position,
-    Rejection, Results, Shown, UserProfile,
+    Admission, Ballots, Cast, ErrorCode, Kind, Limits, MAX_SAFE_INTEGER, OptionId, PeerId, PollId,
+    Position, Rejection, Results, Shown, UserProfile,
 };
 
 /// A person's power in a poll, in ascending order.
@@ -25,7 +26,7 @@ pub enum Role {
     /// May see the poll.
     Viewer,
     /// May also vote, and add options if the poll lets voters do so. The role of everybody who was
-    /// given no other.
+    /// given no other, unless only [invited](Admission::Invited) people vote.
     Voter,
     /// May also add options, and set roles below its own.
     Moderator,
@@ -160,6 +161,9 @@ pub struct PollDraft {
     /// The time when the owner closes the poll, in milliseconds of Unix time; `None` for by hand.
     #[serde(default)]
     pub closes_at: Option<u64>,
+    /// The people who may vote.
+    #[serde(default)]
+    pub admission: Admission,
 }
 
 impl PollDraft {
@@ -214,6 +218,13 @@ impl PollDraft {
         self.closes_at = unix_millis.into();
         self
     }
+
+    /// Sets who may vote. It cannot be changed later.
+    #[must_use]
+    pub const fn admission(mut self, admission: Admission) -> Self {
+        self.admission = admission;
+        self
+    }
 }
 
 /// The members of a poll, in the order of their ids. A copy of them shares all that is the same.
@@ -247,6 +258,10 @@ pub struct Poll {
     pub(crate) ballots: Ballots,
     #[serde(default, skip_serializing_if = "Results::is_default")]
     pub(crate) results: Results,
+    #[serde(default, skip_serializing_if = "Admission::is_default")]
+    pub(crate) admission: Admission,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) invitations: Option<InvitationCounts>,
     #[serde(default, skip_serializing_if = "Shown::is_default")]
     pub(crate) shown: Shown,
     /// The votes of each option, in a poll that shows these and no choices.
@@ -258,6 +273,9 @@ pub struct Poll {
     pub(crate) members: Members,
     #[serde(skip)]
     pub(crate) labels: Labels,
+    /// The invitations themselves; in the owner's own poll alone.
+    #[serde(skip)]
+    pub(crate) ledger: Ledger,
 }
 
 fn shared<S: Serializer>(options: &Arc<Vec<PollOption>>, to: S) -> Result<S::Ok, S::Error> {
@@ -345,6 +363,8 @@ impl Poll {
             closes_at: draft.closes_at,
             ballots: draft.ballots,
             results: draft.results,
+            admission: draft.admission,
+            invitations: (draft.admission == Admission::Invited).then(InvitationCounts::default),
             shown: Shown::Ballots,
             tally: None,
             options: Arc::new(
@@ -360,6 +380,7 @@ impl Poll {
             ),
             members: Members::default(),
             labels: Labels::default(),
+            ledger: Ledger::new(),
         };
         poll.check(limits)?;
         text::check("the title", &poll.title)?;
@@ -447,16 +468,19 @@ impl Poll {
         self.members.get(&peer)
     }
 
-    /// A person's role. A stranger is a voter.
+    /// A person's role. A stranger is a voter, or a viewer where only invited people vote.
     #[must_use]
     pub fn role(&self, peer: PeerId) -> Role {
         if peer == self.owner {
-            Role::Owner
-        } else {
-            self.members
-                .get(&peer)
-                .map_or(Role::Voter, |member| member.role)
+            return Role::Owner;
         }
+        let strangers = match self.admission {
+            Admission::Link => Role::Voter,
+            Admission::Invited => Role::Viewer,
+        };
+        self.members
+            .get(&peer)
+            .map_or(strangers, |member| member.role)
     }
 
     /// The options that a person chose, with those that were withdrawn since; empty without a vote.
@@ -560,6 +584,7 @@ impl Poll {
                 limits,
             )?;
         }
+        self.check_invitations()?;
         self.check_shown()
     }
 

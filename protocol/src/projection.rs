@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::envelope::{Fields, encode_beside};
+use crate::invitation::Ledger;
 use crate::strict::Word;
 use crate::{ErrorCode, Kind, Member, OptionId, PeerId, Poll, Position, Rejection};
 
@@ -55,6 +56,17 @@ words! {
 }
 
 words! {
+    /// The people who may vote. Fixed when a poll is made.
+    Admission: "admission must be link or invited",
+    /// Everybody who has the link.
+    #[default]
+    Link = "link",
+    /// Those who have redeemed an invitation, or whom the owner has made a voter. Everybody else who
+    /// has the link may look.
+    Invited = "invited",
+}
+
+words! {
     /// The time from which results are shown to others than the owner. Until then they see who
     /// voted.
     Results: "results must be live, afterVote or afterClose",
@@ -92,6 +104,13 @@ impl Ballots {
     }
 }
 
+impl Admission {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+    pub(crate) const fn is_default(&self) -> bool {
+        matches!(self, Self::Link)
+    }
+}
+
 impl Results {
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
     pub(crate) const fn is_default(&self) -> bool {
@@ -111,6 +130,12 @@ impl Poll {
     #[must_use]
     pub const fn ballots(&self) -> Ballots {
         self.ballots
+    }
+
+    /// The people who may vote.
+    #[must_use]
+    pub const fn admission(&self) -> Admission {
+        self.admission
     }
 
     /// The time from which results are shown.
@@ -176,6 +201,7 @@ impl Poll {
     #[must_use]
     pub fn told(&self, shown: Shown) -> Self {
         let mut told = self.clone();
+        told.ledger = Ledger::default();
         if shown == Shown::Ballots {
             return told;
         }

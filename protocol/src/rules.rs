@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::poll::{check_text, check_time};
 use crate::text::Labels;
 use crate::{
-    Command, ErrorCode, Limits, Member, OptionAdd, OptionId, OptionUpdate, PeerId, PeerReadmission,
-    PeerRemoval, Poll, PollOption, Rejection, Role, RoleUpdate, SettingsUpdate, UserProfile, Vote,
+    Admission, Command, ErrorCode, Limits, Member, OptionAdd, OptionId, OptionUpdate, PeerId,
+    PeerReadmission, PeerRemoval, Poll, PollOption, Rejection, Role, RoleUpdate, SettingsUpdate,
+    UserProfile, Vote,
 };
 
 fn unknown(option_id: OptionId) -> Rejection {
@@ -49,6 +50,9 @@ impl Poll {
             | Command::UpdateSettings(_)
             | Command::RemovePeer(_)
             | Command::ReadmitPeer(_)
+            | Command::IssueInvitations(_)
+            | Command::WithdrawInvitations(_)
+            | Command::RedeemInvitation(_)
             | Command::SetProfile(_) => {}
         }
         self.apply(author, command, limits)
@@ -90,6 +94,9 @@ impl Poll {
             Command::UpdateOption(update) => self.update_option(author, update, limits),
             Command::RemovePeer(removal) => self.remove_peer(author, removal, limits),
             Command::ReadmitPeer(readmission) => self.readmit_peer(author, readmission, limits),
+            Command::IssueInvitations(issue) => self.issue(author, issue, limits),
+            Command::WithdrawInvitations(withdrawal) => self.withdraw(author, withdrawal, limits),
+            Command::RedeemInvitation(redemption) => self.redeem(author, redemption, limits),
         }
     }
 
@@ -171,6 +178,14 @@ impl Poll {
             return Err(Rejection::new(ErrorCode::NotAllowed, message));
         }
         self.check_below(author, update.peer_id)?;
+        if self.admission == Admission::Invited
+            && author != self.owner
+            && self.role(update.peer_id) < Role::Voter
+            && update.role >= Role::Voter
+        {
+            let message = "only the host lets people vote who have no invitation";
+            return Err(Rejection::new(ErrorCode::NotAllowed, message));
+        }
         self.member_mut(update.peer_id, limits)?.role = update.role;
         Ok(())
     }
@@ -182,6 +197,13 @@ impl Poll {
         limits: &Limits,
     ) -> Result<(), Rejection> {
         check_text("the name", &profile.name, limits.max_name_chars)?;
+        if self.admission == Admission::Invited
+            && author != self.owner
+            && self.member(author).is_none()
+        {
+            let message = "in this poll only people who were invited have a name";
+            return Err(Rejection::new(ErrorCode::NotAllowed, message));
+        }
         self.member_mut(author, limits)?.profile = Some(profile.clone());
         Ok(())
     }
@@ -301,7 +323,12 @@ impl Poll {
         Ok(())
     }
 
-    fn check_role(&self, author: PeerId, least: Role, what: &str) -> Result<(), Rejection> {
+    pub(crate) fn check_role(
+        &self,
+        author: PeerId,
+        least: Role,
+        what: &str,
+    ) -> Result<(), Rejection> {
         if self.role(author) < least {
             return Err(Rejection::new(
                 ErrorCode::NotAllowed,

@@ -19,11 +19,12 @@ use data_encoding::HEXLOWER;
 use ed25519_dalek::SigningKey;
 use hustings_protocol::handshake::{Side, Transcript};
 use hustings_protocol::{
-    Ack, Ballots, Challenge, Command, Envelope, Epoch, ErrorCode, Hello, HistoryMark, Kind, Limits,
-    MAX_SAFE_INTEGER, Message, Numbered, OptionAdd, OptionUpdate, PeerId, PeerInfo,
-    PeerReadmission, PeerRemoval, Poll, PollDraft, PollState, PollTally, Position, Proof, Refusal,
-    Rejection, Results, Revision, Role, RoleUpdate, Seen, Seq, SettingsUpdate, Shown, SyncRequest,
-    Update, UserProfile, Vote, batch,
+    Ack, Admission, Ballots, Challenge, Command, Envelope, Epoch, ErrorCode, Hello, HistoryMark,
+    InvitationIssue, InvitationRedemption, InvitationWithdrawal, Kind, Limits, MAX_SAFE_INTEGER,
+    Message, Numbered, OptionAdd, OptionUpdate, PeerId, PeerInfo, PeerReadmission, PeerRemoval,
+    Poll, PollDraft, PollState, PollTally, Position, Proof, Refusal, Rejection, Results, Revision,
+    Role, RoleUpdate, Seen, Seq, SettingsUpdate, Shown, SyncRequest, Update, UserProfile, Vote,
+    batch,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -116,6 +117,20 @@ fn commands() -> Vec<Command> {
             poll_id,
             peer_id: common::peer(8),
         }),
+        Command::IssueInvitations(InvitationIssue {
+            poll_id,
+            invitations: vec![common::secret(1).id(poll_id), common::secret(2).id(poll_id)],
+            count: 0,
+        }),
+        Command::WithdrawInvitations(InvitationWithdrawal {
+            poll_id,
+            invitations: vec![common::secret(2).id(poll_id)],
+            count: 0,
+        }),
+        Command::RedeemInvitation(InvitationRedemption {
+            poll_id,
+            secret: Some(common::secret(1)),
+        }),
     ]
 }
 
@@ -189,6 +204,23 @@ fn secret() -> Poll {
     Poll::new(poll_id(3), owner, draft, next, &Limits::default()).unwrap()
 }
 
+/// A poll in which only invited people vote: one has come.
+fn invited() -> Poll {
+    let draft = PollDraft::new("Which fruit?").admission(Admission::Invited);
+    let owner = PeerId::of(&owner_key());
+    let limits = Limits::default();
+    let mut poll = Poll::new(poll_id(3), owner, draft, || option_id(1), &limits).unwrap();
+    let about = |command: &Command| command.kind().as_str().starts_with("poll:invitation:");
+    for command in commands().into_iter().filter(about) {
+        let author = match &command {
+            Command::RedeemInvitation(_) => PeerId::of(&participant_key()),
+            Command::IssueInvitations(_) | Command::WithdrawInvitations(_) | _ => owner,
+        };
+        poll.apply(author, &command, &limits).unwrap();
+    }
+    poll.told(Shown::Tally)
+}
+
 fn vote(options: &[u8]) -> Command {
     Command::Vote(Vote {
         poll_id: poll_id(3),
@@ -221,7 +253,7 @@ fn vectors() -> BTreeMap<String, Message> {
                 device: device(4),
                 revision,
                 history,
-                numbered: numbered(command),
+                numbered: numbered(command.told().unwrap_or(command)),
             }),
         );
     }
@@ -289,6 +321,16 @@ fn vectors() -> BTreeMap<String, Message> {
             epoch,
             history,
             poll: told.told(Shown::Turnout),
+            ballot: Vec::new(),
+        }),
+    );
+    add(
+        "poll-state-invited",
+        Message::PollState(PollState {
+            revision,
+            epoch,
+            history,
+            poll: invited(),
             ballot: Vec::new(),
         }),
     );
@@ -487,6 +529,9 @@ fn javascript_reads_every_number_exactly() {
 }
 
 const DIGESTS: &str = "\
+poll-invitation-issue.json 2f16734caa0ae955
+poll-invitation-redeem.json cc6d9e12445ba304
+poll-invitation-withdraw.json 065c0601fdc6dc7a
 poll-option-add.json dfb1b7e8102bf591
 poll-option-update.json 3e0d5242f10f0f94
 poll-peer-readmit.json 4943e5c95b044f06

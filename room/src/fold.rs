@@ -166,7 +166,12 @@ fn decode_step(
     match read {
         Ok((envelope, Message::Update(update))) if update.revision == at => {
             let before = chain.digests.back();
-            let made = before.map(|it| envelope.chained(*it, update.author, update.device));
+            let Update { author, device, .. } = update;
+            let told = update.numbered.command.told();
+            let made = before.map(|before| match &told {
+                Some(told) => envelope.chained_told(told, *before, author, device),
+                None => envelope.chained(*before, author, device),
+            });
             if chain.go_on(update.history, made) {
                 Ok(Step::Update(update))
             } else {

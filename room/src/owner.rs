@@ -361,6 +361,9 @@ impl Owner {
     /// A link is down: the member is offline, unless it is connected on another link.
     pub(crate) fn forget(&mut self, link: LinkId) {
         if let Some((peer_id, device)) = self.links.remove(link) {
+            if self.sequencer.is_passing(peer_id) {
+                self.sequencer.dedup.forget_stranger(peer_id, device);
+            }
             self.presence_changed(peer_id, device, false);
         }
     }
@@ -429,11 +432,15 @@ impl Owner {
                     .sequence(&envelope, here, seq, &self.bounds())
             });
         match sequenced {
-            Ok(Sequenced::Applied { receipt, frame }) => {
+            Ok(Sequenced::Applied {
+                receipt,
+                frame,
+                told,
+            }) => {
                 let revision = self.sequencer.revision;
                 self.applied(self.room.owner, self.device, receipt, &frame);
                 self.command_event(command_id, CommandState::Applied(revision));
-                self.relay(self.room.owner, kind, frame, None, now);
+                self.relay(self.room.owner, kind, told, None, now);
             }
             Ok(Sequenced::Settled { receipt }) => {
                 let state = CommandState::from(receipt.outcome.clone());
@@ -471,6 +478,13 @@ impl Owner {
 
     fn applied(&mut self, author: PeerId, device: DeviceId, receipt: Receipt, frame: &Bytes) {
         let revision = self.sequencer.revision;
+        for (author, device, receipt) in std::mem::take(&mut self.sequencer.unkept) {
+            self.persist(Record::JournalRejection {
+                author,
+                device,
+                receipt,
+            });
+        }
         self.persist(Record::JournalUpdate {
             revision,
             frame: frame.clone(),
@@ -507,6 +521,9 @@ impl Owner {
     }
 
     fn rejected(&mut self, author: PeerId, device: DeviceId, receipt: Receipt) {
+        if self.sequencer.is_passing(author) {
+            return;
+        }
         self.persist(Record::JournalRejection {
             author,
             device,

@@ -478,6 +478,24 @@ fn secret_polls_and_hidden_results_keep_every_guarantee() {
     assert!(applied > 1_000 && crashes > 100, "{applied} {crashes}");
 }
 
+/// Where only invited people vote, each invitation makes one voter, and whoever only looks leaves
+/// nothing behind.
+#[test]
+fn invited_polls_keep_every_guarantee() {
+    let total = held(&[Kind::Invited], 60);
+    let Report {
+        applied,
+        crashes,
+        invited,
+        rejected,
+        ..
+    } = total;
+    assert!(
+        applied > 300 && crashes > 50 && invited > 30 && rejected > 50,
+        "{applied} {crashes} {invited} {rejected}"
+    );
+}
+
 /// Of an owner's two machines one comes back after the other, as it was left: a fork, of which
 /// everybody hears who was on the other side.
 #[test]
@@ -582,6 +600,10 @@ const MENDED: &[(Fault, Kind, u64)] = &[
     (Fault::BornAgain, Kind::MadeAnew, 0),
     (Fault::LateVoteWins, Kind::Tabs, 0),
     (Fault::CastsNotKept, Kind::Tabs, 0),
+    (Fault::TellsInvitations, Kind::Invited, 0),
+    (Fault::InvitationTwice, Kind::Invited, 0),
+    (Fault::InvitationsNotKept, Kind::Invited, 0),
+    (Fault::KeepsPassing, Kind::Invited, 0),
 ];
 
 /// Faults that no kind of schedule finds, and why.
@@ -618,7 +640,7 @@ fn every_mended_fault_is_looked_for_or_has_its_reason() {
         assert_eq!(times, 1, "{fault:?} is listed {times} times");
     }
     assert_eq!(listed.len(), Fault::ALL.len());
-    assert!(MENDED.len() >= 31, "only {} are found", MENDED.len());
+    assert!(MENDED.len() >= 35, "only {} are found", MENDED.len());
 }
 
 #[cfg(feature = "planted")]

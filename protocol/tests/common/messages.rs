@@ -2,11 +2,12 @@
 
 use hustings_protocol::handshake::{Nonce, Signature};
 use hustings_protocol::{
-    Ack, Address, Ballots, Challenge, Command, CommandId, DeviceId, Epoch, ErrorCode, Hello,
-    HistoryMark, MAX_SAFE_INTEGER, Message, Numbered, OptionAdd, OptionId, OptionUpdate, PeerId,
-    PeerInfo, PeerReadmission, PeerRemoval, PollId, PollState, PollTally, Position, Proof, Refusal,
-    Rejection, Results, Revision, Role, RoleUpdate, RoomId, Seen, Seq, SettingsUpdate, Shown,
-    SyncRequest, Update, UserProfile, Vote,
+    Ack, Address, Admission, Ballots, Challenge, Command, CommandId, DeviceId, Epoch, ErrorCode,
+    Hello, HistoryMark, InvitationId, InvitationIssue, InvitationRedemption, InvitationSecret,
+    InvitationWithdrawal, MAX_SAFE_INTEGER, Message, Numbered, OptionAdd, OptionId, OptionUpdate,
+    PeerId, PeerInfo, PeerReadmission, PeerRemoval, PollId, PollState, PollTally, Position, Proof,
+    Refusal, Rejection, Results, Revision, Role, RoleUpdate, RoomId, Seen, Seq, SettingsUpdate,
+    Shown, SyncRequest, Update, UserProfile, Vote,
 };
 use proptest::array::{uniform5, uniform32};
 use proptest::collection::vec;
@@ -188,6 +189,14 @@ pub(crate) fn any_option_update() -> impl Strategy<Value = OptionUpdate> {
         })
 }
 
+fn any_invitations() -> impl Strategy<Value = Vec<InvitationId>> {
+    vec(any::<[u8; 16]>().prop_map(InvitationId::from_bytes), 0..4)
+}
+
+pub(crate) fn any_admission() -> impl Strategy<Value = Admission> {
+    prop_oneof![Just(Admission::Link), Just(Admission::Invited)]
+}
+
 pub(crate) fn any_command() -> impl Strategy<Value = Command> {
     prop_oneof![
         any_vote().prop_map(Command::Vote),
@@ -205,6 +214,30 @@ pub(crate) fn any_command() -> impl Strategy<Value = Command> {
         }),
         (any_poll_id(), any_peer()).prop_map(|(poll_id, peer_id)| {
             Command::ReadmitPeer(PeerReadmission { poll_id, peer_id })
+        }),
+        (any_poll_id(), any_invitations(), any::<u32>()).prop_map(
+            |(poll_id, invitations, count)| {
+                Command::IssueInvitations(InvitationIssue {
+                    poll_id,
+                    invitations,
+                    count,
+                })
+            }
+        ),
+        (any_poll_id(), any_invitations(), any::<u32>()).prop_map(
+            |(poll_id, invitations, count)| {
+                Command::WithdrawInvitations(InvitationWithdrawal {
+                    poll_id,
+                    invitations,
+                    count,
+                })
+            }
+        ),
+        (any_poll_id(), option::of(any::<[u8; 16]>())).prop_map(|(poll_id, bytes)| {
+            Command::RedeemInvitation(InvitationRedemption {
+                poll_id,
+                secret: bytes.map(InvitationSecret::from_bytes),
+            })
         }),
     ]
 }

@@ -9,7 +9,7 @@ pub(crate) mod messages;
 pub(crate) mod polls;
 pub(crate) mod transcript;
 
-use hustings_protocol::{CommandId, DeviceId, OptionId, PeerId, PollId};
+use hustings_protocol::{CommandId, DeviceId, InvitationSecret, OptionId, PeerId, PollId};
 use proptest::prelude::ProptestConfig;
 use uuid::Uuid;
 
@@ -49,6 +49,10 @@ pub(crate) fn poll_id(number: u8) -> PollId {
 
 pub(crate) fn option_id(number: u8) -> OptionId {
     OptionId::from_uuid(uuid(number))
+}
+
+pub(crate) fn secret(number: u8) -> InvitationSecret {
+    InvitationSecret::from_bytes(spread(number))
 }
 
 pub(crate) fn command_id(number: u8) -> CommandId {

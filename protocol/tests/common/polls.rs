@@ -4,15 +4,18 @@
 //! twice, a moderator is deposed, somebody votes in a poll that was closed a moment ago.
 
 use hustings_protocol::{
-    Command, Limits, OptionAdd, OptionUpdate, PeerId, PeerReadmission, PeerRemoval, Poll,
-    PollDraft, Role, RoleUpdate, SettingsUpdate, UserProfile, Vote,
+    Command, InvitationIssue, InvitationRedemption, InvitationWithdrawal, Limits, OptionAdd,
+    OptionUpdate, PeerId, PeerReadmission, PeerRemoval, Poll, PollDraft, Role, RoleUpdate,
+    SettingsUpdate, UserProfile, Vote,
 };
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use super::messages::{any_ballots, any_results, any_role, any_sound_text, any_text};
-use super::{option_id, peer, poll_id};
+use super::messages::{
+    any_admission, any_ballots, any_results, any_role, any_sound_text, any_text,
+};
+use super::{option_id, peer, poll_id, secret};
 
 /// The poll of this town. The poll [`ELSEWHERE`] is another one.
 pub(crate) const HERE: u8 = 1;
@@ -22,6 +25,8 @@ pub(crate) const OWNER: u8 = 0;
 const PEOPLE: u8 = 6;
 /// The number of options in use. The first few may be there from the start.
 const OPTIONS: u8 = 8;
+/// The number of secrets in use, issued or not.
+const SECRETS: u8 = 5;
 
 /// A command of one of the townspeople.
 pub(crate) type Deed = (PeerId, Command);
@@ -32,10 +37,11 @@ pub(crate) fn any_draft() -> impl Strategy<Value = PollDraft> {
         vec(any_sound_text(12), 0..4),
         any::<bool>(),
         any::<bool>(),
-        (any_ballots(), any_results()),
+        (any_ballots(), any_results(), any_admission()),
     )
         .prop_map(
-            |(title, labels, multiple_choice, voters_may_add_options, (ballots, results))| {
+            |(title, labels, multiple_choice, voters_may_add_options, kind)| {
+                let (ballots, results, admission) = kind;
                 // A text of nothing is refused, and a label that is there twice.
                 let labels = labels.into_iter().enumerate();
                 PollDraft::new(format!("{title}?"))
@@ -44,6 +50,7 @@ pub(crate) fn any_draft() -> impl Strategy<Value = PollDraft> {
                     .voters_may_add_options(voters_may_add_options)
                     .ballots(ballots)
                     .results(results)
+                    .admission(admission)
             },
         )
 }
@@ -151,8 +158,34 @@ fn any_town_command() -> impl Strategy<Value = Command> {
     );
     let readmission = (poll(), (0..PEOPLE).prop_map(peer))
         .prop_map(|(poll_id, peer_id)| Command::ReadmitPeer(PeerReadmission { poll_id, peer_id }));
+    let named = || {
+        vec(
+            (0..SECRETS).prop_map(|it| secret(it).id(poll_id(HERE))),
+            0..3,
+        )
+    };
+    let issue = (poll(), named()).prop_map(|(poll_id, invitations)| {
+        Command::IssueInvitations(InvitationIssue {
+            poll_id,
+            invitations,
+            count: 0,
+        })
+    });
+    let withdrawal = (poll(), named()).prop_map(|(poll_id, invitations)| {
+        Command::WithdrawInvitations(InvitationWithdrawal {
+            poll_id,
+            invitations,
+            count: 0,
+        })
+    });
+    let redemption = (poll(), 0..SECRETS).prop_map(|(poll_id, number)| {
+        Command::RedeemInvitation(InvitationRedemption {
+            poll_id,
+            secret: Some(secret(number)),
+        })
+    });
     prop_oneof![
         8 => vote, 3 => option, 2 => role, 2 => profile, 1 => settings, 2 => edit, 1 => removal,
-        2 => readmission,
+        2 => readmission, 3 => issue, 1 => withdrawal, 3 => redemption,
     ]
 }

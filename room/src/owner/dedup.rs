@@ -104,10 +104,11 @@ impl Dedup {
         self.windows_of(peer).count()
     }
 
-    fn windows_of(&self, peer: PeerId) -> impl Iterator<Item = &Window> {
+    fn windows_of(&self, peer: PeerId) -> impl Iterator<Item = (DeviceId, &Window)> {
         let (first, last) = ([0; 5], [0xff; 5]);
         let all = (peer, DeviceId::from_bytes(first))..=(peer, DeviceId::from_bytes(last));
-        self.devices.range(all).map(|(_, window)| window)
+        let windows = self.devices.range(all);
+        windows.map(|((_, device), window)| (*device, window))
     }
 
     /// The number of outcomes that are remembered of people without standing.
@@ -124,8 +125,21 @@ impl Dedup {
 
     /// Somebody has standing from now on.
     pub(crate) fn gains_standing(&mut self, peer: PeerId) {
-        let receipts: usize = self.windows_of(peer).map(|it| it.receipts.len()).sum();
+        let receipts = self.outcomes_of(peer).count();
         self.of_strangers = self.of_strangers.saturating_sub(receipts);
+    }
+
+    /// The remembered outcomes of an identity, with their devices.
+    pub(crate) fn outcomes_of(&self, peer: PeerId) -> impl Iterator<Item = (DeviceId, &Receipt)> {
+        let windows = self.windows_of(peer);
+        windows.flat_map(|(device, window)| window.receipts.iter().map(move |it| (device, it)))
+    }
+
+    /// Forgets a device of somebody without standing.
+    pub(crate) fn forget_stranger(&mut self, author: PeerId, device: DeviceId) {
+        if let Some(window) = self.devices.remove(&(author, device)) {
+            self.of_strangers = self.of_strangers.saturating_sub(window.receipts.len());
+        }
     }
 
     /// Remembers an outcome of somebody without standing.

@@ -102,12 +102,16 @@ impl Owner {
             return;
         };
         match sequenced {
-            Sequenced::Applied { receipt, frame } => {
+            Sequenced::Applied {
+                receipt,
+                frame,
+                told,
+            } => {
                 let command_id = receipt.command_id;
                 let ack = self.answer(command_id, &receipt.outcome);
                 self.applied(peer, device, receipt, &frame);
                 let from = Some((link, command_id, ack));
-                self.relay(peer, kind, frame, from, now);
+                self.relay(peer, kind, told, from, now);
             }
             Sequenced::Settled { receipt } => {
                 let command_id = receipt.command_id;

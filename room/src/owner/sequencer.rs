@@ -5,9 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{
-    Cast, Command, CommandId, DecodeError, DeviceId, Envelope, Epoch, ErrorCode, HistoryMark,
-    Limits, Outcome, PeerId, Poll, PollId, Position, Receipt, Rejection, Revision, Seq,
-    StoredJournal, StoredLog,
+    Admission, Cast, Command, CommandId, DecodeError, DeviceId, Envelope, Epoch, ErrorCode,
+    HistoryMark, Limits, Message, Numbered, Outcome, PeerId, Poll, PollId, Position, Receipt,
+    Rejection, Revision, Seq, StoredJournal, StoredLog, Update,
 };
 
 use super::dedup::{Dedup, Seen};
@@ -26,6 +26,9 @@ pub(crate) struct Sequencer {
     pub(crate) log: Log,
     pub(crate) history: History,
     pub(crate) dedup: Dedup,
+    /// Outcomes that were [only remembered](Self::is_passing) until their author gained standing,
+    /// and have to be kept from now on.
+    pub(crate) unkept: Vec<(PeerId, DeviceId, Receipt)>,
     size: Size,
 }
 
@@ -40,8 +43,13 @@ pub(crate) struct Bounds {
 /// The decision on a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Sequenced {
-    /// It was applied. The frame goes to the journal and to everybody else.
-    Applied { receipt: Receipt, frame: Bytes },
+    /// It was applied. The frame goes to the journal.
+    Applied {
+        receipt: Receipt,
+        frame: Bytes,
+        /// The frame for everybody else, which nearly always is the same.
+        told: Bytes,
+    },
     /// It has its outcome and changes nothing: it was rejected, which is final, or its sender has
     /// numbered it anew and it has the outcome that it had under its first number.
     Settled { receipt: Receipt },
@@ -68,6 +76,7 @@ impl Sequencer {
             log: Log::new(revision, snapshot.len()),
             history,
             dedup: Dedup::default(),
+            unkept: Vec::new(),
         }
     }
 
@@ -81,10 +90,10 @@ impl Sequencer {
         let seal = seal_of(folded.poll.poll_id());
         let StoredLog { snapshot, mut tail } = journal.log;
         let newer = tail.split_off(folded.older);
-        let older = tail.into_iter().map(|(_, frame)| frame);
+        let older = tail.into_iter().map(|(_, frame)| told(frame));
         let mut log = Log::new(snapshot.0, snapshot.1.len()).with_older(older);
         for (_, frame) in newer {
-            log.push(frame);
+            log.push(told(frame));
         }
         let mut dedup = Dedup::default();
         for (author, device, receipt) in journal.receipts {
@@ -105,6 +114,7 @@ impl Sequencer {
             log,
             history: History::new(seal, digests),
             dedup,
+            unkept: Vec::new(),
         };
         if is_unmarked {
             sequencer.begin_epoch(folded.epoch);
@@ -148,7 +158,7 @@ impl Sequencer {
         oldest: Seq,
         key: (CommandId, Seq, u64),
         bounds: &Bounds,
-        apply: impl FnOnce(&mut Self) -> Result<Bytes, Rejection>,
+        apply: impl FnOnce(&mut Self) -> Result<(Bytes, Bytes), Rejection>,
     ) -> Sequenced {
         let (command_id, seq, digest) = key;
         let receipt = |outcome| Receipt {
@@ -159,12 +169,16 @@ impl Sequencer {
         };
         let settled = match self.dedup.look_up(author, device, oldest, key) {
             Seen::New => match apply(self) {
-                Ok(frame) => {
+                Ok((frame, told)) => {
                     self.revision = self.revision.next();
-                    self.log.push(frame.clone());
+                    self.log.push(told.clone());
                     let receipt = receipt(Outcome::Applied(self.revision));
                     self.dedup.record(author, device, receipt.clone());
-                    return Sequenced::Applied { receipt, frame };
+                    return Sequenced::Applied {
+                        receipt,
+                        frame,
+                        told,
+                    };
                 }
                 // A rejection takes its number, too: otherwise the commands behind it would wait
                 // for ever.
@@ -189,20 +203,29 @@ impl Sequencer {
         Sequenced::Settled { receipt }
     }
 
+    /// True for somebody who may only look. The owner keeps nothing of what they send, and
+    /// remembers its answers for as long as they are here.
+    pub(crate) fn is_passing(&self, peer: PeerId) -> bool {
+        self.poll.admission() == Admission::Invited
+            && !self.has_standing(peer)
+            && !planted::is_on(Fault::KeepsPassing)
+    }
+
     /// True for somebody who is in the list of members, and for the owner: they have voted, have a
     /// name, or were given a role.
     pub(crate) fn has_standing(&self, peer: PeerId) -> bool {
         self.poll.member(peer).is_some() || peer == self.poll.owner()
     }
 
-    /// Changes the poll, and returns the frame for everybody else; or rejects the command.
+    /// Changes the poll, and returns the frame for the journal and that for everybody else; or
+    /// rejects the command.
     fn apply(
         &mut self,
         envelope: &Envelope<'_>,
         author: PeerId,
         device: DeviceId,
         bounds: &Bounds,
-    ) -> Result<Bytes, Rejection> {
+    ) -> Result<(Bytes, Bytes), Rejection> {
         let limits = &bounds.limits;
         if envelope.author().is_some_and(|claimed| claimed != author) {
             return Err(Rejection::new(
@@ -218,12 +241,16 @@ impl Sequencer {
         let command = Command::from_envelope(envelope, limits).map_err(|error| error.rejection)?;
         // Before `decide`, which cannot be undone: nothing may fail after it.
         let revision = self.revision.next();
-        let digest = envelope.chained(self.history.present(), author, device);
+        let (told, before) = (command.told(), self.history.present());
+        let digest = match &told {
+            Some(told) => envelope.chained_told(told, before, author, device),
+            None => envelope.chained(before, author, device),
+        };
         let mark = self.history.next_mark(self.epoch, revision, digest);
         let frame = envelope
             .relayed(author, device, revision, Some(mark))
             .map_err(|error| error.rejection)?;
-        let command_id = envelope.numbering().map_err(|error| error.rejection)?.0;
+        let (command_id, seq) = envelope.numbering().map_err(|error| error.rejection)?;
         let cast = Cast {
             revision,
             command_id,
@@ -240,10 +267,30 @@ impl Sequencer {
         let after = Standing::of(&self.poll, subject, &command);
         self.size.change(&self.poll, before, after, &command);
         if !before.is_member && after.is_member && subject != self.poll.owner() {
+            if self.poll.admission() == Admission::Invited {
+                let outcomes = self.dedup.outcomes_of(subject);
+                let outcomes = outcomes.map(|(device, it)| (subject, device, it.clone()));
+                self.unkept.extend(outcomes);
+            }
             self.dedup.gains_standing(subject);
         }
         self.history.push(digest);
-        Ok(frame)
+        let told = told.map(|command| {
+            Message::Update(Update {
+                author,
+                device,
+                revision,
+                history: Some(mark),
+                numbered: Numbered {
+                    command_id,
+                    seq,
+                    seen: None,
+                    command,
+                },
+            })
+            .encode()
+        });
+        Ok((frame.clone(), told.unwrap_or(frame)))
     }
 
     /// The last update of this history that the sender of a command had seen.
@@ -308,6 +355,22 @@ impl Sequencer {
         self.log = Log::new(self.revision, self.journaled().len());
     }
 }
+
+/// The frame of an update in a journal as others are told it.
+fn told(frame: Bytes) -> Bytes {
+    if !frame.starts_with(INVITATIONS) {
+        return frame;
+    }
+    // Nothing but an update begins like this, and each has been read before.
+    let told = match Message::decode(&frame, &Limits::unbounded()) {
+        Ok(Message::Update(update)) => update.encode_told(),
+        Ok(_) | Err(_) => None,
+    };
+    told.unwrap_or(frame)
+}
+
+/// The beginning of every update about invitations.
+const INVITATIONS: &[u8] = br#"{"type":"poll:invitation:"#;
 
 /// The owner's own position, with its mark.
 fn position(history: &History, epoch: Epoch, revision: Revision) -> Position {

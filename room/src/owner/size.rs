@@ -16,7 +16,7 @@ const CHOICE: usize = 39;
 const OPTION: usize = 100;
 
 /// The bytes of a snapshot without options and members, at most, apart from the title.
-const REST: usize = 640;
+const REST: usize = 736;
 
 /// The bytes of one choice in what members are told: nothing where these are secret.
 const fn choice(poll: &Poll) -> usize {
@@ -72,6 +72,9 @@ impl Standing {
             | Command::UpdateRole(_)
             | Command::RemovePeer(_)
             | Command::ReadmitPeer(_)
+            | Command::IssueInvitations(_)
+            | Command::WithdrawInvitations(_)
+            | Command::RedeemInvitation(_)
             | Command::SetProfile(_)
             | _ => 0,
         };
@@ -170,8 +173,9 @@ fn growth(poll: &Poll, author: PeerId, command: &Command) -> usize {
         Command::UpdateOption(update) => update.label.as_deref().map_or(0, text),
         Command::UpdateSettings(update) => update.title.as_deref().map_or(0, text),
         Command::SetProfile(profile) => entry(author) + text(&profile.name),
-        // Later commands, too, are small, or they come with their own line here.
-        _ => 0,
+        Command::RedeemInvitation(_) => entry(author),
+        // Numbers. Later commands, too, are small, or they come with their own line here.
+        Command::IssueInvitations(_) | Command::WithdrawInvitations(_) | _ => 0,
     }
 }
 

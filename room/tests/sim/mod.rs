@@ -20,6 +20,7 @@ mod disk;
 mod draws;
 mod history;
 mod hostile;
+mod invitations;
 mod keys;
 mod oracle;
 mod points;
@@ -193,6 +194,8 @@ pub(crate) struct Report {
     pub(crate) rejected: u64,
     /// Votes that came after a newer one of their author.
     pub(crate) superseded: u64,
+    /// The people who came by an invitation.
+    pub(crate) invited: u64,
     pub(crate) resent: u64,
     pub(crate) crashes: u64,
     /// Crashes at a boundary: around a commit, or between it and what follows it.
@@ -232,6 +235,7 @@ impl Report {
         self.applied += other.applied;
         self.rejected += other.rejected;
         self.superseded += other.superseded;
+        self.invited += other.invited;
         self.resent += other.resent;
         self.crashes += other.crashes;
         self.torn += other.torn;
@@ -259,6 +263,7 @@ impl Report {
             ("applied", self.applied),
             ("rejected", self.rejected),
             ("superseded", self.superseded),
+            ("invited", self.invited),
             ("resent", self.resent),
             ("crashes", self.crashes),
             ("torn", self.torn),

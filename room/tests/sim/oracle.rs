@@ -13,6 +13,7 @@ use hustings_room::{CommandState, Connection, Event, Pending};
 
 use super::ballots::{Ballots, Choice};
 use super::history::Reader;
+use super::invitations::{Invitations, says_invitations};
 use super::scene::OWNER;
 use super::schedule::{MAX_MEMBERS, MAX_STATE_BYTES, MAX_STRANGER_RECEIPTS};
 use super::{Kind, Report, Violation, World, hold};
@@ -76,6 +77,22 @@ pub(super) struct Timeline {
     answered: BTreeMap<(PeerId, DeviceId, Seq), CommandId>,
     outcomes: BTreeMap<Name, Outcome>,
     ballots: Ballots,
+    invitations: Invitations,
+    /// The rejections that people were told who may only look. The owner keeps none of them.
+    passing: BTreeMap<Name, Vec<Outcome>>,
+}
+
+impl Timeline {
+    /// A command was answered.
+    fn has_outcome(&self, name: &Name) -> bool {
+        self.outcomes.contains_key(name) || self.passing.contains_key(name)
+    }
+
+    /// The answers that a command may have had: one, if the owner has kept it.
+    fn outcomes_of(&self, name: &Name) -> impl Iterator<Item = &Outcome> {
+        let passing = self.passing.get(name).into_iter().flatten();
+        self.outcomes.get(name).into_iter().chain(passing)
+    }
 }
 
 /// A copy of a disk, as the oracle remembers it.
@@ -306,6 +323,9 @@ impl Oracle {
             let kept = kept.map(|kept| self.line.ballots.are_kept(&kept.poll, *at));
             hold!(5, kept.is_ok(), "the snapshot at {at} does not read");
             kept.unwrap_or(Ok(()))?;
+            let kept = PollState::decode_journaled(snapshot, &self.limits);
+            let issued = kept.map(|kept| kept.poll.issued()).unwrap_or_default();
+            self.line.invitations.are_kept(&issued, *at)?;
             self.line.snapshot = Some((state.epoch, *at));
             self.report.snapshots += 1;
         }
@@ -366,7 +386,10 @@ impl Oracle {
             hold!(5, false, "an update and no snapshot");
             return Ok(());
         };
-        let is_newcomer = poll.member(update.author).is_none();
+        let (poll_id, is_newcomer) = (poll.poll_id(), poll.member(update.author).is_none());
+        let command = &numbered.command;
+        let invitations = &mut self.line.invitations;
+        invitations.changes(poll_id, revision, update.author, command)?;
         let applied = poll.apply(update.author, &numbered.command, &self.limits);
         hold!(
             8,
@@ -426,7 +449,11 @@ impl Oracle {
         self.journal_grows(journal)?;
         self.line.ballots.are_whole(self.line.states.len() - 1);
         if self.world.has(Kind::Crowd) {
-            self.strangers_are_few(journal)?;
+            self.strangers_are_few(journal, MAX_STRANGER_RECEIPTS)?;
+        }
+        if self.world.has(Kind::Invited) {
+            self.strangers_are_few(journal, 0)?;
+            self.report.invited = self.line.invitations.used() as u64;
         }
         for (id, revision) in &self.line.applied {
             hold!(
@@ -438,8 +465,19 @@ impl Oracle {
         Ok(())
     }
 
+    /// True for somebody who may only look.
+    fn is_passing(&self, slot: usize) -> bool {
+        let (peer, _) = self.devices[slot];
+        let poll = self
+            .line
+            .poll
+            .as_ref()
+            .filter(|_| self.world.has(Kind::Invited));
+        slot != OWNER && poll.is_some_and(|poll| poll.member(peer).is_none())
+    }
+
     /// Strangers are remembered as far as there is room.
-    fn strangers_are_few(&self, journal: &StoredJournal) -> Result<(), Violation> {
+    fn strangers_are_few(&self, journal: &StoredJournal, most: usize) -> Result<(), Violation> {
         let Some(poll) = &self.line.poll else {
             return Ok(());
         };
@@ -450,7 +488,7 @@ impl Oracle {
         let count = of_strangers.count();
         hold!(
             10,
-            count <= MAX_STRANGER_RECEIPTS,
+            count <= most,
             "the owner keeps {count} answers to strangers"
         );
         Ok(())
@@ -585,7 +623,7 @@ impl Oracle {
         }
         for (seq, id) in &watched.pending {
             let name = (peer, device, *id);
-            let has_outcome = |line: &Timeline| line.outcomes.contains_key(&name);
+            let has_outcome = |line: &Timeline| line.has_outcome(&name);
             let has_moved = is_old && pending.values().any(|kept| kept == id);
             let is_settled = has_outcome(&self.line) || self.past.iter().any(has_outcome);
             if is_old && !has_moved && !is_settled {
@@ -628,13 +666,17 @@ impl Oracle {
         to: Option<Option<usize>>,
         frame: &[u8],
     ) -> Result<(), Violation> {
+        hold!(
+            10,
+            slot != OWNER || !self.world.has(Kind::Invited) || !says_invitations(frame),
+            "the owner tells others of an invitation"
+        );
         match Message::decode(frame, &self.limits) {
             Ok(Message::Command(numbered)) => {
                 let pending = self.slots[slot].pending.get(&numbered.seq);
                 let name = self.name(slot, numbered.command_id);
                 // What waits for a commit to be sent may have had its outcome in that same commit.
-                let is_settled =
-                    self.queued.contains_key(&name) && self.line.outcomes.contains_key(&name);
+                let is_settled = self.queued.contains_key(&name) && self.line.has_outcome(&name);
                 hold!(
                     3,
                     pending == Some(&numbered.command_id) || is_settled,
@@ -656,8 +698,14 @@ impl Oracle {
             Ok(Message::Error(refusal)) => {
                 // To the hostile it says more than what becomes of commands.
                 if let (Some(command_id), Some(Some(to))) = (refusal.command_id, to) {
-                    let outcome = self.line.outcomes.get(&self.name(to, command_id));
+                    let name = self.name(to, command_id);
                     let code = &refusal.rejection.code;
+                    if self.is_passing(to) && !self.line.outcomes.contains_key(&name) {
+                        let passing = self.line.passing.entry(name).or_default();
+                        passing.push(Outcome::Rejected(refusal.rejection.clone()));
+                        return Ok(());
+                    }
+                    let outcome = self.line.outcomes.get(&name);
                     hold!(
                         8,
                         self.is_old(to) && is_of_numbers(code)
@@ -807,16 +855,15 @@ impl Oracle {
         if *state == CommandState::OutcomeUnknown {
             // It may have been answered, as long as the owner may have forgotten how.
             let is_unknown = self.unknown.contains(&name)
-                || self.slots[slot].is_old
-                    && self.lines().any(|line| line.outcomes.contains_key(&name));
+                || self.slots[slot].is_old && self.lines().any(|line| line.has_outcome(&name));
             hold!(2, is_unknown, "{slot} does not know what {command_id} is");
             self.slots[slot].told.insert(*command_id);
             return Ok(());
         }
         let outcome = self.line.outcomes.get(&name).cloned();
         let is_of = |line: &Timeline| {
-            let outcome = line.outcomes.get(&name).cloned();
-            outcome.map(CommandState::from).as_ref() == Some(state)
+            let mut outcomes = line.outcomes_of(&name).cloned();
+            outcomes.any(|outcome| CommandState::from(outcome) == *state)
         };
         hold!(
             2,
@@ -867,7 +914,7 @@ impl Oracle {
         hold!(
             2,
             self.lines()
-                .any(|line| line.outcomes.get(&name) == Some(outcome)),
+                .any(|line| line.outcomes_of(&name).any(|it| it == outcome)),
             "{id} is told to be {outcome:?} but {durable:?} is durable"
         );
         Ok(())
@@ -876,8 +923,8 @@ impl Oracle {
     fn is_kept(&self, slot: usize, id: CommandId) -> Result<(), Violation> {
         let mut pending = self.slots[slot].pending.values();
         let name = self.name(slot, id);
-        let is_told = self.unknown.contains(&name)
-            || self.lines().any(|line| line.outcomes.contains_key(&name));
+        let is_told =
+            self.unknown.contains(&name) || self.lines().any(|line| line.has_outcome(&name));
         hold!(
             3,
             pending.any(|kept| *kept == id) || is_told,
@@ -910,7 +957,7 @@ impl Oracle {
         // A command that the commit under way takes out of the outbox is no longer shown.
         let missing = watched.pending.iter().filter(|(seq, id)| {
             shown.get(seq) != Some(id)
-                && (view.is_settled || !self.line.outcomes.contains_key(&self.name(slot, **id)))
+                && (view.is_settled || !self.line.has_outcome(&self.name(slot, **id)))
         });
         let missing: Vec<_> = missing.collect();
         hold!(
@@ -1180,7 +1227,7 @@ impl Oracle {
         let (peer, device) = self.devices[slot];
         let (pending, line, past) = (&self.slots[slot].pending, &self.line, &self.past);
         self.promised.retain(|name| {
-            let has_outcome = |line: &Timeline| line.outcomes.contains_key(name);
+            let has_outcome = |line: &Timeline| line.has_outcome(name);
             (name.0, name.1) != (peer, device)
                 || pending.values().any(|id| *id == name.2)
                 || has_outcome(line)
@@ -1256,7 +1303,7 @@ impl Oracle {
             device == self.devices[slot] || device == self.devices[OWNER]
         };
         for name in self.promised.iter().filter(is_its) {
-            let has_outcome = |line: &Timeline| line.outcomes.contains_key(name);
+            let has_outcome = |line: &Timeline| line.has_outcome(name);
             hold!(
                 1,
                 self.unknown.contains(name) || self.lines().any(has_outcome),

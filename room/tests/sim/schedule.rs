@@ -10,7 +10,8 @@ use ed25519_dalek::SigningKey;
 use futures::future::RemoteHandle;
 use hustings_outbox::MemoryStore;
 use hustings_protocol::{
-    Address, Ballots, Command, DeviceId, OptionAdd, OptionId, OptionUpdate, PeerId,
+    Address, Admission, Ballots, Command, DeviceId, InvitationIssue, InvitationRedemption,
+    InvitationSecret, InvitationWithdrawal, OptionAdd, OptionId, OptionUpdate, PeerId,
     PeerReadmission, PeerRemoval, PollDraft, PollId, Results, Role, RoleUpdate, RoomId,
     SettingsUpdate, UserProfile, Vote, WINDOW,
 };
@@ -228,6 +229,10 @@ fn draft(plan: &Plan) -> PollDraft {
     PollDraft::new("Who should it be?")
         .ballots(ballots)
         .results(results)
+        .admission(match plan.world().has(Kind::Invited) {
+            true => Admission::Invited,
+            false => Admission::Link,
+        })
         .options(["Ada", "Grace", "Edsger", "Barbara"])
         .voters_may_add_options(true)
 }
@@ -670,14 +675,14 @@ impl Schedule {
 
     fn submit(&mut self, slot: usize) {
         let (poll, handle) = self.asks(slot);
-        let command = self.command(poll);
+        let command = self.command(slot, poll);
         if let Some(handle) = handle {
             self.scene().trace("submit", &(slot, &command));
             self.runtime.spawn(handle.submit(command));
         }
     }
 
-    fn command(&mut self, poll: usize) -> Command {
+    fn command(&mut self, slot: usize, poll: usize) -> Command {
         let poll_id = self.scene().room_of(poll).expect("it is made").poll_id;
         let options = self.options[poll].clone();
         let world = self.world();
@@ -687,6 +692,9 @@ impl Schedule {
         };
         if world.has(Kind::Moderated) && self.draw(6) == 0 {
             return self.moderation(poll_id, &options);
+        }
+        if world.has(Kind::Invited) && self.draw(2) == 0 {
+            return self.invitation(slot, poll_id);
         }
         match self.draw(20) {
             0 => {
@@ -731,6 +739,33 @@ impl Schedule {
                 poll_id,
                 // Two of them are not there unless somebody adds them.
                 option_ids: vec![self.pick(&options[..6])],
+            }),
+        }
+    }
+
+    /// Something about invitations. Whoever makes one, many have heard of it.
+    fn invitation(&mut self, slot: usize, poll_id: PollId) -> Command {
+        let secret = InvitationSecret::from_bytes([self.draw(8) as u8; 16]);
+        let invitations = vec![secret.id(poll_id)];
+        // Others try what is the owner's, too.
+        let what = match slot {
+            OWNER => self.draw(5),
+            _ => 3 + self.draw(8),
+        };
+        match what {
+            0..4 => Command::IssueInvitations(InvitationIssue {
+                poll_id,
+                invitations,
+                count: 0,
+            }),
+            4 => Command::WithdrawInvitations(InvitationWithdrawal {
+                poll_id,
+                invitations,
+                count: 0,
+            }),
+            _ => Command::RedeemInvitation(InvitationRedemption {
+                poll_id,
+                secret: Some(secret),
             }),
         }
     }
@@ -794,7 +829,7 @@ impl Schedule {
     }
 
     fn reopen(&mut self) {
-        let command = self.command(0);
+        let command = self.command(OWNER, 0);
         if let Some(handle) = self.handle(OWNER) {
             self.scene().trace("open again", &command);
             let handles = Handles::clone(&self.handles);

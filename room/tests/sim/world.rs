@@ -83,6 +83,8 @@ Kind {
     Moderated,
     /// All are two people, each on several devices, of which every one has a clock of its own.
     Tabs,
+    /// Only invited people vote: invitations are issued, redeemed by whoever has one, and withdrawn.
+    Invited,
     /// Two polls, and in each of them somebody hostile, who sends the frames of the other.
     TwoHostile,
 }
@@ -109,6 +111,7 @@ impl Kind {
         Self::Floods,
         Self::Moderated,
         Self::Tabs,
+        Self::Invited,
     ];
 
     /// The kinds in which every guarantee is held today, and that may be mixed.
@@ -142,6 +145,9 @@ impl Kind {
             kinds.push(Self::Hostile);
         }
         if self == Self::Moderated {
+            kinds.push(Self::Secret);
+        }
+        if self == Self::Invited && seed.is_multiple_of(2) {
             kinds.push(Self::Secret);
         }
         if self == Self::TwoHostile {

@@ -17,6 +17,8 @@ fn tight() -> Limits {
         max_choices: 1,
         max_options: 2,
         max_members: 2,
+        max_invitations: 2,
+        max_invitations_at_once: 1,
     }
 }
 
