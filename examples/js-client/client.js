@@ -24,7 +24,7 @@ import { Profile } from './profile.js'
 import * as wire from './wire.js'
 import { Link, Offline } from './wire.js'
 
-export { tally, voters } from './wire.js'
+export { roleOf, tally, voters } from './wire.js'
 
 const VERSION = 2
 const MAX_COMMAND_BYTES = 16 * 1024
@@ -98,6 +98,8 @@ export class Client extends EventTarget {
   #isProved = false
   /** Whether an answer to `sync:request` is on its way. */
   #hasAsked = false
+  /** The secret of an invitation in the link, until it is redeemed. */
+  #invitation
   #joinedAt = 0
   #isElsewhere = false
   /** The moments at which the address was taken back from whoever had it. */
@@ -110,8 +112,9 @@ export class Client extends EventTarget {
    * `config` with the ICE servers. A `profile` is a person on this browser.
    */
   static async join(link, server, profile = 'default') {
-    const [owner, pollId] = wire.roomOf(link)
+    const [owner, pollId, invitation] = wire.roomOf(link)
     const client = new Client()
+    client.#invitation = invitation
     client.#owner = owner
     client.#pollId = pollId
     client.#room = `${owner}/${pollId}`
@@ -137,6 +140,15 @@ export class Client extends EventTarget {
   /** Votes for these options, in place of any earlier vote; for none, takes it back. */
   vote(optionIds) {
     return this.submit('poll:vote', { pollId: this.#pollId, optionIds })
+  }
+
+  /** Uses the invitation in the link, if this participant may only look. */
+  #redeem() {
+    const secret = this.#invitation
+    this.#invitation = undefined
+    if (!secret || wire.roleOf(this.poll, this.peerId) !== 'viewer') return
+    // Not waited for: what is queued goes its way, and a refusal is told as that of any command.
+    this.submit('poll:invitation:redeem', { pollId: this.#pollId, secret }).catch(() => (this.#invitation = secret))
   }
 
   /** Asks the owner for something. Resolves with the command's id once it is on the disk. */
@@ -433,7 +445,8 @@ export class Client extends EventTarget {
       case 'peer:discovery':
         if (this.state.name === 'connected') return
         this.#joinedAt = Date.now()
-        return this.#set({ name: 'connected' })
+        this.#set({ name: 'connected' })
+        return this.#redeem()
       case 'ack':
         return this.#acknowledged(link, payload)
       case 'error':

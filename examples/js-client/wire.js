@@ -130,8 +130,14 @@ export function setBallot(poll, peerId, optionIds) {
 }
 
 function memberOf(poll, peerId) {
-  if (!poll.members.has(peerId)) poll.members.set(peerId, { role: peerId === poll.owner ? 'owner' : 'voter' })
+  if (!poll.members.has(peerId)) poll.members.set(peerId, { role: roleOf(poll, peerId) })
   return poll.members.get(peerId)
+}
+
+/** Somebody's role: `viewer`, `voter`, `moderator` or `owner`. */
+export function roleOf(poll, peerId) {
+  if (peerId === poll.owner) return 'owner'
+  return poll.members.get(peerId)?.role ?? (poll.admission === 'invited' ? 'viewer' : 'voter')
 }
 
 /** Folds what the owner has applied into the poll. */
@@ -153,6 +159,41 @@ export function fold(poll, author, type, payload) {
       poll.closed = payload.closed ?? poll.closed
       poll.votersMayAddOptions = payload.votersMayAddOptions ?? poll.votersMayAddOptions
       poll.results = payload.results ?? poll.results
+      poll.title = payload.title ?? poll.title
+      if (payload.closesAt !== undefined) poll.closesAt = payload.closesAt ?? undefined
+      else if (payload.closed === false) delete poll.closesAt
+      break
+    case 'poll:option:update': {
+      const at = poll.options.findIndex(({ optionId }) => optionId === payload.optionId)
+      const option = poll.options[at]
+      option.label = payload.label ?? option.label
+      if (payload.withdrawn === undefined) break
+      option.withdrawn = payload.withdrawn
+      // Whoever is not shown each vote is told the number with this.
+      if (poll.tally) poll.tally[at] = 0
+      break
+    }
+    case 'poll:peer:remove': {
+      const removed = member(payload.peerId)
+      removed.removed = true
+      if (payload.keepVote) break
+      if (poll.tally) recount(poll, removed.choices, [])
+      delete removed.voted
+      delete removed.choices
+      break
+    }
+    case 'poll:peer:readmit':
+      delete member(payload.peerId).removed
+      break
+    case 'poll:invitation:issue':
+      poll.invitations.issued += payload.count
+      break
+    case 'poll:invitation:withdraw':
+      poll.invitations.withdrawn += payload.count
+      break
+    case 'poll:invitation:redeem':
+      member(author).role = 'voter'
+      poll.invitations.used += 1
       break
     case 'user:profile':
       member(author).profile = payload
@@ -187,15 +228,19 @@ export function foldTally(poll, at, { updates = [], tally, voted = [], withdrew 
   poll.shown = tally ? 'tally' : 'turnout'
 }
 
-export const MUTATIONS = ['poll:vote', 'poll:option:add', 'poll:role:update', 'poll:settings', 'user:profile']
+export const MUTATIONS = [
+  'poll:vote', 'poll:option:add', 'poll:option:update', 'poll:role:update', 'poll:settings', 'poll:peer:remove',
+  'poll:peer:readmit', 'poll:invitation:issue', 'poll:invitation:withdraw', 'poll:invitation:redeem', 'user:profile',
+]
 
 /** The number of votes for each option, by its id; `undefined` while that is not shown. */
 export function tally(poll) {
   if (poll.shown === 'turnout') return undefined
   if (poll.tally) return new Map(poll.options.map(({ optionId }, at) => [optionId, poll.tally[at]]))
   const votes = new Map(poll.options.map(({ optionId }) => [optionId, 0]))
+  const withdrawn = new Set(poll.options.filter(option => option.withdrawn).map(({ optionId }) => optionId))
   for (const { choices = [] } of poll.members.values()) {
-    for (const optionId of choices) votes.set(optionId, votes.get(optionId) + 1)
+    for (const optionId of choices) if (!withdrawn.has(optionId)) votes.set(optionId, votes.get(optionId) + 1)
   }
   return votes
 }
@@ -325,8 +370,8 @@ export function parse(frame) {
 }
 
 /**
- * The owner and the poll of the one room link in a text: within an address or a sentence, in either case, encoded, or
- * broken over lines. Throws if there is none, or more than one.
+ * The owner and the poll of the one room link in a text, and the secret of an invitation if it is one: within an address
+ * or a sentence, in either case, encoded, or broken over lines. Throws if there is none, or more than one.
  */
 export function roomOf(text) {
   // Characters that nobody sees, and those that end or quote a line.
@@ -338,6 +383,10 @@ export function roomOf(text) {
   const links = plain.matchAll(/([a-z2-7]{52})\/([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})/g)
   const rooms = new Map([...links].map(([link, ...room]) => [link, room]))
   if (rooms.size > 1) throw new Error('there are links to more than one poll in this text')
-  for (const room of rooms.values()) return room
+  const secrets = new Set(Array.from(plain.matchAll(/\/invited\/([a-z2-7]{0,26})/g), ([, secret]) => secret))
+  if (secrets.size > 1) throw new Error('there is more than one invitation in this text, and each is for one person')
+  const [secret] = secrets
+  if (secret !== undefined && secret.length < 26) throw new Error('the invitation in this link is incomplete')
+  for (const room of rooms.values()) return [...room, secret]
   throw new Error('there is no link to a poll in this text, or it is incomplete')
 }
