@@ -1,11 +1,15 @@
 //! The envelope: a frame taken apart as far as its routing needs, in one pass, borrowed, with the
 //! payload left as it is.
 
+mod kind;
+mod usual;
+mod write;
+
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -13,86 +17,13 @@ use crate::handshake::VERSION;
 use crate::limits::is_shallow;
 use crate::strict::{Object, Word};
 use crate::{
-    Ack, Command, CommandId, CommandKind, DeviceId, Epoch, ErrorCode, HistoryMark, Limits,
-    Numbered, OptionId, PeerId, Position, Rejection, Revision, Seen, Seq,
+    Command, CommandId, DeviceId, Epoch, ErrorCode, HistoryMark, Limits, Numbered, OptionId,
+    PeerId, Position, Rejection, Revision, Seen, Seq,
 };
 
-macro_rules! kinds {
-    ($($(#[$doc:meta])* $variant:ident = $word:literal,)*) => {
-        /// The `type` of a message.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Kind {
-            /// A command, on its way to the owner or relayed by it.
-            Command(CommandKind),
-            $($(#[$doc])* $variant,)*
-        }
-
-        impl Kind {
-            /// Every type.
-            pub fn all() -> impl Iterator<Item = Self> {
-                let commands = CommandKind::ALL.iter().copied().map(Self::Command);
-                commands.chain([$(Self::$variant,)*])
-            }
-
-            /// The word on the wire.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    Self::Command(kind) => kind.as_str(),
-                    $(Self::$variant => $word,)*
-                }
-            }
-
-            /// The type with this word.
-            #[must_use]
-            pub fn from_word(word: &str) -> Option<Self> {
-                match word {
-                    $($word => Some(Self::$variant),)*
-                    _ => CommandKind::from_word(word).map(Self::Command),
-                }
-            }
-        }
-    };
-}
-
-kinds! {
-    /// The whole poll.
-    PollState = "poll:state",
-    /// The votes since the last message, counted.
-    PollTally = "poll:tally",
-    /// The list of the people who are here, or of those who came and went.
-    PeerDiscovery = "peer:discovery",
-    /// A command was applied.
-    Ack = "ack",
-    /// A command was rejected, or something else was wrong.
-    Error = "error",
-    /// A participant is behind.
-    SyncRequest = "sync:request",
-    /// Handshake: the participant's greeting.
-    AuthHello = "auth:hello",
-    /// Handshake: the owner's proof and challenge.
-    AuthChallenge = "auth:challenge",
-    /// Handshake: the participant's proof.
-    AuthProof = "auth:proof",
-    /// A request for a `pong`.
-    Ping = "ping",
-    /// The answer to a `ping`.
-    Pong = "pong",
-}
-
-impl Kind {
-    /// True if messages of this type carry a command.
-    #[must_use]
-    pub const fn is_command(self) -> bool {
-        matches!(self, Self::Command(_))
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+pub use self::kind::Kind;
+use self::write::wrap;
+pub(crate) use self::write::{encode, encode_ack, encode_beside};
 
 /// The reason why a frame was refused, and the command that it named, if that could be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -220,6 +151,9 @@ impl<'a> Envelope<'a> {
                 ErrorCode::TooDeep,
                 format!("the frame nests deeper than {} levels", limits.max_depth),
             ));
+        }
+        if let Some(usual) = usual::read(text) {
+            return Ok(usual);
         }
         let wire: Wire<'a> = serde_json::from_str(text).map_err(|error| {
             let code = if error.is_data() {
@@ -558,138 +492,4 @@ fn said(error: &serde_json::Error) -> String {
     // An error here means that the text is cut at `MOST` bytes, which is the purpose.
     let _ = write!(said, "{error}");
     said.0
-}
-
-/// Writes a message: its type, then the fields beside the payload, then the payload.
-pub(crate) fn encode<P: Serialize + ?Sized>(kind: Kind, fields: Fields, payload: &P) -> Bytes {
-    let mut frame = begin(kind, fields, 256);
-    serde_json::to_writer(&mut frame, payload)
-        .expect("payloads are structs with text keys, which always serialise");
-    frame.push(b'}');
-    frame.into()
-}
-
-/// Writes a message around a payload that is already JSON, with a ballot beside it unless that is
-/// empty.
-pub(crate) fn encode_beside(
-    kind: Kind,
-    fields: Fields,
-    ballot: &[OptionId],
-    payload: &[u8],
-) -> Bytes {
-    const PAYLOAD: &[u8] = b",\"payload\":";
-
-    let mut frame = begin(kind, fields, payload.len() + ballot.len() * 39 + 16);
-    if !ballot.is_empty() {
-        frame.truncate(frame.len() - PAYLOAD.len());
-        name(&mut frame, "ballot");
-        for (index, choice) in ballot.iter().enumerate() {
-            frame.extend_from_slice(if index == 0 { b"[\"" } else { b",\"" });
-            frame.extend_from_slice(choice.to_string().as_bytes());
-            frame.push(b'"');
-        }
-        frame.push(b']');
-        frame.extend_from_slice(PAYLOAD);
-    }
-    frame.extend_from_slice(payload);
-    frame.push(b'}');
-    frame.into()
-}
-
-/// Writes an `ack`. By hand, like [`begin`] and for its reason.
-pub(crate) fn encode_ack(ack: &Ack) -> Bytes {
-    let mut frame = begin(Kind::Ack, Fields::default(), 0);
-    frame.push(b'{');
-    let start = frame.len();
-    ack.command_id
-        .with_text(|text| text_field(&mut frame, "commandId", text));
-    // The first field of an object has no comma before it.
-    frame.remove(start);
-    number_field(&mut frame, "revision", ack.revision.get());
-    if let Some(history) = ack.history {
-        history.with_text(|text| text_field(&mut frame, "history", text));
-    }
-    frame.extend_from_slice(b"}}");
-    frame.into()
-}
-
-/// Writes a message around a payload that is already JSON.
-fn wrap(kind: Kind, fields: Fields, payload: &str) -> Bytes {
-    let mut frame = begin(kind, fields, payload.len());
-    frame.extend_from_slice(payload.as_bytes());
-    frame.push(b'}');
-    frame.into()
-}
-
-/// Writes everything before the payload.
-///
-/// By hand, because an owner does it for every command: types and ids have no characters that JSON
-/// escapes, and a search for them in 150 characters would cost more than all the rest.
-fn begin(kind: Kind, fields: Fields, payload: usize) -> Vec<u8> {
-    /// The length of the longest envelope, in bytes: type, names, all nine fields, and the brace
-    /// after the payload.
-    const ENVELOPE: usize = 384;
-
-    let Fields {
-        command_id,
-        seq,
-        seen,
-        author,
-        device,
-        after,
-        revision,
-        epoch,
-        history,
-    } = fields;
-    let mut frame = Vec::with_capacity(ENVELOPE + payload);
-    frame.extend_from_slice(b"{\"type\":\"");
-    frame.extend_from_slice(kind.as_str().as_bytes());
-    frame.push(b'"');
-    if let Some(command_id) = command_id {
-        command_id.with_text(|text| text_field(&mut frame, "commandId", text));
-    }
-    if let Some(seq) = seq {
-        number_field(&mut frame, "seq", seq.get());
-    }
-    if let Some(seen) = seen {
-        number_field(&mut frame, "seen", seen.get());
-    }
-    if let Some(author) = author {
-        author.with_text(|text| text_field(&mut frame, "author", text));
-    }
-    if let Some(device) = device {
-        device.with_text(|text| text_field(&mut frame, "device", text));
-    }
-    if let Some(after) = after {
-        number_field(&mut frame, "after", after.get());
-    }
-    if let Some(revision) = revision {
-        number_field(&mut frame, "revision", revision.get());
-    }
-    if let Some(epoch) = epoch {
-        epoch.with_text(|text| text_field(&mut frame, "epoch", text));
-    }
-    if let Some(history) = history {
-        history.with_text(|text| text_field(&mut frame, "history", text));
-    }
-    frame.extend_from_slice(b",\"payload\":");
-    frame
-}
-
-fn name(frame: &mut Vec<u8>, name: &str) {
-    frame.extend_from_slice(b",\"");
-    frame.extend_from_slice(name.as_bytes());
-    frame.extend_from_slice(b"\":");
-}
-
-fn text_field(frame: &mut Vec<u8>, field: &str, text: &str) {
-    name(frame, field);
-    frame.push(b'"');
-    frame.extend_from_slice(text.as_bytes());
-    frame.push(b'"');
-}
-
-fn number_field(frame: &mut Vec<u8>, field: &str, number: u64) {
-    name(frame, field);
-    frame.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }

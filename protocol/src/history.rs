@@ -22,6 +22,9 @@ use crate::{Epoch, IdError, Revision};
 pub struct HistoryMark([u8; 16]);
 
 impl HistoryMark {
+    /// The length of the text form, in characters.
+    pub(crate) const TEXT_LEN: usize = 32;
+
     /// The mark of this digest, with the owner's seal on it.
     #[must_use]
     pub const fn new(digest: u64, seal: u64) -> Self {
@@ -42,7 +45,7 @@ impl HistoryMark {
 
     /// Runs `then` on the text form, which needs no allocation.
     pub(crate) fn with_text<R>(&self, then: impl FnOnce(&str) -> R) -> R {
-        let mut buffer = [0; 32];
+        let mut buffer = [0; Self::TEXT_LEN];
         then(Uuid::from_bytes(self.0).simple().encode_lower(&mut buffer))
     }
 }
@@ -52,10 +55,10 @@ impl FromStr for HistoryMark {
 
     fn from_str(text: &str) -> Result<Self, IdError> {
         const KIND: &str = "a history mark";
-        if text.len() != 32 {
+        if text.len() != Self::TEXT_LEN {
             return Err(IdError::Length {
                 kind: KIND,
-                expected: 32,
+                expected: Self::TEXT_LEN,
                 actual: text.len(),
             });
         }

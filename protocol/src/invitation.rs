@@ -82,7 +82,7 @@ impl FromStr for InvitationSecret {
             });
         }
         let mut bytes = [0; 16];
-        decode_base32(text, &mut bytes, &mut [0; Self::TEXT_LEN])
+        decode_base32(text, &mut bytes)
             .map(|()| Self(bytes))
             .ok_or(IdError::Alphabet {
                 kind,

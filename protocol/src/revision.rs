@@ -142,6 +142,9 @@ fn safe_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Er
 pub struct Epoch(u64);
 
 impl Epoch {
+    /// The length of the text form, in characters.
+    pub(crate) const TEXT_LEN: usize = 16;
+
     /// The epoch with this (random) number.
     #[must_use]
     pub const fn new(number: u64) -> Self {
@@ -167,24 +170,25 @@ impl FromStr for Epoch {
 
     fn from_str(text: &str) -> Result<Self, IdError> {
         const KIND: &str = "an epoch";
-        if text.len() != 16 {
+        if text.len() != Self::TEXT_LEN {
             return Err(IdError::Length {
                 kind: KIND,
-                expected: 16,
+                expected: Self::TEXT_LEN,
                 actual: text.len(),
             });
         }
-        if !text
-            .bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-        {
-            return Err(IdError::Alphabet {
-                kind: KIND,
-                alphabet: "lower-case hexadecimal",
-            });
-        }
-        let number = u64::from_str_radix(text, 16).expect("16 hexadecimal digits fit 64 bits");
-        Ok(Self(number))
+        let number = text.bytes().try_fold(0, |number: u64, byte| {
+            let digit = match byte {
+                b'0'..=b'9' => byte - b'0',
+                b'a'..=b'f' => byte - b'a' + 10,
+                _ => return None,
+            };
+            Some(number << 4 | u64::from(digit))
+        });
+        number.map(Self).ok_or(IdError::Alphabet {
+            kind: KIND,
+            alphabet: "lower-case hexadecimal",
+        })
     }
 }
 
