@@ -39,6 +39,7 @@ mod fresh;
 mod headers;
 mod http;
 mod listener;
+mod metrics;
 mod origins;
 mod pages;
 mod places;
@@ -93,6 +94,8 @@ pub struct Broker {
     settings: http::Settings,
     listener: BoundedListener,
     local_addr: SocketAddr,
+    /// For those who watch over it.
+    metrics: Option<TcpListener>,
     shared: Arc<Shared>,
 }
 
@@ -139,10 +142,19 @@ impl Broker {
             .await
             .map_err(BrokerError::Bind)?;
         let local_addr = listener.local_addr().map_err(BrokerError::Bind)?;
+        let metrics = match config.metrics {
+            Some(address) => Some(
+                TcpListener::bind(address)
+                    .await
+                    .map_err(BrokerError::Bind)?,
+            ),
+            None => None,
+        };
         Ok(Self {
             settings,
             listener: BoundedListener::new(listener, &config),
             local_addr,
+            metrics,
             shared: Arc::new(Shared::new(config, path)),
         })
     }
@@ -151,6 +163,12 @@ impl Broker {
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// The address at which its counts are served, if they are.
+    #[must_use]
+    pub fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref()?.local_addr().ok()
     }
 
     /// The limits that it keeps.
@@ -164,6 +182,10 @@ impl Broker {
         let shared = self.shared;
         let (stop, stopped) = watch::channel(());
         let router = http::router(Arc::clone(&shared), self.settings);
+        if let Some(listener) = self.metrics {
+            let watched = self.listener.watched(Arc::clone(&shared));
+            tokio::spawn(metrics::serve(listener, watched, stopped.clone()));
+        }
         let server = self.listener.serve(router, stopped);
         tokio::pin!(server);
         tokio::select! {

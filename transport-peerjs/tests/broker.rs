@@ -698,6 +698,52 @@ mod only_ours {
         assert!(tokio::net::TcpStream::connect(address).await.is_err());
     }
 
+    /// What happened is counted, at an address of its own, and nobody is named.
+    #[tokio::test]
+    async fn those_who_watch_over_it_have_counts() {
+        let config = BrokerConfig {
+            metrics: Some("127.0.0.1:0".parse().unwrap()),
+            ..BrokerConfig::default()
+        };
+        let broker = Broker::bind("127.0.0.1:0", config).await.unwrap();
+        let (address, watched) = (broker.local_addr(), broker.metrics_addr().unwrap());
+        let (_stop, stopped) = oneshot::channel::<()>();
+        tokio::spawn(broker.serve(async {
+            let _ = stopped.await;
+        }));
+        let socket = |query: &'static str| Client::connect(address, query);
+        let mut ann = socket("/peerjs?key=peerjs&id=annabel&token=t").await;
+        let mut ben = socket("/peerjs?key=peerjs&id=benedict&token=t").await;
+        for client in [&mut ann, &mut ben] {
+            assert_eq!(client.text().await, OPEN);
+        }
+        let mut other = socket("/peerjs?key=peerjs&id=annabel&token=x").await;
+        assert!(other.text().await.contains("ID-TAKEN"));
+        ann.send(r#"{"type":"OFFER","dst":"benedict","payload":{}}"#)
+            .await;
+        assert!(ben.text().await.contains("OFFER"));
+        ann.send(r#"{"type":"OFFER","dst":"nobody","payload":{}}"#)
+            .await;
+        ben.send(r#"{"type":"LEAVE","dst":"annabel"}"#).await;
+        assert!(ann.text().await.contains("LEAVE"));
+
+        let response = get(watched, "/metrics", "").await;
+        assert_eq!(response.status, 200);
+        let text = response.body;
+        for line in [
+            "hustings_broker_peers 2",
+            "hustings_broker_queued_messages 1",
+            r#"hustings_broker_messages_total{kind="offer"} 2"#,
+            r#"hustings_broker_messages_total{kind="leave"} 1"#,
+            r#"hustings_broker_refused_total{kind="taken"} 1"#,
+            "hustings_broker_slowed_total 0",
+        ] {
+            assert!(text.lines().any(|it| it == line), "{line}: {text}");
+        }
+        assert!(!text.contains("annabel") && !text.contains("127.0.0.1"));
+        assert_eq!(get(address, "/metrics", "").await.status, 404);
+    }
+
     #[tokio::test]
     async fn who_is_dropped_hears_why() {
         let server = start(BrokerConfig {

@@ -1,6 +1,6 @@
 //! The settings of a broker, with defaults that need no change.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -53,6 +53,10 @@ pub struct BrokerConfig {
     /// last in `X-Forwarded-For` that is no such proxy's; from anybody else the header is ignored,
     /// for anybody can write it. Default none: whoever connects is the client.
     pub trusted_proxies: Vec<IpAddr>,
+    /// The address at which counts are served for those who watch over it, as `/metrics` in
+    /// the text form of Prometheus. Whoever reaches it can read them: what is there is how much, and
+    /// never of whom. Default none.
+    pub metrics: Option<SocketAddr>,
     /// Bounds of what is accepted and kept.
     pub limits: BrokerLimits,
 }
@@ -74,6 +78,7 @@ impl Default for BrokerConfig {
             page_headers: Vec::new(),
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
+            metrics: None,
             limits: BrokerLimits::default(),
         }
     }

@@ -22,8 +22,10 @@ use tower::ServiceExt;
 use tracing::debug;
 
 use super::config::BrokerConfig;
+use super::metrics::Watched;
 use super::places::{Eviction, GivesUp, Place, Places};
 use super::pool::Source;
+use super::shared::Shared;
 
 /// A time that no connection lasts, and that clocks can still count.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -80,6 +82,19 @@ impl BoundedListener {
                 // Whoever is silent for longer than this has been dropped as a peer long ago.
                 idle: config.alive_timeout.saturating_add(IDLE).min(FOREVER),
             },
+        }
+    }
+
+    /// What is watched of it.
+    pub(crate) fn watched(&self, shared: Arc<Shared>) -> Watched {
+        let AllPlaces {
+            connections,
+            sockets,
+        } = self.places.clone();
+        Watched {
+            shared,
+            connections,
+            sockets,
         }
     }
 

@@ -79,6 +79,11 @@ impl Places {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The places that are taken.
+    pub(crate) fn count(&self) -> usize {
+        self.taken().count
+    }
+
     /// Takes a place, which is given back when it is dropped. `eviction` is said if it has to be
     /// given up before. None if it would be the first to go.
     pub(crate) fn take(&self, source: Source, eviction: Arc<Eviction>) -> Option<Place> {

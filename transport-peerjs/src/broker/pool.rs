@@ -65,7 +65,6 @@ impl Pool {
     }
 
     /// The amount that is taken.
-    #[cfg(test)]
     pub(crate) fn used(&self) -> usize {
         self.amounts().used
     }

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 pub(crate) use self::reserved::Holder;
 use self::reserved::{Reserved, Times};
 use super::config::{BrokerConfig, BrokerLimits};
+use super::metrics::{Amounts, Counts};
 use super::pool::{Held, Pool, Source};
 use crate::wire::is_peer_id;
 
@@ -42,6 +43,17 @@ pub(crate) enum Goodbye {
 }
 
 impl Goodbye {
+    /// The word under which it is counted.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Asked => "asked",
+            Self::Replaced => "replaced",
+            Self::Silent => "silent",
+            Self::Unread => "unread",
+            Self::Shutdown => "shutdown",
+        }
+    }
+
     /// The code and the reason to close with. The codes from 4000 on are for a protocol's own use;
     /// clients know 4001.
     pub(crate) const fn frame(self) -> Option<(u16, &'static str)> {
@@ -96,6 +108,19 @@ pub(crate) enum Refused {
 }
 
 impl Refused {
+    /// The word under which it is counted.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Parameters => "parameters",
+            Self::Key => "key",
+            Self::Id => "id",
+            Self::Token => "token",
+            Self::Taken => "taken",
+            Self::Kept => "kept",
+            Self::Full => "full",
+        }
+    }
+
     /// The message to say so. Clients know PeerServer's sentences.
     pub(crate) const fn message(self) -> &'static str {
         match self {
@@ -155,6 +180,7 @@ pub(crate) struct Realm {
     unread: Pool,
     last_socket: u64,
     closed: bool,
+    counts: Counts,
 }
 
 #[derive(Deserialize)]
@@ -214,6 +240,23 @@ impl Realm {
             unread: Pool::new(config.limits.max_unread),
             last_socket: 0,
             closed: false,
+            counts: Counts::default(),
+        }
+    }
+
+    /// What has happened so far.
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// How much there is now.
+    pub(crate) fn amounts(&self) -> Amounts {
+        Amounts {
+            peers: self.peers.len(),
+            reserved: self.reserved.len(),
+            queued: self.queued.used(),
+            queued_bytes: self.queued_bytes.used(),
+            unread_bytes: self.unread.used(),
         }
     }
 
@@ -251,7 +294,8 @@ impl Realm {
         sender: mpsc::UnboundedSender<Mail>,
         now: Instant,
     ) -> Result<SocketNumber, Refused> {
-        self.admits(id, &holder, now)?;
+        self.admits(id, &holder, now)
+            .inspect_err(|refused| self.counts.refused(refused.word()))?;
         let queued = match self.peers.get(id) {
             Some(peer) => {
                 let _ = peer.mailbox.sender.send(Mail::Close(Goodbye::Replaced));
@@ -317,16 +361,21 @@ impl Realm {
         let Ok(message) = serde_json::from_str::<Received<'_>>(text) else {
             return;
         };
-        let is_for_now = match &*message.kind {
-            "OFFER" | "ANSWER" | "CANDIDATE" => false,
-            // The second, of a peer, is its refusal of an offer: of no use later either.
-            "LEAVE" | "EXPIRE" => true,
+        let (kind, is_for_now) = match &*message.kind {
+            "OFFER" => ("offer", false),
+            "ANSWER" => ("answer", false),
+            "CANDIDATE" => ("candidate", false),
+            "LEAVE" => ("leave", true),
+            // Of a peer it is its refusal of an offer: of no use later either.
+            "EXPIRE" => ("expire", true),
             "HEARTBEAT" => {
                 peer.last_seen = now;
+                self.counts.message("heartbeat");
                 return;
             }
             _ => return,
         };
+        self.counts.message(kind);
         peer.last_seen = now;
         match message.dst.as_deref() {
             None | Some("") if message.kind == "LEAVE" => {
@@ -407,6 +456,7 @@ impl Realm {
 
     /// Tells a peer something about another, at its own expense: who does not read is told no more.
     fn notify(&self, dst: &str, kind: &str, about: &str) {
+        self.counts.expired();
         if let Some(peer) = self.peers.get(dst) {
             self.deliver(dst, peer.holder.source, Relayed::notice(kind, about, dst));
         }

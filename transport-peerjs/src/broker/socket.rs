@@ -77,7 +77,10 @@ pub(crate) async fn serve(
                 number.map(|number| (who.id, number))
             }
         }
-        Err(refused) => Err(refused.message()),
+        Err(refused) => {
+            shared.realm().counts().refused(refused.word());
+            Err(refused.message())
+        }
     };
     match registered {
         Ok((id, number)) => {
@@ -94,6 +97,9 @@ pub(crate) async fn serve(
             debug!(answer, "not registered");
             let _ = timeout(patience, sink.send(Message::text(answer))).await;
         }
+    }
+    if let Some(why) = why {
+        shared.realm().counts().closed(why.word());
     }
     let goodbye = async {
         if let Some((code, reason)) = why.and_then(Goodbye::frame) {
@@ -181,6 +187,7 @@ async fn read(
             // Once for each time that it is too fast, or the log would be what slows it down.
             if !was_slowed {
                 warn!(peer = short(id), "rate-limited");
+                shared.realm().counts().slowed();
             }
             sleep(delay).await;
         }

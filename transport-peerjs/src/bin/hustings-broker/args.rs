@@ -68,6 +68,10 @@ pub(crate) struct Args {
         value_delimiter = ','
     )]
     trusted_proxy: Vec<IpAddr>,
+    /// Serve counts for Prometheus at this address, as /metrics: one that the public does not reach,
+    /// such as 127.0.0.1:9100
+    #[arg(long, value_name = "ADDRESS:PORT", env = "HUSTINGS_BROKER_METRICS")]
+    metrics: Option<SocketAddr>,
     /// Write events of this level and above to the standard error: error, warn, info, debug, trace
     #[arg(long, value_name = "LEVEL", env = "HUSTINGS_BROKER_LOG")]
     pub(crate) log: Option<LevelFilter>,
@@ -318,6 +322,7 @@ impl Args {
             page_headers: self.page_header,
             allowed_origins: self.allow_origin,
             trusted_proxies: self.trusted_proxy,
+            metrics: self.metrics,
             limits: BrokerLimits {
                 max_peers,
                 max_sockets,

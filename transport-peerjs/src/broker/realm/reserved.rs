@@ -90,6 +90,11 @@ impl Reserved {
         }
     }
 
+    /// The number of ids that are kept.
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
     /// Keeps the id of somebody who is gone.
     pub(crate) fn keep(&mut self, id: &str, holder: Holder, now: Instant) {
         if self.times.of(&holder).is_zero() {

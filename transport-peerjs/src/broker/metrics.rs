@@ -1,0 +1,171 @@
+//! Counts for those who watch over a broker, in the text form of Prometheus.
+//!
+//! There is nobody's id, address or message in them. They are served at an address of their own,
+//! so that it can be one that the public does not reach.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use super::places::Places;
+use super::shared::Shared;
+
+/// The media type of the text form.
+const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What a count is of: one of a few words of this program's own.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Of {
+    kind: &'static str,
+}
+
+/// The counts of a broker since it began. A copy counts the same.
+#[derive(Clone, Default)]
+pub(crate) struct Counts {
+    messages: Family<Of, Counter>,
+    expired: Counter,
+    refused: Family<Of, Counter>,
+    closed: Family<Of, Counter>,
+    slowed: Counter,
+}
+
+impl fmt::Debug for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Counts")
+    }
+}
+
+impl Counts {
+    /// A peer has sent a message of this kind.
+    pub(crate) fn message(&self, kind: &'static str) {
+        self.messages.get_or_create(&Of { kind }).inc();
+    }
+
+    /// A message has found nobody, or no room.
+    pub(crate) fn expired(&self) {
+        self.expired.inc();
+    }
+
+    /// A socket was not registered, or not taken, for this reason.
+    pub(crate) fn refused(&self, kind: &'static str) {
+        self.refused.get_or_create(&Of { kind }).inc();
+    }
+
+    /// A socket was closed for this reason.
+    pub(crate) fn closed(&self, kind: &'static str) {
+        self.closed.get_or_create(&Of { kind }).inc();
+    }
+
+    /// A peer has begun to send more than it may.
+    pub(crate) fn slowed(&self) {
+        self.slowed.inc();
+    }
+}
+
+/// The amounts at one moment.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Amounts {
+    pub(crate) peers: usize,
+    pub(crate) reserved: usize,
+    pub(crate) queued: usize,
+    pub(crate) queued_bytes: usize,
+    pub(crate) unread_bytes: usize,
+}
+
+/// The things that are watched.
+#[derive(Debug, Clone)]
+pub(crate) struct Watched {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) connections: Places,
+    pub(crate) sockets: Places,
+}
+
+/// Serves the counts at `/metrics`, and nothing else, until `stop` changes.
+pub(crate) async fn serve(listener: TcpListener, watched: Watched, mut stop: watch::Receiver<()>) {
+    let router = Router::new()
+        .route("/metrics", get(metrics))
+        .with_state(watched);
+    let stopped = async move {
+        let _ = stop.changed().await;
+    };
+    // It fails for nothing but what its future does.
+    let _ = axum::serve(listener, router)
+        .with_graceful_shutdown(stopped)
+        .await;
+}
+
+async fn metrics(State(watched): State<Watched>) -> Response {
+    let mut text = String::new();
+    match encode(&mut text, &watched.registry()) {
+        Ok(()) => ([(header::CONTENT_TYPE, TEXT)], text).into_response(),
+        // A text takes whatever is written to it.
+        Err(fmt::Error) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+impl Watched {
+    /// Everything as it is now.
+    fn registry(&self) -> Registry {
+        let mut all = Registry::with_prefix("hustings_broker");
+        let (counts, amounts) = {
+            let realm = self.shared.realm();
+            (realm.counts().clone(), realm.amounts())
+        };
+        for (name, help, amount) in [
+            ("peers", "Registered peers", amounts.peers),
+            ("sockets", "Open sockets", self.sockets.count()),
+            ("connections", "Other connections", self.connections.count()),
+            (
+                "reserved_ids",
+                "Ids kept for holders who are gone",
+                amounts.reserved,
+            ),
+            (
+                "queued_messages",
+                "Messages that wait for absent peers",
+                amounts.queued,
+            ),
+            ("queued_bytes", "Bytes of these", amounts.queued_bytes),
+            (
+                "unread_bytes",
+                "Bytes that present peers have not read",
+                amounts.unread_bytes,
+            ),
+        ] {
+            let gauge = Gauge::<i64>::default();
+            // Far fewer than this can count.
+            gauge.set(i64::try_from(amount).unwrap_or(i64::MAX));
+            all.register(name, help, gauge);
+        }
+        let Counts {
+            messages,
+            expired,
+            refused,
+            closed,
+            slowed,
+        } = counts;
+        all.register("messages", "Messages of peers, by their kind", messages);
+        all.register("expired", "Messages that found nobody, or no room", expired);
+        all.register(
+            "refused",
+            "Sockets that were refused, by the reason",
+            refused,
+        );
+        all.register("closed", "Sockets that were closed, by the reason", closed);
+        all.register("slowed", "Times that a peer was slowed down", slowed);
+        all
+    }
+}
