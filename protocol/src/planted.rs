@@ -39,6 +39,10 @@ pub enum Fault {
     InvitationTwice,
     /// The invitations are not in the journal's snapshots.
     InvitationsNotKept,
+    /// Whoever has the link votes, in a poll for invited people, too.
+    UninvitedVote,
+    /// A moderator lets people vote who have no invitation.
+    ModeratorsInvite,
     /// An owner keeps what people have sent who may only look.
     KeepsPassing,
     /// Numbers are told before they are due.
@@ -130,6 +134,8 @@ impl Fault {
         Self::TellsInvitations,
         Self::InvitationTwice,
         Self::InvitationsNotKept,
+        Self::UninvitedVote,
+        Self::ModeratorsInvite,
         Self::KeepsPassing,
     ];
 }

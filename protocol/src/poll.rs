@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::envelope::{Fields, encode};
 use crate::invitation::{InvitationCounts, Ledger};
 use crate::limits::fits;
+use crate::planted::{self, Fault};
 use crate::strict::{Object, Word, objects, optional_object};
 use crate::text::{self, Labels};
 use crate::{
@@ -475,8 +476,8 @@ impl Poll {
             return Role::Owner;
         }
         let strangers = match self.admission {
-            Admission::Link => Role::Voter,
-            Admission::Invited => Role::Viewer,
+            Admission::Invited if !planted::is_on(Fault::UninvitedVote) => Role::Viewer,
+            Admission::Link | Admission::Invited => Role::Voter,
         };
         self.members
             .get(&peer)

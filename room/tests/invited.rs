@@ -12,12 +12,12 @@ use common::people::{
 use common::world::{Hosted, Joined, World, choice_of, told, vote_in};
 use hustings_outbox::{MemoryStore, Store};
 use hustings_protocol::{
-    Admission, Ballots, Command, ErrorCode, InvitationCounts, InvitationIssue,
-    InvitationRedemption, InvitationSecret, InvitationWithdrawal, Message, Outcome, PollDraft,
-    PollId, Role,
+    Admission, Ballots, Command, Epoch, ErrorCode, InvitationCounts, InvitationIssue,
+    InvitationRedemption, InvitationSecret, InvitationWithdrawal, Limits, Message, Outcome,
+    PollDraft, PollId, Revision, Role, SyncRequest,
 };
 use hustings_room::driver::Room;
-use hustings_room::{Config, DownReason, Event, Host};
+use hustings_room::{CommandState, Config, DownReason, Event, Host, Output, Record};
 
 /// Somebody who has no invitation and never gets one.
 const DAVE: Person = Person(9);
@@ -220,11 +220,20 @@ fn a_redemption_is_shown_at_once_and_taken_back_if_it_is_refused() {
 
 /// Alice hosts an invited poll with one invitation.
 fn bench() -> Bench<Host> {
-    let mut alice = Bench::hosting_poll(poll_of(invited(Ballots::Secret)), Config::default());
-    let submitted =
-        alice.tell(|host, now| host.submit(room().poll_id, issue(room().poll_id, &[1]), now));
-    submitted.0.expect("it is hosted");
+    bench_with(Config::default())
+}
+
+fn bench_with(config: Config) -> Bench<Host> {
+    let mut alice = Bench::hosting_poll(poll_of(invited(Ballots::Secret)), config);
+    hosts(&mut alice, issue(room().poll_id, &[1]));
     alice
+}
+
+/// Alice herself asks for something: its end.
+fn hosts(alice: &mut Bench<Host>, command: Command) -> CommandState {
+    let (submitted, said) = alice.tell(|host, now| host.submit(room().poll_id, command, now));
+    submitted.expect("it is hosted");
+    said.outcomes().remove(0)
 }
 
 /// Everything that somebody may try who only looks: for each, the word of the refusal.
@@ -244,11 +253,31 @@ fn trials() -> Vec<(Command, ErrorCode)> {
     ]
 }
 
+/// Nor is memory used up, though there is room for the answers to one of them only.
 #[test]
 fn whoever_only_looks_leaves_nothing_behind() {
-    let mut alice = bench();
+    let mut alice = bench_with(Config {
+        max_stranger_receipts: trials().len() + 1,
+        ..Config::default()
+    });
     let before = copy(&alice.disk);
     for person in (20..60).map(Person) {
+        // They come again and again, each time with a history that nobody has.
+        for revision in 1..4 {
+            let greeting = hustings_protocol::Hello {
+                epoch: Some(Epoch::new(revision)),
+                revision: Revision::new(revision),
+                ..hello(person, room())
+            };
+            let (link, said) = alice.admits_with(person, greeting);
+            assert!(!said.keeps_anything(), "{said:?}");
+            let asks = Message::SyncRequest(SyncRequest {
+                poll_id: room().poll_id,
+                known: None,
+            });
+            let said = alice.hears(link, asks.encode());
+            assert!(!said.keeps_anything(), "{said:?}");
+        }
         let link = alice.admits(person);
         for (number, (command, refused)) in (1..).zip(trials()) {
             let frame = numbered(number, command);
@@ -298,6 +327,104 @@ fn whoever_only_looked_and_comes_again_goes_on_and_may_be_invited() {
     assert!(said.keeps_anything());
 }
 
+/// Those who look have filled what there is for them. Whoever was invited has their place all the
+/// same, is answered as a member from then on, and leaves room behind.
+#[test]
+fn whoever_is_invited_finds_room_among_those_who_only_look() {
+    let mut alice = bench_with(Config {
+        max_stranger_receipts: 2,
+        ..Config::default()
+    });
+    let (bob, carol) = (alice.admits(BOB), alice.admits(CAROL));
+    let wrong = alice.hears(bob, numbered(1, redeem(room().poll_id, 7)));
+    assert_eq!(wrong.refusal(bob).1, ErrorCode::UnknownInvitation);
+    let votes = |alice: &mut Bench<Host>, link| {
+        let frame = numbered(1, vote(room().poll_id, option(1)));
+        alice.hears(link, frame).refusal(link).1
+    };
+    assert_eq!(votes(&mut alice, carol), ErrorCode::NotAllowed);
+    let dave = alice.admits(DAVE);
+    assert_eq!(votes(&mut alice, dave), ErrorCode::Busy);
+
+    let said = alice.hears(bob, numbered(2, redeem(room().poll_id, 1)));
+    assert!(matches!(said.to(bob)[..], [Message::Ack(_)]), "{said:?}");
+    let dave = alice.admits(DAVE);
+    assert_eq!(votes(&mut alice, dave), ErrorCode::NotAllowed);
+    let again = alice.hears(bob, numbered(3, redeem(room().poll_id, 1)));
+    assert_eq!(again.refusal(bob).1, ErrorCode::NotAllowed);
+    assert!(again.keeps_anything());
+}
+
+/// As many as there may be are read again, by an owner that would not make as many now.
+#[test]
+fn a_poll_full_of_invitations_is_read_by_whatever_limits() {
+    let limits = Limits::default();
+    let mut alice = Bench::hosting_poll(poll_of(invited(Ballots::Open)), Config::default());
+    let poll_id = room().poll_id;
+    let secret = |number: usize| {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&number.to_be_bytes());
+        InvitationSecret::from_bytes(bytes)
+    };
+    let all: Vec<_> = (0..limits.max_invitations)
+        .map(|number| secret(number).id(poll_id))
+        .collect();
+    for invitations in all.chunks(limits.max_invitations_at_once) {
+        let issue = Command::IssueInvitations(InvitationIssue {
+            poll_id,
+            invitations: invitations.to_vec(),
+            count: 0,
+        });
+        let end = hosts(&mut alice, issue);
+        assert!(matches!(end, CommandState::Applied(_)), "{end:?}");
+    }
+    let more = issue(poll_id, &[1]);
+    let is_full = |end: CommandState| {
+        let CommandState::Rejected(rejection) = &end else {
+            panic!("{end:?}");
+        };
+        assert_eq!(rejection.code, ErrorCode::PollFull);
+    };
+    is_full(hosts(&mut alice, more.clone()));
+    let redeem = |number: usize| {
+        Command::RedeemInvitation(InvitationRedemption {
+            poll_id,
+            secret: Some(secret(number)),
+        })
+    };
+    let (first, last) = (0, limits.max_invitations - 1);
+    let bob = alice.admits(BOB);
+    let said = alice.hears(bob, numbered(1, redeem(last)));
+    assert!(matches!(said.to(bob)[..], [Message::Ack(_)]), "{said:?}");
+
+    let before = alice.owner().poll().issued();
+    alice.restarts_with(Config {
+        limits: Limits {
+            max_invitations: 10,
+            max_invitations_at_once: 1,
+            ..limits
+        },
+        // The next command makes a snapshot of it.
+        snapshot_after_bytes: 1,
+        ..Config::default()
+    });
+    assert_eq!(alice.owner().poll().issued(), before);
+    let ids: Vec<_> = before.iter().map(|it| it.id).collect();
+    assert_eq!(ids, all, "in the order in which they were issued");
+    is_full(hosts(&mut alice, more));
+    let carol = alice.admits(CAROL);
+    let used = alice.hears(carol, numbered(1, redeem(last)));
+    assert_eq!(used.refusal(carol).1, ErrorCode::InvitationUsed);
+    let said = alice.hears(carol, numbered(2, redeem(first)));
+    assert!(matches!(said.to(carol)[..], [Message::Ack(_)]), "{said:?}");
+    let snapshot = |output: &Output| matches!(output, Output::Persist(it) if matches!(it.record, Record::JournalSnapshot { .. }));
+    assert!(said.0.iter().any(snapshot));
+    let poll = alice.restored_owner();
+    let used = poll.poll().issued().into_iter();
+    let used = used.filter(|it| it.used == Some(true)).map(|it| it.id);
+    assert!(used.eq([all[first], all[last]]));
+}
+
 #[test]
 fn of_too_many_links_that_of_somebody_without_an_invitation_goes() {
     let mut alice = bench();
@@ -335,7 +462,7 @@ fn without_the_mendings_these_fail() {
     use common::without;
     use hustings_protocol::planted::Fault;
 
-    let cases: [(Fault, fn()); 4] = [
+    let cases: [(Fault, fn()); 5] = [
         (
             Fault::TellsInvitations,
             an_invitation_makes_one_voter_and_others_hear_how_many,
@@ -347,6 +474,10 @@ fn without_the_mendings_these_fail() {
         (
             Fault::InvitationsNotKept,
             what_was_redeemed_stays_so_when_the_owner_starts_again,
+        ),
+        (
+            Fault::UninvitedVote,
+            an_invitation_makes_one_voter_and_others_hear_how_many,
         ),
         (
             Fault::KeepsPassing,

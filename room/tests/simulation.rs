@@ -187,6 +187,10 @@ fn the_schedules_reach_what_they_should() {
     }
     println!("{:?}", total.counts());
     for (what, count) in total.counts() {
+        // Few of these invite people: `invited_polls_keep_every_guarantee` counts them.
+        if what == "invited" {
+            continue;
+        }
         if ["epochs", "missed"].contains(&what) {
             assert!(count > 0, "no {what}");
             continue;
@@ -478,11 +482,12 @@ fn secret_polls_and_hidden_results_keep_every_guarantee() {
     assert!(applied > 1_000 && crashes > 100, "{applied} {crashes}");
 }
 
-/// Where only invited people vote, each invitation makes one voter, and whoever only looks leaves
-/// nothing behind.
+/// Where only invited people vote, each invitation makes one voter, nobody else is one but by the
+/// owner's hand, and whoever only looks leaves nothing behind.
 #[test]
 fn invited_polls_keep_every_guarantee() {
-    let total = held(&[Kind::Invited], 60);
+    let total = held(&[Kind::Invited], 80);
+    println!("{:?}", total.counts());
     let Report {
         applied,
         crashes,
@@ -604,6 +609,8 @@ const MENDED: &[(Fault, Kind, u64)] = &[
     (Fault::InvitationTwice, Kind::Invited, 0),
     (Fault::InvitationsNotKept, Kind::Invited, 0),
     (Fault::KeepsPassing, Kind::Invited, 0),
+    (Fault::UninvitedVote, Kind::Invited, 0),
+    (Fault::ModeratorsInvite, Kind::Invited, 20),
 ];
 
 /// Faults that no kind of schedule finds, and why.
@@ -640,7 +647,7 @@ fn every_mended_fault_is_looked_for_or_has_its_reason() {
         assert_eq!(times, 1, "{fault:?} is listed {times} times");
     }
     assert_eq!(listed.len(), Fault::ALL.len());
-    assert!(MENDED.len() >= 35, "only {} are found", MENDED.len());
+    assert!(MENDED.len() >= 37, "only {} are found", MENDED.len());
 }
 
 #[cfg(feature = "planted")]

@@ -386,16 +386,17 @@ impl Oracle {
             hold!(5, false, "an update and no snapshot");
             return Ok(());
         };
-        let (poll_id, is_newcomer) = (poll.poll_id(), poll.member(update.author).is_none());
+        let is_newcomer = poll.member(update.author).is_none();
         let command = &numbered.command;
         let invitations = &mut self.line.invitations;
-        invitations.changes(poll_id, revision, update.author, command)?;
+        invitations.changes(poll, revision, update.author, command)?;
         let applied = poll.apply(update.author, &numbered.command, &self.limits);
         hold!(
             8,
             applied.is_ok(),
             "the journal has a refused command: {applied:?}"
         );
+        self.line.invitations.are_counted(poll)?;
         let has_only_a_name = |member: &Member| {
             member.choices.is_empty() && member.role == Role::Voter && member.profile.is_some()
         };

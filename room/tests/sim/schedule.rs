@@ -743,14 +743,15 @@ impl Schedule {
         }
     }
 
-    /// Something about invitations. Whoever makes one, many have heard of it.
+    /// Something about invitations, and about who may vote without one. Whoever makes one, many
+    /// have heard of it.
     fn invitation(&mut self, slot: usize, poll_id: PollId) -> Command {
-        let secret = InvitationSecret::from_bytes([self.draw(8) as u8; 16]);
+        let secret = InvitationSecret::from_bytes([self.draw(4) as u8; 16]);
         let invitations = vec![secret.id(poll_id)];
         // Others try what is the owner's, too.
         let what = match slot {
-            OWNER => self.draw(5),
-            _ => 3 + self.draw(8),
+            OWNER => self.draw(7),
+            _ => 3 + self.draw(12),
         };
         match what {
             0..4 => Command::IssueInvitations(InvitationIssue {
@@ -763,6 +764,17 @@ impl Schedule {
                 invitations,
                 count: 0,
             }),
+            // Moderators try to let people vote.
+            5 | 6 => {
+                let slot = 1 + self.draw(4) as usize;
+                let peer_id = self.scene().slots[slot].peer;
+                let role = self.pick(&[Role::Viewer, Role::Voter, Role::Moderator]);
+                Command::UpdateRole(RoleUpdate {
+                    poll_id,
+                    peer_id,
+                    role,
+                })
+            }
             _ => Command::RedeemInvitation(InvitationRedemption {
                 poll_id,
                 secret: Some(secret),
