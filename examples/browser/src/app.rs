@@ -9,7 +9,7 @@ use futures::lock::Mutex;
 use hustings_outbox::{
     Aside, Cache, IndexedDbStore, Journal, MemoryStore, Outbox, Store, StoreError, TabError,
 };
-use hustings_protocol::{Limits, Message, PeerId, Poll, RoomId};
+use hustings_protocol::{Command, Limits, Message, PeerId, Poll, RoomId, StoredLog};
 use hustings_room::clock::{Clock, SystemClock};
 use hustings_transport_peerjs::Config;
 use js_sys::{Function, Promise, Reflect};
@@ -189,7 +189,7 @@ impl App {
                 Some((_, why)) => Err(why.clone()),
                 None => match Journal::new(*link).load_any(store).await {
                     Ok(None) => continue,
-                    Ok(Some((kept, aside))) => title(&kept.log.snapshot.1)
+                    Ok(Some((kept, aside))) => title(&kept.log)
                         .map(|title| (title, aside))
                         .ok_or_else(|| "the stored poll is none that can be read".to_owned()),
                     Err(error @ (StoreError::Corrupt { .. } | StoreError::Io(_))) => {
@@ -246,7 +246,7 @@ impl App {
             }
             // A copy that does not read is none.
             let copy = Cache::new(device, link).load(store).await.ok().flatten();
-            let title = copy.and_then(|copy| title(&copy.snapshot.1));
+            let title = copy.and_then(|copy| title(&copy));
             rooms.push(Undelivered {
                 link,
                 title: title.unwrap_or_default(),
@@ -342,10 +342,33 @@ pub(crate) async fn locks_are_released() {
     }
 }
 
-/// The title of the poll in the frame of a snapshot. No command changes it.
-fn title(snapshot: &[u8]) -> Option<String> {
-    match Message::decode(snapshot, &Limits::unbounded()) {
-        Ok(Message::PollState(state)) => Some(state.poll.title().to_owned()),
-        Ok(_) | Err(_) => None,
+/// The title of a stored poll: that of the snapshot, or the last one that it was given since.
+fn title(log: &StoredLog) -> Option<String> {
+    let limits = Limits::unbounded();
+    let (at, snapshot) = &log.snapshot;
+    let mut title = match Message::decode(snapshot, &limits) {
+        Ok(Message::PollState(state)) => state.poll.title().to_owned(),
+        Ok(_) | Err(_) => return None,
+    };
+    // Few frames are about it, and the others need not be read.
+    let is_about_it = |frame: &[u8]| frame.windows(FIELD.len()).any(|part| part == FIELD);
+    let since = log.tail.iter().filter(|(revision, _)| revision > at);
+    for (_, frame) in since.filter(|(_, frame)| is_about_it(frame)) {
+        let updates = match Message::decode(frame, &limits) {
+            Ok(Message::Update(update)) => vec![update],
+            Ok(Message::PollTally(tally)) => tally.updates,
+            Ok(_) | Err(_) => Vec::new(),
+        };
+        for update in updates {
+            if let Command::UpdateSettings(settings) = update.numbered.command
+                && let Some(new) = settings.title
+            {
+                title = new;
+            }
+        }
     }
+    Some(title)
 }
+
+/// The field that has it, in every message with one.
+const FIELD: &[u8] = b"\"title\"";

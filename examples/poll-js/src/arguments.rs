@@ -1,7 +1,9 @@
 //! The arguments that JavaScript gives, which can be anything: read here, so that a wrong one is an
 //! error with a code and not one of the glue's.
 
+use std::fmt::Display;
 use std::pin::pin;
+use std::str::FromStr;
 
 use futures::channel::oneshot;
 use futures::future::{Either, select};
@@ -18,6 +20,12 @@ pub(crate) fn text(value: &JsValue, what: &str) -> Result<String, Failure> {
     value
         .as_string()
         .ok_or_else(|| Failure::argument(what, "it must be a string"))
+}
+
+/// An id; `what` names it in the error.
+pub(crate) fn id<T: FromStr<Err: Display>>(value: &JsValue, what: &str) -> Result<T, Failure> {
+    let id = text(value, what)?.parse();
+    id.map_err(|error| Failure::argument(what, error))
 }
 
 /// The room of the link in a text.

@@ -12,9 +12,11 @@
 #![cfg(target_family = "wasm")]
 
 mod arguments;
+mod changes;
 mod failure;
 mod guard;
 mod hustings;
+mod invitations;
 mod keep;
 mod kept;
 mod options;

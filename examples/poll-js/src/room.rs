@@ -7,19 +7,19 @@ use futures::StreamExt;
 use futures::future::{AbortHandle, abortable};
 use hustings_browser::{Hosted, Joined};
 use hustings_protocol::{
-    Command, OptionAdd, OptionId, PeerId, PeerInfo, Poll, Results, RoleUpdate, SettingsUpdate,
-    UserProfile, Vote,
+    Command, OptionAdd, OptionId, OptionUpdate, PeerInfo, PeerReadmission, PeerRemoval, Poll,
+    RoleUpdate, UserProfile, Vote,
 };
 use hustings_room::driver;
 use hustings_transport_peerjs::Status;
 use hustings_transport_peerjs::wire::RegistrationState;
 use js_sys::{Function, Promise};
-use serde::Deserialize;
 use wasm_bindgen::prelude::{Closure, wasm_bindgen};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::spawn_local;
 
-use crate::arguments::{check_signal, text, unless_aborted};
+use crate::arguments::{check_signal, id, text, unless_aborted};
+use crate::changes::{OptionChange, Removal, Settings};
 use crate::failure::Failure;
 use crate::guard::guarded;
 use crate::kept::Kept;
@@ -32,7 +32,7 @@ const FULL: Duration = Duration::from_secs(60);
 /// A poll that this tab hosts or has joined: the same for both. What it says never waits.
 #[wasm_bindgen]
 pub struct Room {
-    room: driver::Room,
+    pub(crate) room: driver::Room,
     side: Side,
     poll: Kept<Option<Arc<Poll>>>,
     confirmed: Kept<Option<Arc<Poll>>>,
@@ -86,7 +86,11 @@ impl Room {
         }
     }
 
-    async fn submit(&self, command: Command, options: &JsValue) -> Result<JsValue, Failure> {
+    pub(crate) async fn submit(
+        &self,
+        command: Command,
+        options: &JsValue,
+    ) -> Result<JsValue, Failure> {
         check_signal(options)?;
         Ok(guarded(Submitted::from(self.room.submit(command).await?)))
     }
@@ -142,6 +146,16 @@ impl Room {
     pub fn voters(&self) -> Option<f64> {
         // Exact: there are fewer members than that.
         self.room.confirmed().map(|poll| poll.voters() as f64)
+    }
+
+    /// The milliseconds to add to `Date.now()` to have the owner's clock, by which `closesAt` counts:
+    /// `closesAt - Date.now() - clockOffset` are left. Zero for the owner; `undefined` until the
+    /// owner has said it. A poll is closed when `closed` says so, and not before.
+    #[wasm_bindgen(getter, js_name = clockOffset)]
+    #[must_use]
+    pub fn clock_offset(&self) -> Option<f64> {
+        // Exact: the numbers of JavaScript go far beyond any clock.
+        self.room.clock_offset().map(|offset| offset as f64)
     }
 
     /// The number of commands that the owner has applied to the confirmed poll.
@@ -279,6 +293,68 @@ impl Room {
             .await
     }
 
+    /// Changes an option: an absent field changes nothing. Votes stay with an option that has another
+    /// label; those for one that is withdrawn do not count until it is taken back in. For moderators
+    /// and the owner.
+    ///
+    /// # Errors
+    ///
+    /// See `vote`.
+    #[wasm_bindgen(js_name = updateOption, unchecked_return_type = "Submitted")]
+    pub async fn update_option(
+        &self,
+        #[wasm_bindgen(js_name = optionId, unchecked_param_type = "string")] option_id: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "OptionChange")] change: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
+    ) -> Result<JsValue, Failure> {
+        let OptionChange { label, withdrawn } = values::from_js(&change, "the change")?;
+        let option_id = id(&option_id, "the option")?;
+        let mut update = OptionUpdate::new(self.room.id().poll_id, option_id);
+        (update.label, update.withdrawn) = (label, withdrawn);
+        self.submit(Command::UpdateOption(update), &options).await
+    }
+
+    /// Removes somebody: they may do nothing any more, and are told nothing. Their vote stays if
+    /// `keepVote` is true. For moderators and the owner, of people whose role is below theirs.
+    ///
+    /// # Errors
+    ///
+    /// See `vote`.
+    #[wasm_bindgen(js_name = removePeer, unchecked_return_type = "Submitted")]
+    pub async fn remove_peer(
+        &self,
+        #[wasm_bindgen(js_name = peerId, unchecked_param_type = "string")] peer_id: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "PeerRemoval")] removal: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
+    ) -> Result<JsValue, Failure> {
+        let Removal { keep_vote } = values::from_js(&removal, "the removal")?;
+        let removal = PeerRemoval {
+            poll_id: self.room.id().poll_id,
+            peer_id: id(&peer_id, "the peer id")?,
+            keep_vote,
+        };
+        self.submit(Command::RemovePeer(removal), &options).await
+    }
+
+    /// Lets somebody in again who was removed. They are not told: their `reconnect` finds out.
+    ///
+    /// # Errors
+    ///
+    /// See `vote`.
+    #[wasm_bindgen(js_name = readmitPeer, unchecked_return_type = "Submitted")]
+    pub async fn readmit_peer(
+        &self,
+        #[wasm_bindgen(js_name = peerId, unchecked_param_type = "string")] peer_id: JsValue,
+        #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
+    ) -> Result<JsValue, Failure> {
+        let readmission = PeerReadmission {
+            poll_id: self.room.id().poll_id,
+            peer_id: id(&peer_id, "the peer id")?,
+        };
+        self.submit(Command::ReadmitPeer(readmission), &options)
+            .await
+    }
+
     /// Changes somebody's role. They need not have been here yet.
     ///
     /// # Errors
@@ -291,17 +367,16 @@ impl Room {
         #[wasm_bindgen(unchecked_param_type = "Role")] role: JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
     ) -> Result<JsValue, Failure> {
-        let peer_id: Result<PeerId, _> = text(&peer_id, "the peer id")?.parse();
         let update = RoleUpdate {
             poll_id: self.room.id().poll_id,
-            peer_id: peer_id.map_err(|error| Failure::argument("the peer id", error))?,
+            peer_id: id(&peer_id, "the peer id")?,
             role: values::from_js(&role, "the role")?,
         };
         self.submit(Command::UpdateRole(update), &options).await
     }
 
-    /// Closes or reopens the poll, or changes whether voters may add options or when results are
-    /// shown; an absent field changes nothing. For the owner only.
+    /// Changes the poll: an absent field changes nothing. To reopen a poll takes its deadline away,
+    /// unless another one comes with it. For the owner only.
     ///
     /// # Errors
     ///
@@ -309,24 +384,11 @@ impl Room {
     #[wasm_bindgen(unchecked_return_type = "Submitted")]
     pub async fn settings(
         &self,
-        #[wasm_bindgen(
-            unchecked_param_type = "{ closed?: boolean; votersMayAddOptions?: boolean; results?: Results }"
-        )]
-        settings: JsValue,
+        #[wasm_bindgen(unchecked_param_type = "PollSettings")] settings: JsValue,
         #[wasm_bindgen(unchecked_optional_param_type = "CallOptions")] options: JsValue,
     ) -> Result<JsValue, Failure> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase", deny_unknown_fields)]
-        struct Settings {
-            closed: Option<bool>,
-            voters_may_add_options: Option<bool>,
-            results: Option<Results>,
-        }
         let settings: Settings = values::from_js(&settings, "the settings")?;
-        let update = SettingsUpdate::new(self.room.id().poll_id)
-            .closed(settings.closed)
-            .voters_may_add_options(settings.voters_may_add_options)
-            .results(settings.results);
+        let update = settings.update(self.room.id().poll_id);
         self.submit(Command::UpdateSettings(update), &options).await
     }
 

@@ -16,8 +16,39 @@ export interface Options {
     iceServers?: { urls: string | string[]; username?: string; credential?: string }[];
 }
 
-/** Viewers see the poll, voters also vote, moderators also add options and set roles below their own. */
+/**
+ * Viewers see the poll, voters also vote, moderators also add and change options, set roles below their own and remove
+ * people below them.
+ */
 export type Role = "viewer" | "voter" | "moderator" | "owner";
+
+/** Those who may vote: everybody with the link, or who has redeemed an invitation; the others look. */
+export type Admission = "link" | "invited";
+
+/** The invitations of a poll in which only invited people vote. */
+export interface Invitations {
+    issued: number;
+    used: number;
+    /** Those that were withdrawn, be it after they were used. */
+    withdrawn: number;
+    /** Each, in the order of issue; empty on every device but the one that hosts the poll. */
+    list: Invitation[];
+}
+
+export interface Invitation {
+    id: string;
+    withdrawn: boolean;
+    /** Absent where ballots are secret. */
+    used?: boolean;
+}
+
+/** What is in a link. */
+export interface ParsedLink {
+    /** The link that everybody may have. */
+    link: string;
+    /** The secret of one person's invitation, for `Room.redeem`. */
+    invitation?: string;
+}
 
 /**
  * The people who see the choices of others. In a secret poll only the host's device is told them, as it
@@ -46,10 +77,38 @@ export interface PollDraft {
     multipleChoice?: boolean;
     /** Default false. */
     votersMayAddOptions?: boolean;
+    /** For good. Default `link`. */
+    admission?: Admission;
     /** For good. Default `secret`. */
     ballots?: Ballots;
     /** Default `live`. */
     results?: Results;
+    /** When the host's device closes the poll, in milliseconds as `Date.now()` has them. Default: by hand. */
+    closesAt?: number | null;
+}
+
+/** What the host changes in a poll. An absent field changes nothing. */
+export interface PollSettings {
+    title?: string;
+    /** Whether votes and options are refused. To reopen a poll takes its deadline away, unless another one comes with it. */
+    closed?: boolean;
+    votersMayAddOptions?: boolean;
+    results?: Results;
+    /** `null` for no deadline. One that has passed closes the poll at once. */
+    closesAt?: number | null;
+}
+
+/** What moderators and the host change in an option. An absent field changes nothing. */
+export interface OptionChange {
+    label?: string;
+    /** Whether it is withdrawn: then nobody can choose it, and votes for it do not count. */
+    withdrawn?: boolean;
+}
+
+/** How somebody is removed. */
+export interface PeerRemoval {
+    /** Whether their vote stays. */
+    keepVote: boolean;
 }
 
 /** A poll, and everything that this side is told of it. The host's side has all. */
@@ -62,6 +121,9 @@ export interface Poll {
     votersMayAddOptions: boolean;
     /** Whether votes and options are refused. */
     closed: boolean;
+    /** When the host's device closes it, by its clock: see `Room.clockOffset`. Stays when the poll was closed before. */
+    closesAt?: number;
+    admission: Admission;
     ballots: Ballots;
     results: Results;
     /** The part of the votes of others that is in here. */
@@ -76,15 +138,19 @@ export interface Poll {
 export interface PollOption {
     optionId: string;
     label: string;
+    /** True when it was withdrawn: nobody can choose it, and votes for it do not count. */
+    withdrawn?: boolean;
 }
 
 export interface Member {
     role: Role;
     profile?: { name: string };
-    /** The ids of the options that they chose; absent when they have no vote, or when it is not shown. */
+    /** The ids of the options that they chose, with those that were withdrawn since; absent when they have no vote, or when it is not shown. */
     choices?: string[];
     /** True when they have a vote and their choice is not shown. One's own choice always is. */
     voted?: boolean;
+    /** True when they were removed: they may do nothing any more, and are not let in. */
+    removed?: boolean;
 }
 
 /** The result of a poll. */
@@ -107,8 +173,14 @@ export type Command =
     | { type: "poll:vote"; payload: { pollId: string; optionIds: string[] } }
     | { type: "poll:option:add"; payload: { pollId: string; optionId: string; label: string } }
     | { type: "poll:role:update"; payload: { pollId: string; peerId: string; role: Role } }
+    | { type: "poll:invitation:issue"; payload: { pollId: string; invitations?: string[]; count?: number } }
+    | { type: "poll:invitation:withdraw"; payload: { pollId: string; invitations?: string[]; count?: number } }
+    | { type: "poll:invitation:redeem"; payload: { pollId: string; secret?: string } }
     | { type: "user:profile"; payload: { name: string } }
-    | { type: "poll:settings"; payload: { pollId: string; closed?: boolean; votersMayAddOptions?: boolean; results?: Results } };
+    | { type: "poll:option:update"; payload: { pollId: string; optionId: string } & OptionChange }
+    | { type: "poll:peer:remove"; payload: { pollId: string; peerId: string } & PeerRemoval }
+    | { type: "poll:peer:readmit"; payload: { pollId: string; peerId: string } }
+    | { type: "poll:settings"; payload: { pollId: string } & PollSettings };
 
 /** A command of this device that the owner has not answered. */
 export interface Pending {
@@ -247,8 +319,10 @@ export type ErrorCode =
     | "storage-corrupt" | "storage-failed" | "storage-deleted" | "storage-newer"
     | "taken-over" | "no-answer"
     | "poll-moved" | "poll-archived" | "wrong-passphrase" | "bad-file" | "other-identity" | "poll-forked"
-    | "poll-closed" | "not-allowed" | "unknown-poll" | "unknown-option" | "option-exists" | "single-choice"
+    | "poll-closed" | "not-allowed" | "removed" | "unknown-poll" | "unknown-option" | "option-exists" | "option-withdrawn"
+    | "label-exists" | "bad-text" | "single-choice"
     | "duplicate-choice" | "superseded" | "poll-full" | "too-long" | "bad-field" | "busy"
+    | "unknown-invitation" | "invitation-used" | "invitation-withdrawn" | "invitation-exists"
     | (string & {});
 
 /** What is thrown, and what promises are rejected with: an `Error` with a `code`. */

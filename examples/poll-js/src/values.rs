@@ -35,6 +35,7 @@ pub(crate) fn poll(poll: Option<&Poll>) -> JsValue {
     };
     let object = to_js(poll);
     for (name, word) in [
+        ("admission", poll.admission().as_str()),
         ("ballots", poll.ballots().as_str()),
         ("results", poll.results().as_str()),
         ("shown", poll.shown().as_str()),

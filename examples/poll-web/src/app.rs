@@ -13,6 +13,7 @@ use leptos::{ev, html};
 use crate::browser::{ask_before_leaving, hash, is_secure, meta, parameter, pause, reload, server};
 use crate::create::Template;
 use crate::kept::{Kept, Leaving};
+use crate::redeem::Invited;
 use crate::room::RoomPage;
 use crate::route::Route;
 use crate::start::Start;
@@ -134,7 +135,13 @@ fn Views(opened: Opened) -> impl IntoView {
     let route = RwSignal::new(Route::of(&hash()));
     let place = Memo::new(move |_| route.get().place());
     let is_presented = Memo::new(move |_| matches!(route.get(), Route::Presented(_)));
-    let changes = window_event_listener(ev::hashchange, move |_| route.set(Route::of(&hash())));
+    let invited = Invited::new(&route.get_untracked());
+    provide_context(invited);
+    let changes = window_event_listener(ev::hashchange, move |_| {
+        let new = Route::of(&hash());
+        invited.follow(&new);
+        route.set(new);
+    });
     on_cleanup(move || changes.remove());
     // Whichever view it shows, this tab hosts. A room knows more of what it would cost, and asks,
     // too.
@@ -158,6 +165,7 @@ fn Views(opened: Opened) -> impl IntoView {
             Route::Room(link) | Route::Presented(link) => {
                 view! { <RoomPage link is_presented /> }.into_any()
             }
+            Route::Invited(link) => view! { <RoomPage link=link.room is_presented /> }.into_any(),
             Route::Unknown(why) => view! { <Unknown why /> }.into_any(),
         }}
     }

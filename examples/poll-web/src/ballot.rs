@@ -7,12 +7,14 @@ use leptos::{ev, html};
 use uuid::Uuid;
 
 use crate::browser::{focus, pasted};
+use crate::closing::Closing;
 use crate::draft;
 use crate::kept::Standing;
 use crate::model::{Model, progress};
+use crate::redeem::uninvited;
 use crate::results::{Results, Row};
 use crate::typed;
-use crate::words::{self, count, percent};
+use crate::words::{self, CHOSE_WITHDRAWN, count, percent};
 
 /// The id of the button that votes.
 const VOTE: &str = "vote";
@@ -58,12 +60,25 @@ pub(crate) fn Ballot(model: Model) -> impl IntoView {
     let may = Memo::new(move |_| May::of(model));
     // What is ticked but not voted for yet; without it the vote shows.
     let ticked = RwSignal::new(None::<Vec<OptionId>>);
+    // What was withdrawn stays chosen, and is no part of a vote that could be sent.
+    let standing = move |of: &[OptionId]| {
+        let poll = model.poll();
+        poll.map(|poll| draft::standing(of, &poll))
+            .unwrap_or_default()
+    };
+    let has_vote = Memo::new(move |_| {
+        let poll = model.poll();
+        poll.is_some_and(|poll| !poll.choices(model.me).is_empty())
+    });
     let voted = Memo::new(move |_| {
         let poll = model.poll();
-        poll.map(|poll| poll.choices(model.me).to_vec())
+        poll.map(|poll| standing(poll.choices(model.me)))
             .unwrap_or_default()
     });
-    let chosen = Memo::new(move |_| ticked.get().unwrap_or_else(|| voted.get()));
+    let chosen = Memo::new(move |_| match ticked.get() {
+        Some(ticked) => standing(&ticked),
+        None => voted.get(),
+    });
     let has_news =
         Memo::new(move |_| chosen.with(|chosen| voted.with(|voted| draft::differs(chosen, voted))));
     let too_many = Memo::new(move |_| chosen.with(|chosen| draft::too_many(chosen.len())));
@@ -127,6 +142,7 @@ pub(crate) fn Ballot(model: Model) -> impl IntoView {
             <fieldset>
                 <legend><h2 id="ballot-heading">{heading}</h2></legend>
                 <p class="turnout" data-testid="turnout">{move || turnout(&results.get(), may.get().is_closed)}</p>
+                <Closing model />
                 <p class="hint" data-testid="when">{when}</p>
                 <p class="hint" data-testid="who-sees">{who_sees}</p>
                 <ol class="options">
@@ -140,7 +156,7 @@ pub(crate) fn Ballot(model: Model) -> impl IntoView {
                     <button id=VOTE type="submit" class="primary" aria-disabled=move || (!is_ready()).to_string()>
                         {move || if voted.get().is_empty() { "Vote" } else { "Change vote" }}
                     </button>
-                    <Show when=move || !voted.get().is_empty()>
+                    <Show when=move || has_vote.get()>
                         <button type="button" aria-disabled=move || (!model.is_connected()).to_string()
                             on:click=move |_| take_back()>
                             "Take back vote"
@@ -153,7 +169,7 @@ pub(crate) fn Ballot(model: Model) -> impl IntoView {
                     let state = state(model, voted.get().is_empty());
                     if model.is_vote_refused.get() { format!("Your last vote was refused. {state}") } else { state.to_owned() }
                 };
-                too_many.get().unwrap_or_else(state)
+                too_many.get().or_else(|| uninvited(model).map(str::to_owned)).unwrap_or_else(state)
             }}</p>
         </form>
         <Show when=move || may.get().add_options>
@@ -186,7 +202,12 @@ fn state(model: Model, is_empty: bool) -> &'static str {
             waits: waits.and_then(|vote| progress(&vote.state)),
             is_left_behind: now.left_behind.iter().any(|pending| is_vote(&pending)),
             is_empty,
+            is_withdrawn: now.poll.as_ref().is_some_and(|poll| {
+                let choices = poll.choices(model.me);
+                draft::standing(choices, poll).len() < choices.len()
+            }),
             role,
+            is_removed: now.is_removed(),
             is_connected,
             is_stopped: now.failure.is_some(),
         };
@@ -215,7 +236,9 @@ fn Choice(
             percent(votes, results.voters.max(votes))
         })
     };
-    let are_shown = Memo::new(move |_| results.with(|results| results.are_shown));
+    let is_withdrawn = Memo::new(move |_| is(|row| row.withdrawn));
+    let are_shown =
+        Memo::new(move |_| results.with(|results| results.are_shown) && !is_withdrawn.get());
     let chosen_by = Memo::new(move |_| {
         row.with(|row| {
             row.as_ref()
@@ -225,9 +248,10 @@ fn Choice(
     });
     let figures = StoredValue::new(format!("figures-{place}"));
     view! {
-        <li class="option" class:mine=move || is(|row| row.mine)>
+        <li class="option" class:mine=move || is(|row| row.mine && !row.withdrawn)
+            class:withdrawn=is_withdrawn>
             <label>
-                <Show when=move || may.get().vote>
+                <Show when=move || may.get().vote && !is_withdrawn.get()>
                     <input name="choice" type=move || if may.get().several { "checkbox" } else { "radio" }
                         aria-describedby=move || are_shown.get().then(|| figures.get_value())
                         prop:checked=is_chosen
@@ -249,12 +273,16 @@ fn Choice(
                     <span class="certain" style:width=move || format!("{}%", share(|row| row.confirmed.min(row.expected)))></span>
                 </span>
             </Show>
-            <Show when=move || !chosen_by.with(String::is_empty)>
+            <Show when=move || is(|row| row.withdrawn && row.mine)>
+                <small class="by">{CHOSE_WITHDRAWN}</small>
+            </Show>
+            <Show when=move || !is_withdrawn.get() && !chosen_by.with(String::is_empty)>
                 <small class="by">{chosen_by}</small>
             </Show>
-            <Show when=move || is(|row| row.mine || row.pending)>
+            <Show when=move || is(|row| row.mine || row.pending || row.withdrawn)>
                 <span class="marks">
-                    <Show when=move || is(|row| row.mine)><span class="mark">"Your choice"</span></Show>
+                    <Show when=move || is_withdrawn.get()><span class="mark gone">"Withdrawn"</span></Show>
+                    <Show when=move || is(|row| row.mine && !row.withdrawn)><span class="mark">"Your choice"</span></Show>
                     <Show when=move || is(|row| row.pending)><PendingSync /></Show>
                 </span>
             </Show>

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hustings_protocol::RoomId;
+use hustings_protocol::{RoomId, RoomLink};
 use hustings_room::clock::{Clock, SystemClock};
 use js_sys::{Array, Uint8Array};
 use leptos::prelude::{document, request_animation_frame, window};
@@ -13,7 +13,7 @@ use web_sys::{
     HtmlDocument, HtmlElement, HtmlInputElement, Storage, Url, UrlSearchParams,
 };
 
-use crate::route::fragment;
+use crate::route::{fragment, fragment_of};
 use crate::settings::Server;
 
 /// The content of a `<meta>` of the page, if it has one.
@@ -78,6 +78,22 @@ pub(crate) fn show(fragment: &str) {
     let _ = window().location().set_hash(fragment);
 }
 
+/// Puts another fragment into the address, in place of the one that is there: the view stays, and
+/// the way back does not lead to it.
+pub(crate) fn put_into_address(fragment: &str) {
+    if let Ok(history) = window().history() {
+        let address = Some(fragment);
+        // What a browser refuses here, which it does if it is asked all the time, stays as it is.
+        let _ = history.replace_state_with_url(&JsValue::NULL, "", address);
+    }
+}
+
+/// Has the page printed.
+pub(crate) fn print() {
+    // A browser that cannot print does nothing, which is to be seen.
+    let _ = window().print();
+}
+
 /// True if the page can fill the screen: a phone may not let it.
 pub(crate) fn can_fill_screen() -> bool {
     document().fullscreen_enabled()
@@ -92,6 +108,12 @@ pub(crate) fn fill_screen_or_not() {
         // A browser that refuses leaves the page as it is, which is to be seen.
         let _ = root.request_fullscreen();
     }
+}
+
+/// The address that an invited person opens.
+pub(crate) fn invitation_address(link: RoomLink) -> String {
+    let plain = shared_address(link.room).unwrap_or_else(|| own_address(link.room));
+    plain.replace(&fragment(link.room), &fragment_of(link))
 }
 
 /// The address of a poll on this page.
@@ -187,6 +209,17 @@ pub(crate) async fn copy(field: &HtmlInputElement) -> bool {
     document.is_ok_and(|document| document.exec_command("copy").unwrap_or(false))
 }
 
+/// Puts a text into the clipboard; whether that went well. Where the page has none it does not.
+pub(crate) async fn copy_text(text: &str) -> bool {
+    let navigator = window().navigator();
+    let has_clipboard = js_sys::Reflect::get(&navigator, &"clipboard".into())
+        .is_ok_and(|clipboard| clipboard.is_object());
+    has_clipboard
+        && JsFuture::from(navigator.clipboard().write_text(text))
+            .await
+            .is_ok()
+}
+
 /// Hands somebody a file.
 pub(crate) fn download(name: &str, kind: &str, content: &str) {
     // Nothing here fails in a window; if it did, there would be no file, and nothing to say but
@@ -229,25 +262,67 @@ fn offer_part(name: &str, kind: &str, content: &JsValue) -> Option<()> {
 /// Something small that the page remembers, such as a name. A browser that stores nothing forgets
 /// it.
 pub(crate) fn remembered(key: &str) -> Option<String> {
-    local()?.get_item(key).ok()?
+    storage()?.get_item(key).ok()?
 }
 
 /// Remembers it.
 pub(crate) fn remember(key: &str, value: &str) {
-    if let Some(storage) = local() {
+    if let Some(storage) = storage() {
         let _ = storage.set_item(key, value);
     }
 }
 
 /// Remembers it no longer.
 pub(crate) fn forget(key: &str) {
-    if let Some(storage) = local() {
+    if let Some(storage) = storage() {
         let _ = storage.remove_item(key);
     }
 }
 
-fn local() -> Option<Storage> {
+fn storage() -> Option<Storage> {
     window().local_storage().ok()?
+}
+
+/// A moment, in milliseconds of Unix time, as people here read it, with their time zone.
+pub(crate) fn local_moment(unix_millis: u64) -> String {
+    local(&date(unix_millis), "long")
+}
+
+/// A moment as a field for a date and a time has it, in the zone of whoever is here.
+pub(crate) fn field_of_moment(unix_millis: u64) -> String {
+    let date = date(unix_millis);
+    let (year, month, day) = (date.get_full_year(), date.get_month() + 1, date.get_date());
+    let (hour, minute) = (date.get_hours(), date.get_minutes());
+    let minutes = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}");
+    match (date.get_seconds(), date.get_milliseconds()) {
+        (0, 0) => minutes,
+        (second, 0) => format!("{minutes}:{second:02}"),
+        (second, millis) => format!("{minutes}:{second:02}.{millis:03}"),
+    }
+}
+
+/// The moment that is in such a field; `None` if it is empty or there is no such time.
+pub(crate) fn moment_of_field(text: &str) -> Option<u64> {
+    // Without a zone it is local, as the standard has it of a date with a time.
+    let time = js_sys::Date::new(&text.into()).get_time();
+    (time >= 0.0).then_some(time as u64)
+}
+
+/// True of a field in which something is typed that is not whole, and so counts as empty: a date
+/// without a time, for instance.
+pub(crate) fn is_incomplete(id: &str) -> bool {
+    let field = document().get_element_by_id(id);
+    let field = field.and_then(|field| field.dyn_into::<HtmlInputElement>().ok());
+    field.is_some_and(|field| field.validity().bad_input())
+}
+
+/// True of a moment that has passed by the clock of this device.
+pub(crate) fn has_passed(unix_millis: u64) -> bool {
+    unix_millis as f64 <= js_sys::Date::now()
+}
+
+fn date(unix_millis: u64) -> js_sys::Date {
+    js_sys::Date::new(&(unix_millis as f64).into())
 }
 
 /// The time, as JSON writes it.
@@ -261,8 +336,12 @@ pub(crate) fn local_time(time: &str) -> String {
     if date.get_time().is_nan() {
         return time.to_owned();
     }
+    local(&date, "short")
+}
+
+fn local(date: &js_sys::Date, time_style: &str) -> String {
     let options = js_sys::Object::new();
-    for (name, style) in [("dateStyle", "medium"), ("timeStyle", "short")] {
+    for (name, style) in [("dateStyle", "medium"), ("timeStyle", time_style)] {
         // A new object takes everything.
         let _ = js_sys::Reflect::set(&options, &name.into(), &style.into());
     }

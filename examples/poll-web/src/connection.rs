@@ -188,6 +188,15 @@ impl State {
                 Self::without_link(now, copy, Some(*retry_at))
             }
             Connection::Connecting => Self::without_link(now, copy, None),
+            Connection::Refused(_) if now.is_removed() => Self {
+                kind: Kind::Wrong,
+                headline: "You were removed from this poll",
+                detail: format!(
+                    "The host or a moderator has removed you: you cannot vote, and are told nothing more of it. \
+                     Once they have readmitted you, try again.{copy}"
+                ),
+                retry: Retry::Ask,
+            },
             Connection::Refused(why) => Self {
                 kind: Kind::Wrong,
                 headline: "This poll cannot be joined",

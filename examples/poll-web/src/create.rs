@@ -1,13 +1,17 @@
 //! The form of a new poll.
 
 use hustings_browser::{App, HostError};
-use hustings_protocol::{Ballots, Limits, PollDraft, Results, RoomId};
+use hustings_protocol::{Admission, Ballots, Limits, PollDraft, Results, RoomId};
 use leptos::ev;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
 use crate::app::Opened;
-use crate::browser::{focus_soon, go_to, now, pasted, show};
+use crate::browser::{
+    field_of_moment, focus_soon, go_to, has_passed, is_incomplete, moment_of_field, now, pasted,
+    show,
+};
+use crate::deadline::DeadlineField;
 use crate::own::begins;
 use crate::rules::Choose;
 use crate::typed;
@@ -63,8 +67,10 @@ pub(crate) fn Create() -> impl IntoView {
     let lines = RwSignal::new((1..=3).map(Line::new).collect::<Vec<_>>());
     let multiple = RwSignal::new(false);
     let voters_add = RwSignal::new(false);
+    let admission = RwSignal::new(Admission::default());
     let ballots = RwSignal::new(Ballots::default());
     let results = RwSignal::new(Results::default());
+    let deadline = RwSignal::new(String::new());
     let copied = RwSignal::new(None::<String>);
     let problem = RwSignal::new(None::<String>);
     // The field that it is about, beside which it stands: on a small screen the button is far away.
@@ -89,8 +95,10 @@ pub(crate) fn Create() -> impl IntoView {
         }
         multiple.set(draft.multiple_choice);
         voters_add.set(draft.voters_may_add_options);
+        admission.set(draft.admission);
         ballots.set(draft.ballots);
         results.set(draft.results);
+        deadline.set(draft.closes_at.map(field_of_moment).unwrap_or_default());
         problem.set(None);
         wrong.set(None);
         focus_soon("title".to_owned());
@@ -173,7 +181,9 @@ pub(crate) fn Create() -> impl IntoView {
         let labels = labels.map(|line| (line.id(), line.label.get_untracked().trim().to_owned()));
         let labels: Vec<_> = labels.filter(|(_, label)| !label.is_empty()).collect();
         let title = title.get_untracked().trim().to_owned();
-        if let Err((field, why)) = check(&title, &labels, voters_add.get_untracked()) {
+        let closes_at = moment_of_field(&deadline.get_untracked());
+        let checked = check(&title, &labels, voters_add.get_untracked());
+        if let Err((field, why)) = checked.and_then(|()| check_deadline(closes_at)) {
             problem.set(Some(why));
             focus_soon(field.clone());
             wrong.set(Some(field));
@@ -183,8 +193,10 @@ pub(crate) fn Create() -> impl IntoView {
             .options(labels.into_iter().map(|(_, label)| label))
             .multiple_choice(multiple.get_untracked())
             .voters_may_add_options(voters_add.get_untracked())
+            .admission(admission.get_untracked())
             .ballots(ballots.get_untracked())
-            .results(results.get_untracked());
+            .results(results.get_untracked())
+            .closes_at(closes_at);
         is_busy.set(true);
         problem.set(None);
         wrong.set(None);
@@ -242,8 +254,12 @@ pub(crate) fn Create() -> impl IntoView {
                     on:change=move |event| voters_add.set(event_target_checked(&event)) />
                     "Voters may add options"</label>
             </div>
+            <Choose name="admission" legend="Who may vote" chosen=admission choose=move |rule| admission.set(rule) />
             <Choose name="ballots" legend="Who sees the votes" chosen=ballots choose=move |rule| ballots.set(rule) />
             <Choose name="results" legend="Results are shown" chosen=results choose=move |rule| results.set(rule) />
+            <DeadlineField id=DEADLINE label="Closes at (no deadline if empty)" typed=deadline
+                on_typed=move |text| deadline.set(text)
+                problem=Signal::derive(move || problem.get().filter(|_| wrong.with(|wrong| wrong.as_deref() == Some(DEADLINE)))) />
             <p class="problem" role="alert">{move || problem.get().filter(|_| wrong.with(Option::is_none))}</p>
             <button type="submit" class="primary" aria-disabled=move || is_busy.get().to_string()>
                 {move || if is_busy.get() { "Creating…" } else { "Create poll" }}
@@ -301,6 +317,18 @@ fn check(
         }
     }
     Ok(())
+}
+
+/// The id of the field for the deadline.
+const DEADLINE: &str = "closes-at";
+
+/// Refuses a deadline that is not whole, or would close the poll as soon as it is there.
+fn check_deadline(closes_at: Option<u64>) -> Result<(), (String, String)> {
+    match closes_at {
+        _ if is_incomplete(DEADLINE) => Err((DEADLINE.to_owned(), words::INCOMPLETE.to_owned())),
+        Some(at) if has_passed(at) => Err((DEADLINE.to_owned(), words::PAST.to_owned())),
+        Some(_) | None => Ok(()),
+    }
 }
 
 async fn start_poll(app: &App, draft: PollDraft) -> Result<RoomId, String> {

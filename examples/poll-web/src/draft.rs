@@ -37,19 +37,28 @@ pub(crate) fn too_many(ticked: usize) -> Option<String> {
         .then(|| format!("One vote has at most {most} options. You have ticked {ticked}."))
 }
 
-/// A new poll like this one: its question, its options and its settings, and no votes.
+/// The options of somebody's vote that they can still have: without those that were withdrawn.
+pub(crate) fn standing(choices: &[OptionId], poll: &Poll) -> Vec<OptionId> {
+    let is_there = |choice: &OptionId| poll.option(*choice).is_some_and(|it| !it.withdrawn);
+    choices.iter().copied().filter(is_there).collect()
+}
+
+/// A new poll like this one: its question, its options that were not withdrawn and its settings, and
+/// neither votes nor a deadline.
 pub(crate) fn like(poll: &Poll) -> PollDraft {
+    let options = poll.options().iter().filter(|option| !option.withdrawn);
     PollDraft::new(poll.title())
-        .options(poll.options().iter().map(|option| &option.label))
+        .options(options.map(|option| &option.label))
         .multiple_choice(poll.multiple_choice())
         .voters_may_add_options(poll.voters_may_add_options())
+        .admission(poll.admission())
         .ballots(poll.ballots())
         .results(poll.results())
 }
 
 #[cfg(test)]
 mod tests {
-    use hustings_protocol::{Ballots, PeerId, Results};
+    use hustings_protocol::{Admission, Ballots, Command, OptionUpdate, PeerId, Results};
 
     use super::*;
 
@@ -73,14 +82,15 @@ mod tests {
 
     #[test]
     fn a_poll_like_another_has_all_that_its_form_has() {
-        for (ballots, results) in [
-            (Ballots::Secret, Results::AfterVote),
-            (Ballots::Open, Results::AfterClose),
+        for (admission, ballots, results) in [
+            (Admission::Invited, Ballots::Secret, Results::AfterVote),
+            (Admission::Link, Ballots::Open, Results::AfterClose),
         ] {
             let draft = PollDraft::new("Which?")
                 .options(["Tea", "Coffee"])
                 .multiple_choice(true)
                 .voters_may_add_options(true)
+                .admission(admission)
                 .ballots(ballots)
                 .results(results);
             let id = "01234567-89ab-4cde-8f01-23456789abcd".parse().unwrap();
@@ -91,6 +101,28 @@ mod tests {
             let poll = Poll::new(id, owner, draft.clone(), option, &limits).unwrap();
             assert_eq!(like(&poll), draft);
         }
+    }
+
+    #[test]
+    fn what_was_withdrawn_is_in_no_vote_and_no_copy() {
+        let id = "01234567-89ab-4cde-8f01-23456789abcd".parse().unwrap();
+        let draft = PollDraft::new("Which?").options(["Tea", "Coffee"]);
+        let mut numbers = 1..;
+        let next = || option(numbers.next().unwrap());
+        let (owner, limits) = (PeerId::from_bytes([9; 32]), Limits::default());
+        let draft = draft.closes_at(1_790_000_000_000);
+        let mut poll = Poll::new(id, owner, draft, next, &limits).unwrap();
+        let choices = [option(1), option(2)];
+        assert_eq!(standing(&choices, &poll), choices);
+        let withdrawal = OptionUpdate::new(id, option(1)).withdrawn(true);
+        let withdrawal = Command::UpdateOption(withdrawal);
+        poll.apply(owner, &withdrawal, &limits).unwrap();
+        assert_eq!(standing(&choices, &poll), [option(2)]);
+        let copy = like(&poll);
+        assert_eq!(
+            (copy.options, copy.closes_at),
+            (vec!["Coffee".to_owned()], None)
+        );
     }
 
     #[test]

@@ -8,12 +8,15 @@ use leptos::task::spawn_local;
 
 use crate::app::Opened;
 use crate::create::Template;
+use crate::deadline::Deadline;
 use crate::draft::like;
 use crate::kept::Kept;
 use crate::model::Model;
 use crate::rules::Choose;
+use crate::title::Title;
 
-/// Closing, reopening, who may add options and when results are shown; another poll like this one.
+/// The question, closing, now or at a time, reopening, who may add options and when results are
+/// shown; another poll like this one.
 #[component]
 pub(crate) fn HostTools(model: Model) -> impl IntoView {
     let is_owner = Memo::new(move |_| model.role() == Role::Owner);
@@ -42,6 +45,7 @@ pub(crate) fn HostTools(model: Model) -> impl IntoView {
         <Show when=move || is_owner.get()>
             <section class="card" aria-labelledby="settings-heading">
                 <h2 id="settings-heading">"Your poll"</h2>
+                <Title model />
                 <label class="check">
                     <input type="checkbox" prop:checked=may_add
                         on:change=add_or_not />
@@ -49,6 +53,7 @@ pub(crate) fn HostTools(model: Model) -> impl IntoView {
                 </label>
                 <Choose name="shown" legend="Results are shown" chosen=results
                     choose=move |results: Results| change(unchanged().results(results)) />
+                <Deadline model />
                 <div class="actions">
                 <button aria-disabled=move || (!model.is_connected()).to_string()
                     on:click=move |_| change(unchanged().closed(!is_closed.get_untracked()))>

@@ -90,7 +90,11 @@ pub(crate) struct Standing {
     pub(crate) is_left_behind: bool,
     /// True if there is no vote, or it is being taken back.
     pub(crate) is_empty: bool,
+    /// True if something that was chosen was withdrawn.
+    pub(crate) is_withdrawn: bool,
     pub(crate) role: Role,
+    /// True if this person was removed.
+    pub(crate) is_removed: bool,
     pub(crate) is_connected: bool,
     pub(crate) is_stopped: bool,
 }
@@ -98,6 +102,7 @@ pub(crate) struct Standing {
 impl Standing {
     pub(crate) const fn words(&self) -> &'static str {
         match (self.waits, self.is_empty, self.role) {
+            _ if self.is_removed => "You were removed from this poll, and cannot vote in it.",
             (None, _, _) if self.is_left_behind => {
                 "Your vote from a tab that was closed is on its way. The host has not confirmed it yet."
             }
@@ -116,7 +121,13 @@ impl Standing {
                     "Your vote is kept no longer, and the host has not confirmed it."
                 }
             },
+            (None, false, _) if self.is_withdrawn => {
+                "Your vote is counted, but not for what was withdrawn."
+            }
             (None, false, _) => "Your vote is counted.",
+            (None, true, _) if self.is_withdrawn => {
+                "What you chose was withdrawn: you have no vote that counts."
+            }
             (None, true, Role::Viewer) => "You may watch this poll, but not vote in it.",
             (None, true, _) if self.is_stopped => "You can vote when the page is loaded again.",
             (None, true, _) if !self.is_connected => "You can vote when the host is back.",
@@ -138,7 +149,9 @@ mod tests {
             waits: Some(waits),
             is_left_behind: false,
             is_empty: false,
+            is_withdrawn: false,
             role: Role::Voter,
+            is_removed: false,
             is_connected: true,
             is_stopped: kept == Kept::Deleted,
         }
@@ -177,6 +190,27 @@ mod tests {
         };
         let said = standing.words();
         assert_eq!(said, "You can vote when the page is loaded again.");
+    }
+
+    #[test]
+    fn a_vote_for_what_was_withdrawn_is_not_said_to_count() {
+        let standing = |is_empty| Standing {
+            waits: None,
+            is_empty,
+            is_withdrawn: true,
+            ..vote(Kept::OnDevice, Progress::Sent)
+        };
+        assert!(standing(true).words().contains("no vote that counts"));
+        assert!(
+            standing(false)
+                .words()
+                .contains("not for what was withdrawn")
+        );
+        let removed = Standing {
+            is_removed: true,
+            ..standing(false)
+        };
+        assert!(removed.words().contains("removed from this poll"));
     }
 
     #[test]

@@ -11,6 +11,11 @@
 //!   views, and the choice between them
 //! - `ballot`, `results`, `pending`, `connection`, `share`, `people`, `host`, `export`: the parts
 //!   of a room
+//! - `options`, `removal`, `title`, `deadline`: what its host, and partly moderators, change in a poll
+//!   that is there
+//! - `closing`: the time until a poll closes by itself
+//! - `invitations`, `sheet`: invitations, as the host makes them, and as they are printed
+//! - `redeem`: an invitation, as somebody has it
 //! - `rules`: the rules of a poll, to choose from
 //! - `visited`: the list of the polls that were joined
 //! - `keep`: the identity and its polls as a file, moved and archived polls
@@ -46,21 +51,29 @@ mod ballot;
 #[cfg(target_family = "wasm")]
 mod browser;
 #[cfg(target_family = "wasm")]
+mod closing;
+#[cfg(target_family = "wasm")]
 mod connection;
 #[cfg(target_family = "wasm")]
 mod create;
 #[cfg(target_family = "wasm")]
 mod damaged;
 #[cfg(target_family = "wasm")]
+mod deadline;
+#[cfg(target_family = "wasm")]
 mod export;
 #[cfg(target_family = "wasm")]
 mod host;
+#[cfg(target_family = "wasm")]
+mod invitations;
 #[cfg(target_family = "wasm")]
 mod joined;
 #[cfg(target_family = "wasm")]
 mod keep;
 #[cfg(target_family = "wasm")]
 mod model;
+#[cfg(target_family = "wasm")]
+mod options;
 #[cfg(target_family = "wasm")]
 mod own;
 #[cfg(target_family = "wasm")]
@@ -70,13 +83,21 @@ mod people;
 #[cfg(target_family = "wasm")]
 mod present;
 #[cfg(target_family = "wasm")]
+mod redeem;
+#[cfg(target_family = "wasm")]
+mod removal;
+#[cfg(target_family = "wasm")]
 mod room;
 #[cfg(target_family = "wasm")]
 mod rules;
 #[cfg(target_family = "wasm")]
 mod share;
 #[cfg(target_family = "wasm")]
+mod sheet;
+#[cfg(target_family = "wasm")]
 mod start;
+#[cfg(target_family = "wasm")]
+mod title;
 #[cfg(target_family = "wasm")]
 mod undelivered;
 

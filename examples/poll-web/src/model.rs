@@ -14,8 +14,11 @@ use hustings_protocol::{
     Command, CommandId, ErrorCode, Outcome, PeerId, PeerInfo, Poll, Rejection, Revision, Role,
     RoomId,
 };
+use hustings_room::clock::unix_millis;
 use hustings_room::driver::{CallError, Room};
-use hustings_room::{CommandState, Connection, DownReason, Event, Moment, Pending, SubmitError};
+use hustings_room::{
+    CommandState, Connection, DownReason, Event, Moment, Pending, Refused, SubmitError,
+};
 use hustings_transport_peerjs::Status;
 use hustings_transport_peerjs::wire::RegistrationState;
 use leptos::prelude::*;
@@ -80,6 +83,7 @@ impl Side {
             left_behind: deliveries.pending(room.id()),
             has_network: browser::has_network(),
             peers: room.peers(),
+            clock_offset: room.clock_offset(),
             registration: self.status().registration(),
             kept,
             is_full: room.is_full()
@@ -122,6 +126,8 @@ pub(crate) struct Snapshot {
     /// True if this device is in any network at all, as far as the browser knows.
     pub(crate) has_network: bool,
     pub(crate) peers: Vec<PeerInfo>,
+    /// The milliseconds by which the host's clock is ahead of this tab's, once it has said so.
+    clock_offset: Option<i64>,
     pub(crate) registration: Option<RegistrationState>,
     /// The reason why this side cannot be found, from the first failure to register until it is
     /// registered: an attempt that is under way does not end it.
@@ -179,6 +185,11 @@ impl Snapshot {
             .map(|pending| &pending.command)
     }
 
+    /// True if this person was removed from the poll.
+    pub(crate) fn is_removed(&self) -> bool {
+        matches!(&self.connection, Connection::Refused(Refused::ByOwner(why)) if why.code == ErrorCode::Removed)
+    }
+
     /// Everything that waits for the host.
     pub(crate) fn waiting(&self) -> usize {
         self.pending.len() + self.left_behind.len()
@@ -198,6 +209,9 @@ pub(crate) struct Model {
     side: StoredValue<Side, LocalStorage>,
     deliveries: StoredValue<Deliveries, LocalStorage>,
     is_stored: bool,
+    /// The Unix time at which the room's clock began, in milliseconds. The room does not look at the
+    /// wall clock again, which may be set meanwhile.
+    began: u64,
     /// Commands of an earlier visit, whose ends only the events tell.
     inherited: StoredValue<BTreeMap<CommandId, Command>>,
     pub(crate) snapshot: RwSignal<Snapshot>,
@@ -217,6 +231,7 @@ impl Model {
         let inherited = snapshot.pending.iter();
         let inherited = inherited.map(|pending| (pending.command_id, pending.command.clone()));
         let mut events = room.events().ready_chunks(TOGETHER);
+        let began = unix_millis().saturating_sub(millis(room.now() - Moment::START));
         let model = Self {
             link: room.id(),
             me: room.peer(),
@@ -225,6 +240,7 @@ impl Model {
             side: StoredValue::new_local(side),
             deliveries: StoredValue::new_local(deliveries),
             is_stored,
+            began,
             snapshot: RwSignal::new(snapshot),
             notices: RwSignal::new(Vec::new()),
             is_vote_refused: RwSignal::new(false),
@@ -312,6 +328,17 @@ impl Model {
         taken: impl FnOnce() + 'static,
         refused: impl FnOnce() + 'static,
     ) {
+        self.submit_until(command, taken, || {}, refused);
+    }
+
+    /// The same, with what is to be done once it has taken effect, too.
+    pub(crate) fn submit_until(
+        self,
+        command: Command,
+        taken: impl FnOnce() + 'static,
+        applied: impl FnOnce() + 'static,
+        refused: impl FnOnce() + 'static,
+    ) {
         let Some(room) = self.side.try_with_value(|side| side.room().clone()) else {
             return;
         };
@@ -331,8 +358,9 @@ impl Model {
                 Err(error) => Err(error),
             };
             match ended {
+                Ok(Outcome::Applied(_)) => applied(),
                 // A room that stopped tells why itself.
-                Ok(Outcome::Applied(_)) | Err(CallError::Failed(_) | CallError::Stopped) => {}
+                Err(CallError::Failed(_) | CallError::Stopped) => {}
                 Ok(Outcome::Rejected(why)) => {
                     refused();
                     self.rejected(&command, &why);
@@ -352,7 +380,11 @@ impl Model {
 
     /// The host has answered no. That a newer choice counts is no refusal of what somebody wants.
     fn rejected(self, command: &Command, why: &Rejection) {
-        if why.code == ErrorCode::Superseded {
+        if let Command::RedeemInvitation(_) = command
+            && let Some(text) = words::invitation_refused(&why.code)
+        {
+            self.tell(text.to_owned());
+        } else if why.code == ErrorCode::Superseded {
             let poll = self.snapshot.try_with_untracked(|now| now.poll.clone());
             self.tell(words::superseded(poll.flatten().as_deref(), command));
         } else {
@@ -401,6 +433,18 @@ impl Model {
         now.map_or(Duration::ZERO, |now| moment - now)
     }
 
+    /// The time until a moment of the host's clock, in milliseconds of Unix time; nothing once it has
+    /// passed. Until the host has said what its clock shows, this tab's counts.
+    pub(crate) fn until_deadline(self, unix_millis: u64) -> Duration {
+        let now = self.side.try_with_value(|side| side.room().now());
+        let here = now.map_or(u64::MAX, |now| {
+            self.began.saturating_add(millis(now - Moment::START))
+        });
+        let offset = self.snapshot.try_with_untracked(|now| now.clock_offset);
+        let there = here.saturating_add_signed(offset.flatten().unwrap_or_default());
+        Duration::from_millis(unix_millis.saturating_sub(there))
+    }
+
     /// The state in which the page would be left now, and whether that costs something.
     pub(crate) fn asks_before_leaving(self) -> bool {
         let asks = self.snapshot.try_with_untracked(|now| {
@@ -436,6 +480,11 @@ impl Model {
         self.poll().map_or(Role::Viewer, |poll| poll.role(self.me))
     }
 
+    /// True if this person was removed from the poll.
+    pub(crate) fn is_removed(self) -> bool {
+        self.snapshot.with(Snapshot::is_removed)
+    }
+
     /// True if commands are accepted now.
     pub(crate) fn is_connected(self) -> bool {
         self.snapshot
@@ -452,6 +501,11 @@ impl Model {
             Results::of(seen, confirmed, self.me, pending)
         })
     }
+}
+
+/// Exact: such times end long after everything here.
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The progress of a command that waits; `None` of one that has its answer.

@@ -9,6 +9,7 @@ use wasm_bindgen::JsCast;
 
 use crate::browser::{remember, remembered};
 use crate::model::Model;
+use crate::removal::Removal;
 use crate::typed;
 use crate::words;
 
@@ -26,9 +27,10 @@ struct Person {
     role: Role,
     is_here: bool,
     has_voted: bool,
+    is_removed: bool,
 }
 
-/// Everybody, those who are here first.
+/// Everybody, those who are here first, and those who were removed last.
 fn everybody(model: Model) -> Vec<Person> {
     model.snapshot.with(|now| {
         let Some(poll) = &now.poll else {
@@ -47,10 +49,12 @@ fn everybody(model: Model) -> Vec<Person> {
                 role: poll.role(peer),
                 is_here,
                 has_voted: poll.has_voted(peer),
+                is_removed: poll.is_removed(peer),
             })
             .collect();
         let rank = |person: &Person| {
             (
+                person.is_removed,
                 !person.is_here,
                 person.peer != model.me,
                 person.name.to_lowercase(),
@@ -85,6 +89,8 @@ pub(crate) fn People(model: Model) -> impl IntoView {
                     format!("{} here now.", words::count(here.get(), "person is", "people are"))
                 } else if model.is_host {
                     "Nobody is connected to this tab.".to_owned()
+                } else if model.is_removed() {
+                    "You are told no more who is here.".to_owned()
                 } else {
                     "Who is here is known when the host is back.".to_owned()
                 }}
@@ -100,7 +106,7 @@ pub(crate) fn People(model: Model) -> impl IntoView {
     }
 }
 
-/// One of them, with what can be done about their role.
+/// One of them, with what can be done about them.
 #[component]
 fn One(model: Model, people: Memo<Vec<Person>>, peer: PeerId) -> impl IntoView {
     let person = Memo::new(move |_| {
@@ -113,12 +119,14 @@ fn One(model: Model, people: Memo<Vec<Person>>, peer: PeerId) -> impl IntoView {
         Memo::new(move |_| person.with(|one| one.as_ref().map_or(Role::Voter, |one| one.role)));
     let own = Memo::new(move |_| model.role());
     let is_connected = Memo::new(move |_| model.is_connected());
-    let may_set = move || {
+    let may_moderate = Memo::new(move |_| {
         let is_below = own.get() >= Role::Moderator && role.get() < own.get();
         is_below && peer != model.me && is_connected.get()
-    };
+    });
+    let is_removed = Memo::new(move |_| is(|one| one.is_removed));
     // Who is here only the host knows.
     let presence = move || match (is_connected.get(), is(|one| one.is_here)) {
+        _ if is_removed.get() => " · removed",
         (false, _) => "",
         (true, true) => " · here",
         (true, false) => " · away",
@@ -155,13 +163,18 @@ fn One(model: Model, people: Memo<Vec<Person>>, peer: PeerId) -> impl IntoView {
                     {move || is(|one| one.has_voted).then_some(" · voted")}
                 </small>
             </span>
-            <Show when=may_set fallback=move || view! { <span class="role">{words::role(role.get())}</span> }>
+            <Show when=move || may_moderate.get() && !is_removed.get()
+                fallback=move || view! { <span class="role">{words::role(role.get())}</span> }>
                 <select aria-label=move || words::role_of(&name()) prop:value=move || words::role(role.get())
                     on:change=set>
                     {move || below(own.get()).into_iter().map(|one| view! {
                         <option value=words::role(one) selected=one == role.get_untracked()>{words::role(one)}</option>
                     }).collect_view()}
                 </select>
+            </Show>
+            <Show when=move || may_moderate.get()>
+                <Removal model peer name=Signal::derive(name) has_voted=Signal::derive(move || is(|one| one.has_voted))
+                    is_removed />
             </Show>
         </li>
     }

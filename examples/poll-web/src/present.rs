@@ -10,6 +10,7 @@ use leptos::prelude::*;
 use crate::app::Heading;
 use crate::ballot::turnout;
 use crate::browser::{can_fill_screen, fill_screen_or_not, show};
+use crate::closing::Closing;
 use crate::model::Model;
 use crate::results::{Row, are_for_all};
 use crate::route::fragment;
@@ -47,6 +48,7 @@ pub(crate) fn Present(model: Model, title: Signal<String>) -> impl IntoView {
                     <p class="turnout" role="status" data-testid="turnout">
                         {move || turnout(&results.get(), is_closed.get())}
                     </p>
+                    <Closing model />
                     <p data-testid="when">{when}</p>
                     <ol class="options">
                         <For each=move || 0..results.with(|results| results.rows.len()) key=|place| *place let(place)>
@@ -56,7 +58,13 @@ pub(crate) fn Present(model: Model, title: Signal<String>) -> impl IntoView {
                     </ol>
                 </Show>
                 <Show when=move || !is_connected.get()>
-                    <p class="hint">"The host cannot be reached now. This is what was seen last."</p>
+                    <p class="hint">
+                        {move || if model.is_removed() {
+                            "You were removed from this poll. This is what was seen last."
+                        } else {
+                            "The host cannot be reached now. This is what was seen last."
+                        }}
+                    </p>
                 </Show>
             </div>
             <aside class="scan" aria-label="Join">
@@ -79,10 +87,15 @@ fn One(row: Memo<Option<Row>>, voters: Memo<u64>, are_shown: Memo<bool>) -> impl
     let label = move || row.with(|row| row.as_ref().map(|row| row.label.clone()));
     let votes = Memo::new(move |_| row.with(|row| row.as_ref().map_or(0, |row| row.confirmed)));
     let share = move || percent(votes.get(), voters.get().max(votes.get()));
+    let is_withdrawn =
+        Memo::new(move |_| row.with(|row| row.as_ref().is_some_and(|row| row.withdrawn)));
     view! {
-        <li class="option">
+        <li class="option" class:withdrawn=is_withdrawn>
             <bdi class="name">{label}</bdi>
-            <Show when=move || are_shown.get()>
+            <Show when=move || is_withdrawn.get()>
+                <span class="marks"><span class="mark gone">"Withdrawn"</span></span>
+            </Show>
+            <Show when=move || are_shown.get() && !is_withdrawn.get()>
                 <span class="figures">
                     <span class="votes" data-testid="presented">{move || count(votes.get(), "vote", "votes")}</span>
                     <span class="share">{share}"%"</span>

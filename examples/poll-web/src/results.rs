@@ -15,13 +15,15 @@ use crate::words::{chosen_by, percent};
 pub(crate) struct Row {
     pub(crate) option_id: OptionId,
     pub(crate) label: String,
+    /// True if it was withdrawn: nobody can choose it, and votes for it do not count.
+    pub(crate) withdrawn: bool,
     /// The number of votes that the host has confirmed.
     pub(crate) confirmed: u64,
     /// The number of votes once the host has confirmed the waiting ones, more or fewer.
     pub(crate) expected: u64,
     /// True if this side chose it.
     pub(crate) mine: bool,
-    /// True if the host has still to confirm the choice, or the option itself.
+    /// True if the host has still to confirm the choice, or the option as it is.
     pub(crate) pending: bool,
     /// The people who chose it, in words; nothing where votes are secret.
     pub(crate) chosen_by: String,
@@ -53,10 +55,18 @@ impl Results {
                 Command::AddOption(option) => {
                     waiting.insert(option.option_id);
                 }
+                Command::UpdateOption(update) => {
+                    waiting.insert(update.option_id);
+                }
                 // What changes no row.
                 Command::UpdateRole(_)
                 | Command::UpdateSettings(_)
                 | Command::SetProfile(_)
+                | Command::RemovePeer(_)
+                | Command::ReadmitPeer(_)
+                | Command::IssueInvitations(_)
+                | Command::WithdrawInvitations(_)
+                | Command::RedeemInvitation(_)
                 | _ => {}
             }
         }
@@ -70,6 +80,7 @@ impl Results {
             .map(|option| Row {
                 option_id: option.option_id,
                 label: option.label.clone(),
+                withdrawn: option.withdrawn,
                 confirmed: certain.next().unwrap_or_default(),
                 expected: expected.next().unwrap_or_default(),
                 mine: mine.contains(&option.option_id),
@@ -120,7 +131,15 @@ pub(crate) fn json(poll: &Poll, revision: Revision, time: &str) -> String {
     let mut votes = votes(poll);
     let options = poll.options().iter();
     let options: Vec<_> = options
-        .map(|option| json!({ "label": option.label, "optionId": option.option_id, "votes": votes.next() }))
+        .map(|option| {
+            let votes = votes.next().filter(|_| !option.withdrawn);
+            json!({
+                "label": option.label,
+                "optionId": option.option_id,
+                "withdrawn": option.withdrawn,
+                "votes": votes,
+            })
+        })
         .collect();
     let result = json!({
         "title": poll.title(),
@@ -150,6 +169,7 @@ pub(crate) fn csv(poll: &Poll, time: &str) -> String {
     let mut votes = votes(poll);
     for option in poll.options() {
         table += &match votes.next() {
+            _ if option.withdrawn => format!("{},withdrawn,\r\n", cell(&option.label)),
             Some(votes) => {
                 let share = percent(votes, voters);
                 format!("{},{votes},{share}\r\n", cell(&option.label))
@@ -203,7 +223,7 @@ pub(crate) fn file_name(title: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use hustings_protocol::{Limits, PollDraft, PollId, Vote};
+    use hustings_protocol::{Limits, OptionUpdate, PollDraft, PollId, Vote};
     use serde_json::Value;
 
     use super::*;
@@ -336,6 +356,28 @@ mod tests {
             "",
         ];
         assert_eq!(lines, expected);
+    }
+
+    #[test]
+    fn an_option_that_was_withdrawn_has_no_votes_and_is_said_to_be() {
+        let mut poll = poll();
+        let withdrawal = OptionUpdate::new(poll_id(), option_id(1)).withdrawn(true);
+        let withdrawal = Command::UpdateOption(withdrawal);
+        let limits = Limits::default();
+        poll.apply(peer(9), &withdrawal, &limits).unwrap();
+        let results = Results::of(&poll, &poll, peer(1), [&withdrawal].into_iter());
+        let rows = results.rows.iter();
+        let rows = rows.map(|row| (row.withdrawn, row.confirmed, row.mine, row.pending));
+        let expected = [(true, 0, true, true), (false, 1, false, false)];
+        assert_eq!(rows.collect::<Vec<_>>(), expected);
+        assert_eq!(results.voters, 1);
+        let table = csv(&poll, "2026-01-01T00:00:00Z");
+        assert!(table.contains("\"'=Tea\",withdrawn,\r\n"), "{table}");
+        let text = json(&poll, Revision::new(4).unwrap(), "2026-01-01T00:00:00Z");
+        let value: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["options"][0]["votes"], Value::Null);
+        assert_eq!(value["options"][0]["withdrawn"], true);
+        assert_eq!(value["options"][1]["votes"], 1);
     }
 
     #[test]

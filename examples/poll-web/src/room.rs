@@ -17,11 +17,14 @@ use crate::connection::ConnectionBar;
 use crate::damaged::Damaged;
 use crate::export::Export;
 use crate::host::HostTools;
+use crate::invitations::{Invitations, Made, share_note};
 use crate::joined::note_visit;
 use crate::model::{Model, Side, Snapshot};
+use crate::options::Options;
 use crate::pending::{Notices, Waiting};
 use crate::people::People;
 use crate::present::Present;
+use crate::redeem::{Uninvited, redeem};
 use crate::share::Share;
 use crate::words;
 
@@ -175,6 +178,9 @@ fn RoomView(
     });
     let has_poll = Memo::new(move |_| model.snapshot.with(|now| now.poll.is_some()));
     note_visit(model);
+    redeem(model);
+    // Longer than the view of a room: what was made is shown nowhere else.
+    provide_context(Made::new());
     view! {
         <Show when=move || !is_presented.get() fallback=move || view! { <Present model title /> }>
             <Parts model host title is_refused has_poll />
@@ -205,6 +211,8 @@ fn Parts(
             <div class="poll">
                 <Show when=move || has_poll.get()>
                     <Ballot model />
+                    <Options model />
+                    <Uninvited model />
                 </Show>
                 <Show when=move || !has_poll.get() && !is_refused.get()>
                     <Nothing />
@@ -213,9 +221,10 @@ fn Parts(
             </div>
             <div class="side">
                 <Show when=move || has_poll.get() || !is_refused.get()>
-                    <Share link=model.link is_open=model.is_host />
+                    <Share link=model.link is_open=model.is_host note=Signal::derive(move || share_note(model)) />
                 </Show>
                 <Show when=move || has_poll.get()>
+                    <Invitations model />
                     <People model />
                     <HostTools model />
                     <Export model />

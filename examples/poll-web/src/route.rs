@@ -1,6 +1,6 @@
 //! The route: the view that the page's address asks for.
 
-use hustings_protocol::{FindLinkError, RoomId};
+use hustings_protocol::{FindLinkError, RoomId, RoomLink};
 
 /// A view.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub(crate) enum Route {
     Start,
     /// A poll.
     Room(RoomId),
+    /// A poll, with an invitation to it.
+    Invited(RoomLink),
     /// A poll for a whole room of people to look at.
     Presented(RoomId),
     /// The text behind the `#` is neither, for this reason.
@@ -23,9 +25,13 @@ impl Route {
             "" => return Self::Start,
             text => text,
         };
-        match RoomId::find(text) {
-            Ok(link) if text.ends_with(PRESENT) => Self::Presented(link),
-            Ok(link) => Self::Room(link),
+        match RoomLink::find(text) {
+            Ok(link) if text.ends_with(PRESENT) => Self::Presented(link.room),
+            Ok(RoomLink {
+                room,
+                invitation: None,
+            }) => Self::Room(room),
+            Ok(link) => Self::Invited(link),
             Err(why) => Self::Unknown(why),
         }
     }
@@ -35,6 +41,7 @@ impl Route {
     pub(crate) fn place(self) -> Self {
         match self {
             Self::Presented(link) => Self::Room(link),
+            Self::Invited(link) => Self::Room(link.room),
             Self::Start | Self::Room(_) | Self::Unknown(_) => self,
         }
     }
@@ -42,6 +49,11 @@ impl Route {
 
 /// Ends the fragment of a poll that is presented.
 const PRESENT: &str = "?present";
+
+/// The fragment of a link to a poll, which may be an invitation.
+pub(crate) fn fragment_of(link: RoomLink) -> String {
+    format!("#/{link}")
+}
 
 /// The fragment of a poll.
 pub(crate) fn fragment(link: RoomId) -> String {
@@ -79,6 +91,14 @@ mod tests {
         }
         assert_eq!(Route::of(&presented(link)), Route::Presented(link));
         assert_eq!(Route::of(&presented(link)).place(), Route::Room(link));
+        let invited = format!("{LINK}/invited/{}", "b".repeat(26));
+        let invitation = RoomLink::find(&invited).unwrap();
+        assert!(invitation.invitation.is_some());
+        for added in ["", ".", "%20thanks"] {
+            let opened = Route::of(&format!("{}{added}", fragment_of(invitation)));
+            assert_eq!(opened, Route::Invited(invitation), "{added}");
+            assert_eq!(opened.place(), Route::Room(link));
+        }
         let encoded = LINK.replace('/', "%2F").to_uppercase();
         assert_eq!(Route::of(&format!("#%2F{encoded}")), Route::Room(link));
     }

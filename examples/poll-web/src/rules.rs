@@ -1,6 +1,6 @@
 //! The rules of a poll, to choose from.
 
-use hustings_protocol::{Ballots, Results};
+use hustings_protocol::{Admission, Ballots, Results};
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::HtmlInputElement;
@@ -17,6 +17,18 @@ pub(crate) trait Rule: Copy + PartialEq + Send + Sync + 'static {
 
     /// The word for it in the page.
     fn word(self) -> &'static str;
+}
+
+impl Rule for Admission {
+    const ALL: &[Self] = &[Self::Link, Self::Invited];
+
+    fn words(self) -> (&'static str, &'static str) {
+        words::admission(self)
+    }
+
+    fn word(self) -> &'static str {
+        self.as_str()
+    }
 }
 
 impl Rule for Ballots {

@@ -15,6 +15,9 @@ pub(crate) fn Share(
     link: RoomId,
     /// True if the code is shown at once.
     is_open: bool,
+    /// Said of the link, if something is.
+    #[prop(into)]
+    note: Signal<Option<&'static str>>,
 ) -> impl IntoView {
     let own = own_address(link);
     let shared = shared_address(link).filter(|shared| *shared != own);
@@ -23,7 +26,7 @@ pub(crate) fn Share(
         view! { <p><a href=own.clone() target="_blank">"Open in another tab of this browser"</a></p> }
     });
     let address = shared.unwrap_or(own);
-    let code = picture(&address);
+    let code = picture(&address, "QR code of the link to this poll".to_owned());
     let field = NodeRef::<html::Input>::new();
     let said = RwSignal::new("");
     let copy = move |_| {
@@ -41,6 +44,9 @@ pub(crate) fn Share(
     view! {
         <section class="card share" aria-labelledby="share-heading">
             <h2 id="share-heading">"Invite people"</h2>
+            <Show when=move || note.get().is_some()>
+                <p data-testid="share-note">{note}</p>
+            </Show>
             <label for="share-link">"Link to this poll"</label>
             <div class="row">
                 <input id="share-link" type="text" readonly node_ref=field value=address
@@ -60,11 +66,12 @@ pub(crate) fn Share(
 
 /// The code of the link to a poll.
 pub(crate) fn code(link: RoomId) -> Option<impl IntoView + use<>> {
-    picture(&shared_address(link).unwrap_or_else(|| own_address(link)))
+    let address = shared_address(link).unwrap_or_else(|| own_address(link));
+    picture(&address, "QR code of the link to this poll".to_owned())
 }
 
 /// The code, drawn as one path; `None` for a link that is too long for one.
-fn picture(text: &str) -> Option<impl IntoView + use<>> {
+pub(crate) fn picture(text: &str, label: String) -> Option<impl IntoView + use<>> {
     let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
     let width = code.width();
     let mut path = String::new();
@@ -76,7 +83,7 @@ fn picture(text: &str) -> Option<impl IntoView + use<>> {
     // Scanners want a margin of four.
     let view_box = format!("-4 -4 {0} {0}", width + 8);
     Some(view! {
-        <svg class="qr" viewBox=view_box role="img" aria-label="QR code of the link to this poll">
+        <svg class="qr" viewBox=view_box role="img" aria-label=label>
             <rect x="-4" y="-4" width="100%" height="100%" fill="#fff"></rect>
             <path d=path fill="#000"></path>
         </svg>

@@ -1,15 +1,16 @@
 //! The start: polls are created and joined here, and one's own are listed.
 
-use hustings_protocol::RoomId;
+use hustings_protocol::RoomLink;
 use leptos::ev;
 use leptos::prelude::*;
 
 use crate::app::Heading;
-use crate::browser::{focus_soon, go_to};
+use crate::browser::{focus_soon, show};
 use crate::create::Create;
 use crate::joined::JoinedPolls;
 use crate::keep::Keep;
 use crate::own::OwnPolls;
+use crate::route::fragment_of;
 use crate::undelivered::NotDelivered;
 use crate::words::sentence;
 
@@ -40,8 +41,8 @@ fn Join() -> impl IntoView {
     let problem = RwSignal::new(None::<String>);
     let join = move |event: ev::SubmitEvent| {
         event.prevent_default();
-        match RoomId::find(&text.get_untracked()) {
-            Ok(link) => go_to(link),
+        match RoomLink::find(&text.get_untracked()) {
+            Ok(link) => show(&fragment_of(link)),
             Err(error) => {
                 problem.set(Some(sentence(&format!("{error}."))));
                 focus_soon("link".to_owned());

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use hustings_protocol::text::isolated;
-use hustings_protocol::{Ballots, Command, OptionId, PeerId, Poll, Results, Role, SettingsUpdate};
+use hustings_protocol::{
+    Admission, Ballots, Command, ErrorCode, InvitationCounts, OptionId, PeerId, Poll, Results,
+    Role, SettingsUpdate,
+};
 
 /// The things that a page by plain HTTP does without. All else works there.
 pub(crate) const INSECURE: &str = "This page came by plain HTTP: anybody in the network between can \
@@ -27,6 +30,59 @@ pub(crate) const fn role(role: Role) -> &'static str {
 /// The label of what sets somebody's role, by their name.
 pub(crate) fn role_of(name: &str) -> String {
     format!("Role of {}", isolated(name))
+}
+
+/// The people who may vote, and what that means.
+pub(crate) const fn admission(admission: Admission) -> (&'static str, &'static str) {
+    match admission {
+        Admission::Link => (
+            "Everybody with the link",
+            "Whoever has the link to the poll votes in it.",
+        ),
+        Admission::Invited => (
+            "Only invited people",
+            "Everybody with the link can watch. You make invitations when the poll is there, each a link of its own that \
+             lets one person vote.",
+        ),
+    }
+}
+
+/// Told in place of a vote to somebody without an invitation.
+pub(crate) const UNINVITED: &str = "Only invited people can vote in this poll. You can watch.";
+
+/// Says why an invitation was not taken; nothing where its refusal has no words of its own.
+pub(crate) fn invitation_refused(code: &ErrorCode) -> Option<&'static str> {
+    let refusals = [
+        (
+            ErrorCode::UnknownInvitation,
+            "This poll does not know your invitation: ask the person who sent it for the whole link.",
+        ),
+        (
+            ErrorCode::InvitationUsed,
+            "Your invitation was used already: each lets one person vote, and only once.",
+        ),
+        (
+            ErrorCode::InvitationWithdrawn,
+            "The host has withdrawn your invitation.",
+        ),
+        (
+            ErrorCode::NotAllowed,
+            "Your invitation was not needed: you may vote already, or everybody may.",
+        ),
+    ];
+    let refusal = refusals.into_iter().find(|(of, _)| of == code);
+    refusal.map(|(_, words)| words)
+}
+
+/// The numbers of a poll's invitations.
+pub(crate) fn invitations(counts: InvitationCounts) -> String {
+    let InvitationCounts {
+        issued,
+        used,
+        withdrawn,
+    } = counts;
+    let issued = count(u64::from(issued), "invitation", "invitations");
+    format!("{issued} made, {used} used, {withdrawn} withdrawn.")
 }
 
 /// The name of a way to vote, and what it means for those who do.
@@ -297,6 +353,9 @@ pub(crate) fn asked(poll: Option<&Poll>, command: &Command) -> String {
             format!("readmitting {}", person(poll, readmission.peer_id))
         }
         Command::UpdateSettings(update) => settings(update).to_owned(),
+        Command::IssueInvitations(_) => "making invitations".to_owned(),
+        Command::WithdrawInvitations(_) => "withdrawing an invitation".to_owned(),
+        Command::RedeemInvitation(_) => "your invitation".to_owned(),
         _ => "your change".to_owned(),
     }
 }
@@ -306,6 +365,85 @@ fn person(poll: Option<&Poll>, peer: PeerId) -> String {
     let name = poll.map(|poll| name_within(poll, peer));
     name.unwrap_or_else(|| "somebody".to_owned())
 }
+
+/// The label of what changes an option.
+pub(crate) fn edit(label: &str) -> String {
+    format!("Change {}", quoted(label))
+}
+
+/// The label of the field for an option's new label.
+pub(crate) fn new_label(label: &str) -> String {
+    format!("New label of {}", quoted(label))
+}
+
+/// The label of what withdraws an option, or takes it back in.
+pub(crate) fn withdraw(label: &str, is_withdrawn: bool) -> String {
+    match is_withdrawn {
+        false => format!("Withdraw {}", quoted(label)),
+        true => format!("Take back in {}", quoted(label)),
+    }
+}
+
+/// Said beside an option that was withdrawn to whoever chose it.
+pub(crate) const CHOSE_WITHDRAWN: &str =
+    "You chose this option. It was withdrawn, and your vote for it does not count.";
+
+/// The label of what removes somebody, or readmits them, by their name.
+pub(crate) fn remove(name: &str, is_removed: bool) -> String {
+    match is_removed {
+        false => format!("Remove {}", isolated(name)),
+        true => format!("Readmit {}", isolated(name)),
+    }
+}
+
+/// The question before somebody is removed.
+pub(crate) fn ask_to_remove(name: &str) -> String {
+    let who = isolated(name);
+    format!(
+        "Remove {who} from this poll? Until somebody readmits {who}, they can neither see it nor vote."
+    )
+}
+
+/// Said before somebody is removed who has voted.
+pub(crate) const fn vote_of_removed(ballots: Ballots) -> &'static str {
+    match ballots {
+        Ballots::Open => "They have voted: shall their vote stay?",
+        Ballots::Secret => {
+            "They have voted: shall their vote stay? If it goes, the numbers change, and whoever watches them may \
+             see what it was for."
+        }
+    }
+}
+
+/// The time until something happens, in its two largest units.
+pub(crate) fn until(wait: Duration) -> String {
+    let seconds = wait.as_millis().div_ceil(1000);
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    let (hour, minute, second) = (hours % 24, minutes % 60, seconds % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("in {second} s"),
+        (0, 0, minutes) => format!("in {minutes} min {second} s"),
+        (0, hours, _) => format!("in {hours} h {minute} min"),
+        (1, ..) => format!("in 1 day {hour} h"),
+        (days, ..) => format!("in {days} days {hour} h"),
+    }
+}
+
+/// Says when an open poll closes. The host closes it: before that it is not said to be closed,
+/// however late it is.
+pub(crate) fn closing(left: Duration, is_connected: bool) -> String {
+    match (left.is_zero(), is_connected) {
+        (false, _) => format!("Closes {}", until(left)),
+        (true, true) => "The time is up: the poll is about to close".to_owned(),
+        (true, false) => "The time is up: the host closes the poll when it is back".to_owned(),
+    }
+}
+
+/// A deadline that is not whole.
+pub(crate) const INCOMPLETE: &str = "Give the date and the time, or clear them.";
+
+/// A deadline in the past.
+pub(crate) const PAST: &str = "This time has passed. Take a later one.";
 
 /// A choice that came after a newer one of the same person.
 pub(crate) fn superseded(poll: Option<&Poll>, command: &Command) -> String {
@@ -319,17 +457,24 @@ const fn settings(update: &SettingsUpdate) -> &'static str {
         closed,
         voters_may_add_options,
         results,
+        title,
+        closes_at,
         ..
     } = update;
-    match (closed, voters_may_add_options, results) {
-        (Some(true), None, None) => "closing the poll",
-        (Some(false), None, None) => "reopening the poll",
-        (None, Some(true), None) => "letting voters add options",
-        (None, Some(false), None) => "stopping voters from adding options",
-        (None, None, Some(Results::Live)) => "showing the results at once",
-        (None, None, Some(Results::AfterVote)) => "showing the results after one’s own vote",
-        (None, None, Some(Results::AfterClose)) => "showing the results when the poll is closed",
-        (Some(_) | None, Some(_) | None, Some(_) | None) => "the change of the settings",
+    match (closed, voters_may_add_options, results, title, closes_at) {
+        (Some(true), None, None, None, None) => "closing the poll",
+        (Some(false), None, None, None, _) => "reopening the poll",
+        (None, Some(true), None, None, None) => "letting voters add options",
+        (None, Some(false), None, None, None) => "stopping voters from adding options",
+        (None, None, Some(results), None, None) => match results {
+            Results::Live => "showing the results at once",
+            Results::AfterVote => "showing the results after one’s own vote",
+            Results::AfterClose => "showing the results when the poll is closed",
+        },
+        (None, None, None, Some(_), None) => "the change of the question",
+        (None, None, None, None, Some(Some(_))) => "the new deadline",
+        (None, None, None, None, Some(None)) => "taking the deadline away",
+        _ => "the change of the settings",
     }
 }
 
@@ -395,6 +540,27 @@ mod tests {
     }
 
     #[test]
+    fn a_countdown_has_its_two_largest_units() {
+        let after = |seconds| until(Duration::from_secs(seconds));
+        assert_eq!(until(Duration::from_millis(1)), "in 1 s");
+        assert_eq!(after(59), "in 59 s");
+        assert_eq!(after(60), "in 1 min 0 s");
+        assert_eq!(after(3_599), "in 59 min 59 s");
+        assert_eq!(after(3_660), "in 1 h 1 min");
+        assert_eq!(after(86_400), "in 1 day 0 h");
+        assert_eq!(after(3 * 86_400 - 1), "in 2 days 23 h");
+    }
+
+    #[test]
+    fn a_poll_is_closed_only_when_its_host_has_closed_it() {
+        assert_eq!(closing(Duration::from_secs(2), true), "Closes in 2 s");
+        for is_connected in [true, false] {
+            let said = closing(Duration::ZERO, is_connected);
+            assert!(!said.contains("closed"), "{said}");
+        }
+    }
+
+    #[test]
     fn what_somebody_typed_turns_no_words_around_it() {
         let id = "01234567-89ab-4cde-8f01-23456789abcd";
         let option = |label: &str| {
@@ -418,6 +584,11 @@ mod tests {
         assert!(give_up("a\u{202e}").ends_with("“\u{2068}a\u{2069}”"));
         assert!(ask_to_give_up("a\u{202e}").contains("“\u{2068}a\u{2069}”?"));
         assert_eq!(role_of("Bob\u{202e}"), "Role of \u{2068}Bob\u{2069}");
+        assert_eq!(remove("Bob\u{202e}", false), "Remove \u{2068}Bob\u{2069}");
+        assert!(ask_to_remove("Bob\u{202e}").contains(" \u{2068}Bob\u{2069} from"));
+        assert_eq!(edit("a\u{202e}"), "Change “\u{2068}a\u{2069}”");
+        assert!(new_label("a\u{202e}").ends_with("“\u{2068}a\u{2069}”"));
+        assert!(withdraw("a\u{202e}", true).ends_with("in “\u{2068}a\u{2069}”"));
     }
 
     #[test]
@@ -455,8 +626,14 @@ mod tests {
         let results = update.clone().results(Results::AfterClose);
         let expected = "showing the results when the poll is closed";
         assert_eq!(told(results), expected);
-        let both = update.closed(true).results(Results::Live);
+        let both = update.clone().closed(true).results(Results::Live);
         assert_eq!(told(both), "the change of the settings");
+        let title = update.clone().title("Which?");
+        assert_eq!(told(title), "the change of the question");
+        let deadline = |at: Option<u64>| update.clone().closes_at(at);
+        assert_eq!(told(deadline(Some(1))), "the new deadline");
+        assert_eq!(told(deadline(None)), "taking the deadline away");
+        assert_eq!(told(deadline(Some(1)).closed(false)), "reopening the poll");
     }
 
     #[test]

@@ -34,11 +34,13 @@ impl World {
         let own = root.join("xtask/e2e/pages");
         let npm = parts::npm();
         let package = root.join("examples/poll-js/pkg");
+        let plain = root.join("examples/js-client");
         let mounts = [
             ("/", &own as &Path),
             ("/npm", &npm),
             ("/hustings", &package),
             ("/built", &parts.built),
+            ("/js-client", &plain),
         ];
         let pages = Pages::serve(&mounts).await?;
         let broker =
@@ -65,7 +67,8 @@ impl World {
     }
 
     /// One of the pages in `pages`, which have beside them: `hustings/…` the JavaScript package,
-    /// `built/…` what else is built for pages, `npm/…` the packages that the tests have from there.
+    /// `built/…` what else is built for pages, `npm/…` the packages that the tests have from there,
+    /// `js-client/…` the client in plain JavaScript.
     /// The port of the signalling server is in the query of its address.
     #[must_use]
     pub fn page(&self, path: &str) -> Page {

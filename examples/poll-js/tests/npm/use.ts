@@ -1,6 +1,6 @@
 // A page's use of the package, for the compiler: everything has its type.
 
-import init, { Hustings, type HustingsError, type Outcome, type PollDraft, type Refusal, type Room, type Shown, type Tally } from "hustings";
+import init, { Hustings, type HustingsError, type Outcome, type PollDraft, type PollSettings, type Refusal, type Room, type Shown, type Tally } from "hustings";
 
 export async function use(link: string, signal: AbortSignal): Promise<Outcome | undefined> {
     await init();
@@ -20,6 +20,16 @@ export async function use(link: string, signal: AbortSignal): Promise<Outcome | 
     const counted: Tally | undefined = room.tally();
     const [shown, voters]: [Shown | undefined, number | undefined] = [room.poll()?.shown, room.voters()];
     if (shown === "turnout") console.log(counted, voters);
+    const change: PollSettings = { title: "Tea?", closesAt: null };
+    await own.settings({ ...change, closesAt: Date.now() + 60_000 });
+    const gone: boolean | undefined = own.poll()?.options[0]?.withdrawn;
+    if (!gone && ids[0]) await own.updateOption(ids[0], { label: "Green tea", withdrawn: true });
+    await own.removePeer(hustings.me, { keepVote: true }, { signal });
+    await own.readmitPeer(hustings.me);
+    const left: number = (room.poll()?.closesAt ?? 0) - Date.now() - (room.clockOffset ?? 0);
+    console.log(left, room.poll()?.members[hustings.me]?.removed);
+    // @ts-expect-error: it has to be said what becomes of the vote
+    await own.removePeer(hustings.me, {});
     const refused: Refusal[] = hustings.takeRefused(link);
     const connection = room.connection();
     if (connection.state === "disconnected") console.log(connection.retryAt, refused, own.link);

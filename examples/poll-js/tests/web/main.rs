@@ -48,6 +48,16 @@ async fn a_secret_poll_shows_results_when_they_are_due_and_nobody_what_others_ch
 }
 
 #[wasm_bindgen_test]
+async fn a_host_moderates_and_sets_a_deadline() {
+    run(include_str!("moderation.js")).await;
+}
+
+#[wasm_bindgen_test]
+async fn an_invitation_makes_a_voter_once() {
+    run(include_str!("invited.js")).await;
+}
+
+#[wasm_bindgen_test]
 async fn a_callback_hears_what_happens_and_may_call_everything() {
     run(include_str!("callbacks.js")).await;
 }

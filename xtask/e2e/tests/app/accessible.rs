@@ -4,6 +4,7 @@ use hustings_e2e::bounds::{BACK, SOON};
 use hustings_e2e::{Page, TakesPart, World, scenario};
 use serde_json::json;
 
+use crate::deadline::SETTING;
 use crate::member::{Device, Member, begin_by, result};
 use crate::screen;
 
@@ -140,6 +141,44 @@ fn axe_finds_nothing_serious_in_any_view() {
         let said = "document.querySelector('[role=alert] h1') !== null";
         bob.tab.go(&Page::new(unusable, said)).await?;
         audit.look(&bob, "settings that cannot be used").await?;
+        audit.end();
+        Ok(())
+    });
+}
+
+#[test]
+#[ignore = "needs a browser: cargo xtask test --browsers"]
+fn axe_finds_nothing_serious_where_a_poll_is_moderated() {
+    scenario(async |world| {
+        let mut audit = Audit::begin(world)?;
+        let ann = Member::enter_on(world, "the owner", Device::Desktop).await?;
+        ann.goes_to(&world.app()?).await?;
+        ann.sees("New poll", SOON).await?;
+        let poll = begin_by(world, ann).await?;
+        let host = &poll.owner;
+        let (bob, cat) = (poll.join("bob").await?, poll.join("cat").await?);
+        cat.is_called("Cat").await?;
+        bob.is_called("Bob").await?;
+        bob.votes_for("Thai").await?;
+        poll.agrees(&[&bob, &cat], result(&[("Thai", 1), ("Pizza", 0)]))
+            .await?;
+
+        host.chooses(SETTING, 3_600, "Set the deadline").await?;
+        bob.sees("Closes in", SOON).await?;
+        host.clicks("//summary[normalize-space()='Change options']")
+            .await?;
+        host.clicks_on("Withdraw “", "Thai", "”").await?;
+        host.clicks_on("Change “", "Pizza", "”").await?;
+        host.removes("Cat", "Remove").await?;
+        host.clicks_on("Remove ", "Bob", "").await?;
+        bob.sees("Withdrawn", SOON).await?;
+        cat.sees("You were removed from this poll", SOON).await?;
+        audit.look(host, "what a host changes").await?;
+        audit.look(&bob, "a vote for what was withdrawn").await?;
+        audit.look(&cat, "somebody who was removed").await?;
+        host.chooses(SETTING, -60, "Change the deadline").await?;
+        host.sees("This time has passed", SOON).await?;
+        audit.look(host, "a deadline that has passed").await?;
         audit.end();
         Ok(())
     });

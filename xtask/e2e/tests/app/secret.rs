@@ -148,6 +148,7 @@ fn open_votes_show_who_chose_what_and_a_copy_of_the_poll_has_its_rules() {
             "Pizza",
             "",
             "on",
+            "link",
             "secret",
             "afterClose"
         ]);
