@@ -155,7 +155,9 @@ impl Rtc {
             let is_stun = is_stun(datagram);
             let is_known = is_stun && made.rtc.accepts(&input);
             if is_known || !is_stun {
-                made.rtc.handle_input(input).map_err(failure)?;
+                // What cannot be read is as good as lost. Its sender may have written somebody
+                // else's address, so it must not end what is theirs.
+                let _ = made.rtc.handle_input(input);
             }
             Ok(is_known)
         })

@@ -74,14 +74,22 @@ impl Port {
         // Sockets are made with the runtime that reads them, whoever calls.
         let _here = runtime.enter();
         let v4 = bind((Ipv4Addr::UNSPECIFIED, port).into());
-        // The same port where it is free; a machine may have only one of the families.
-        let same = v4.as_ref().map_or(port, |udp| udp.local.port());
-        let v6 = bind((Ipv6Addr::UNSPECIFIED, same).into())
-            .or_else(|_| bind((Ipv6Addr::UNSPECIFIED, port).into()));
-        let made = match (v4, v6) {
-            (Err(error), Err(_)) => return Err(error),
-            (v4, v6) => v4.into_iter().chain(v6),
+        let v6 = bind((Ipv6Addr::UNSPECIFIED, port).into());
+        // A machine may have only one of the families. But a port that somebody else has is none
+        // of this side's, whatever the other family says.
+        let errors = || {
+            [&v4, &v6]
+                .into_iter()
+                .filter_map(|made| made.as_ref().err())
         };
+        let is_taken = errors().any(|error| error.kind() == io::ErrorKind::AddrInUse);
+        if is_taken {
+            return Err(io::ErrorKind::AddrInUse.into());
+        }
+        if let (Err(error), Err(_)) = (&v4, &v6) {
+            return Err(error.kind().into());
+        }
+        let made = v4.into_iter().chain(v6);
         let sockets = made.map(|udp| Socket {
             udp: Arc::new(udp),
             reader: None,
