@@ -80,11 +80,13 @@ pub mod broker;
 mod browser;
 mod config;
 mod ice;
+#[cfg(all(feature = "native", not(target_family = "wasm")))]
+mod native;
 #[cfg_attr(
     not(all(target_family = "wasm", target_os = "unknown")),
     allow(
         dead_code,
-        reason = "its only backend so far is a browser; its tests run natively"
+        reason = "a browser uses all of it, a program has no page, and its tests need neither"
     )
 )]
 mod shell;
@@ -95,6 +97,8 @@ pub mod wire;
 pub use browser::{OpenError, PeerJs, Status};
 pub use config::{Budget, Config, ConfigError, IceServer, Timing, Token, WireLimits};
 pub use ice::IceFault;
+#[cfg(all(feature = "native", not(target_family = "wasm")))]
+pub use native::{Listen, OpenError, PeerJs, Status};
 
 /// The crate's own front page: its code is compiled and run, too.
 #[cfg(doctest)]

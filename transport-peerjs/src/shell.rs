@@ -96,6 +96,13 @@ impl<B: Backend> Shell<B> {
         self.channels.len()
     }
 
+    /// The backend, for whoever tells it what has happened. [`run`](Self::run) is to be called
+    /// afterwards.
+    #[cfg(all(feature = "native", not(target_family = "wasm")))]
+    pub(crate) fn backend(&mut self) -> &mut B {
+        &mut self.backend
+    }
+
     /// True once it has left, and nothing is left to be done.
     pub(crate) fn is_over(&self) -> bool {
         self.is_over

@@ -132,7 +132,7 @@ impl Backend for Web {
         }
     }
 
-    fn buffered(&self, rtc: RtcId) -> Option<usize> {
+    fn buffered(&mut self, rtc: RtcId) -> Option<usize> {
         self.connections.get(&rtc)?.buffered()
     }
 

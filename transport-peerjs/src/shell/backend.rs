@@ -64,7 +64,7 @@ pub(crate) trait Backend {
     fn send(&mut self, rtc: RtcId, message: &ChannelMessage) -> Result<(), Failure>;
 
     /// The number of bytes that the channel holds; `None` without a channel.
-    fn buffered(&self, rtc: RtcId) -> Option<usize>;
+    fn buffered(&mut self, rtc: RtcId) -> Option<usize>;
 
     /// Sees that [`RtcInput::Buffered`] is reported when the channel comes to hold no more than
     /// this.

@@ -151,7 +151,7 @@ impl Backend for Fake {
         self.call(Call::Send(rtc, message.len()))
     }
 
-    fn buffered(&self, rtc: RtcId) -> Option<usize> {
+    fn buffered(&mut self, rtc: RtcId) -> Option<usize> {
         let mut state = self.state.borrow_mut();
         state.asked += 1;
         state.held.get(&rtc).copied()

@@ -1,0 +1,341 @@
+//! A program's sockets, str0m's connections and tokio's time, as a backend.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use hustings_room::Moment;
+use hustings_room::clock::{Clock, SystemClock};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+use super::routes::Routes;
+use super::rtc::{self, Opened, Rtc};
+use super::shared::Reporter;
+use super::signalling::Socket;
+use super::timers::Timers;
+use super::udp::{Datagram, Listen, Port};
+use crate::config::{Config, WireLimits};
+use crate::shell::backend::{Backend, Failure, Input, RtcInput, TakenChannel};
+use crate::wire::{ChannelMessage, IceCandidate, Notice, RtcId, SocketId};
+
+/// Bytes that a channel may hold beyond what the machine gives it: the longest message.
+const ONE_MESSAGE: usize = 256 * 1024;
+
+/// A program as a [`Backend`].
+pub(super) struct Native {
+    clock: SystemClock,
+    listen: Listen,
+    limits: WireLimits,
+    runtime: Handle,
+    reporter: Reporter,
+    inputs: VecDeque<Input<Opened>>,
+    socket: Option<(SocketId, Socket)>,
+    /// The port of everybody who dials this side.
+    port: Port,
+    routes: Routes,
+    connections: BTreeMap<RtcId, Connection>,
+    timers: Timers,
+    /// The moment at which the shell wants to be told.
+    deadline: Option<Instant>,
+    /// The moment for which the task that keeps time waits.
+    alarm: watch::Sender<Option<Instant>>,
+}
+
+struct Connection {
+    rtc: Rtc,
+    /// The port of a dial. Two connections between the same two ports could not be told apart,
+    /// since DTLS does not name them: of two sides that dial each other both would have that.
+    own_port: Option<Port>,
+}
+
+impl Native {
+    /// A backend that has nothing but its port, and tasks of the runtime that serve it.
+    pub(super) fn new(
+        config: &Config,
+        listen: &Listen,
+        mut port: Port,
+        clock: SystemClock,
+        runtime: Handle,
+        reporter: Reporter,
+    ) -> Self {
+        port.read(&runtime, &reporter.receiver(None));
+        let alarm = watch::Sender::new(None);
+        runtime.spawn(reporter.clone().keep_time(alarm.subscribe()));
+        Self {
+            clock,
+            listen: listen.clone(),
+            limits: config.limits,
+            runtime,
+            reporter,
+            inputs: VecDeque::new(),
+            socket: None,
+            port,
+            routes: Routes::default(),
+            connections: BTreeMap::new(),
+            timers: Timers::default(),
+            deadline: None,
+            alarm,
+        }
+    }
+
+    /// Something happened to the socket.
+    pub(super) fn report(&mut self, input: Input<Opened>) {
+        if let (Input::SocketOpen(id), Some((present, socket))) = (&input, &mut self.socket)
+            && id == present
+        {
+            socket.opened();
+        }
+        self.inputs.push_back(input);
+    }
+
+    /// A datagram came: at a dial's own port, or at that of everybody.
+    pub(super) fn receive(&mut self, dial: Option<RtcId>, datagram: Datagram<'_>) {
+        let found = dial.or_else(|| self.find(datagram));
+        let Some(id) = found else {
+            return;
+        };
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let Datagram {
+            source,
+            destination,
+            bytes,
+        } = datagram;
+        let came = connection
+            .rtc
+            .receive(source, destination, bytes, Instant::now());
+        if connection.own_port.is_none() && matches!(came, Ok(true)) {
+            match transaction(bytes) {
+                Some((Kind::Answer, _)) => self.routes.show(id, source),
+                Some((Kind::Request, _)) => self.routes.hint(id, source),
+                None => {}
+            }
+        }
+        self.settle(id, came.map(drop));
+    }
+
+    /// The connection that a datagram at everybody's port is for.
+    fn find(&self, datagram: Datagram<'_>) -> Option<RtcId> {
+        if !rtc::is_stun(datagram.bytes) {
+            return self.routes.by_address(datagram.source);
+        }
+        match transaction(datagram.bytes)? {
+            (Kind::Request, _) => self.routes.by_name(&rtc::asked_for(datagram.bytes)?),
+            (Kind::Answer, id) => self.routes.by_transaction(&id),
+        }
+    }
+
+    /// The alarm went off, for connections or for the shell.
+    pub(super) fn handle_alarm(&mut self) {
+        let now = Instant::now();
+        while let Some(id) = self.timers.next(now) {
+            if let Some(connection) = self.connections.get_mut(&id) {
+                let done = connection.rtc.handle_timeout(now);
+                self.settle(id, done);
+            }
+        }
+        if self.deadline.is_some_and(|at| at <= now) {
+            self.inputs.push_back(Input::Timeout);
+        }
+        // What was due is done: it may be set to the same moment again.
+        self.alarm.send_replace(None);
+    }
+
+    /// Does all that follows for a connection from what was done with it.
+    fn settle(&mut self, id: RtcId, done: Result<(), Failure>) {
+        if let Err(Failure(why)) = done {
+            let input = Input::Rtc(id, RtcInput::Failed(why));
+            self.inputs.push_back(input);
+        }
+        let Some(Connection { rtc, own_port }) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let (inputs, routes, port) = (&mut self.inputs, &mut self.routes, &self.port);
+        let next = rtc.drain(
+            |from, to, bytes| match own_port {
+                Some(own) => own.send(from.ip(), to, bytes),
+                None => {
+                    if let Some((Kind::Request, transaction)) = transaction(bytes) {
+                        routes.asks(id, transaction);
+                    }
+                    port.send(from.ip(), to, bytes);
+                }
+            },
+            |input| inputs.push_back(Input::Rtc(id, input)),
+        );
+        match next {
+            Some(due) => self.timers.set(id, due),
+            None => self.timers.remove(id),
+        }
+    }
+
+    fn with(&mut self, id: RtcId, act: impl FnOnce(&mut Rtc) -> Result<(), Failure>) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            let done = act(&mut connection.rtc);
+            self.settle(id, done);
+        }
+    }
+
+    fn add(&mut self, id: RtcId, rtc: Rtc, own_port: Option<Port>, sdp: String) {
+        if own_port.is_none() {
+            self.routes.add(id, rtc.ufrag());
+        }
+        self.connections.insert(id, Connection { rtc, own_port });
+        let input = Input::Rtc(id, RtcInput::Description(sdp));
+        self.inputs.push_back(input);
+        self.settle(id, Ok(()));
+    }
+
+    fn max_buffered(&self) -> usize {
+        self.limits.channel_high_water.saturating_add(ONE_MESSAGE)
+    }
+
+    fn hosts(&self, port: &Port) -> Result<Vec<SocketAddr>, Failure> {
+        let hosts = port.hosts(&self.listen);
+        if hosts.is_empty() {
+            return Err(Failure("this machine has no network address".into()));
+        }
+        Ok(hosts)
+    }
+}
+
+impl Backend for Native {
+    type Channel = Opened;
+
+    fn now(&self) -> Moment {
+        self.clock.now()
+    }
+
+    fn poll_input(&mut self) -> Option<Input<Opened>> {
+        self.inputs.pop_front()
+    }
+
+    fn set_timer(&mut self, deadline: Option<Moment>) {
+        // A millisecond more: `now` rounds down, and must not find the deadline ahead of it.
+        let left = deadline.map(|at| (at - self.clock.now()) + Duration::from_millis(1));
+        self.deadline = left.and_then(|left| Instant::now().checked_add(left));
+        let next = self.deadline.into_iter().chain(self.timers.deadline());
+        let next = next.min();
+        // The task is woken for an earlier moment alone: one that finds nothing due is answered
+        // with the next.
+        self.alarm.send_if_modified(|at| {
+            let is_earlier = next.is_some_and(|next| at.is_none_or(|at| next < at));
+            if is_earlier {
+                *at = next;
+            }
+            is_earlier
+        });
+    }
+
+    fn open_socket(&mut self, socket: SocketId, url: &str) -> Result<(), Failure> {
+        let reporter = self.reporter.clone();
+        let report = move |input| reporter.report(input);
+        let opened = Socket::open(socket, url, &self.runtime, report);
+        self.socket = Some((socket, opened));
+        Ok(())
+    }
+
+    fn send_socket(&mut self, text: &str) {
+        if let Some((id, socket)) = &self.socket
+            && !socket.send(text)
+        {
+            let input = Input::SocketClosed(*id, None);
+            self.inputs.push_back(input);
+        }
+    }
+
+    fn close_socket(&mut self) {
+        self.socket = None;
+    }
+
+    fn create_offer(&mut self, rtc: RtcId, label: &str) -> Result<(), Failure> {
+        let mut own = Port::open(0, &self.runtime)
+            .map_err(|error| Failure(format!("no port for it: {error}")))?;
+        own.read(&self.runtime, &self.reporter.receiver(Some(rtc)));
+        let hosts = self.hosts(&own)?;
+        let (made, sdp) = Rtc::offer(label, &hosts, self.max_buffered(), Instant::now())?;
+        self.add(rtc, made, Some(own), sdp);
+        Ok(())
+    }
+
+    fn create_answer(&mut self, rtc: RtcId, offer: &str) -> Result<(), Failure> {
+        let hosts = self.hosts(&self.port)?;
+        let (made, sdp) = Rtc::answer(offer, &hosts, self.max_buffered(), Instant::now())?;
+        self.add(rtc, made, None, sdp);
+        Ok(())
+    }
+
+    fn set_answer(&mut self, rtc: RtcId, answer: &str) {
+        self.with(rtc, |rtc| rtc.set_answer(answer));
+    }
+
+    fn add_candidate(&mut self, rtc: RtcId, candidate: &IceCandidate) {
+        self.with(rtc, |rtc| rtc.add_candidate(candidate));
+    }
+
+    fn take_channel(&mut self, rtc: RtcId, channel: Opened) -> Option<TakenChannel> {
+        self.connections.contains_key(&rtc).then(|| channel.taken())
+    }
+
+    fn send(&mut self, rtc: RtcId, message: &ChannelMessage) -> Result<(), Failure> {
+        let connection = self.connections.get_mut(&rtc);
+        let connection = connection.ok_or_else(|| Failure("there is no connection".into()))?;
+        let sent = connection.rtc.send(message);
+        self.settle(rtc, Ok(()));
+        sent
+    }
+
+    fn buffered(&mut self, rtc: RtcId) -> Option<usize> {
+        self.connections.get_mut(&rtc)?.rtc.buffered()
+    }
+
+    fn set_low_water(&mut self, rtc: RtcId, bytes: usize) {
+        self.with(rtc, |rtc| {
+            rtc.set_low_water(bytes);
+            Ok(())
+        });
+    }
+
+    fn close_channel(&mut self, rtc: RtcId) {
+        self.with(rtc, |rtc| {
+            rtc.close_channel();
+            Ok(())
+        });
+    }
+
+    fn close(&mut self, rtc: RtcId) {
+        self.with(rtc, |rtc| {
+            rtc.close();
+            Ok(())
+        });
+        self.connections.remove(&rtc);
+        self.routes.remove(rtc);
+        self.timers.remove(rtc);
+    }
+
+    fn notice(&mut self, notice: &Notice) {
+        // The shell has told whoever traces.
+        let _ = notice;
+    }
+}
+
+/// The two kinds of STUN messages that connections know each other by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Request,
+    Answer,
+}
+
+/// The kind and number of a STUN message, by RFC 8489, section 5.
+fn transaction(datagram: &[u8]) -> Option<(Kind, [u8; 12])> {
+    let (head, rest) = datagram.split_first_chunk::<8>()?;
+    let (id, _) = rest.split_first_chunk::<12>()?;
+    let kind = match (head[0], head[1]) {
+        (0, 1) => Kind::Request,
+        (1, 1 | 0x11) => Kind::Answer,
+        _ => return None,
+    };
+    Some((kind, *id))
+}

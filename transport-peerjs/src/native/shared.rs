@@ -1,0 +1,129 @@
+//! The shell of one address, and the ways to it from tasks and threads.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
+
+use tokio::sync::watch;
+use tokio::time::sleep_until;
+
+use super::backend::Native;
+use super::rtc::Opened;
+use super::udp::Datagram;
+use crate::shell::Shell;
+use crate::shell::backend::Input;
+use crate::wire::RtcId;
+
+/// A shell that tasks and the transport's user take turns with. No turn waits for anything, and
+/// nobody is woken in one.
+pub(super) struct Shared {
+    shell: Mutex<Shell<Native>>,
+    /// Itself, after the transport was dropped, until its connections have sent what they have.
+    leaving: Mutex<Option<Arc<Self>>>,
+    /// Closed when all this is gone.
+    gone: watch::Sender<()>,
+}
+
+impl Shared {
+    pub(super) fn new(make: impl FnOnce(Reporter) -> Shell<Native>) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
+            shell: Mutex::new(make(Reporter { to: me.clone() })),
+            leaving: Mutex::new(None),
+            gone: watch::Sender::new(()),
+        })
+    }
+
+    /// Looks at the shell.
+    pub(super) fn read<R>(&self, read: impl FnOnce(&Shell<Native>) -> R) -> R {
+        read(&lock(&self.shell))
+    }
+
+    /// Lets the shell do something, and then wakes whom that concerns.
+    pub(super) fn act<R>(&self, act: impl FnOnce(&mut Shell<Native>) -> R) -> R {
+        let (result, waker, is_over) = {
+            let mut shell = lock(&self.shell);
+            let result = act(&mut shell);
+            (result, shell.take_waker(), shell.is_over())
+        };
+        if is_over {
+            // Whoever called has a reference of its own.
+            drop(lock(&self.leaving).take());
+        }
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        result
+    }
+
+    /// Ends as [`Shell::leave`] does, and stays alive until that is done.
+    pub(super) fn leave(self: &Arc<Self>) {
+        *lock(&self.leaving) = Some(Arc::clone(self));
+        self.act(Shell::leave);
+    }
+
+    /// Something by which one sees that all this is gone.
+    pub(super) fn gone(&self) -> watch::Receiver<()> {
+        self.gone.subscribe()
+    }
+}
+
+/// A panic while it was held has left nothing half done that others would see: the shell goes on,
+/// or says that it is over.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The way by which tasks reach the shell. It does not keep it alive.
+#[derive(Clone)]
+pub(super) struct Reporter {
+    to: Weak<Shared>,
+}
+
+impl Reporter {
+    /// Something happened to the socket.
+    pub(super) fn report(&self, input: Input<Opened>) {
+        self.run(|native| native.report(input));
+    }
+
+    /// A way to hand over datagrams, of a dial's own port or of everybody's.
+    pub(super) fn receiver(
+        &self,
+        dial: Option<RtcId>,
+    ) -> impl Fn(&[Datagram<'_>]) + Clone + Send + use<> {
+        let reporter = self.clone();
+        move |datagrams| {
+            reporter.run(|native| {
+                for datagram in datagrams {
+                    native.receive(dial, *datagram);
+                }
+            });
+        }
+    }
+
+    /// Keeps time: tells the backend at the moments that it sets, until it is gone.
+    pub(super) async fn keep_time(self, mut alarm: watch::Receiver<Option<Instant>>) {
+        loop {
+            let at = *alarm.borrow_and_update();
+            let due = async {
+                match at {
+                    Some(at) => sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                changed = alarm.changed() => if changed.is_err() {
+                    return;
+                },
+                () = due => self.run(Native::handle_alarm),
+            }
+        }
+    }
+
+    fn run(&self, tell: impl FnOnce(&mut Native)) {
+        if let Some(shared) = self.to.upgrade() {
+            shared.act(|shell| {
+                tell(shell.backend());
+                shell.run();
+            });
+        }
+    }
+}

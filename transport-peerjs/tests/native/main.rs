@@ -1,0 +1,16 @@
+//! The transport for programs, with others of its kind, through the broker and on loopback.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that panics fails, which is what it is for"
+)]
+#![allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "what a test does not expect fails it"
+)]
+
+mod contract;
+mod hostile;
+mod opening;
+mod rooms;
+mod side;

@@ -1,0 +1,132 @@
+//! A whole poll between programs.
+
+use futures::StreamExt;
+use futures::executor::block_on;
+use hustings_outbox::{Identity, MemoryStore};
+use hustings_protocol::{Address, Command, DeviceId, Outcome, PollDraft, Vote};
+use hustings_room::clock::SystemClock;
+use hustings_room::driver::{self, Hosting, Room};
+use hustings_room::{Config as RoomConfig, Connection};
+use hustings_transport_peerjs::{Config, PeerJs, Token};
+
+use crate::side::{Signalling, loopback, random, soon};
+
+/// Somebody who keeps an identity, a token and a store.
+struct Person {
+    identity: Identity,
+    token: Token,
+    store: MemoryStore,
+}
+
+impl Person {
+    fn new() -> Self {
+        Self {
+            identity: Identity::from_seed(random(), DeviceId::from_bytes(random())),
+            token: Token::from_random(random()),
+            store: MemoryStore::new(),
+        }
+    }
+
+    fn transport(&self, config: &Config, address: &Address) -> PeerJs {
+        let clock = SystemClock::new();
+        PeerJs::open_at(&loopback(), config, address, &self.token, clock).unwrap()
+    }
+
+    fn host(&self, config: &Config) -> Hosting<MemoryStore> {
+        let address = Address::Owner(self.identity.peer_id());
+        let transport = self.transport(config, &address);
+        let setup = driver::setup(&self.identity, RoomConfig::default()).unwrap();
+        let store = self.store.clone();
+        let (hosting, driver) = driver::host(setup, transport, store, SystemClock::new());
+        tokio::spawn(async { driver.run().await.unwrap() });
+        hosting
+    }
+
+    async fn join(&self, config: &Config, poll: &Room) -> Room {
+        let address = Address::Participant(self.identity.peer_id(), self.identity.device());
+        let transport = self.transport(config, &address);
+        let setup = driver::setup(&self.identity, RoomConfig::default()).unwrap();
+        let (store, clock) = (self.store.clone(), SystemClock::new());
+        let joined = driver::join(setup, poll.id(), transport, store, clock).await;
+        let (room, driver) = joined.unwrap();
+        // The transport's own tasks are tokio's. Whoever uses it may be on another executor.
+        std::thread::spawn(|| block_on(driver.run()).unwrap());
+        soon("joining", room.connected()).await.unwrap();
+        room
+    }
+}
+
+fn tea_or_coffee() -> PollDraft {
+    PollDraft::new("Tea or coffee?").options(["Tea", "Coffee"])
+}
+
+fn tea(room: &Room) -> Command {
+    let chosen = room.poll().unwrap().options()[0].option_id;
+    Command::Vote(Vote {
+        poll_id: room.id().poll_id,
+        option_ids: vec![chosen],
+    })
+}
+
+async fn votes(room: &Room) {
+    let submitted = room.submit(tea(room)).await.unwrap();
+    let outcome = soon("the outcome", submitted.outcome()).await.unwrap();
+    assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");
+}
+
+/// Resolves once so many have voted for the first option.
+async fn counted(room: &Room, expected: u64) {
+    let votes = |room: &Room| room.confirmed().unwrap().tally().unwrap().options[0].votes;
+    soon(&format!("counting {expected}"), async {
+        let mut events = room.events();
+        while votes(room) != expected {
+            events.next().await.unwrap();
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vote_is_acknowledged_and_everybody_sees_it() {
+    let signalling = Signalling::start().await;
+    let config = signalling.config();
+    let owner = Person::new();
+    let hosting = owner.host(&config);
+    let poll = hosting.create(tea_or_coffee()).await.unwrap();
+    let (voter, onlooker) = (Person::new(), Person::new());
+    let voter = voter.join(&config, &poll).await;
+    let onlooker = onlooker.join(&config, &poll).await;
+    votes(&voter).await;
+    counted(&poll, 1).await;
+    counted(&onlooker, 1).await;
+    voter.close().await;
+    onlooker.close().await;
+    hosting.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_owner_that_comes_back_finds_its_participants() {
+    let signalling = Signalling::start().await;
+    let config = signalling.config();
+    let owner = Person::new();
+    let hosting = owner.host(&config);
+    let poll = hosting.create(tea_or_coffee()).await.unwrap();
+    let voter = Person::new();
+    let room = voter.join(&config, &poll).await;
+    votes(&room).await;
+    hosting.close().await;
+    soon("noticing", async {
+        let mut events = room.events();
+        while room.connection() == Connection::Connected {
+            events.next().await.unwrap();
+        }
+    })
+    .await;
+    let hosting = owner.host(&config);
+    let poll = hosting.open(poll.id().poll_id).await.unwrap();
+    soon("coming back", room.connected()).await.unwrap();
+    counted(&poll, 1).await;
+    votes(&room).await;
+    room.close().await;
+    hosting.close().await;
+}
