@@ -61,7 +61,7 @@ pub(crate) const SCENARIOS: [Scenario; 18] = [
         broadcast_secret,
         "one vote with secret ballots, with # recipients, between two tallies",
     )
-    .sizes(&[1_000]),
+    .sizes(&[10, 1_000]),
     Scenario::new(
         "history",
         history,
