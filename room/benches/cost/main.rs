@@ -29,6 +29,9 @@ enum Counted {
     Whole,
 }
 
+/// A scenario's iterations, with a size where it has one.
+type Run = fn(usize, u64);
+
 /// Something whose cost can be counted.
 struct Scenario {
     name: &'static str,
@@ -39,11 +42,11 @@ struct Scenario {
     weight: u64,
     counted: Counted,
     what: &'static str,
-    run: fn(usize, u64),
+    run: Run,
 }
 
 impl Scenario {
-    const fn new(name: &'static str, run: fn(usize, u64), what: &'static str) -> Self {
+    const fn new(name: &'static str, run: Run, what: &'static str) -> Self {
         Self {
             name,
             sizes: &[],
@@ -126,7 +129,7 @@ fn list(scenario: &Scenario) {
     }
 }
 
-fn find(name: &str) -> Option<(fn(usize, u64), u64)> {
+fn find(name: &str) -> Option<(Run, u64)> {
     let with_size = name
         .rsplit_once('-')
         .and_then(|(name, size)| Some((name, size.parse().ok()?)));

@@ -31,19 +31,33 @@ const PHASES: [&str; 4] = [
 const DOES: [(&str, [&str; 4]); 6] = [
     (
         "refuses a vote (closed, no such option, removed)",
+        ["yes", "no", "no", "a whole peer, by a policy"],
+    ),
+    (
+        "acknowledges a vote when it is durable",
         ["yes", "no", "no", "no"],
     ),
-    ("acknowledges a vote, durably", ["yes", "no", "no", "no"]),
     (
-        "counts a vote that is sent twice once",
+        "counts a vote that comes twice once",
         ["yes", "yes", "yes", "yes"],
     ),
-    ("authenticates who votes", ["yes", "no", "no", "no"]),
+    (
+        "authenticates who votes",
+        ["yes", "no", "no", "no, but takes an authenticated link"],
+    ),
     (
         "keeps who chose what from the others",
         ["if secret", "no", "no", "no"],
     ),
-    ("persists by itself", ["yes", "no", "no", "yes"]),
+    (
+        "persists by itself",
+        [
+            "with its driver, not counted here",
+            "no",
+            "no",
+            "yes, here in memory",
+        ],
+    ),
 ];
 
 /// A system at work.
