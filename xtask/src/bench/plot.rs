@@ -23,6 +23,8 @@ const LEFT: f64 = 76.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 34.0;
 const BOTTOM: f64 = 44.0;
+/// For the half of a number that hangs over the last panel.
+const EDGE: f64 = 24.0;
 /// A line of the legend.
 const LINE: f64 = 16.0;
 /// Panels in a row.
@@ -36,7 +38,7 @@ pub(super) fn svg(title: &str, panels: &[Panel]) -> String {
     let most = panels.iter().map(|panel| panel.curves.len()).max();
     let height = HEIGHT + LINE * most.unwrap_or(0) as f64;
     let rows = panels.len().div_ceil(ACROSS);
-    let (wide, high) = (WIDTH * ACROSS as f64, height * rows as f64 + TOP);
+    let (wide, high) = (WIDTH * ACROSS as f64 + EDGE, height * rows as f64 + TOP);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {wide} {high}\" width=\"{wide}\" \
          height=\"{high}\" font-family=\"sans-serif\" font-size=\"12\">\n\
