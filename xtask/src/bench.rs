@@ -1,41 +1,61 @@
 //! `cargo xtask bench`: the cost of an operation, in instructions.
 //!
 //! Instructions, counted by callgrind, are the same on every run and on a loaded machine; times
-//! are not. Each scenario runs `n` and `2n` times, and the difference leaves out what starting the
-//! program and preparing the scenario cost.
+//! are not. Only what a scenario measures is counted, and not what it has to prepare. Beside them
+//! stand bytes: what is kept in memory and on disk.
+//!
+//! `--neighbours` has the same poll done by libraries that keep documents alike.
 //!
 //! Between browsers there is nothing to count: `--browser` takes times, of this transport and of
 //! stock PeerJS in turn, and compares their ratio.
 
+mod budget;
+mod count;
+mod growth;
+mod neighbours;
+mod plot;
+mod report;
+mod rows;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
+use self::count::Scenario;
+use self::report::Table;
+use self::rows::{FLOOR, INSTRUCTIONS, Row};
 use crate::error::Error;
 use crate::{e2e, process};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The number of times that each operation runs in the shorter of the two runs
+    /// The number of times that each operation runs; heavy ones run less often
     #[arg(short = 'n', long, value_name = "N", default_value_t = 1000,
           value_parser = clap::value_parser!(u64).range(1..=u64::MAX / 2))]
     iterations: u64,
     /// Measure the transport against stock PeerJS between two browsers instead
     #[arg(long, conflicts_with_all = ["iterations", "scenarios"])]
     browser: bool,
+    /// Count the same poll at automerge, yrs and samod instead
+    #[arg(long, conflicts_with_all = ["browser", "iterations", "scenarios", "growth", "budget"])]
+    neighbours: bool,
+    /// Count, in some minutes, how costs grow with recipients, history, options and people instead
+    #[arg(long, conflicts_with_all = ["browser", "scenarios", "budget"])]
+    growth: bool,
+    /// Count a few hot paths, and fail if one costs more than its budget
+    #[arg(long, conflicts_with_all = ["browser", "iterations", "scenarios"])]
+    budget: bool,
+    /// Keep the counts in this file
+    #[arg(long, value_name = "FILE")]
+    keep: Option<PathBuf>,
+    /// Compare with the counts that were kept in this file
+    #[arg(long, value_name = "FILE")]
+    against: Option<PathBuf>,
+    /// The folder for tables and pictures; without it, a folder of the target folder
+    #[arg(long, value_name = "FOLDER")]
+    out: Option<PathBuf>,
     /// The scenarios to run; all of them if none is named
     scenarios: Vec<String>,
-}
-
-/// The scenario that all others are compared with: decoding one command and encoding its ack.
-const FLOOR: &str = "floor";
-
-/// Something whose cost the program can count.
-#[derive(Debug, PartialEq, Eq)]
-struct Scenario {
-    name: String,
-    /// The work of one iteration.
-    unit: String,
 }
 
 /// Counts and prints a table.
@@ -43,62 +63,68 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     if args.browser {
         return e2e::compare();
     }
-    if process::capture(Command::new("valgrind").arg("--version")).is_err() {
-        let missing = "cargo xtask bench needs valgrind: install it (Debian's package valgrind)";
-        return Err(Error::Because(missing.to_owned()));
+    count::valgrind()?;
+    if args.neighbours {
+        return neighbours::run(&out(args)?);
     }
-    let program = process::step("build the scenarios", build)?;
-    let all = scenarios(&process::stdout(Command::new(&program).arg("--list"))?);
-    let chosen = choose(all, &args.scenarios)?;
-    let mut costs = Vec::new();
+    if args.budget {
+        return within_budget();
+    }
+    let program = process::step("build room/benches/cost", || count::build("cost"))?;
+    let all = count::scenarios(&program)?;
+    if args.growth {
+        return grow(args, &program, &all);
+    }
+    // What cannot be read is said before the work of minutes.
+    let before = args.against.as_deref().map(read).transpose()?;
+    let chosen = choose(&all, &args.scenarios)?;
+    let mut rows = counted(&program, &chosen, args.iterations)?;
+    if args.scenarios.is_empty() {
+        rows.extend(kept()?);
+    }
+    let table = Table::new(&rows, before.as_ref());
+    print!("{}", table.text());
+    write(&out(args)?, "costs.md", &table.markdown())?;
+    args.keep
+        .as_deref()
+        .map_or(Ok(()), |file| keep(file, &rows))
+}
+
+/// The rows of some scenarios, and those that are made of them.
+fn counted(program: &Path, chosen: &[Scenario], iterations: u64) -> Result<Vec<Row>, Error> {
+    let mut rows = Vec::new();
     for scenario in chosen {
-        let what = format!("{}: {} and twice as many", scenario.name, args.iterations);
-        let cost = process::step(&what, || cost(&program, &scenario.name, args.iterations))?;
-        costs.push((scenario, cost));
+        let count = process::step(&scenario.name, || {
+            count::cost(program, scenario, iterations)
+        })?;
+        rows.push(Row {
+            name: scenario.name.clone(),
+            count,
+            unit: INSTRUCTIONS.to_owned(),
+            what: scenario.what.clone(),
+        });
     }
-    print!("{}", table(&costs));
-    Ok(())
+    rows.extend(rows::derived(&rows));
+    Ok(rows)
 }
 
-/// Builds `room/benches/cost.rs`, and says where the program is.
-fn build() -> Result<PathBuf, Error> {
-    let cost = ["--package", "hustings-room", "--bench", "cost"];
-    let mut build = process::cargo(["build", "--release", "--features", "driver"]);
-    build
-        .args(cost)
-        .arg("--message-format=json-render-diagnostics");
-    build.stderr(Stdio::inherit());
-    executable(&process::stdout(&mut build)?).ok_or_else(|| {
-        Error::Because("cargo does not say where it has put room/benches/cost.rs".to_owned())
-    })
-}
-
-/// The program that cargo has built, by its messages: a JSON object on each line.
-fn executable(messages: &str) -> Option<PathBuf> {
-    let mut programs = messages.lines().filter_map(|line| {
-        let (_, path) = line.split_once(r#""executable":""#)?;
-        Some(path.split_once('"')?.0)
+/// The rows that are no instructions.
+fn kept() -> Result<Vec<Row>, Error> {
+    let program = process::step("build room/benches/kept", || count::build("kept"))?;
+    let kept = process::step("what is kept and written", || count::kept(&program))?;
+    let rows = kept.into_iter().map(|kept| Row {
+        name: kept.name,
+        count: kept.count as f64,
+        unit: kept.unit,
+        what: kept.what,
     });
-    programs.next_back().map(PathBuf::from)
+    Ok(rows.collect())
 }
 
-/// The scenarios in the program's list: a name, a tab and the unit on each line.
-fn scenarios(list: &str) -> Vec<Scenario> {
-    let named = list.lines().filter(|line| !line.trim().is_empty());
-    named
-        .map(|line| {
-            let (name, unit) = line.split_once('\t').unwrap_or((line, ""));
-            Scenario {
-                name: name.trim().to_owned(),
-                unit: unit.trim().to_owned(),
-            }
-        })
-        .collect()
-}
-
-/// Those with the given names and the floor, or all of them.
-fn choose(all: Vec<Scenario>, names: &[String]) -> Result<Vec<Scenario>, Error> {
-    let known = |name: &str| all.iter().any(|scenario| scenario.name == name);
+/// Those with the given names and what they are compared with, or all of them.
+fn choose(all: &[Scenario], names: &[String]) -> Result<Vec<Scenario>, Error> {
+    let is_there = |name: &str| all.iter().any(|scenario| scenario.name == name);
+    let known = |name: &str| is_there(name) || rows::names_of_derived().any(|it| it == name);
     if let Some(unknown) = names.iter().find(|name| !known(name)) {
         let known: Vec<_> = all.iter().map(|scenario| scenario.name.as_str()).collect();
         let known = known.join(", ");
@@ -106,145 +132,103 @@ fn choose(all: Vec<Scenario>, names: &[String]) -> Result<Vec<Scenario>, Error> 
             "there is no scenario {unknown}, only {known}"
         )));
     }
-    let chosen = |scenario: &Scenario| {
-        names.is_empty() || scenario.name == FLOOR || names.contains(&scenario.name)
+    let mut needed: BTreeSet<&str> = names.iter().flat_map(|name| rows::needed(name)).collect();
+    needed.insert(FLOOR);
+    let chosen = |scenario: &&Scenario| names.is_empty() || needed.contains(scenario.name.as_str());
+    Ok(all.iter().filter(chosen).cloned().collect())
+}
+
+fn within_budget() -> Result<(), Error> {
+    let budget = budget::read()?;
+    let program = process::step("build room/benches/cost", || count::build("cost"))?;
+    let names: Vec<String> = budget.keys().cloned().collect();
+    let chosen = choose(&count::scenarios(&program)?, &names)?;
+    let rows = counted(&program, &chosen, budget::ITERATIONS)?;
+    print!("{}", budget::judge(&rows, &budget)?);
+    Ok(())
+}
+
+fn grow(args: &Args, program: &Path, scenarios: &[Scenario]) -> Result<(), Error> {
+    let panels = growth::measure(program, scenarios, args.iterations)?;
+    let tables = growth::markdown(&panels);
+    print!("{tables}");
+    let out = out(args)?;
+    write(&out, "growth.md", tables.trim_start())?;
+    let title = "Instructions for one operation, as things grow";
+    write(&out, "growth.svg", &plot::svg(title, &panels))
+}
+
+fn out(args: &Args) -> Result<PathBuf, Error> {
+    let folder = match &args.out {
+        Some(folder) => folder.clone(),
+        None => process::scratch()?.join("bench"),
     };
-    Ok(all.into_iter().filter(chosen).collect())
+    fs::create_dir_all(&folder).map_err(Error::file("make", &folder))?;
+    Ok(folder)
 }
 
-/// Instructions of one operation.
-fn cost(program: &Path, scenario: &str, iterations: u64) -> Result<u64, Error> {
-    let once = total(program, scenario, iterations)?;
-    let twice = total(program, scenario, 2 * iterations)?;
-    let difference = twice.checked_sub(once).ok_or_else(|| {
-        Error::Because(format!(
-            "{scenario} cost less with more iterations: nothing was measured"
-        ))
-    })?;
-    Ok((difference + iterations / 2) / iterations)
+fn write(folder: &Path, name: &str, text: &str) -> Result<(), Error> {
+    let path = folder.join(name);
+    fs::write(&path, text).map_err(Error::file("write", &path))?;
+    eprintln!("==> {}", path.display());
+    Ok(())
 }
 
-/// Instructions of a whole run.
-fn total(program: &Path, scenario: &str, iterations: u64) -> Result<u64, Error> {
-    let profile = process::scratch()?.join(format!("callgrind.{scenario}.{iterations}"));
-    let mut valgrind = Command::new("valgrind");
-    valgrind.args(["--quiet", "--tool=callgrind"]);
-    valgrind.arg(format!("--callgrind-out-file={}", profile.display()));
-    valgrind
-        .arg(program)
-        .arg(scenario)
-        .arg(iterations.to_string());
-    process::stdout(&mut valgrind)?;
-    let text = fs::read(&profile).map_err(Error::file("read", &profile))?;
-    instructions(&String::from_utf8_lossy(&text)).ok_or_else(|| {
+/// Keeps counts for a later comparison: a JSON object of numbers.
+fn keep(file: &Path, rows: &[Row]) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(&rows::by_name(rows))
+        .expect("a map of texts to numbers is JSON");
+    fs::write(file, text + "\n").map_err(Error::file("write", file))
+}
+
+fn read(file: &Path) -> Result<BTreeMap<String, f64>, Error> {
+    let text = fs::read(file).map_err(Error::file("read", file))?;
+    serde_json::from_slice(&text).map_err(|error| {
         Error::Because(format!(
-            "callgrind left no instruction count in {}",
-            profile.display()
+            "{} was not written by --keep: {error}",
+            file.display()
         ))
     })
-}
-
-/// The sum in a callgrind profile, whose one event is `Ir`.
-fn instructions(profile: &str) -> Option<u64> {
-    let sums = profile.lines().rev().filter_map(|line| {
-        line.strip_prefix("totals:")
-            .or_else(|| line.strip_prefix("summary:"))
-    });
-    sums.filter_map(|sum| sum.split_whitespace().next()?.parse().ok())
-        .next()
-}
-
-fn table(costs: &[(Scenario, u64)]) -> String {
-    let floor = costs
-        .iter()
-        .find(|(scenario, _)| scenario.name == FLOOR)
-        .map(|(_, cost)| *cost);
-    let width = costs
-        .iter()
-        .map(|(scenario, _)| scenario.name.len())
-        .max()
-        .unwrap_or(0)
-        .max(8);
-    let mut table = format!(
-        "{:<width$}  {:>12}  {:>7}  what\n",
-        "scenario", "instructions", "of F"
-    );
-    for (Scenario { name, unit }, cost) in costs {
-        let ratio = match floor {
-            Some(floor) if floor > 0 => format!("{:.2}", *cost as f64 / floor as f64),
-            Some(_) | None => "-".to_owned(),
-        };
-        table += &format!("{name:<width$}  {cost:>12}  {ratio:>7}  {unit}\n");
-    }
-    table
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn scenario(name: &str, unit: &str) -> Scenario {
-        Scenario {
-            name: name.to_owned(),
-            unit: unit.to_owned(),
-        }
+    fn chosen(names: &[&str]) -> Result<Vec<String>, Error> {
+        let all = ["floor", "command", "handshake", "sign-verify", "envelope"];
+        let all: Vec<_> = all.map(count::tests::named).to_vec();
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        let chosen = choose(&all, &names)?.into_iter();
+        Ok(chosen.map(|scenario| scenario.name).collect())
     }
 
     #[test]
-    fn a_profile_ends_with_its_total() {
-        let profile = "version: 1\nevents: Ir\nsummary: 7\n\nfn=(0)\n16 3\n\ntotals: 8213\n";
-        assert_eq!(instructions(profile), Some(8213));
-        assert_eq!(instructions("events: Ir\nsummary: 7 \n"), Some(7));
-        assert_eq!(instructions("events: Ir\n"), None);
-    }
-
-    #[test]
-    fn the_program_is_the_one_that_was_built() {
-        let messages = concat!(
-            r#"{"reason":"compiler-artifact","executable":null,"fresh":true}"#,
-            "\n",
-            r#"{"reason":"compiler-artifact","executable":"/built/cost-1","fresh":true}"#,
-            "\n",
-            r#"{"reason":"build-finished","success":true}"#,
-        );
-        assert_eq!(executable(messages), Some(PathBuf::from("/built/cost-1")));
-        assert_eq!(executable(r#"{"executable":null}"#), None);
-    }
-
-    #[test]
-    fn a_list_has_names_and_units() {
-        let list = "floor\tdecode a command, encode its ack\ncommand\tone vote\n\nbare\n";
-        let expected = [
-            scenario("floor", "decode a command, encode its ack"),
-            scenario("command", "one vote"),
-            scenario("bare", ""),
-        ];
-        assert_eq!(scenarios(list), expected);
-    }
-
-    #[test]
-    fn the_floor_is_always_among_the_chosen() {
-        let all = || vec![scenario("floor", ""), scenario("a", ""), scenario("b", "")];
-        let chosen = choose(all(), &["b".to_owned()]).unwrap();
-        assert_eq!(chosen, [scenario("floor", ""), scenario("b", "")]);
-        let unknown = choose(all(), &["c".to_owned()]).unwrap_err();
+    fn what_one_is_compared_with_is_among_the_chosen() {
+        assert_eq!(chosen(&["command"]).unwrap(), ["floor", "command"]);
+        let with_yardstick = ["floor", "handshake", "sign-verify"];
+        assert_eq!(chosen(&["handshake"]).unwrap(), with_yardstick);
+        assert_eq!(chosen(&[]).unwrap().len(), 5);
         assert_eq!(
-            unknown.to_string(),
-            "there is no scenario c, only floor, a, b"
+            chosen(&["c"]).unwrap_err().to_string(),
+            "there is no scenario c, only floor, command, handshake, sign-verify, envelope"
         );
     }
 
     #[test]
-    fn the_table_compares_with_the_floor() {
-        let costs = [
-            (scenario("floor", "F"), 8000),
-            (scenario("command", "one vote"), 14_000),
-        ];
-        let expected = "\
-scenario  instructions     of F  what
-floor             8000     1.00  F
-command          14000     1.75  one vote
-";
-        assert_eq!(table(&costs), expected);
+    fn what_is_kept_can_be_read() {
+        let folder = process::scratch().unwrap();
+        let file = folder.join("kept-by-a-test.json");
+        let row = Row {
+            name: "command".to_owned(),
+            count: 15_539.2,
+            unit: INSTRUCTIONS.to_owned(),
+            what: String::new(),
+        };
+        keep(&file, &[row]).unwrap();
+        assert_eq!(read(&file).unwrap()["command"], 15_539.2);
+        fs::write(&file, "[]").unwrap();
+        assert!(read(&file).is_err());
+        fs::remove_file(&file).unwrap();
     }
 }

@@ -1,0 +1,264 @@
+//! The same poll by hustings and by libraries that keep a document alike at many places.
+//!
+//! There is a hub, and each participant has a link to it. They vote, one after the other, and then
+//! change their minds; a vote has reached everybody before the next one is cast. In the end all
+//! have the same tally, and then one more joins. Nothing is stored, nothing is lost, and no network
+//! takes time: what is counted is the libraries' own work, and the bytes that they would send.
+//!
+//! Each library is used in the fastest way that its own documentation shows; the module of each says
+//! which. `instructions` runs under callgrind, which is told which of [`PHASES`] to count; `heap`
+//! counts bytes, with an allocator that would disturb the other.
+
+mod automerge;
+mod hustings;
+mod samod;
+mod yrs;
+
+use std::hint::black_box;
+
+/// The bytes of a heap after some work: what it has left, and the most at a time.
+#[derive(Debug, Clone, Copy)]
+pub struct Heap {
+    /// More than before, or fewer.
+    pub left: i64,
+    /// At most, at a time.
+    pub most: i64,
+}
+
+/// Does some work and counts what it allocates.
+pub type Measure = fn(&mut dyn FnMut()) -> Heap;
+
+/// The functions that callgrind can be told to count: the votes at the hub and at the participants,
+/// and then a late join at both.
+pub const PHASES: [&str; 4] = [
+    "votes_at_hub",
+    "votes_at_members",
+    "join_at_hub",
+    "join_at_member",
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The first joins, which nobody counts.
+    Begin,
+    Votes,
+    Join,
+}
+
+/// The counts that are not callgrind's.
+struct Meter {
+    measure: Option<Measure>,
+    phase: Phase,
+    /// Bytes on all links, in both directions.
+    votes: u64,
+    join: u64,
+    /// The hub's heap.
+    kept: i64,
+    most: i64,
+}
+
+impl Meter {
+    /// The hub's work, and the messages that it has for participants. They are copied, as by a
+    /// network: what the hub does not need any more is not in its heap.
+    fn hub<T: Copy, M: AsRef<[u8]>>(
+        &mut self,
+        work: impl FnOnce() -> Vec<(T, M)>,
+    ) -> Vec<(T, Vec<u8>)> {
+        let (mut work, mut sent) = (Some(work), None);
+        let phase = self.phase;
+        self.heap(&mut || {
+            let work = work.take().expect("it is done once");
+            sent = Some(match phase {
+                Phase::Begin => work(),
+                Phase::Votes => votes_at_hub(work),
+                Phase::Join => join_at_hub(work),
+            });
+        });
+        let messages = sent.iter().flatten();
+        let messages: Vec<_> = messages
+            .map(|(to, message)| (*to, message.as_ref().to_vec()))
+            .collect();
+        self.heap(&mut || drop(sent.take()));
+        messages.iter().for_each(|(_, message)| self.send(message));
+        messages
+    }
+
+    /// A participant's work, and the messages that it has for the hub.
+    fn member<M: AsRef<[u8]>>(&mut self, work: impl FnOnce() -> Vec<M>) -> Vec<M> {
+        let sent = match self.phase {
+            Phase::Begin => work(),
+            Phase::Votes => votes_at_members(work),
+            Phase::Join => join_at_member(work),
+        };
+        sent.iter().for_each(|message| self.send(message.as_ref()));
+        sent
+    }
+
+    fn send(&mut self, message: &[u8]) {
+        match self.phase {
+            Phase::Begin => {}
+            Phase::Votes => self.votes += message.len() as u64,
+            Phase::Join => self.join += message.len() as u64,
+        }
+    }
+
+    fn heap(&mut self, work: &mut dyn FnMut()) {
+        let Some(measure) = self.measure else {
+            return work();
+        };
+        let heap = measure(work);
+        self.most = self.most.max(self.kept + heap.most);
+        self.kept += heap.left;
+    }
+}
+
+// Each says its name, or else the compiler would make one function of two that are alike.
+
+#[inline(never)]
+fn votes_at_hub<R>(work: impl FnOnce() -> R) -> R {
+    black_box("votes_at_hub");
+    work()
+}
+
+#[inline(never)]
+fn votes_at_members<R>(work: impl FnOnce() -> R) -> R {
+    black_box("votes_at_members");
+    work()
+}
+
+#[inline(never)]
+fn join_at_hub<R>(work: impl FnOnce() -> R) -> R {
+    black_box("join_at_hub");
+    work()
+}
+
+#[inline(never)]
+fn join_at_member<R>(work: impl FnOnce() -> R) -> R {
+    black_box("join_at_member");
+    work()
+}
+
+/// A hub and its participants.
+trait System {
+    /// Votes, until everybody has heard of it.
+    fn vote(&mut self, who: usize, option: usize, meter: &mut Meter);
+    /// One more participant joins, until it has everything.
+    fn join(&mut self, meter: &mut Meter);
+    /// The votes of each option, as each participant counts them.
+    fn tallies(&self) -> Vec<Vec<u64>>;
+}
+
+/// Makes a hub with so many participants.
+type Make = fn(usize, &mut Meter) -> Box<dyn System>;
+
+/// Each system, and whether it is quick enough for a thousand participants.
+const SYSTEMS: [(&str, Make, bool); 5] = [
+    (
+        "hustings, open",
+        |count, meter| Box::new(hustings::open(count, meter)),
+        true,
+    ),
+    (
+        "hustings, secret",
+        |count, meter| Box::new(hustings::secret(count, meter)),
+        true,
+    ),
+    (
+        "yrs",
+        |count, meter| Box::new(yrs::Room::new(count, meter)),
+        true,
+    ),
+    (
+        "automerge",
+        |count, meter| Box::new(automerge::Room::new(count, meter)),
+        false,
+    ),
+    (
+        "samod",
+        |count, meter| Box::new(samod::Room::new(count, meter)),
+        false,
+    ),
+];
+
+const OPTIONS: [&str; 3] = ["Tea", "Coffee", "Water"];
+
+/// A name for a participant where a library wants the application to have one: as long as those of
+/// hustings.
+fn name(number: usize) -> String {
+    format!("{number:0>52}")
+}
+
+/// Votes that are cast: everybody's two, or a hundred where there are more.
+fn votes(participants: usize) -> usize {
+    (2 * participants).min(100)
+}
+
+/// The whole of it, and the counts: bytes of the votes, bytes of the late join, the most bytes in
+/// the hub's heap.
+fn run(make: Make, participants: usize, measure: Option<Measure>) -> [u64; 3] {
+    let mut meter = Meter {
+        measure,
+        phase: Phase::Begin,
+        votes: 0,
+        join: 0,
+        kept: 0,
+        most: 0,
+    };
+    let mut system = make(participants, &mut meter);
+    meter.phase = Phase::Votes;
+    let count = votes(participants);
+    let mut choices = vec![None; participants];
+    for number in 0..count {
+        let (who, option) = (number % participants, number % OPTIONS.len());
+        choices[who] = Some(option);
+        system.vote(who, option, &mut meter);
+    }
+    meter.phase = Phase::Join;
+    system.join(&mut meter);
+    let expected: Vec<u64> = (0..OPTIONS.len())
+        .map(|option| choices.iter().filter(|it| **it == Some(option)).count() as u64)
+        .collect();
+    let tallies = system.tallies();
+    assert_eq!(tallies.len(), participants + 1);
+    assert!(
+        tallies.iter().all(|tally| *tally == expected),
+        "{tallies:?} {expected:?}"
+    );
+    [meter.votes, meter.join, meter.most.unsigned_abs()]
+}
+
+/// The programs: `--list`, or the name of a system and a number of participants.
+#[must_use]
+pub fn main(measure: Option<Measure>) -> std::process::ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if let ["--list"] = words[..] {
+        for (name, _, is_quick) in SYSTEMS {
+            println!("{name}\t{is_quick}");
+        }
+        return std::process::ExitCode::SUCCESS;
+    }
+    if let [name, participants] = words[..]
+        && let Ok(participants) = participants.parse()
+        && let Some((_, make, _)) = SYSTEMS.iter().find(|(it, ..)| *it == name)
+    {
+        let [bytes, join, heap] = run(*make, participants, measure);
+        println!("{}\t{bytes}\t{join}\t{heap}", votes(participants));
+        return std::process::ExitCode::SUCCESS;
+    }
+    eprintln!("usage: --list | <system> <participants>");
+    std::process::ExitCode::from(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_come_to_the_same_tally() {
+        for (name, make, _) in SYSTEMS {
+            let [votes, join, _] = run(make, 5, None);
+            assert!(votes > 0 && join > 0, "{name}");
+        }
+    }
+}
