@@ -2,11 +2,12 @@
 
 mod args;
 
+use std::error::Error;
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use hustings_transport_peerjs::broker::{Broker, BrokerError, BrokerLimits};
+use hustings_transport_peerjs::broker::{Broker, BrokerLimits};
 
 use self::args::Args;
 
@@ -29,13 +30,14 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(args: Args) -> Result<(), BrokerError> {
+async fn run(args: Args) -> Result<(), Box<dyn Error>> {
+    let stop = stop()?;
     let address = args.address();
     let config = args.into_config();
     raise_descriptors(&config.limits);
     let broker = Broker::bind(address, config).await?;
     say_hello(&broker);
-    broker.serve(stop()).await;
+    broker.serve(stop).await;
     Ok(())
 }
 
@@ -68,19 +70,23 @@ fn raise_descriptors(limits: &BrokerLimits) {
     let _ = limits;
 }
 
-/// Done when somebody presses Ctrl-C or the process is told to end.
-async fn stop() {
-    let interrupted = tokio::signal::ctrl_c();
+/// Listens for Ctrl-C and for being told to end, from now on. Before this either ends the process at
+/// once, so it is called before anybody is told where to connect.
+fn stop() -> std::io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+        let mut interrupted = signal(SignalKind::interrupt())?;
+        let mut terminated = signal(SignalKind::terminate())?;
+        Ok(async move {
             tokio::select! {
-                _ = interrupted => {}
+                _ = interrupted.recv() => {}
                 _ = terminated.recv() => {}
             }
-            return;
-        }
+        })
     }
-    let _ = interrupted.await;
+    #[cfg(not(unix))]
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
 }
