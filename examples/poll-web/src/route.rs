@@ -91,7 +91,7 @@ mod tests {
         }
         assert_eq!(Route::of(&presented(link)), Route::Presented(link));
         assert_eq!(Route::of(&presented(link)).place(), Route::Room(link));
-        let invited = format!("{LINK}/invited/{}", "b".repeat(26));
+        let invited = format!("{LINK}/invited/{}", "e".repeat(26));
         let invitation = RoomLink::find(&invited).unwrap();
         assert!(invitation.invitation.is_some());
         for added in ["", ".", "%20thanks"] {
