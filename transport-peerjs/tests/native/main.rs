@@ -14,3 +14,4 @@ mod hostile;
 mod opening;
 mod rooms;
 mod side;
+mod stock;

@@ -20,15 +20,17 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 
 /// A broker that ends with the test.
 pub(crate) struct Signalling {
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     _stop: oneshot::Sender<()>,
 }
 
 impl Signalling {
     pub(crate) async fn start() -> Self {
-        let broker = Broker::bind("127.0.0.1:0", BrokerConfig::default())
-            .await
-            .unwrap();
+        Self::start_with(BrokerConfig::default()).await
+    }
+
+    pub(crate) async fn start_with(config: BrokerConfig) -> Self {
+        let broker = Broker::bind("127.0.0.1:0", config).await.unwrap();
         let address = broker.local_addr();
         let (stop, stopped) = oneshot::channel();
         tokio::spawn(broker.serve(async {
