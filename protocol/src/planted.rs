@@ -39,7 +39,7 @@ pub enum Fault {
     InvitationTwice,
     /// The invitations are not in the journal's snapshots.
     InvitationsNotKept,
-    /// Whoever has the link votes, in a poll for invited people, too.
+    /// Everybody who has the link votes, in a poll for invited people, too.
     UninvitedVote,
     /// A moderator lets people vote who have no invitation.
     ModeratorsInvite,

@@ -61,8 +61,8 @@ words! {
     /// Everybody who has the link.
     #[default]
     Link = "link",
-    /// Those who have redeemed an invitation, or whom the owner has made a voter. Everybody else who
-    /// has the link may look.
+    /// Those who have redeemed an invitation, or whom the owner has made a voter. Everybody else
+    /// who has the link may look.
     Invited = "invited",
 }
 

@@ -46,23 +46,9 @@ fn bound(frame: &[u8], is_accepted: bool) -> u64 {
     factor * u64::try_from(frame.len()).unwrap() + CONSTANT
 }
 
-/// What is spelt as usual is read by a reader of its own; a blank before it leaves it to the parser,
-/// which has to find the same.
-fn is_read_alike(frame: &[u8]) {
-    let limits = Limits::unbounded();
-    let with_blank = [b" ", frame].concat();
-    let [usual, other] = [frame, &with_blank].map(|frame| {
-        let envelope = Envelope::parse(frame, frame.len(), &limits);
-        envelope
-            .map(|it| format!("{it:?}"))
-            .map_err(|error| (error.rejection.code, error.command_id))
-    });
-    assert_eq!(usual, other, "{}", frame.escape_ascii());
-}
-
 /// Everything that is done with a frame from outside, and all that must hold of any.
 fn endure(frame: &[u8]) {
-    is_read_alike(frame);
+    common::alike::is_read_alike(frame);
     let limits = Limits::default();
     let (peak, is_accepted) = decode_measured(frame);
     assert!(

@@ -265,7 +265,7 @@ fn there_are_as_many_as_the_limits_allow_and_each_once() {
     assert_eq!(code(long), Err(ErrorCode::TooLong));
 }
 
-/// What a journal's snapshot has, and nothing that is told.
+/// A journal's snapshot has them, and nothing that is told.
 #[test]
 fn the_journal_has_the_invitations_and_nobody_else() {
     let mut poll = poll(Ballots::Open);

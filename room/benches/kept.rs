@@ -1,4 +1,4 @@
-//! What is kept and written, in bytes: `cargo xtask bench`.
+//! Bytes that are kept and written: `cargo xtask bench`.
 //!
 //! It prints a line for each: a name, a number, its unit and the rest of the sentence, with tabs
 //! between. Nothing here is an instruction, so it runs as it is, with an allocator that counts.
@@ -69,8 +69,8 @@ fn idle() {
     say("idle", each, "bytes", what);
 }
 
-/// The first half fills what the owner keeps of its history, which has a bound; the second half adds
-/// only people and outcomes.
+/// The first half fills what the owner keeps of its history, which has a bound; the second half
+/// adds only people and outcomes.
 fn device() {
     const PEOPLE: u64 = 1_024;
     const OUTCOMES: usize = 64;

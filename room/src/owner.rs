@@ -479,11 +479,7 @@ impl Owner {
     fn applied(&mut self, author: PeerId, device: DeviceId, receipt: Receipt, frame: &Bytes) {
         let revision = self.sequencer.revision;
         for (author, device, receipt) in std::mem::take(&mut self.sequencer.unkept) {
-            self.persist(Record::JournalRejection {
-                author,
-                device,
-                receipt,
-            });
+            self.rejected(author, device, receipt);
         }
         self.persist(Record::JournalUpdate {
             revision,

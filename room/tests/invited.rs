@@ -1,5 +1,5 @@
-//! Polls in which only invited people vote: an invitation makes one voter, once and for good, nobody
-//! else hears of it, and whoever only looks costs the owner nothing that lasts.
+//! Polls in which only invited people vote: an invitation makes one voter, once and for good,
+//! nobody else hears of it, and whoever only looks costs the owner nothing that lasts.
 
 mod common;
 

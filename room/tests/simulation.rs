@@ -482,7 +482,7 @@ fn secret_polls_and_hidden_results_keep_every_guarantee() {
     assert!(applied > 1_000 && crashes > 100, "{applied} {crashes}");
 }
 
-/// Where only invited people vote, each invitation makes one voter, nobody else is one but by the
+/// In invited polls each invitation makes one voter, nobody else is one but by the
 /// owner's hand, and whoever only looks leaves nothing behind.
 #[test]
 fn invited_polls_keep_every_guarantee() {

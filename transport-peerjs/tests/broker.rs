@@ -698,7 +698,7 @@ mod only_ours {
         assert!(tokio::net::TcpStream::connect(address).await.is_err());
     }
 
-    /// What happened is counted, at an address of its own, and nobody is named.
+    /// All that happened is counted, at an address of its own, and nobody is named.
     #[tokio::test]
     async fn those_who_watch_over_it_have_counts() {
         let config = BrokerConfig {

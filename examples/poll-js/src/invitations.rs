@@ -40,7 +40,8 @@ struct Parsed {
 
 #[wasm_bindgen]
 impl Hustings {
-    /// The link in a text, as `join` finds it, and the secret of the invitation in it if it has one.
+    /// The link in a text, as `join` finds it, and the secret of the invitation in it if it has
+    /// one.
     ///
     /// # Errors
     ///

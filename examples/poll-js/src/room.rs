@@ -148,9 +148,9 @@ impl Room {
         self.room.confirmed().map(|poll| poll.voters() as f64)
     }
 
-    /// The milliseconds to add to `Date.now()` to have the owner's clock, by which `closesAt` counts:
-    /// `closesAt - Date.now() - clockOffset` are left. Zero for the owner; `undefined` until the
-    /// owner has said it. A poll is closed when `closed` says so, and not before.
+    /// The milliseconds to add to `Date.now()` to have the owner's clock, by which `closesAt`
+    /// counts: `closesAt - Date.now() - clockOffset` are left. Zero for the owner; `undefined`
+    /// until the owner has said it. A poll is closed when `closed` says so, and not before.
     #[wasm_bindgen(getter, js_name = clockOffset)]
     #[must_use]
     pub fn clock_offset(&self) -> Option<f64> {
@@ -293,9 +293,9 @@ impl Room {
             .await
     }
 
-    /// Changes an option: an absent field changes nothing. Votes stay with an option that has another
-    /// label; those for one that is withdrawn do not count until it is taken back in. For moderators
-    /// and the owner.
+    /// Changes an option: an absent field changes nothing. Votes stay with an option that has
+    /// another label; those for one that is withdrawn do not count until it is taken back in. For
+    /// moderators and the owner.
     ///
     /// # Errors
     ///

@@ -42,7 +42,7 @@ export interface Invitation {
     used?: boolean;
 }
 
-/** What is in a link. */
+/** The parts of a link. */
 export interface ParsedLink {
     /** The link that everybody may have. */
     link: string;
@@ -83,14 +83,16 @@ export interface PollDraft {
     ballots?: Ballots;
     /** Default `live`. */
     results?: Results;
-    /** When the host's device closes the poll, in milliseconds as `Date.now()` has them. Default: by hand. */
+    /** The time when the host's device closes the poll, in milliseconds as of `Date.now()`. Default: by hand. */
     closesAt?: number | null;
 }
 
-/** What the host changes in a poll. An absent field changes nothing. */
+/** A host's change of a poll. An absent field changes nothing. */
 export interface PollSettings {
     title?: string;
-    /** Whether votes and options are refused. To reopen a poll takes its deadline away, unless another one comes with it. */
+    /**
+     * True to refuse votes and options. To reopen a poll takes its deadline away, unless another one comes with it.
+     */
     closed?: boolean;
     votersMayAddOptions?: boolean;
     results?: Results;
@@ -98,16 +100,16 @@ export interface PollSettings {
     closesAt?: number | null;
 }
 
-/** What moderators and the host change in an option. An absent field changes nothing. */
+/** A moderator's or host's change of an option. An absent field changes nothing. */
 export interface OptionChange {
     label?: string;
-    /** Whether it is withdrawn: then nobody can choose it, and votes for it do not count. */
+    /** True to withdraw it: then nobody can choose it, and votes for it do not count. */
     withdrawn?: boolean;
 }
 
-/** How somebody is removed. */
+/** The removal of somebody. */
 export interface PeerRemoval {
-    /** Whether their vote stays. */
+    /** True to let their vote stay. */
     keepVote: boolean;
 }
 
@@ -121,7 +123,7 @@ export interface Poll {
     votersMayAddOptions: boolean;
     /** Whether votes and options are refused. */
     closed: boolean;
-    /** When the host's device closes it, by its clock: see `Room.clockOffset`. Stays when the poll was closed before. */
+    /** The time when the host's device closes it, by its clock: see `Room.clockOffset`. It stays when closed before. */
     closesAt?: number;
     admission: Admission;
     ballots: Ballots;

@@ -43,8 +43,8 @@ pub(crate) fn standing(choices: &[OptionId], poll: &Poll) -> Vec<OptionId> {
     choices.iter().copied().filter(is_there).collect()
 }
 
-/// A new poll like this one: its question, its options that were not withdrawn and its settings, and
-/// neither votes nor a deadline.
+/// A new poll like this one: its question, its options that were not withdrawn and its settings,
+/// and neither votes nor a deadline.
 pub(crate) fn like(poll: &Poll) -> PollDraft {
     let options = poll.options().iter().filter(|option| !option.withdrawn);
     PollDraft::new(poll.title())

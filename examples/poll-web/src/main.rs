@@ -11,8 +11,8 @@
 //!   views, and the choice between them
 //! - `ballot`, `results`, `pending`, `connection`, `share`, `people`, `host`, `export`: the parts
 //!   of a room
-//! - `options`, `removal`, `title`, `deadline`: what its host, and partly moderators, change in a poll
-//!   that is there
+//! - `options`, `removal`, `title`, `deadline`: what its host, and partly moderators, change in a
+//!   poll that is there
 //! - `closing`: the time until a poll closes by itself
 //! - `invitations`, `sheet`: invitations, as the host makes them, and as they are printed
 //! - `redeem`: an invitation, as somebody has it

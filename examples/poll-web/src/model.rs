@@ -209,8 +209,8 @@ pub(crate) struct Model {
     side: StoredValue<Side, LocalStorage>,
     deliveries: StoredValue<Deliveries, LocalStorage>,
     is_stored: bool,
-    /// The Unix time at which the room's clock began, in milliseconds. The room does not look at the
-    /// wall clock again, which may be set meanwhile.
+    /// The Unix time at which the room's clock began, in milliseconds. The room does not look at
+    /// the wall clock again, which may be set meanwhile.
     began: u64,
     /// Commands of an earlier visit, whose ends only the events tell.
     inherited: StoredValue<BTreeMap<CommandId, Command>>,
@@ -433,8 +433,8 @@ impl Model {
         now.map_or(Duration::ZERO, |now| moment - now)
     }
 
-    /// The time until a moment of the host's clock, in milliseconds of Unix time; nothing once it has
-    /// passed. Until the host has said what its clock shows, this tab's counts.
+    /// The time until a moment of the host's clock, in milliseconds of Unix time; nothing once it
+    /// has passed. Until the host has said what its clock shows, this tab's counts.
     pub(crate) fn until_deadline(self, unix_millis: u64) -> Duration {
         let now = self.side.try_with_value(|side| side.room().now());
         let here = now.map_or(u64::MAX, |now| {

@@ -1,4 +1,4 @@
-//! What moderators and the host do with options that are there: other labels, and withdrawing them.
+//! The options that are there, in the hands of moderators and the host: other labels, withdrawing.
 
 use hustings_protocol::{Command, Limits, OptionId, OptionUpdate, Role};
 use leptos::prelude::*;

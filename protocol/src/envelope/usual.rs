@@ -1,8 +1,9 @@
 //! Reading frames in the usual spelling: that in which [`write`](super::write) writes them.
 //!
 //! Nearly every frame is written by this crate, or by a client that follows its vectors: the same
-//! fields in the same order, without a blank or an escape. To read just that takes half of the work.
-//! Whatever is spelt in another way is no fault, and is left to the parser that knows all of JSON.
+//! fields in the same order, without a blank or an escape. To read just that takes half of the
+//! work. Whatever is spelt in another way is no fault, and is left to the parser that knows all of
+//! JSON.
 
 use std::borrow::Cow;
 use std::str::FromStr;

@@ -5,6 +5,7 @@
     reason = "every test file uses its own part of what is shared"
 )]
 
+pub(crate) mod alike;
 pub(crate) mod messages;
 pub(crate) mod polls;
 pub(crate) mod transcript;

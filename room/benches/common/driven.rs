@@ -72,8 +72,8 @@ pub(crate) fn drive_on_disk(folder: &Path, iterations: usize, at_a_time: u64) {
 
 const RECORDS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("records");
 
-/// What a driver would have stored of so many commands, by redb alone in a new file of this folder:
-/// each batch in a transaction of its own.
+/// The records that a driver would have made of so many commands, by redb alone in a new file of
+/// this folder: each batch in a transaction of its own.
 pub(crate) fn redb_alone(folder: &Path, commands: usize, at_a_time: u64) {
     let spy = Spy::default();
     drive(commands, at_a_time, spy.clone());

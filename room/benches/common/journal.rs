@@ -9,8 +9,8 @@ use super::{Votes, poll, setup};
 /// The votes of one person.
 const EACH: u64 = 100;
 
-/// Has so many votes cast, and their records committed, a few hundred at a time. The voters come and
-/// go: nobody has to be told.
+/// Has so many votes cast, and their records committed, a few hundred at a time. The voters come
+/// and go: nobody has to be told.
 pub(crate) fn written(votes: u64, mut commit: impl FnMut(Batch)) {
     let mut hall = Hall::keeping(poll(), Some(Vec::new()));
     let mut batch = Batch::new();

@@ -1,7 +1,7 @@
 //! The cost of one operation, as a count of instructions: `cargo xtask bench`.
 //!
-//! `cost --list` names the scenarios; `cost <scenario> <iterations>` runs one. A name that ends in a
-//! number (`broadcast-1000`) may have any other in its place. Everything that a scenario needs is
+//! `cost --list` names the scenarios; `cost <scenario> <iterations>` runs one. A name that ends in
+//! a number (`broadcast-1000`) may have any other in its place. Everything that a scenario needs is
 //! made outside of [`measured`], which alone callgrind is told to count; where other threads take
 //! part it counts whole runs, and the difference between two leaves the preparations out.
 

@@ -309,7 +309,7 @@ fn enter(iterations: usize, mut hall: Hall) {
     }
 }
 
-/// Whatever was to be told is told, and time for the next has come. Nobody is pinged so soon.
+/// All that was to be told is told, and it is time for the next. Nobody is pinged so soon.
 fn later(hall: &mut Hall, now: Moment) -> Moment {
     let mut now = now;
     for _ in 0..2 {

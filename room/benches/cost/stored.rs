@@ -1,4 +1,4 @@
-//! What is read when an owner starts again.
+//! An owner that starts again, and reads what it has kept.
 
 use std::hint::black_box;
 

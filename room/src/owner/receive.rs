@@ -135,7 +135,7 @@ impl Owner {
         }
     }
 
-    /// Whoever asks far more often than there is anything to ask for is let go.
+    /// A member that asks far more often than there is anything to ask for is let go.
     fn answer_sync(&mut self, link: LinkId, request: SyncRequest, now: Moment) {
         if request.poll_id != self.room.poll_id {
             let rejection = Rejection::new(

@@ -320,12 +320,12 @@ impl Oracle {
                 "the snapshot at {at} is not the poll after all updates"
             );
             let kept = PollState::decode_journaled(snapshot, &self.limits);
-            let kept = kept.map(|kept| self.line.ballots.are_kept(&kept.poll, *at));
-            hold!(5, kept.is_ok(), "the snapshot at {at} does not read");
-            kept.unwrap_or(Ok(()))?;
-            let kept = PollState::decode_journaled(snapshot, &self.limits);
-            let issued = kept.map(|kept| kept.poll.issued()).unwrap_or_default();
-            self.line.invitations.are_kept(&issued, *at)?;
+            let Ok(PollState { poll: kept, .. }) = kept else {
+                hold!(5, false, "the snapshot at {at} does not read");
+                return Ok(());
+            };
+            self.line.ballots.are_kept(&kept, *at)?;
+            self.line.invitations.are_kept(&kept.issued(), *at)?;
             self.line.snapshot = Some((state.epoch, *at));
             self.report.snapshots += 1;
         }

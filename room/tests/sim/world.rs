@@ -83,7 +83,8 @@ Kind {
     Moderated,
     /// All are two people, each on several devices, of which every one has a clock of its own.
     Tabs,
-    /// Only invited people vote: invitations are issued, redeemed by whoever has one, and withdrawn.
+    /// Only invited people vote: invitations are issued, redeemed by whoever has one, and
+    /// withdrawn.
     Invited,
     /// Two polls, and in each of them somebody hostile, who sends the frames of the other.
     TwoHostile,

@@ -53,8 +53,8 @@ pub struct BrokerConfig {
     /// last in `X-Forwarded-For` that is no such proxy's; from anybody else the header is ignored,
     /// for anybody can write it. Default none: whoever connects is the client.
     pub trusted_proxies: Vec<IpAddr>,
-    /// The address at which counts are served for those who watch over it, as `/metrics` in
-    /// the text form of Prometheus. Whoever reaches it can read them: what is there is how much, and
+    /// The address at which counts are served for those who watch over it, as `/metrics` in the
+    /// text form of Prometheus. Whoever reaches it can read them: what is there is how much, and
     /// never of whom. Default none.
     pub metrics: Option<SocketAddr>,
     /// Bounds of what is accepted and kept.

@@ -85,7 +85,7 @@ impl BoundedListener {
         }
     }
 
-    /// What is watched of it.
+    /// Its places, as they are watched.
     pub(crate) fn watched(&self, shared: Arc<Shared>) -> Watched {
         let AllPlaces {
             connections,

@@ -26,7 +26,7 @@ use super::shared::Shared;
 /// The media type of the text form.
 const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// What a count is of: one of a few words of this program's own.
+/// The label of a count: one of a few words of this program's own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Of {
     kind: &'static str,

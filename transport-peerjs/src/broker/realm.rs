@@ -244,12 +244,12 @@ impl Realm {
         }
     }
 
-    /// What has happened so far.
+    /// The counts so far.
     pub(crate) fn counts(&self) -> &Counts {
         &self.counts
     }
 
-    /// How much there is now.
+    /// The present amounts.
     pub(crate) fn amounts(&self) -> Amounts {
         Amounts {
             peers: self.peers.len(),

@@ -23,7 +23,7 @@ const MAX_ASKED: usize = 128;
 /// Most addresses of one connection. Its last ones count; one is in use, and one is moved to.
 const MAX_ADDRESSES: usize = 8;
 
-/// Where to find the connections of one socket.
+/// The connections of one socket, by all that leads to them.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
     names: BTreeMap<String, RtcId>,
@@ -32,7 +32,7 @@ pub(super) struct Routes {
     known: BTreeMap<RtcId, Known>,
 }
 
-/// Whose an address is.
+/// The connection that has an address.
 #[derive(Debug, Clone, Copy)]
 struct Holder {
     rtc: RtcId,

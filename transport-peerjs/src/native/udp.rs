@@ -13,10 +13,10 @@ use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
-/// Where to be reached.
+/// The port and the addresses at which others reach this side.
 ///
-/// By default that is every address of this machine that others may reach, at any free port. Whoever
-/// is behind a firewall opens a port in it and names that one.
+/// By default that is every address of this machine that others may reach, at any free port.
+/// Whoever is behind a firewall opens a port in it and names that one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listen {
     /// The UDP port at which those who dial this side reach it; 0 is any free one. A dial of this

@@ -1,4 +1,4 @@
-//! How a transport begins and ends.
+//! The beginning and the end of a transport.
 
 use std::net::UdpSocket;
 

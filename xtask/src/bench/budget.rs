@@ -1,7 +1,7 @@
 //! The budget: what some hot paths may cost at most, so that none gets dearer unnoticed.
 //!
-//! It is a ratio to a yardstick from the same run (`F`, or what the row's goal compares it with), so
-//! that another compiler, which makes both alike cheaper or dearer, does not break it.
+//! It is a ratio to a yardstick from the same run (`F`, or what the row's goal compares it with),
+//! so that another compiler, which makes both alike cheaper or dearer, does not break it.
 
 use std::collections::BTreeMap;
 use std::fs;

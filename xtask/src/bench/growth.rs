@@ -8,7 +8,7 @@ use super::report::grouped;
 use crate::error::Error;
 use crate::process;
 
-/// What grows, how far, and the scenarios that it is measured by.
+/// A thing that grows, how far, and the scenarios that it is measured by.
 struct Growth {
     over: &'static str,
     sizes: &'static [u64],

@@ -1,5 +1,5 @@
-//! `cargo xtask bench --neighbours`: the same poll by hustings, and by libraries that keep documents
-//! alike.
+//! `cargo xtask bench --neighbours`: the same poll by hustings, and by libraries that keep
+//! documents alike.
 //!
 //! The programs are a workspace of their own, `xtask/bench/neighbours`, so that what they are
 //! compared with stays out of this one's lock file. All systems do the same work in one run; a

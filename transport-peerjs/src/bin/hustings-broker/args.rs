@@ -68,8 +68,8 @@ pub(crate) struct Args {
         value_delimiter = ','
     )]
     trusted_proxy: Vec<IpAddr>,
-    /// Serve counts for Prometheus at this address, as /metrics: one that the public does not reach,
-    /// such as 127.0.0.1:9100
+    /// Serve counts for Prometheus at this address, as /metrics: one that the public does not
+    /// reach, such as 127.0.0.1:9100
     #[arg(long, value_name = "ADDRESS:PORT", env = "HUSTINGS_BROKER_METRICS")]
     metrics: Option<SocketAddr>,
     /// Write events of this level and above to the standard error: error, warn, info, debug, trace

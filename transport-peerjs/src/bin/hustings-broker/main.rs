@@ -70,8 +70,8 @@ fn raise_descriptors(limits: &BrokerLimits) {
     let _ = limits;
 }
 
-/// Listens for Ctrl-C and for being told to end, from now on. Before this either ends the process at
-/// once, so it is called before anybody is told where to connect.
+/// Listens for Ctrl-C and for being told to end, from now on. Before this either ends the process
+/// at once, so it is called before anybody is told where to connect.
 fn stop() -> std::io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     {

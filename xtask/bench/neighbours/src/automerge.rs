@@ -1,6 +1,6 @@
-//! automerge: its sync protocol, with a state for each link at both ends, as its documentation shows.
-//! Documents are `AutoCommit`s, as it recommends. Nobody is told more often than once for a vote:
-//! the hub generates messages for all only when its document has changed.
+//! automerge: its sync protocol, with a state for each link at both ends, as its documentation
+//! shows. Documents are `AutoCommit`s, as it recommends. Nobody is told more often than once for a
+//! vote: the hub generates messages for all only when its document has changed.
 
 use automerge::sync::{Message, State, SyncDoc};
 use automerge::transaction::Transactable;

@@ -1,6 +1,7 @@
-//! hustings: the machines without I/O, joined by hand. Signatures are made and verified, journal and
-//! outbox records are made and dropped. An open poll shows each vote to everybody; in a secret one
-//! everybody is told the tally after each, since a vote is heard of before the next one is cast.
+//! hustings: the machines without I/O, joined by hand. Signatures are made and verified, journal
+//! and outbox records are made and dropped. An open poll shows each vote to everybody; in a secret
+//! one everybody is told the tally after each, since a vote is heard of before the next one is
+//! cast.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

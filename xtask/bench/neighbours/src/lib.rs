@@ -5,9 +5,9 @@
 //! have the same tally, and then one more joins. Nothing is stored, nothing is lost, and no network
 //! takes time: what is counted is the libraries' own work, and the bytes that they would send.
 //!
-//! Each library is used in the fastest way that its own documentation shows; the module of each says
-//! which. `instructions` runs under callgrind, which is told which of [`PHASES`] to count; `heap`
-//! counts bytes, with an allocator that would disturb the other.
+//! Each library is used in the fastest way that its own documentation shows; the module of each
+//! says which. `instructions` runs under callgrind, which is told which of [`PHASES`] to count;
+//! `heap` counts bytes, with an allocator that would disturb the other.
 
 mod automerge;
 mod hustings;

@@ -1,7 +1,7 @@
-//! samod: a repository for each participant and one for the hub, which all have one document; its own
-//! executor for each, so that their work is told apart. Its documents and its protocol are
-//! automerge's, with messages of its own around them. Its storage is the one in memory, which is the
-//! one that it comes with.
+//! samod: a repository for each participant and one for the hub, which all have one document; its
+//! own executor for each, so that their work is told apart. Its documents and its protocol are
+//! automerge's, with messages of its own around them. Its storage is the one in memory, which is
+//! the one that it comes with.
 
 use std::cell::RefCell;
 use std::convert::Infallible;

@@ -1,7 +1,7 @@
 //! yrs: each vote is the update of one transaction, which the hub applies to its own copy and
-//! forwards as it is; this is what its documentation calls incremental updates, and y-sync's servers
-//! do. A newcomer sends its state vector and gets what it lacks. The smaller encoding (v1, which is
-//! the one that all servers speak) is used throughout.
+//! forwards as it is; this is what its documentation calls incremental updates, and y-sync's
+//! servers do. A newcomer sends its state vector and gets what it lacks. The smaller encoding (v1,
+//! which is the one that all servers speak) is used throughout.
 
 use bytes::Bytes;
 use yrs::updates::decoder::Decode;

@@ -12,8 +12,8 @@ use crate::screen;
 const NEW: &str = "closes-at";
 pub(crate) const SETTING: &str = "deadline";
 
-/// Puts a time into such a field as whoever is there would type it, in their own zone, and clicks on
-/// a button: at once, so that the time does not pass meanwhile.
+/// Puts a time into such a field as whoever is there would type it, in their own zone, and clicks
+/// on a button: at once, so that the time does not pass meanwhile.
 const CHOOSE: &str = "const [id, seconds, name] = arg
     const time = new Date(Date.now() + seconds * 1000)
     const local = new Date(time - time.getTimezoneOffset() * 60000)

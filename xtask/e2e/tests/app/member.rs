@@ -46,6 +46,16 @@ pub(crate) async fn begin_by(world: &World, owner: Member) -> anyhow::Result<Pol
     create(world, owner).await
 }
 
+/// A poll with Bob, who is its moderator, and Cat.
+pub(crate) async fn with_a_moderator(world: &World) -> anyhow::Result<(Poll<'_>, Member, Member)> {
+    let poll = Poll::begin(world).await?;
+    let (bob, cat) = (poll.join("bob").await?, poll.join("cat").await?);
+    bob.is_called("Bob").await?;
+    cat.is_called("Cat").await?;
+    poll.owner.makes("Bob", "Moderator").await?;
+    Ok((poll, bob, cat))
+}
+
 /// Creates the poll that somebody has put together in the form.
 pub(crate) async fn create(world: &World, owner: Member) -> anyhow::Result<Poll<'_>> {
     owner.clicks(&screen::button("Create poll")).await?;

@@ -4,14 +4,14 @@ use hustings_e2e::bounds::SOON;
 use hustings_e2e::scenario;
 use serde_json::json;
 
-use crate::member::{Member, Poll, result};
+use crate::member::{Member, Poll, result, with_a_moderator};
 use crate::plain::Plain;
 use crate::screen;
 
-/// What is said where somebody's choice was withdrawn.
+/// The sentence where somebody's choice was withdrawn.
 const GONE: &str = "It was withdrawn, and your vote for it does not count";
 
-/// What somebody reads who was removed.
+/// The sentence for somebody who was removed.
 const REMOVED: &str = "You were removed from this poll";
 
 impl Member {
@@ -153,11 +153,7 @@ fn a_host_changes_a_secret_poll_and_removes_people_and_nobody_is_told_who_chose_
 #[ignore = "needs a browser: cargo xtask test --browsers"]
 fn a_moderator_finds_what_it_may_do_and_nothing_else() {
     scenario(async |world| {
-        let poll = Poll::begin(world).await?;
-        let (bob, cat) = (poll.join("bob").await?, poll.join("cat").await?);
-        bob.is_called("Bob").await?;
-        cat.is_called("Cat").await?;
-        poll.owner.makes("Bob", "Moderator").await?;
+        let (poll, bob, cat) = with_a_moderator(world).await?;
         bob.finds_to_remove(&["Remove Cat"]).await?;
         cat.finds_to_remove(&[]).await?;
         let parts = "['Change options', 'Your poll'].filter(text => screen_of.says(text))";

@@ -15,7 +15,7 @@ pub(crate) struct Plain {
     pub(crate) tab: Tab,
 }
 
-/// What came to the page, and the ids of the options by which a choice would be told.
+/// All that came to the page, and the ids of the options by which a choice would be told.
 #[derive(Deserialize)]
 struct Heard {
     options: Vec<String>,

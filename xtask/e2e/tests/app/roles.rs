@@ -3,17 +3,13 @@
 use hustings_e2e::bounds::SOON;
 use hustings_e2e::scenario;
 
-use crate::member::{Poll, result};
+use crate::member::{result, with_a_moderator};
 
 #[test]
 #[ignore = "needs a browser: cargo xtask test --browsers"]
 fn a_moderator_decides_who_may_vote() {
     scenario(async |world| {
-        let poll = Poll::begin(world).await?;
-        let (bob, cat) = (poll.join("bob").await?, poll.join("cat").await?);
-        bob.is_called("Bob").await?;
-        cat.is_called("Cat").await?;
-        poll.owner.makes("Bob", "Moderator").await?;
+        let (poll, bob, cat) = with_a_moderator(world).await?;
         // Who is a moderator finds the roles of others to set.
         bob.makes("Cat", "Viewer").await?;
         cat.sees("You may watch this poll, but not vote in it.", SOON)

@@ -1,6 +1,9 @@
 //! A frame is read or refused, the same way by every reader, and what was read is written and read
 //! again as itself.
 
+#[path = "../../../../protocol/tests/common/alike.rs"]
+mod alike;
+
 use bytes::Bytes;
 use hustings_protocol::{DeviceId, Envelope, Limits, Message, PeerId, Revision, batch};
 
@@ -33,23 +36,9 @@ pub(super) fn run(bytes: &[u8]) {
         }
     }
     are_apart(bytes);
-    is_read_alike(bytes);
+    alike::is_read_alike(bytes);
     let _ = Envelope::numbering_at_start(bytes);
     let _ = Envelope::digest_of_unread(bytes);
-}
-
-/// What is spelt as usual is read by a reader of its own; a blank before it leaves it to the parser,
-/// which has to find the same.
-fn is_read_alike(frame: &[u8]) {
-    let limits = Limits::unbounded();
-    let with_blank = [b" ", frame].concat();
-    let [usual, other] = [frame, &with_blank].map(|frame| {
-        let envelope = Envelope::parse(frame, frame.len(), &limits);
-        envelope
-            .map(|it| format!("{it:?}"))
-            .map_err(|error| (error.rejection.code, error.command_id))
-    });
-    assert_eq!(usual, other, "{}", frame.escape_ascii());
 }
 
 /// The messages of a batch are in the bytes, and joined again they are the same messages.
