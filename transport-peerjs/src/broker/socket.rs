@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
-use hustings_protocol::Address;
+use hustings_protocol::{Address, Short};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
@@ -17,7 +17,6 @@ use super::proof::{self, Hosts, Shown};
 use super::rate::Rate;
 use super::realm::{Goodbye, Holder, Mail, Refused, SocketNumber};
 use super::shared::{Share, Shared};
-use crate::trace::texts::short;
 use crate::wire::proof::PARAMETER;
 use crate::wire::signalling::PROBE;
 
@@ -70,31 +69,36 @@ pub(crate) async fn serve(
                 since: now,
             };
             if parameters.is_probe() {
+                debug!(peer = %Short::of(&who.id), "asked for");
                 Err(shared.realm().probe(&who.id, &holder, now))
             } else {
                 let number = shared.realm().register(&who.id, holder, sender, now);
+                let number = number.inspect_err(|refused| {
+                    debug!(peer = %Short::of(&who.id), reason = refused.word(), "refused");
+                });
                 let number = number.map_err(Refused::message);
                 number.map(|number| (who.id, number))
             }
         }
         Err(refused) => {
+            debug!(reason = refused.word(), "refused");
             shared.realm().counts().refused(refused.word());
             Err(refused.message())
         }
     };
     match registered {
         Ok((id, number)) => {
-            debug!(peer = short(&id), "registered");
+            debug!(peer = %Short::of(&id), "registered");
             let share = shared.share(source, Instant::now());
             tokio::select! {
                 () = read(&mut stream, &id, number, &share, &shared) => {}
                 goodbye = write(&mut sink, mailbox, patience) => why = goodbye,
             }
             shared.realm().unregister(&id, number, Instant::now());
-            debug!(peer = short(&id), "closed");
+            let reason = why.map_or("gone", Goodbye::word);
+            debug!(peer = %Short::of(&id), reason, "closed");
         }
         Err(answer) => {
-            debug!(answer, "not registered");
             let _ = timeout(patience, sink.send(Message::text(answer))).await;
         }
     }
@@ -186,7 +190,7 @@ async fn read(
         if is_slowed {
             // Once for each time that it is too fast, or the log would be what slows it down.
             if !was_slowed {
-                warn!(peer = short(id), "rate-limited");
+                warn!(peer = %Short::of(id), "rate-limited");
                 shared.realm().counts().slowed();
             }
             sleep(delay).await;

@@ -10,8 +10,11 @@
 )]
 
 mod contract;
+mod diagnostics;
 mod hostile;
+mod network;
 mod opening;
+mod person;
 mod rooms;
 mod side;
 mod stock;
