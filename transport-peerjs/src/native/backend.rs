@@ -2,21 +2,24 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hustings_room::Moment;
 use hustings_room::clock::{Clock, SystemClock};
+use rustls::ClientConfig;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::routes::Routes;
 use super::rtc::{self, Opened, Rtc};
 use super::shared::Reporter;
-use super::signalling::Socket;
+use super::signalling::{SignallingFault, Socket, Told};
 use super::timers::Timers;
 use super::udp::{Datagram, Listen, Port};
 use crate::config::{Config, WireLimits};
 use crate::shell::backend::{Backend, Failure, Input, RtcInput, TakenChannel};
+use crate::trace::trace;
 use crate::wire::{ChannelMessage, IceCandidate, Notice, RtcId, SocketId};
 
 /// Bytes that a channel may hold beyond what the machine gives it: the longest message.
@@ -31,6 +34,10 @@ pub(super) struct Native {
     reporter: Reporter,
     inputs: VecDeque<Input<Opened>>,
     socket: Option<(SocketId, Socket)>,
+    /// For a signalling server that is to be reached by TLS.
+    tls: Option<Arc<ClientConfig>>,
+    /// The reason why the last socket did not open.
+    fault: Option<SignallingFault>,
     /// The port of everybody who dials this side.
     port: Port,
     routes: Routes,
@@ -55,6 +62,7 @@ impl Native {
         config: &Config,
         listen: &Listen,
         mut port: Port,
+        tls: Option<Arc<ClientConfig>>,
         clock: SystemClock,
         runtime: Handle,
         reporter: Reporter,
@@ -70,6 +78,8 @@ impl Native {
             reporter,
             inputs: VecDeque::new(),
             socket: None,
+            tls,
+            fault: None,
             port,
             routes: Routes::default(),
             connections: BTreeMap::new(),
@@ -79,14 +89,29 @@ impl Native {
         }
     }
 
-    /// Something happened to the socket.
-    pub(super) fn report(&mut self, input: Input<Opened>) {
-        if let (Input::SocketOpen(id), Some((present, socket))) = (&input, &mut self.socket)
-            && id == present
-        {
-            socket.opened();
+    /// Something happened to a socket.
+    pub(super) fn report(&mut self, socket: SocketId, told: Told) {
+        let present = self.socket.as_mut().filter(|(id, _)| *id == socket);
+        match told {
+            Told::Input(input) => {
+                if let (Input::SocketOpen(_), Some((_, socket))) = (&input, present) {
+                    socket.opened();
+                    self.fault = None;
+                }
+                self.inputs.push_back(input);
+            }
+            Told::Fault(fault) => {
+                trace! { tracing::warn!(why = %fault, "the signalling server is not reached") }
+                if present.is_some() {
+                    self.fault = Some(fault);
+                }
+            }
         }
-        self.inputs.push_back(input);
+    }
+
+    /// The reason why the last socket did not open.
+    pub(super) fn signalling_fault(&self) -> Option<&SignallingFault> {
+        self.fault.as_ref()
     }
 
     /// A datagram came: at a dial's own port, or at that of everybody.
@@ -231,8 +256,8 @@ impl Backend for Native {
 
     fn open_socket(&mut self, socket: SocketId, url: &str) -> Result<(), Failure> {
         let reporter = self.reporter.clone();
-        let report = move |input| reporter.report(input);
-        let opened = Socket::open(socket, url, &self.runtime, report);
+        let report = move |told| reporter.report(socket, told);
+        let opened = Socket::open(socket, url, self.tls.clone(), &self.runtime, report);
         self.socket = Some((socket, opened));
         Ok(())
     }

@@ -7,11 +7,10 @@ use tokio::sync::watch;
 use tokio::time::sleep_until;
 
 use super::backend::Native;
-use super::rtc::Opened;
+use super::signalling::Told;
 use super::udp::Datagram;
 use crate::shell::Shell;
-use crate::shell::backend::Input;
-use crate::wire::RtcId;
+use crate::wire::{RtcId, SocketId};
 
 /// A shell that tasks and the transport's user take turns with. No turn waits for anything, and
 /// nobody is woken in one.
@@ -79,9 +78,9 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    /// Something happened to the socket.
-    pub(super) fn report(&self, input: Input<Opened>) {
-        self.run(|native| native.report(input));
+    /// Something happened to a socket.
+    pub(super) fn report(&self, socket: SocketId, told: Told) {
+        self.run(|native| native.report(socket, told));
     }
 
     /// A way to hand over datagrams, of a dial's own port or of everybody's.

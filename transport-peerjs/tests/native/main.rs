@@ -15,3 +15,4 @@ mod opening;
 mod rooms;
 mod side;
 mod stock;
+mod tls;
