@@ -2,11 +2,15 @@
 //! sockets and str0m's WebRTC.
 //!
 //! The shell that all backends share does it over what a program has (backend): the socket to the
-//! signalling server (signalling), sockets for datagrams (udp), a peer connection with its channel
-//! (rtc), the connection that a datagram is for (routes), and the moments at which each wants to be
-//! heard of (timers). Tasks of the runtime and whoever uses the transport take turns (shared).
+//! signalling server (signalling, by tls), sockets for datagrams (udp), a peer connection with its
+//! channel (rtc), the connection that a datagram is for (routes), the moments at which each wants
+//! to be heard of (timers), and how others reach this side from outside (outside), which STUN
+//! servers say (reflexive). Tasks of the runtime and whoever uses the transport take turns
+//! (shared).
 
 mod backend;
+mod outside;
+mod reflexive;
 mod routes;
 mod rtc;
 mod shared;
@@ -50,8 +54,9 @@ pub use udp::Listen;
 ///   about to end waits for [`Status::gone`] after that.
 /// - Any number of peers is served by one UDP socket for each family of addresses. A dial has
 ///   sockets of its own.
-/// - Others are told this machine's own addresses. A peer behind another NAT than this side's is
-///   reached if one of the two can be: STUN and TURN servers are not asked yet.
+/// - Others are told this machine's own addresses, and those at which the STUN servers of
+///   [`Config::ice_servers`] see it. Two behind NATs that give every destination another port do
+///   not find each other: TURN servers are not asked yet.
 /// - Where a copy of the identity takes the address over, this side leaves it to it
 ///   ([`RegistrationState::Yielded`]) until [`Status::claim`] is called, or the copy is gone.
 /// - A link whose frames are not taken for so long that megabytes of them wait is lost.
@@ -138,7 +143,10 @@ impl PeerJs {
             let native = Native::new(config, listen, port, tls, clock, runtime, reporter);
             Shell::new(config.limits, endpoint, native)
         });
-        shared.act(Shell::run);
+        shared.act(|shell| {
+            shell.backend().look_outside();
+            shell.run();
+        });
         Ok(Self { shared })
     }
 

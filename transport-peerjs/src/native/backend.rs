@@ -11,6 +11,7 @@ use rustls::ClientConfig;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use super::reflexive::Reflexive;
 use super::routes::Routes;
 use super::rtc::{self, Opened, Rtc};
 use super::shared::Reporter;
@@ -28,20 +29,21 @@ const ONE_MESSAGE: usize = 256 * 1024;
 /// A program as a [`Backend`].
 pub(super) struct Native {
     clock: SystemClock,
-    listen: Listen,
+    pub(super) listen: Listen,
     limits: WireLimits,
-    runtime: Handle,
-    reporter: Reporter,
-    inputs: VecDeque<Input<Opened>>,
+    pub(super) runtime: Handle,
+    pub(super) reporter: Reporter,
+    pub(super) inputs: VecDeque<Input<Opened>>,
     socket: Option<(SocketId, Socket)>,
     /// For a signalling server that is to be reached by TLS.
     tls: Option<Arc<ClientConfig>>,
     /// The reason why the last socket did not open.
     fault: Option<SignallingFault>,
     /// The port of everybody who dials this side.
-    port: Port,
+    pub(super) port: Port,
     routes: Routes,
-    connections: BTreeMap<RtcId, Connection>,
+    pub(super) reflexive: Reflexive,
+    pub(super) connections: BTreeMap<RtcId, Connection>,
     timers: Timers,
     /// The moment at which the shell wants to be told.
     deadline: Option<Instant>,
@@ -49,11 +51,12 @@ pub(super) struct Native {
     alarm: watch::Sender<Option<Instant>>,
 }
 
-struct Connection {
-    rtc: Rtc,
+/// A connection, and what it has of its own.
+pub(super) struct Connection {
+    pub(super) rtc: Rtc,
     /// The port of a dial. Two connections between the same two ports could not be told apart,
     /// since DTLS does not name them: of two sides that dial each other both would have that.
-    own_port: Option<Port>,
+    pub(super) own_port: Option<Port>,
 }
 
 impl Native {
@@ -82,6 +85,7 @@ impl Native {
             fault: None,
             port,
             routes: Routes::default(),
+            reflexive: Reflexive::new(&config.ice_servers),
             connections: BTreeMap::new(),
             timers: Timers::default(),
             deadline: None,
@@ -116,6 +120,12 @@ impl Native {
 
     /// A datagram came: at a dial's own port, or at that of everybody.
     pub(super) fn receive(&mut self, dial: Option<RtcId>, datagram: Datagram<'_>) {
+        if rtc::is_stun(datagram.bytes)
+            && let Some((Kind::Answer, number)) = transaction(datagram.bytes)
+            && self.take_answer(dial, datagram, &number)
+        {
+            return;
+        }
         let found = dial.or_else(|| self.find(datagram));
         let Some(id) = found else {
             return;
@@ -161,6 +171,7 @@ impl Native {
                 self.settle(id, done);
             }
         }
+        self.serve_outside(now);
         if self.deadline.is_some_and(|at| at <= now) {
             self.inputs.push_back(Input::Timeout);
         }
@@ -180,12 +191,12 @@ impl Native {
         let (inputs, routes, port) = (&mut self.inputs, &mut self.routes, &self.port);
         let next = rtc.drain(
             |from, to, bytes| match own_port {
-                Some(own) => own.send(from.ip(), to, bytes),
+                Some(own) => own.send(Some(from.ip()), to, bytes),
                 None => {
                     if let Some((Kind::Request, transaction)) = transaction(bytes) {
                         routes.asks(id, transaction);
                     }
-                    port.send(from.ip(), to, bytes);
+                    port.send(Some(from.ip()), to, bytes);
                 }
             },
             |input| inputs.push_back(Input::Rtc(id, input)),
@@ -211,6 +222,7 @@ impl Native {
         let input = Input::Rtc(id, RtcInput::Description(sdp));
         self.inputs.push_back(input);
         self.settle(id, Ok(()));
+        self.show_from_outside(id);
     }
 
     fn max_buffered(&self) -> usize {
@@ -241,8 +253,8 @@ impl Backend for Native {
         // A millisecond more: `now` rounds down, and must not find the deadline ahead of it.
         let left = deadline.map(|at| (at - self.clock.now()) + Duration::from_millis(1));
         self.deadline = left.and_then(|left| Instant::now().checked_add(left));
-        let next = self.deadline.into_iter().chain(self.timers.deadline());
-        let next = next.min();
+        let others = [self.timers.deadline(), self.reflexive.deadline()];
+        let next = others.into_iter().flatten().chain(self.deadline).min();
         // The task is woken for an earlier moment alone: one that finds nothing due is answered
         // with the next.
         self.alarm.send_if_modified(|at| {
@@ -338,6 +350,7 @@ impl Backend for Native {
         self.connections.remove(&rtc);
         self.routes.remove(rtc);
         self.timers.remove(rtc);
+        self.reflexive.forget(rtc);
     }
 
     fn notice(&mut self, notice: &Notice) {

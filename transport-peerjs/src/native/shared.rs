@@ -1,5 +1,6 @@
 //! The shell of one address, and the ways to it from tasks and threads.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
@@ -81,6 +82,11 @@ impl Reporter {
     /// Something happened to a socket.
     pub(super) fn report(&self, socket: SocketId, told: Told) {
         self.run(|native| native.report(socket, told));
+    }
+
+    /// A STUN server's name was looked up.
+    pub(super) fn looked_up(&self, server: usize, found: &[SocketAddr]) {
+        self.run(|native| native.looked_up(server, found));
     }
 
     /// A way to hand over datagrams, of a dial's own port or of everybody's.

@@ -12,6 +12,7 @@
 mod contract;
 mod hostile;
 mod opening;
+mod outside;
 mod rooms;
 mod side;
 mod stock;
