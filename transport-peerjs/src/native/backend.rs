@@ -2,21 +2,25 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hustings_room::Moment;
 use hustings_room::clock::{Clock, SystemClock};
+use rustls::ClientConfig;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use super::reflexive::Reflexive;
 use super::routes::Routes;
 use super::rtc::{self, Opened, Rtc};
 use super::shared::Reporter;
-use super::signalling::Socket;
+use super::signalling::{SignallingFault, Socket, Told};
 use super::timers::Timers;
 use super::udp::{Datagram, Listen, Port};
 use crate::config::{Config, WireLimits};
 use crate::shell::backend::{Backend, Failure, Input, RtcInput, TakenChannel};
+use crate::trace::trace;
 use crate::wire::{ChannelMessage, IceCandidate, Notice, RtcId, SocketId};
 
 /// Bytes that a channel may hold beyond what the machine gives it: the longest message.
@@ -25,16 +29,21 @@ const ONE_MESSAGE: usize = 256 * 1024;
 /// A program as a [`Backend`].
 pub(super) struct Native {
     clock: SystemClock,
-    listen: Listen,
+    pub(super) listen: Listen,
     limits: WireLimits,
-    runtime: Handle,
-    reporter: Reporter,
-    inputs: VecDeque<Input<Opened>>,
+    pub(super) runtime: Handle,
+    pub(super) reporter: Reporter,
+    pub(super) inputs: VecDeque<Input<Opened>>,
     socket: Option<(SocketId, Socket)>,
+    /// For a signalling server that is to be reached by TLS.
+    tls: Option<Arc<ClientConfig>>,
+    /// The reason why the last socket did not open.
+    fault: Option<SignallingFault>,
     /// The port of everybody who dials this side.
-    port: Port,
+    pub(super) port: Port,
     routes: Routes,
-    connections: BTreeMap<RtcId, Connection>,
+    pub(super) reflexive: Reflexive,
+    pub(super) connections: BTreeMap<RtcId, Connection>,
     timers: Timers,
     /// The moment at which the shell wants to be told.
     deadline: Option<Instant>,
@@ -42,11 +51,12 @@ pub(super) struct Native {
     alarm: watch::Sender<Option<Instant>>,
 }
 
-struct Connection {
-    rtc: Rtc,
+/// A connection, and what it has of its own.
+pub(super) struct Connection {
+    pub(super) rtc: Rtc,
     /// The port of a dial. Two connections between the same two ports could not be told apart,
     /// since DTLS does not name them: of two sides that dial each other both would have that.
-    own_port: Option<Port>,
+    pub(super) own_port: Option<Port>,
 }
 
 impl Native {
@@ -55,6 +65,7 @@ impl Native {
         config: &Config,
         listen: &Listen,
         mut port: Port,
+        tls: Option<Arc<ClientConfig>>,
         clock: SystemClock,
         runtime: Handle,
         reporter: Reporter,
@@ -70,8 +81,11 @@ impl Native {
             reporter,
             inputs: VecDeque::new(),
             socket: None,
+            tls,
+            fault: None,
             port,
             routes: Routes::default(),
+            reflexive: Reflexive::new(&config.ice_servers),
             connections: BTreeMap::new(),
             timers: Timers::default(),
             deadline: None,
@@ -79,18 +93,39 @@ impl Native {
         }
     }
 
-    /// Something happened to the socket.
-    pub(super) fn report(&mut self, input: Input<Opened>) {
-        if let (Input::SocketOpen(id), Some((present, socket))) = (&input, &mut self.socket)
-            && id == present
-        {
-            socket.opened();
+    /// Something happened to a socket.
+    pub(super) fn report(&mut self, socket: SocketId, told: Told) {
+        let present = self.socket.as_mut().filter(|(id, _)| *id == socket);
+        match told {
+            Told::Input(input) => {
+                if let (Input::SocketOpen(_), Some((_, socket))) = (&input, present) {
+                    socket.opened();
+                    self.fault = None;
+                }
+                self.inputs.push_back(input);
+            }
+            Told::Fault(fault) => {
+                trace! { tracing::warn!(why = %fault, "the signalling server is not reached") }
+                if present.is_some() {
+                    self.fault = Some(fault);
+                }
+            }
         }
-        self.inputs.push_back(input);
+    }
+
+    /// The reason why the last socket did not open.
+    pub(super) fn signalling_fault(&self) -> Option<&SignallingFault> {
+        self.fault.as_ref()
     }
 
     /// A datagram came: at a dial's own port, or at that of everybody.
     pub(super) fn receive(&mut self, dial: Option<RtcId>, datagram: Datagram<'_>) {
+        if rtc::is_stun(datagram.bytes)
+            && let Some((Kind::Answer, number)) = transaction(datagram.bytes)
+            && self.take_answer(dial, datagram, &number)
+        {
+            return;
+        }
         let found = dial.or_else(|| self.find(datagram));
         let Some(id) = found else {
             return;
@@ -136,6 +171,7 @@ impl Native {
                 self.settle(id, done);
             }
         }
+        self.serve_outside(now);
         if self.deadline.is_some_and(|at| at <= now) {
             self.inputs.push_back(Input::Timeout);
         }
@@ -155,12 +191,12 @@ impl Native {
         let (inputs, routes, port) = (&mut self.inputs, &mut self.routes, &self.port);
         let next = rtc.drain(
             |from, to, bytes| match own_port {
-                Some(own) => own.send(from.ip(), to, bytes),
+                Some(own) => own.send(Some(from.ip()), to, bytes),
                 None => {
                     if let Some((Kind::Request, transaction)) = transaction(bytes) {
                         routes.asks(id, transaction);
                     }
-                    port.send(from.ip(), to, bytes);
+                    port.send(Some(from.ip()), to, bytes);
                 }
             },
             |input| inputs.push_back(Input::Rtc(id, input)),
@@ -186,6 +222,7 @@ impl Native {
         let input = Input::Rtc(id, RtcInput::Description(sdp));
         self.inputs.push_back(input);
         self.settle(id, Ok(()));
+        self.show_from_outside(id);
     }
 
     fn max_buffered(&self) -> usize {
@@ -216,8 +253,8 @@ impl Backend for Native {
         // A millisecond more: `now` rounds down, and must not find the deadline ahead of it.
         let left = deadline.map(|at| (at - self.clock.now()) + Duration::from_millis(1));
         self.deadline = left.and_then(|left| Instant::now().checked_add(left));
-        let next = self.deadline.into_iter().chain(self.timers.deadline());
-        let next = next.min();
+        let others = [self.timers.deadline(), self.reflexive.deadline()];
+        let next = others.into_iter().flatten().chain(self.deadline).min();
         // The task is woken for an earlier moment alone: one that finds nothing due is answered
         // with the next.
         self.alarm.send_if_modified(|at| {
@@ -231,8 +268,8 @@ impl Backend for Native {
 
     fn open_socket(&mut self, socket: SocketId, url: &str) -> Result<(), Failure> {
         let reporter = self.reporter.clone();
-        let report = move |input| reporter.report(input);
-        let opened = Socket::open(socket, url, &self.runtime, report);
+        let report = move |told| reporter.report(socket, told);
+        let opened = Socket::open(socket, url, self.tls.clone(), &self.runtime, report);
         self.socket = Some((socket, opened));
         Ok(())
     }
@@ -313,6 +350,7 @@ impl Backend for Native {
         self.connections.remove(&rtc);
         self.routes.remove(rtc);
         self.timers.remove(rtc);
+        self.reflexive.forget(rtc);
     }
 
     fn notice(&mut self, notice: &Notice) {

@@ -1,5 +1,6 @@
 //! The shell of one address, and the ways to it from tasks and threads.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
@@ -7,11 +8,10 @@ use tokio::sync::watch;
 use tokio::time::sleep_until;
 
 use super::backend::Native;
-use super::rtc::Opened;
+use super::signalling::Told;
 use super::udp::Datagram;
 use crate::shell::Shell;
-use crate::shell::backend::Input;
-use crate::wire::RtcId;
+use crate::wire::{RtcId, SocketId};
 
 /// A shell that tasks and the transport's user take turns with. No turn waits for anything, and
 /// nobody is woken in one.
@@ -79,9 +79,14 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    /// Something happened to the socket.
-    pub(super) fn report(&self, input: Input<Opened>) {
-        self.run(|native| native.report(input));
+    /// Something happened to a socket.
+    pub(super) fn report(&self, socket: SocketId, told: Told) {
+        self.run(|native| native.report(socket, told));
+    }
+
+    /// A STUN server's name was looked up.
+    pub(super) fn looked_up(&self, server: usize, found: &[SocketAddr]) {
+        self.run(|native| native.looked_up(server, found));
     }
 
     /// A way to hand over datagrams, of a dial's own port or of everybody's.
