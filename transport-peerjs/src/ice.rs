@@ -98,6 +98,15 @@ pub(crate) fn check(servers: &[IceServer]) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// True for the address of a TURN server.
+#[cfg_attr(
+    not(all(feature = "broker", not(target_family = "wasm"))),
+    allow(dead_code, reason = "only the broker is told of single addresses")
+)]
+pub(crate) fn is_turn_url(url: &str) -> bool {
+    is_turn(url) == Ok(true)
+}
+
 /// True for a TURN server, false for a STUN server.
 fn is_turn(url: &str) -> Result<bool, IceFault> {
     let shown = || url.chars().take(100).collect();
