@@ -13,6 +13,7 @@ mod contract;
 mod hostile;
 mod opening;
 mod outside;
+mod relayed;
 mod rooms;
 mod side;
 mod stock;

@@ -21,6 +21,9 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// A broker that ends with the test.
 pub(crate) struct Signalling {
     pub(crate) address: SocketAddr,
+    /// The addresses at which it relays and is counted, if it does that.
+    pub(crate) turn: Option<SocketAddr>,
+    pub(crate) metrics: Option<SocketAddr>,
     _stop: oneshot::Sender<()>,
 }
 
@@ -32,12 +35,15 @@ impl Signalling {
     pub(crate) async fn start_with(config: BrokerConfig) -> Self {
         let broker = Broker::bind("127.0.0.1:0", config).await.unwrap();
         let address = broker.local_addr();
+        let (turn, metrics) = (broker.turn_addrs().first().copied(), broker.metrics_addr());
         let (stop, stopped) = oneshot::channel();
         tokio::spawn(broker.serve(async {
             let _ = stopped.await;
         }));
         Self {
             address,
+            turn,
+            metrics,
             _stop: stop,
         }
     }
