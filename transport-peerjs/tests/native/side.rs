@@ -1,7 +1,7 @@
 //! Somebody on the network, and the network.
 
 use std::future::poll_fn;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use hustings_room::transport::{SendOutcome, Transport, TransportEvent};
 use hustings_room::{DownReason, LinkId};
 use hustings_transport_peerjs::broker::{Broker, BrokerConfig};
 use hustings_transport_peerjs::wire::RegistrationState;
-use hustings_transport_peerjs::{Config, Listen, PeerJs, Token};
+use hustings_transport_peerjs::{Config, Listen, OpenError, PeerJs, Token};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
@@ -114,6 +114,28 @@ impl Side {
             PeerJs::open_at(listen, config, &address, &token, SystemClock::new()).unwrap();
         registered(&transport).await;
         Self { transport, address }
+    }
+
+    /// The same, at a port that one knows.
+    pub(crate) async fn open_at_a_port(config: &Config) -> (Self, u16) {
+        let address = owner();
+        for _ in 0..100 {
+            // Somebody else may have it before it is opened.
+            let free = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let port = free.local_addr().unwrap().port();
+            drop(free);
+            let listen = Listen { port, ..loopback() };
+            let (token, clock) = (Token::from_random(random()), SystemClock::new());
+            match PeerJs::open_at(&listen, config, &address, &token, clock) {
+                Ok(transport) => {
+                    registered(&transport).await;
+                    return (Self { transport, address }, port);
+                }
+                Err(OpenError::Port { .. }) => {}
+                Err(other) => panic!("{other}"),
+            }
+        }
+        panic!("no port is free");
     }
 
     pub(crate) async fn event(&mut self) -> TransportEvent {
