@@ -100,6 +100,15 @@ pub(crate) fn check(servers: &[IceServer]) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// True for the address of a TURN server.
+#[cfg_attr(
+    not(all(feature = "broker", not(target_family = "wasm"))),
+    allow(dead_code, reason = "only the broker is told of single addresses")
+)]
+pub(crate) fn is_turn_url(url: &str) -> bool {
+    IceUrl::read(url).is_ok_and(|url| url.is_turn)
+}
+
 /// The address of a server, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(

@@ -4,13 +4,17 @@
 //! The shell that all backends share does it over what a program has (backend): the socket to the
 //! signalling server (signalling, by tls), sockets for datagrams (udp), a peer connection with its
 //! channel (rtc), the connection that a datagram is for (routes), the moments at which each wants
-//! to be heard of (timers), and how others reach this side from outside (outside), which STUN
-//! servers say (reflexive). Tasks of the runtime and whoever uses the transport take turns
-//! (shared).
+//! to be heard of (timers), how others reach this side from outside (outside), which STUN
+//! servers say (reflexive), and addresses at TURN servers for those whom nothing else leads to
+//! (relays, of which each is a relay). What a connection says last is said again (farewell). Tasks of the runtime and whoever uses the transport take
+//! turns (shared).
 
 mod backend;
+mod farewell;
 mod outside;
 mod reflexive;
+mod relay;
+mod relays;
 mod routes;
 mod rtc;
 mod shared;
@@ -56,8 +60,8 @@ pub use udp::Listen;
 /// - Any number of peers is served by one UDP socket for each family of addresses. A dial has
 ///   sockets of its own.
 /// - Others are told this machine's own addresses, and those at which the STUN servers of
-///   [`Config::ice_servers`] see it. Two behind NATs that give every destination another port do
-///   not find each other: TURN servers are not asked yet.
+///   [`Config::ice_servers`] see it. A link that is not there after a second is relayed by one of
+///   the TURN servers there, if that helps: they are tried one after the other, first by UDP.
 /// - Where a copy of the identity takes the address over, this side leaves it to it
 ///   ([`RegistrationState::Yielded`]) until [`Status::claim`] is called, or the copy is gone.
 /// - A link whose frames are not taken for so long that megabytes of them wait is lost.
@@ -133,7 +137,8 @@ impl PeerJs {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|error| OpenError::Randomness(error.to_string()))?;
         let endpoint = Endpoint::new(config, address, token, seed, clock.now())?;
-        let tls = config.secure.then(|| tls::client(&native.roots));
+        let needs_tls = config.secure || relay::need_tls(&config.ice_servers);
+        let tls = needs_tls.then(|| tls::client(&native.roots));
         let tls = tls.transpose()?;
         let listen = &native.listen;
         let port = Port::open(listen.port, &runtime).map_err(|error| OpenError::Port {

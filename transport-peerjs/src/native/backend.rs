@@ -1,7 +1,7 @@
 //! A program's sockets, str0m's connections and tokio's time, as a backend.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,9 @@ use rustls::ClientConfig;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use super::farewell::{Farewell, Ways};
 use super::reflexive::Reflexive;
+use super::relays::{RelayId, Relays, ip_of, ips_of};
 use super::routes::Routes;
 use super::rtc::{self, Opened, Rtc};
 use super::shared::Reporter;
@@ -40,9 +42,12 @@ pub(super) struct Native {
     /// The reason why the last socket did not open.
     fault: Option<SignallingFault>,
     /// The port of everybody who dials this side.
-    pub(super) port: Port,
+    pub(super) port: Arc<Port>,
     routes: Routes,
     pub(super) reflexive: Reflexive,
+    pub(super) relays: Relays,
+    /// Nobody is told any address but those of relays.
+    pub(super) relay_only: bool,
     pub(super) connections: BTreeMap<RtcId, Connection>,
     timers: Timers,
     /// The moment at which the shell wants to be told.
@@ -56,7 +61,15 @@ pub(super) struct Connection {
     pub(super) rtc: Rtc,
     /// The port of a dial. Two connections between the same two ports could not be told apart,
     /// since DTLS does not name them: of two sides that dial each other both would have that.
-    pub(super) own_port: Option<Port>,
+    pub(super) own_port: Option<Arc<Port>>,
+    /// A relay that it may go by.
+    pub(super) relay: Option<RelayId>,
+    /// The addresses at which its other side may be, as many as a relay lets in.
+    pub(super) remotes: BTreeSet<IpAddr>,
+    /// The address by which it has sent last.
+    pub(super) sends_from: Option<SocketAddr>,
+    /// What it says last, once it does.
+    farewell: Option<Farewell>,
 }
 
 impl Native {
@@ -81,11 +94,17 @@ impl Native {
             reporter,
             inputs: VecDeque::new(),
             socket: None,
-            tls,
+            tls: tls.clone().filter(|_| config.secure),
             fault: None,
-            port,
+            port: Arc::new(port),
             routes: Routes::default(),
-            reflexive: Reflexive::new(&config.ice_servers),
+            reflexive: Reflexive::new(if config.relay_only {
+                &[]
+            } else {
+                &config.ice_servers
+            }),
+            relays: Relays::new(&config.ice_servers, tls),
+            relay_only: config.relay_only,
             connections: BTreeMap::new(),
             timers: Timers::default(),
             deadline: None,
@@ -172,6 +191,7 @@ impl Native {
             }
         }
         self.serve_outside(now);
+        self.serve_relays(now);
         if self.deadline.is_some_and(|at| at <= now) {
             self.inputs.push_back(Input::Timeout);
         }
@@ -180,22 +200,35 @@ impl Native {
     }
 
     /// Does all that follows for a connection from what was done with it.
-    fn settle(&mut self, id: RtcId, done: Result<(), Failure>) {
+    pub(super) fn settle(&mut self, id: RtcId, done: Result<(), Failure>) {
         if let Err(Failure(why)) = done {
             let input = Input::Rtc(id, RtcInput::Failed(why));
             self.inputs.push_back(input);
         }
-        let Some(Connection { rtc, own_port }) = self.connections.get_mut(&id) else {
+        let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
+        let Connection { rtc, own_port, .. } = connection;
+        let sends_from = &mut connection.sends_from;
+        let farewell = &mut connection.farewell;
         let (inputs, routes, port) = (&mut self.inputs, &mut self.routes, &self.port);
+        let relays = &self.relays;
         let next = rtc.drain(
-            |from, to, bytes| match own_port {
-                Some(own) => own.send(Some(from.ip()), to, bytes),
-                None => {
-                    if let Some((Kind::Request, transaction)) = transaction(bytes) {
-                        routes.asks(id, transaction);
+            |from, to, bytes| {
+                if own_port.is_none()
+                    && let Some((Kind::Request, transaction)) = transaction(bytes)
+                {
+                    routes.asks(id, transaction);
+                }
+                if !rtc::is_stun(bytes) {
+                    // ICE tries every way, and all else takes the one that it has found.
+                    *sends_from = Some(from);
+                    if let Some(farewell) = farewell {
+                        farewell.add(from, to, bytes);
                     }
+                }
+                if !relays.send(from, to, bytes) {
+                    let port = own_port.as_ref().unwrap_or(port);
                     port.send(Some(from.ip()), to, bytes);
                 }
             },
@@ -214,15 +247,26 @@ impl Native {
         }
     }
 
-    fn add(&mut self, id: RtcId, rtc: Rtc, own_port: Option<Port>, sdp: String) {
+    fn add(&mut self, id: RtcId, rtc: Rtc, own_port: Option<Arc<Port>>, sdp: String) {
         if own_port.is_none() {
             self.routes.add(id, rtc.ufrag());
         }
-        self.connections.insert(id, Connection { rtc, own_port });
+        let made = Connection {
+            rtc,
+            own_port,
+            relay: None,
+            remotes: BTreeSet::new(),
+            sends_from: None,
+            farewell: None,
+        };
+        self.connections.insert(id, made);
         let input = Input::Rtc(id, RtcInput::Description(sdp));
         self.inputs.push_back(input);
         self.settle(id, Ok(()));
-        self.show_from_outside(id);
+        if !self.relay_only {
+            self.show_from_outside(id);
+        }
+        self.may_be_relayed(id);
     }
 
     fn max_buffered(&self) -> usize {
@@ -230,6 +274,9 @@ impl Native {
     }
 
     fn hosts(&self, port: &Port) -> Result<Vec<SocketAddr>, Failure> {
+        if self.relay_only {
+            return Ok(Vec::new());
+        }
         let hosts = port.hosts(&self.listen);
         if hosts.is_empty() {
             return Err(Failure("this machine has no network address".into()));
@@ -253,7 +300,11 @@ impl Backend for Native {
         // A millisecond more: `now` rounds down, and must not find the deadline ahead of it.
         let left = deadline.map(|at| (at - self.clock.now()) + Duration::from_millis(1));
         self.deadline = left.and_then(|left| Instant::now().checked_add(left));
-        let others = [self.timers.deadline(), self.reflexive.deadline()];
+        let others = [
+            self.timers.deadline(),
+            self.reflexive.deadline(),
+            self.relays.deadline(),
+        ];
         let next = others.into_iter().flatten().chain(self.deadline).min();
         // The task is woken for an earlier moment alone: one that finds nothing due is answered
         // with the next.
@@ -293,7 +344,7 @@ impl Backend for Native {
         own.read(&self.runtime, &self.reporter.receiver(Some(rtc)));
         let hosts = self.hosts(&own)?;
         let (made, sdp) = Rtc::offer(label, &hosts, self.max_buffered(), Instant::now())?;
-        self.add(rtc, made, Some(own), sdp);
+        self.add(rtc, made, Some(Arc::new(own)), sdp);
         Ok(())
     }
 
@@ -301,14 +352,23 @@ impl Backend for Native {
         let hosts = self.hosts(&self.port)?;
         let (made, sdp) = Rtc::answer(offer, &hosts, self.max_buffered(), Instant::now())?;
         self.add(rtc, made, None, sdp);
+        for ip in ips_of(offer) {
+            self.may_come_from(rtc, ip);
+        }
         Ok(())
     }
 
     fn set_answer(&mut self, rtc: RtcId, answer: &str) {
+        for ip in ips_of(answer) {
+            self.may_come_from(rtc, ip);
+        }
         self.with(rtc, |rtc| rtc.set_answer(answer));
     }
 
     fn add_candidate(&mut self, rtc: RtcId, candidate: &IceCandidate) {
+        if let Some(ip) = ip_of(&candidate.candidate) {
+            self.may_come_from(rtc, ip);
+        }
         self.with(rtc, |rtc| rtc.add_candidate(candidate));
     }
 
@@ -343,11 +403,23 @@ impl Backend for Native {
     }
 
     fn close(&mut self, rtc: RtcId) {
+        if let Some(connection) = self.connections.get_mut(&rtc) {
+            connection.farewell = Some(Farewell::default());
+        }
         self.with(rtc, |rtc| {
             rtc.close();
             Ok(())
         });
-        self.connections.remove(&rtc);
+        let relay = self.way_by_relay(rtc);
+        self.forget_relayed(rtc);
+        if let Some(connection) = self.connections.remove(&rtc)
+            && let Some(farewell) = connection.farewell
+        {
+            let port = connection
+                .own_port
+                .unwrap_or_else(|| Arc::clone(&self.port));
+            farewell.repeat(Ways { port, relay }, &self.runtime, self.reporter.present());
+        }
         self.routes.remove(rtc);
         self.timers.remove(rtc);
         self.reflexive.forget(rtc);

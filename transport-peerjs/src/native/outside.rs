@@ -90,7 +90,7 @@ impl Native {
     fn port_of(&self, asker: Asker) -> Option<&Port> {
         match asker {
             None => Some(&self.port),
-            Some(id) => self.connections.get(&id)?.own_port.as_ref(),
+            Some(id) => self.connections.get(&id)?.own_port.as_deref(),
         }
     }
 

@@ -130,6 +130,18 @@ impl Rtc {
         Some(self.told(&made.ok()?))
     }
 
+    /// There is a relay, by which this side may send and be reached. Returns how the other side is
+    /// told of it.
+    pub(super) fn add_relayed(&mut self, relayed: SocketAddr) -> Result<IceCandidate, Failure> {
+        self.guarded(|made| {
+            // What comes by it is said to have come there.
+            let candidate = Candidate::relayed(relayed, relayed, Protocol::Udp);
+            let candidate = candidate.map_err(failure)?;
+            made.rtc.add_local_candidate(candidate.clone());
+            Ok(made.told(&candidate))
+        })
+    }
+
     fn told(&self, candidate: &Candidate) -> IceCandidate {
         IceCandidate {
             candidate: candidate.to_sdp_string(),

@@ -16,6 +16,7 @@ mod network;
 mod opening;
 mod outside;
 mod person;
+mod relayed;
 mod rooms;
 mod side;
 mod stock;
