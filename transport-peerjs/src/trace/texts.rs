@@ -19,10 +19,11 @@ pub(crate) fn cut(text: &str) -> Excerpt<'_> {
     Excerpt(text[..end.unwrap_or(bytes.len())].trim_end())
 }
 
-/// The registration has changed. What the server may have said is not passed on.
-pub(crate) fn registration(state: &RegistrationState) {
+/// The registration has changed. What the server may have said is not passed on. Attempts, of which
+/// there is any number while a server is away, are for those who look closer.
+pub(crate) fn registration(before: &RegistrationState, state: &RegistrationState) {
     match state {
-        RegistrationState::Connecting => info!("connecting"),
+        RegistrationState::Connecting => debug!("connecting"),
         RegistrationState::Registered => info!("registered"),
         RegistrationState::AddressTaken { retry_at } => {
             info!(retry_at = retry_at.as_millis(), "address taken");
@@ -31,7 +32,12 @@ pub(crate) fn registration(state: &RegistrationState) {
             warn!(ask_at = ask_at.as_millis(), "address in use elsewhere");
         }
         RegistrationState::Disconnected { retry_at, .. } => {
-            info!(retry_at = retry_at.as_millis(), "disconnected");
+            let retry_at = retry_at.as_millis();
+            if *before == RegistrationState::Registered {
+                info!(retry_at, "disconnected");
+            } else {
+                debug!(retry_at, "not connected");
+            }
         }
         RegistrationState::Failed(error) => warn!(%error, "not registered"),
     }

@@ -10,6 +10,7 @@
 )]
 
 mod contract;
+mod cuts;
 mod diagnostics;
 mod hostile;
 mod network;

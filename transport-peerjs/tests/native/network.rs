@@ -99,6 +99,11 @@ impl Network {
         }
     }
 
+    /// The number of addresses of peers that others were told. Each dial has one of its own.
+    pub(crate) fn addresses(&self) -> usize {
+        self.shared.state().relays.len()
+    }
+
     /// Everything that peers have said to the broker.
     pub(crate) fn heard(&self) -> String {
         self.shared.state().heard.join("\n")
@@ -110,7 +115,6 @@ impl Network {
         self.shared.changed.send_replace(());
     }
 
-    #[expect(dead_code, reason = "links are only led through here so far")]
     /// Changes the way of a peer to all others. What has waited on it goes on.
     pub(crate) fn between(&self, peer: &str, way: Way) {
         let mut state = self.shared.state();
@@ -153,6 +157,19 @@ impl Shared {
     /// Passes on what a peer and the broker say to each other, until one of them ends it or the
     /// way is cut.
     async fn serve(self: Arc<Self>, stream: TcpStream) {
+        // Not even a greeting comes through a way that stands still. Whose it is one cannot know
+        // before that.
+        let mut changed = self.changed.subscribe();
+        while self
+            .state()
+            .to_broker
+            .values()
+            .any(|way| *way == Way::Still)
+        {
+            if changed.changed().await.is_err() {
+                return;
+            }
+        }
         let mut asked = None;
         #[expect(clippy::result_large_err, reason = "the library's callback is so")]
         let look = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
@@ -167,7 +184,6 @@ impl Shared {
         };
         let (uri, host) = asked.expect("a request comes before its answer");
         let id = id_in(uri.query().unwrap_or_default());
-        let mut changed = self.changed.subscribe();
         if self.way_to_broker(&id) == Way::Cut {
             return;
         }

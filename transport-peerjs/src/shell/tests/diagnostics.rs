@@ -82,7 +82,7 @@ fn a_links_life_is_seen_and_no_secret_of_it() {
     assert_eq!(
         lines,
         [
-            "info connecting",
+            "debug connecting",
             "info registered",
             "span link id=out1 peer=aibaeaqc",
             "debug in 3: dial",
