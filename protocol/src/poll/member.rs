@@ -14,7 +14,7 @@ pub enum Role {
     /// May see the poll.
     Viewer,
     /// May also vote, and add options if the poll lets voters do so. The role of everybody who was
-    /// given no other, unless only [invited](Admission::Invited) people vote.
+    /// given no other, unless only [invited](crate::Admission::Invited) people vote.
     Voter,
     /// May also add options, and set roles below its own.
     Moderator,
