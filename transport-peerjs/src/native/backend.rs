@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::farewell::{Farewell, Ways};
+use super::moving::Present;
 use super::reflexive::Reflexive;
 use super::relays::{RelayId, Relays, ip_of, ips_of};
 use super::routes::Routes;
@@ -36,7 +37,7 @@ pub(super) struct Native {
     pub(super) runtime: Handle,
     pub(super) reporter: Reporter,
     pub(super) inputs: VecDeque<Input<Opened>>,
-    socket: Option<(SocketId, Socket)>,
+    pub(super) socket: Option<(SocketId, Socket)>,
     /// For a signalling server that is to be reached by TLS.
     tls: Option<Arc<ClientConfig>>,
     /// The reason why the last socket did not open.
@@ -44,6 +45,7 @@ pub(super) struct Native {
     /// The port of everybody who dials this side.
     pub(super) port: Arc<Port>,
     routes: Routes,
+    pub(super) present: Present,
     pub(super) reflexive: Reflexive,
     pub(super) relays: Relays,
     /// Nobody is told any address but those of relays.
@@ -98,6 +100,7 @@ impl Native {
             fault: None,
             port: Arc::new(port),
             routes: Routes::default(),
+            present: Present::default(),
             reflexive: Reflexive::new(if config.relay_only {
                 &[]
             } else {
@@ -122,6 +125,11 @@ impl Native {
                     self.fault = None;
                 }
                 self.inputs.push_back(input);
+            }
+            Told::Local(local) => {
+                if let Some((_, socket)) = present {
+                    socket.goes_by(local);
+                }
             }
             Told::Fault(fault) => {
                 trace! { tracing::warn!(why = %fault, "the signalling server is not reached") }
@@ -190,6 +198,7 @@ impl Native {
                 self.settle(id, done);
             }
         }
+        self.serve_moving(now);
         self.serve_outside(now);
         self.serve_relays(now);
         if self.deadline.is_some_and(|at| at <= now) {
@@ -304,6 +313,7 @@ impl Backend for Native {
             self.timers.deadline(),
             self.reflexive.deadline(),
             self.relays.deadline(),
+            self.present.deadline(),
         ];
         let next = others.into_iter().flatten().chain(self.deadline).min();
         // The task is woken for an earlier moment alone: one that finds nothing due is answered

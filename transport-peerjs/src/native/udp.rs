@@ -1,5 +1,6 @@
 //! Sockets of datagrams: one for each family of addresses, on every interface.
 
+use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdSocket};
@@ -219,6 +220,13 @@ async fn read(udp: Arc<Udp>, deliver: impl Fn(&[Datagram<'_>])) {
 fn slices(buffers: &mut [Vec<u8>]) -> Vec<IoSliceMut<'_>> {
     let slices = buffers.iter_mut().map(|buffer| IoSliceMut::new(buffer));
     slices.collect()
+}
+
+/// Every address that this machine has.
+pub(super) fn of_this_machine() -> BTreeSet<IpAddr> {
+    let all = if_addrs::get_if_addrs().unwrap_or_default();
+    let up = all.iter().filter(|interface| interface.is_oper_up());
+    up.map(|interface| interface.ip()).collect()
 }
 
 /// The addresses of this machine that others may reach.

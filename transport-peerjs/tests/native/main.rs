@@ -11,6 +11,7 @@
 
 mod contract;
 mod hostile;
+mod moving;
 mod opening;
 mod outside;
 mod relayed;

@@ -7,7 +7,7 @@ use hustings_protocol::{Address, Command, DeviceId, Outcome, PollDraft, Vote};
 use hustings_room::clock::SystemClock;
 use hustings_room::driver::{self, Hosting, Room};
 use hustings_room::{Config as RoomConfig, Connection};
-use hustings_transport_peerjs::{Config, PeerJs, Token};
+use hustings_transport_peerjs::{Config, Listen, PeerJs, Status, Token};
 
 use crate::side::{Signalling, loopback, random, soon};
 
@@ -43,8 +43,15 @@ impl Person {
     }
 
     async fn join(&self, config: &Config, poll: &Room) -> Room {
+        self.join_from(&loopback(), config, poll).await.0
+    }
+
+    /// The same from somewhere, and how the transport stands.
+    async fn join_from(&self, listen: &Listen, config: &Config, poll: &Room) -> (Room, Status) {
         let address = Address::Participant(self.identity.peer_id(), self.identity.device());
-        let transport = self.transport(config, &address);
+        let (token, clock) = (&self.token, SystemClock::new());
+        let transport = PeerJs::open_at(listen, config, &address, token, clock).unwrap();
+        let status = transport.status();
         let setup = driver::setup(&self.identity, RoomConfig::default()).unwrap();
         let (store, clock) = (self.store.clone(), SystemClock::new());
         let joined = driver::join(setup, poll.id(), transport, store, clock).await;
@@ -52,7 +59,7 @@ impl Person {
         // The transport's own tasks are tokio's. Whoever uses it may be on another executor.
         std::thread::spawn(|| block_on(driver.run()).unwrap());
         soon("joining", room.connected()).await.unwrap();
-        room
+        (room, status)
     }
 }
 
@@ -105,6 +112,33 @@ pub(crate) async fn votes_are_counted(config: &Config) {
     counted(&onlooker, 1).await;
     voter.close().await;
     onlooker.close().await;
+    hosting.close().await;
+}
+
+/// Somebody votes once more after they have lost their links, by what is done then.
+pub(crate) async fn votes_are_counted_after(
+    config: &Config,
+    listen: &Listen,
+    lose: impl FnOnce(&Status),
+) {
+    let owner = Person::new();
+    let hosting = owner.host(config);
+    let poll = hosting.create(tea_or_coffee()).await.unwrap();
+    let voter = Person::new();
+    let (room, status) = voter.join_from(listen, config, &poll).await;
+    votes(&room).await;
+    let mut events = room.events();
+    lose(&status);
+    soon("noticing", async {
+        while room.connection() == Connection::Connected {
+            events.next().await.unwrap();
+        }
+    })
+    .await;
+    soon("coming back", room.connected()).await.unwrap();
+    votes(&room).await;
+    counted(&poll, 1).await;
+    room.close().await;
     hosting.close().await;
 }
 
