@@ -249,6 +249,12 @@ impl Native {
         }
     }
 
+    /// Lets a connection begin with what it has just been told: what that makes it do is done at its
+    /// next moment, which it does not name.
+    pub(super) fn begin(&mut self, id: RtcId) {
+        self.with(id, |rtc| rtc.handle_timeout(Instant::now()));
+    }
+
     fn with(&mut self, id: RtcId, act: impl FnOnce(&mut Rtc) -> Result<(), Failure>) {
         if let Some(connection) = self.connections.get_mut(&id) {
             let done = act(&mut connection.rtc);
@@ -272,6 +278,7 @@ impl Native {
         let input = Input::Rtc(id, RtcInput::Description(sdp));
         self.inputs.push_back(input);
         self.settle(id, Ok(()));
+        self.begin(id);
         if !self.relay_only {
             self.show_from_outside(id);
         }
@@ -373,6 +380,7 @@ impl Backend for Native {
             self.may_come_from(rtc, ip);
         }
         self.with(rtc, |rtc| rtc.set_answer(answer));
+        self.begin(rtc);
     }
 
     fn add_candidate(&mut self, rtc: RtcId, candidate: &IceCandidate) {
@@ -380,6 +388,7 @@ impl Backend for Native {
             self.may_come_from(rtc, ip);
         }
         self.with(rtc, |rtc| rtc.add_candidate(candidate));
+        self.begin(rtc);
     }
 
     fn take_channel(&mut self, rtc: RtcId, channel: Opened) -> Option<TakenChannel> {

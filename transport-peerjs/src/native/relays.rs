@@ -293,6 +293,7 @@ impl Native {
                 let input = Input::Rtc(id, RtcInput::Candidate(candidate));
                 self.inputs.push_back(input);
                 self.settle(id, Ok(()));
+                self.begin(id);
             }
             Err(failure) => self.settle(id, Err(failure)),
         }
