@@ -12,6 +12,8 @@
 mod contract;
 mod hostile;
 mod moving;
+#[cfg(target_os = "linux")]
+mod nats;
 mod opening;
 mod outside;
 mod relayed;

@@ -3,11 +3,13 @@
 use futures::StreamExt;
 use futures::executor::block_on;
 use hustings_outbox::{Identity, MemoryStore};
-use hustings_protocol::{Address, Command, DeviceId, Outcome, PollDraft, Vote};
+use hustings_protocol::{Address, Command, DeviceId, Outcome, PollDraft, RoomId, Vote};
 use hustings_room::clock::SystemClock;
 use hustings_room::driver::{self, Hosting, Room};
 use hustings_room::{Config as RoomConfig, Connection};
 use hustings_transport_peerjs::{Config, Listen, PeerJs, Status, Token};
+
+use tokio::sync::oneshot;
 
 use crate::side::{Signalling, loopback, random, soon};
 
@@ -27,14 +29,14 @@ impl Person {
         }
     }
 
-    fn transport(&self, config: &Config, address: &Address) -> PeerJs {
-        let clock = SystemClock::new();
-        PeerJs::open_at(&loopback(), config, address, &self.token, clock).unwrap()
+    fn host(&self, config: &Config) -> Hosting<MemoryStore> {
+        self.host_from(&loopback(), config)
     }
 
-    fn host(&self, config: &Config) -> Hosting<MemoryStore> {
+    fn host_from(&self, listen: &Listen, config: &Config) -> Hosting<MemoryStore> {
         let address = Address::Owner(self.identity.peer_id());
-        let transport = self.transport(config, &address);
+        let (token, clock) = (&self.token, SystemClock::new());
+        let transport = PeerJs::open_at(listen, config, &address, token, clock).unwrap();
         let setup = driver::setup(&self.identity, RoomConfig::default()).unwrap();
         let store = self.store.clone();
         let (hosting, driver) = driver::host(setup, transport, store, SystemClock::new());
@@ -43,18 +45,18 @@ impl Person {
     }
 
     async fn join(&self, config: &Config, poll: &Room) -> Room {
-        self.join_from(&loopback(), config, poll).await.0
+        self.join_from(&loopback(), config, poll.id()).await.0
     }
 
     /// The same from somewhere, and how the transport stands.
-    async fn join_from(&self, listen: &Listen, config: &Config, poll: &Room) -> (Room, Status) {
+    async fn join_from(&self, listen: &Listen, config: &Config, poll: RoomId) -> (Room, Status) {
         let address = Address::Participant(self.identity.peer_id(), self.identity.device());
         let (token, clock) = (&self.token, SystemClock::new());
         let transport = PeerJs::open_at(listen, config, &address, token, clock).unwrap();
         let status = transport.status();
         let setup = driver::setup(&self.identity, RoomConfig::default()).unwrap();
         let (store, clock) = (self.store.clone(), SystemClock::new());
-        let joined = driver::join(setup, poll.id(), transport, store, clock).await;
+        let joined = driver::join(setup, poll, transport, store, clock).await;
         let (room, driver) = joined.unwrap();
         // The transport's own tasks are tokio's. Whoever uses it may be on another executor.
         std::thread::spawn(|| block_on(driver.run()).unwrap());
@@ -125,7 +127,7 @@ pub(crate) async fn votes_are_counted_after(
     let hosting = owner.host(config);
     let poll = hosting.create(tea_or_coffee()).await.unwrap();
     let voter = Person::new();
-    let (room, status) = voter.join_from(listen, config, &poll).await;
+    let (room, status) = voter.join_from(listen, config, poll.id()).await;
     votes(&room).await;
     let mut events = room.events();
     lose(&status);
@@ -140,6 +142,38 @@ pub(crate) async fn votes_are_counted_after(
     counted(&poll, 1).await;
     room.close().await;
     hosting.close().await;
+}
+
+/// Hosts a poll, tells which, and goes on until somebody has voted and all are told to end.
+pub(crate) async fn host_a_poll(
+    config: &Config,
+    tell: oneshot::Sender<RoomId>,
+    end: oneshot::Receiver<()>,
+) {
+    let hosting = Person::new().host_from(&Listen::default(), config);
+    let poll = hosting.create(tea_or_coffee()).await.unwrap();
+    tell.send(poll.id()).unwrap();
+    end.await.unwrap();
+    counted(&poll, 1).await;
+    hosting.close().await;
+}
+
+/// Joins a poll of somebody elsewhere, votes, moves, and votes again.
+pub(crate) async fn join_and_vote(config: &Config, poll: RoomId, moves: impl FnOnce()) {
+    let voter = Person::new();
+    let (room, _) = voter.join_from(&Listen::default(), config, poll).await;
+    votes(&room).await;
+    let mut events = room.events();
+    moves();
+    soon("noticing", async {
+        while room.connection() == Connection::Connected {
+            events.next().await.unwrap();
+        }
+    })
+    .await;
+    soon("coming back", room.connected()).await.unwrap();
+    votes(&room).await;
+    room.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
