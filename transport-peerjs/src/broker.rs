@@ -201,6 +201,7 @@ impl Broker {
 
     /// Serves until `shutdown` is done, then says goodbye to everybody, which takes 3 s at most.
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) {
+        tracing::info!(address = %self.local_addr, "listening");
         let shared = self.shared;
         let (stop, stopped) = watch::channel(());
         let router = http::router(Arc::clone(&shared), self.settings);

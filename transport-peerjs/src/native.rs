@@ -40,6 +40,7 @@ use tokio::runtime::Handle;
 
 use crate::config::{Config, ConfigError, Token};
 use crate::shell::Shell;
+use crate::trace::trace;
 use crate::wire::{Endpoint, RegistrationState};
 use backend::Native;
 use shared::Shared;
@@ -148,6 +149,7 @@ impl PeerJs {
             port: listen.port,
             error,
         })?;
+        trace! { tracing::info!(peer = %hustings_protocol::Short::of(address), "opened") }
         let shared = Shared::new(|reporter| {
             let native = Native::new(config, listen, port, tls, clock, runtime, reporter);
             Shell::new(config.limits, endpoint, native)
@@ -211,6 +213,7 @@ impl Transport for PeerJs {
 
 impl Drop for PeerJs {
     fn drop(&mut self) {
+        trace! { tracing::info!("left") }
         self.shared.leave();
     }
 }

@@ -249,6 +249,17 @@ impl Watched {
             refused,
         );
         all.register("closed", "Sockets that were closed, by the reason", closed);
+        let gave_way = Family::<Of, Counter>::default();
+        for (kind, places) in [("connection", &self.connections), ("socket", &self.sockets)] {
+            gave_way
+                .get_or_create(&Of { kind })
+                .inc_by(places.given_up());
+        }
+        all.register(
+            "gave_way",
+            "Connections that ended, or were not had, for want of places",
+            gave_way,
+        );
         all.register("slowed", "Times that a peer was slowed down", slowed);
         if let Some((watched, counts)) = &self.turn {
             counts.register(watched.amounts(), &mut all);

@@ -6,10 +6,12 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use hustings_protocol::Short;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tracing::{debug, trace};
 
 pub(crate) use self::reserved::Holder;
 use self::reserved::{Reserved, Times};
@@ -391,6 +393,7 @@ impl Realm {
                 self.peers.remove(id);
             }
             Some(dst) if is_peer_id(dst) => {
+                trace!(kind, from = %Short::of(id), to = %Short::of(dst), "message");
                 let relayed = Relayed {
                     kind: &message.kind,
                     src: id,
@@ -475,6 +478,7 @@ impl Realm {
     /// Tells a peer something about another, at its own expense: who does not read is told no more.
     fn notify(&self, dst: &str, kind: &str, about: &str) {
         self.counts.expired();
+        debug!(from = %Short::of(dst), to = %Short::of(about), "expired");
         if let Some(peer) = self.peers.get(dst) {
             self.deliver(dst, peer.holder.source, Relayed::notice(kind, about, dst));
         }
@@ -522,6 +526,7 @@ impl Realm {
         self.peers.retain(|id, peer| {
             let is_alive = now - peer.last_seen < alive;
             if !is_alive {
+                debug!(peer = %Short::of(id), "silent");
                 let _ = peer.mailbox.sender.send(Mail::Close(Goodbye::Silent));
                 reserved.keep(id, peer.holder.clone(), now);
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
-use hustings_protocol::Address;
+use hustings_protocol::{Address, Short};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
@@ -18,7 +18,6 @@ use super::rate::Rate;
 use super::realm::{Goodbye, Holder, Letter, Mail, Refused, SocketNumber};
 use super::shared::{Share, Shared};
 use super::turn::Issuer;
-use crate::trace::texts::short;
 use crate::wire::proof::PARAMETER;
 use crate::wire::signalling::PROBE;
 
@@ -72,6 +71,7 @@ pub(crate) async fn serve(
                 since: now,
             };
             if parameters.is_probe() {
+                debug!(peer = %Short::of(&who.id), "asked for");
                 Err(shared.realm().probe(&who.id, &holder, now))
             } else {
                 if let Some(issuer) = &shared.issuer
@@ -83,18 +83,22 @@ pub(crate) async fn serve(
                     let _ = sender.send(Mail::Text(servers));
                 }
                 let number = shared.realm().register(&who.id, holder, sender, now);
+                let number = number.inspect_err(|refused| {
+                    debug!(peer = %Short::of(&who.id), reason = refused.word(), "refused");
+                });
                 let number = number.map_err(Refused::message);
                 number.map(|number| (who.id, number))
             }
         }
         Err(refused) => {
+            debug!(reason = refused.word(), "refused");
             shared.realm().counts().refused(refused.word());
             Err(refused.message())
         }
     };
     match registered {
         Ok((id, number)) => {
-            debug!(peer = short(&id), "registered");
+            debug!(peer = %Short::of(&id), "registered");
             let share = shared.share(source, Instant::now());
             let who = Registered {
                 id: &id,
@@ -106,10 +110,10 @@ pub(crate) async fn serve(
                 goodbye = write(&mut sink, mailbox, patience) => why = goodbye,
             }
             shared.realm().unregister(&id, number, Instant::now());
-            debug!(peer = short(&id), "closed");
+            let reason = why.map_or("gone", Goodbye::word);
+            debug!(peer = %Short::of(&id), reason, "closed");
         }
         Err(answer) => {
-            debug!(answer, "not registered");
             let _ = timeout(patience, sink.send(Message::text(answer))).await;
         }
     }
@@ -210,7 +214,7 @@ async fn read(
         if is_slowed {
             // Once for each time that it is too fast, or the log would be what slows it down.
             if !was_slowed {
-                warn!(peer = short(id), "rate-limited");
+                warn!(peer = %Short::of(id), "rate-limited");
                 shared.realm().counts().slowed();
             }
             sleep(delay).await;

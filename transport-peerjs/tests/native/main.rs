@@ -10,12 +10,16 @@
 )]
 
 mod contract;
+mod cuts;
+mod diagnostics;
 mod hostile;
 mod moving;
 #[cfg(target_os = "linux")]
 mod nats;
+mod network;
 mod opening;
 mod outside;
+mod person;
 mod relayed;
 mod rooms;
 mod side;
