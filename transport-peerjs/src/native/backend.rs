@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::farewell::{Farewell, Ways};
+use super::moving::Present;
 use super::reflexive::Reflexive;
 use super::relays::{RelayId, Relays, ip_of, ips_of};
 use super::routes::Routes;
@@ -36,7 +37,7 @@ pub(super) struct Native {
     pub(super) runtime: Handle,
     pub(super) reporter: Reporter,
     pub(super) inputs: VecDeque<Input<Opened>>,
-    socket: Option<(SocketId, Socket)>,
+    pub(super) socket: Option<(SocketId, Socket)>,
     /// For a signalling server that is to be reached by TLS.
     tls: Option<Arc<ClientConfig>>,
     /// The reason why the last socket did not open.
@@ -44,6 +45,7 @@ pub(super) struct Native {
     /// The port of everybody who dials this side.
     pub(super) port: Arc<Port>,
     routes: Routes,
+    pub(super) present: Present,
     pub(super) reflexive: Reflexive,
     pub(super) relays: Relays,
     /// Nobody is told any address but those of relays.
@@ -98,6 +100,7 @@ impl Native {
             fault: None,
             port: Arc::new(port),
             routes: Routes::default(),
+            present: Present::default(),
             reflexive: Reflexive::new(if config.relay_only {
                 &[]
             } else {
@@ -122,6 +125,11 @@ impl Native {
                     self.fault = None;
                 }
                 self.inputs.push_back(input);
+            }
+            Told::Local(local) => {
+                if let Some((_, socket)) = present {
+                    socket.goes_by(local);
+                }
             }
             Told::Fault(fault) => {
                 trace! { tracing::warn!(why = %fault, "the signalling server is not reached") }
@@ -190,6 +198,7 @@ impl Native {
                 self.settle(id, done);
             }
         }
+        self.serve_moving(now);
         self.serve_outside(now);
         self.serve_relays(now);
         if self.deadline.is_some_and(|at| at <= now) {
@@ -240,6 +249,12 @@ impl Native {
         }
     }
 
+    /// Lets a connection begin with what it has just been told: what that makes it do is done at its
+    /// next moment, which it does not name.
+    pub(super) fn begin(&mut self, id: RtcId) {
+        self.with(id, |rtc| rtc.handle_timeout(Instant::now()));
+    }
+
     fn with(&mut self, id: RtcId, act: impl FnOnce(&mut Rtc) -> Result<(), Failure>) {
         if let Some(connection) = self.connections.get_mut(&id) {
             let done = act(&mut connection.rtc);
@@ -263,6 +278,7 @@ impl Native {
         let input = Input::Rtc(id, RtcInput::Description(sdp));
         self.inputs.push_back(input);
         self.settle(id, Ok(()));
+        self.begin(id);
         if !self.relay_only {
             self.show_from_outside(id);
         }
@@ -304,6 +320,7 @@ impl Backend for Native {
             self.timers.deadline(),
             self.reflexive.deadline(),
             self.relays.deadline(),
+            self.present.deadline(),
         ];
         let next = others.into_iter().flatten().chain(self.deadline).min();
         // The task is woken for an earlier moment alone: one that finds nothing due is answered
@@ -363,6 +380,7 @@ impl Backend for Native {
             self.may_come_from(rtc, ip);
         }
         self.with(rtc, |rtc| rtc.set_answer(answer));
+        self.begin(rtc);
     }
 
     fn add_candidate(&mut self, rtc: RtcId, candidate: &IceCandidate) {
@@ -370,6 +388,7 @@ impl Backend for Native {
             self.may_come_from(rtc, ip);
         }
         self.with(rtc, |rtc| rtc.add_candidate(candidate));
+        self.begin(rtc);
     }
 
     fn take_channel(&mut self, rtc: RtcId, channel: Opened) -> Option<TakenChannel> {

@@ -20,6 +20,16 @@ impl Native {
         self.look_up(now);
     }
 
+    /// The way out has changed, and what servers have said of it holds no longer.
+    pub(super) fn ask_anew(&mut self) {
+        let now = Instant::now();
+        self.reflexive.forget_mapped();
+        self.look_up(now);
+        let servers = self.reflexive.servers();
+        self.reflexive.ask(None, &servers, now);
+        self.send_requests(now);
+    }
+
     /// Looks up the names of servers where that is due.
     fn look_up(&mut self, now: Instant) {
         for (number, host, port) in self.reflexive.names_due(now) {

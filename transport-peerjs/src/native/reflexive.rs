@@ -244,6 +244,12 @@ impl Reflexive {
         all
     }
 
+    /// Nothing holds any longer that was said of everybody's port, or is going to be.
+    pub(super) fn forget_mapped(&mut self) {
+        self.mapped.clear();
+        self.asked.retain(|_, request| request.asker.is_some());
+    }
+
     /// A dial asks no more.
     pub(super) fn forget(&mut self, dial: RtcId) {
         self.asked.retain(|_, request| request.asker != Some(dial));

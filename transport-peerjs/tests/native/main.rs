@@ -13,6 +13,9 @@ mod contract;
 mod cuts;
 mod diagnostics;
 mod hostile;
+mod moving;
+#[cfg(target_os = "linux")]
+mod nats;
 mod network;
 mod opening;
 mod outside;

@@ -16,7 +16,7 @@ use tokio::time::sleep;
 use crate::rooms::votes_are_counted;
 use crate::side::{Side, Signalling, loopback, soon};
 
-const SECRET: &str = "north";
+pub(crate) const SECRET: &str = "north";
 
 /// A broker that relays, on loopback alone.
 async fn relaying() -> Signalling {
@@ -35,7 +35,7 @@ async fn relaying() -> Signalling {
 }
 
 /// The broker's TURN server, as whoever knows the secret is let in.
-fn server(signalling: &Signalling, by: &str) -> IceServer {
+pub(crate) fn server(signalling: &Signalling, by: &str) -> IceServer {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let username = format!("{}:somebody", now.unwrap().as_secs() + 3_600);
     let mut mac = Hmac::<Sha1>::new_from_slice(SECRET.as_bytes()).unwrap();
