@@ -73,8 +73,15 @@ impl Goodbye {
 #[derive(Debug)]
 pub(crate) struct Letter {
     pub(crate) text: String,
-    /// None for a word of the server's own, of which there is one for each socket.
+    /// None for a word of the server's own, of which there are one or two for each socket.
     _held: Option<[Held; 2]>,
+}
+
+impl Letter {
+    /// A word of the server's own, at the beginning.
+    pub(crate) fn first(text: String) -> Self {
+        Self { text, _held: None }
+    }
 }
 
 impl PartialEq for Letter {
@@ -329,8 +336,8 @@ impl Realm {
         };
         self.peers.insert(id.to_owned(), peer);
         if let Some(peer) = self.peers.get(id) {
-            let (text, _held) = (OPEN.to_owned(), None);
-            let _ = peer.mailbox.sender.send(Mail::Text(Letter { text, _held }));
+            let open = Letter::first(OPEN.to_owned());
+            let _ = peer.mailbox.sender.send(Mail::Text(open));
         }
         for waiting in self.waiting.remove(id).unwrap_or_default() {
             self.forget(&waiting);
@@ -397,6 +404,17 @@ impl Realm {
             }
             Some(_) | None => {}
         }
+    }
+
+    /// Answers a registered socket, at its own expense, with what it has asked the server itself.
+    pub(crate) fn tell(&mut self, id: &str, socket: SocketNumber, text: String, now: Instant) {
+        let Some(peer) = self.peers.get_mut(id).filter(|peer| peer.socket == socket) else {
+            return;
+        };
+        peer.last_seen = now;
+        let source = peer.holder.source;
+        self.counts.message("servers");
+        self.deliver(id, source, text);
     }
 
     fn relay(&mut self, message: &Relayed<'_>, is_for_now: bool, now: Instant) {

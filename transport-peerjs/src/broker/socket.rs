@@ -15,8 +15,9 @@ use tracing::{debug, warn};
 use super::pool::Source;
 use super::proof::{self, Hosts, Shown};
 use super::rate::Rate;
-use super::realm::{Goodbye, Holder, Mail, Refused, SocketNumber};
+use super::realm::{Goodbye, Holder, Letter, Mail, Refused, SocketNumber};
 use super::shared::{Share, Shared};
+use super::turn::Issuer;
 use crate::wire::proof::PARAMETER;
 use crate::wire::signalling::PROBE;
 
@@ -31,6 +32,7 @@ pub(crate) struct Parameters {
     key: Option<String>,
     proof: Option<String>,
     probe: Option<String>,
+    ice: Option<String>,
 }
 
 /// Serves a socket until either side is done with it. `host` is the one that the client has called.
@@ -72,6 +74,14 @@ pub(crate) async fn serve(
                 debug!(peer = %Short::of(&who.id), "asked for");
                 Err(shared.realm().probe(&who.id, &holder, now))
             } else {
+                if let Some(issuer) = &shared.issuer
+                    && Issuer::is_wanted(parameters.ice.as_deref())
+                {
+                    // It is read by nobody unless the socket is registered, and then before OPEN: so
+                    // the first dial has them.
+                    let servers = Letter::first(issuer.message(&who.id, host.as_deref()));
+                    let _ = sender.send(Mail::Text(servers));
+                }
                 let number = shared.realm().register(&who.id, holder, sender, now);
                 let number = number.inspect_err(|refused| {
                     debug!(peer = %Short::of(&who.id), reason = refused.word(), "refused");
@@ -90,8 +100,13 @@ pub(crate) async fn serve(
         Ok((id, number)) => {
             debug!(peer = %Short::of(&id), "registered");
             let share = shared.share(source, Instant::now());
+            let who = Registered {
+                id: &id,
+                number,
+                host: host.as_deref(),
+            };
             tokio::select! {
-                () = read(&mut stream, &id, number, &share, &shared) => {}
+                () = read(&mut stream, &who, &share, &shared) => {}
                 goodbye = write(&mut sink, mailbox, patience) => why = goodbye,
             }
             shared.realm().unregister(&id, number, Instant::now());
@@ -166,13 +181,22 @@ fn length(message: &Message) -> f64 {
     f64::from(u32::try_from(bytes).unwrap_or(u32::MAX))
 }
 
+/// A socket that is registered.
+#[derive(Debug, Clone, Copy)]
+struct Registered<'a> {
+    id: &'a str,
+    number: SocketNumber,
+    /// The host that it has called.
+    host: Option<&'a str>,
+}
+
 async fn read(
     stream: &mut SplitStream<WebSocket>,
-    id: &str,
-    number: SocketNumber,
+    who: &Registered<'_>,
     share: &Share,
     shared: &Shared,
 ) {
+    let Registered { id, number, host } = *who;
     let limits = &shared.config.limits;
     let (per_second, burst) = (limits.messages_per_second, limits.message_burst);
     let mut rate = Rate::new(per_second, burst, Instant::now());
@@ -197,9 +221,14 @@ async fn read(
         }
         match message {
             Message::Text(text) => {
-                shared
-                    .realm()
-                    .receive(id, number, text.as_str(), Instant::now());
+                let now = Instant::now();
+                match &shared.issuer {
+                    Some(issuer) if Issuer::is_asked(text.as_str()) => {
+                        let servers = issuer.message(id, host);
+                        shared.realm().tell(id, number, servers, now);
+                    }
+                    Some(_) | None => shared.realm().receive(id, number, text.as_str(), now),
+                }
             }
             // Pings are answered below; nothing says anything in binary.
             Message::Binary(_) | Message::Ping(_) | Message::Pong(_) => {}

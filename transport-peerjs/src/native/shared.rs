@@ -1,5 +1,6 @@
 //! The shell of one address, and the ways to it from tasks and threads.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
@@ -7,11 +8,12 @@ use tokio::sync::watch;
 use tokio::time::sleep_until;
 
 use super::backend::Native;
-use super::rtc::Opened;
+use super::relay;
+use super::relays::RelayId;
+use super::signalling::Told;
 use super::udp::Datagram;
 use crate::shell::Shell;
-use crate::shell::backend::Input;
-use crate::wire::RtcId;
+use crate::wire::{RtcId, SocketId};
 
 /// A shell that tasks and the transport's user take turns with. No turn waits for anything, and
 /// nobody is woken in one.
@@ -19,8 +21,8 @@ pub(super) struct Shared {
     shell: Mutex<Shell<Native>>,
     /// Itself, after the transport was dropped, until its connections have sent what they have.
     leaving: Mutex<Option<Arc<Self>>>,
-    /// Closed when all this is gone.
-    gone: watch::Sender<()>,
+    /// Closed when all this is gone, and what it has left to be done is done.
+    present: watch::Sender<()>,
 }
 
 impl Shared {
@@ -28,7 +30,7 @@ impl Shared {
         Arc::new_cyclic(|me| Self {
             shell: Mutex::new(make(Reporter { to: me.clone() })),
             leaving: Mutex::new(None),
-            gone: watch::Sender::new(()),
+            present: watch::Sender::new(()),
         })
     }
 
@@ -62,7 +64,7 @@ impl Shared {
 
     /// Something by which one sees that all this is gone.
     pub(super) fn gone(&self) -> watch::Receiver<()> {
-        self.gone.subscribe()
+        self.present.subscribe()
     }
 }
 
@@ -79,9 +81,24 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    /// Something happened to the socket.
-    pub(super) fn report(&self, input: Input<Opened>) {
-        self.run(|native| native.report(input));
+    /// A share in what is to be over before all this is gone. There is none to be had afterwards.
+    pub(super) fn present(&self) -> Option<watch::Sender<()>> {
+        Some(self.to.upgrade()?.present.clone())
+    }
+
+    /// Something happened to a socket.
+    pub(super) fn report(&self, socket: SocketId, told: Told) {
+        self.run(|native| native.report(socket, told));
+    }
+
+    /// A STUN server's name was looked up.
+    pub(super) fn looked_up(&self, server: usize, found: &[SocketAddr]) {
+        self.run(|native| native.looked_up(server, found));
+    }
+
+    /// A relay says something.
+    pub(super) fn relay_told(&self, relay: RelayId, told: relay::Told) {
+        self.run(|native| native.relay_told(relay, told));
     }
 
     /// A way to hand over datagrams, of a dial's own port or of everybody's.

@@ -1,5 +1,6 @@
 //! Sockets of datagrams: one for each family of addresses, on every interface.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdSocket};
@@ -123,8 +124,9 @@ impl Port {
         ips.into_iter().filter_map(at).take(MAX_ADDRESSES).collect()
     }
 
-    /// Sends a datagram. One for which there is no room, or no way, is lost, as any may be.
-    pub(super) fn send(&self, from: IpAddr, to: SocketAddr, bytes: &[u8]) {
+    /// Sends a datagram, from one of this machine's addresses or from whichever leads there. One
+    /// for which there is no room, or no way, is lost, as any may be.
+    pub(super) fn send(&self, from: Option<IpAddr>, to: SocketAddr, bytes: &[u8]) {
         let Some(udp) = self.of_family(to.ip()) else {
             return;
         };
@@ -133,7 +135,7 @@ impl Port {
             ecn: None,
             contents: bytes,
             segment_size: None,
-            src_ip: Some(from),
+            src_ip: from,
         };
         let _ = udp.state.try_send(UdpSockRef::from(&udp.socket), &transmit);
     }
@@ -177,42 +179,57 @@ fn bind(address: SocketAddr) -> io::Result<Udp> {
 
 /// Reads for as long as the socket can be read.
 async fn read(udp: Arc<Udp>, deliver: impl Fn(&[Datagram<'_>])) {
-    let mut buffers = vec![vec![0; LONGEST]; BATCH];
-    let mut metas = [RecvMeta::default(); BATCH];
     loop {
         if poll_fn(|cx| udp.socket.poll_recv_ready(cx)).await.is_err() {
             return;
         }
-        let came = udp.socket.try_io(Interest::READABLE, || {
-            let mut slices = slices(&mut buffers);
-            udp.state
-                .recv(UdpSockRef::from(&udp.socket), &mut slices, &mut metas)
+        // Nothing waits with them: a thread has them for all its sockets, of which a dial has two.
+        let came = BUFFERS.with_borrow_mut(|buffers| {
+            buffers.resize_with(BATCH, || vec![0; LONGEST]);
+            receive(&udp, buffers, &deliver)
         });
-        let count = match came {
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+        match came {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             // It is of a datagram that was sent before, and says nothing of the next. One that
             // stays must not take the processor.
-            Err(_) => {
-                sleep(AFTER_AN_ERROR).await;
-                continue;
-            }
-        };
-        let read = metas.iter().zip(&buffers).take(count);
-        let datagrams: Vec<_> = read
-            .flat_map(|(meta, buffer)| {
-                let ip = meta.dst_ip.unwrap_or_else(|| udp.local.ip());
-                let whole = buffer.get(..meta.len).unwrap_or_default();
-                let destination = SocketAddr::new(ip, udp.local.port());
-                whole.chunks(meta.stride.max(1)).map(move |bytes| Datagram {
-                    source: meta.addr,
-                    destination,
-                    bytes,
-                })
-            })
-            .collect();
-        deliver(&datagrams);
+            Err(_) => sleep(AFTER_AN_ERROR).await,
+        }
     }
+}
+
+thread_local! {
+    /// The memory in which datagrams lie while they are read.
+    static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Takes what the socket has, up to a batch.
+fn receive(
+    udp: &Udp,
+    buffers: &mut [Vec<u8>],
+    deliver: &impl Fn(&[Datagram<'_>]),
+) -> io::Result<()> {
+    let mut metas = [RecvMeta::default(); BATCH];
+    let count = udp.socket.try_io(Interest::READABLE, || {
+        let mut slices = slices(buffers);
+        let socket = UdpSockRef::from(&udp.socket);
+        udp.state.recv(socket, &mut slices, &mut metas)
+    })?;
+    let read = metas.iter().zip(buffers).take(count);
+    let datagrams: Vec<_> = read
+        .flat_map(|(meta, buffer)| {
+            let ip = meta.dst_ip.unwrap_or_else(|| udp.local.ip());
+            let whole = buffer.get(..meta.len).unwrap_or_default();
+            let destination = SocketAddr::new(ip, udp.local.port());
+            whole.chunks(meta.stride.max(1)).map(move |bytes| Datagram {
+                source: meta.addr,
+                destination,
+                bytes,
+            })
+        })
+        .collect();
+    deliver(&datagrams);
+    Ok(())
 }
 
 fn slices(buffers: &mut [Vec<u8>]) -> Vec<IoSliceMut<'_>> {

@@ -18,7 +18,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The channels that are expected to have less soon.
 #[derive(Debug, Default)]
-pub(super) struct Stalls(BTreeMap<RtcId, Count>);
+pub(super) struct Stalls {
+    counts: BTreeMap<RtcId, Count>,
+    /// A moment before which none has stood still for long enough.
+    next: Option<Moment>,
+}
 
 #[derive(Debug, Clone, Copy)]
 struct Count {
@@ -30,28 +34,40 @@ impl Stalls {
     /// A channel has this much; nothing is said of it while it has no more than `low_water`.
     pub(super) fn count(&mut self, rtc: RtcId, bytes: usize, low_water: usize, now: Moment) {
         if bytes <= low_water {
-            self.0.remove(&rtc);
+            self.forget(rtc);
             return;
         }
-        let count = self.0.entry(rtc).or_insert(Count { bytes, since: now });
+        let count = self.counts.entry(rtc);
+        let count = count.or_insert(Count { bytes, since: now });
         if count.bytes != bytes {
             *count = Count { bytes, since: now };
         }
+        let due = count.since + PATIENCE;
+        self.next = Some(self.next.map_or(due, |next| next.min(due)));
     }
 
     /// It is not to be watched any longer.
     pub(super) fn forget(&mut self, rtc: RtcId) {
-        self.0.remove(&rtc);
+        self.counts.remove(&rtc);
+        if self.counts.is_empty() {
+            self.next = None;
+        }
     }
 
-    /// The moment at which the next of them has stood still for long enough.
+    /// A moment at which it is to be seen whether any of them has stood still for long enough. It
+    /// is asked for after everything that happens, so it is not looked for among all of them.
     pub(super) fn deadline(&self) -> Option<Moment> {
-        self.0.values().map(|count| count.since + PATIENCE).min()
+        self.next
     }
 
     /// Those that have stood still for long enough, as far as is known, and at what.
-    pub(super) fn due(&self, now: Moment) -> Vec<(RtcId, usize)> {
-        self.0
+    pub(super) fn due(&mut self, now: Moment) -> Vec<(RtcId, usize)> {
+        if self.next.is_none_or(|next| next > now) {
+            return Vec::new();
+        }
+        let all = self.counts.values();
+        self.next = all.map(|count| count.since + PATIENCE).min();
+        self.counts
             .iter()
             .filter(|(_, count)| count.since + PATIENCE <= now)
             .map(|(rtc, count)| (*rtc, count.bytes))

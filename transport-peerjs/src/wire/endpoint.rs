@@ -1,6 +1,7 @@
 //! One address: its registration and all of its connections.
 
 mod incoming;
+mod phases;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use hustings_room::{DownReason, LinkId, Moment};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
+use self::phases::{Phase, Phases};
 use super::admission::Admission;
 use super::connection::{Connection, Cx, End, Names};
 use super::early::Early;
@@ -68,6 +70,7 @@ pub struct Endpoint {
     out: Outputs,
     registration: Registration,
     connections: BTreeMap<RtcId, Connection>,
+    phases: Phases,
     /// Links that are dialled or up, by their ids.
     links: BTreeMap<LinkId, RtcId>,
     /// By the other side's id and the dialler's name for the connection.
@@ -137,6 +140,7 @@ impl Endpoint {
             out,
             registration,
             connections: BTreeMap::new(),
+            phases: Phases::default(),
             links: BTreeMap::new(),
             names: BTreeMap::new(),
             waiting: Vec::new(),
@@ -161,9 +165,10 @@ impl Endpoint {
             .waiting
             .iter()
             .map(|dial| (dial.until, TimeoutReason::Connect));
-        let connections = self.connections.values().filter_map(Connection::timeout);
+        let first = self.phases.first_due();
+        let connection = first.and_then(|rtc| self.connections.get(&rtc)?.timeout());
         dials
-            .chain(connections)
+            .chain(connection)
             .chain(self.registration.timeout())
             .min()
     }
@@ -388,16 +393,7 @@ impl Endpoint {
             let link = dial.link;
             self.out.event(TransportEvent::LinkDown { link, reason });
         }
-        let is_due =
-            |connection: &Connection| connection.timeout().is_some_and(|(at, _)| at <= now);
-        // Collected first, because each end removes its connection.
-        let due: Vec<RtcId> = self
-            .connections
-            .iter()
-            .filter(|(_, connection)| is_due(connection))
-            .map(|(rtc, _)| *rtc)
-            .collect();
-        for rtc in due {
+        for rtc in self.phases.due(now) {
             self.with(rtc, now, |connection, cx| {
                 // Perhaps it is not the other side that is gone, but the server.
                 if connection.is_offered() {
@@ -440,9 +436,8 @@ impl Endpoint {
         }
         // Links that are up do not need the server. When the last of them has ended, this is asked
         // again.
-        let any_up = self.connections.values().any(Connection::is_up);
         if let Some(error) = self.registration.verdict().cloned()
-            && !any_up
+            && !self.phases.any_up()
             && !self.over
         {
             self.fail(error);
@@ -473,6 +468,12 @@ impl Endpoint {
         let names = self.name(link, (to, connection_id));
         let (rtc, mut cx) = (names.rtc, self.cx(now));
         let connection = Connection::dial(names, until, &mut cx);
+        self.add(rtc, connection);
+    }
+
+    fn add(&mut self, rtc: RtcId, connection: Connection) {
+        let phase = Phase::of(&connection);
+        self.phases.change(rtc, Phase::ABSENT, phase);
         self.connections.insert(rtc, connection);
     }
 
@@ -509,10 +510,23 @@ impl Endpoint {
     }
 
     fn dials(&self) -> usize {
-        let coming = |connection: &&Connection| {
-            connection.is_coming_up() && !connection.names.link.is_accepted()
-        };
-        self.waiting.len() + self.connections.values().filter(coming).count()
+        let coming = self.coming_up();
+        let dials = coming.filter(|(_, connection)| !connection.names.link.is_accepted());
+        self.waiting.len() + dials.count()
+    }
+
+    /// The connections that have not come up, which have a bound.
+    fn coming_up(&self) -> impl Iterator<Item = (RtcId, &Connection)> {
+        let all = self.phases.coming_up();
+        all.filter_map(|rtc| Some((rtc, self.connections.get(&rtc)?)))
+    }
+
+    /// The connections with one other side.
+    fn with_remote<'a>(&'a self, remote: &'a str) -> impl Iterator<Item = RtcId> + 'a {
+        let from = (remote.to_owned(), String::new());
+        let all = self.names.range(from..);
+        let own = all.take_while(move |((other, _), _)| other == remote);
+        own.map(|(_, rtc)| *rtc)
     }
 
     fn cx(&mut self, now: Moment) -> Cx<'_> {
@@ -543,7 +557,10 @@ impl Endpoint {
             registration: &mut self.registration,
             out: &mut self.out,
         };
-        if let Err(end) = then(connection, &mut cx) {
+        let before = Phase::of(connection);
+        let done = then(connection, &mut cx);
+        self.phases.change(rtc, before, Phase::of(connection));
+        if let Err(end) = done {
             self.end(rtc, end, now);
         }
     }
@@ -582,6 +599,8 @@ impl Endpoint {
         let Some(connection) = self.connections.remove(&rtc) else {
             return;
         };
+        let phase = Phase::of(&connection);
+        self.phases.change(rtc, phase, Phase::ABSENT);
         let Names {
             link,
             remote,

@@ -2,8 +2,6 @@
 
 use std::net::{SocketAddr, UdpSocket};
 
-use hustings_transport_peerjs::{Config, Listen};
-
 use crate::side::{Side, Signalling, loopback};
 
 /// Datagrams of every kind that shares the port: STUN, DTLS, media, what is none, and nothing.
@@ -37,23 +35,11 @@ fn junk() -> Vec<Vec<u8>> {
     all
 }
 
-/// Somebody new at a port that is known. It may be taken by somebody else just now.
-async fn open_at_a_port(config: &Config) -> (Side, u16) {
-    loop {
-        let free = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        if let Ok(side) = Side::try_open(config, &Listen { port, ..loopback() }).await {
-            return (side, port);
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn junk_at_the_port_disturbs_nobody() {
     let signalling = Signalling::start().await;
     let config = signalling.config();
-    let (mut owner, port) = open_at_a_port(&config).await;
+    let (mut owner, port) = Side::open_at_a_port(&config).await;
     let mut participant = Side::open(&config, &loopback()).await;
     let (out, inn) = participant.link(1, &mut owner).await;
 

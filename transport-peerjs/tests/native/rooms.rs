@@ -50,13 +50,17 @@ async fn counted(room: &Room, expected: u64) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_vote_is_acknowledged_and_everybody_sees_it() {
     let signalling = Signalling::start().await;
-    let config = signalling.config();
+    votes_are_counted(&signalling.config()).await;
+}
+
+/// Somebody votes in somebody else's poll, and a third sees it.
+pub(crate) async fn votes_are_counted(config: &Config) {
     let owner = Person::new();
-    let hosting = host(&owner, &config);
+    let hosting = host(&owner, config);
     let poll = hosting.create(tea_or_coffee()).await.unwrap();
     let (voter, onlooker) = (Person::new(), Person::new());
-    let voter = join(&voter, &config, &poll).await;
-    let onlooker = join(&onlooker, &config, &poll).await;
+    let voter = join(&voter, config, &poll).await;
+    let onlooker = join(&onlooker, config, &poll).await;
     votes(&voter).await;
     counted(&poll, 1).await;
     counted(&onlooker, 1).await;

@@ -1,7 +1,7 @@
 //! Somebody on the network, and the network.
 
 use std::future::poll_fn;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::Command;
 use std::time::Duration;
 
@@ -22,6 +22,9 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// A broker that ends with the test.
 pub(crate) struct Signalling {
     pub(crate) address: SocketAddr,
+    /// The addresses at which it relays and is counted, if it does that.
+    pub(crate) turn: Option<SocketAddr>,
+    pub(crate) metrics: Option<SocketAddr>,
     _stop: oneshot::Sender<()>,
 }
 
@@ -33,12 +36,15 @@ impl Signalling {
     pub(crate) async fn start_with(config: BrokerConfig) -> Self {
         let broker = Broker::bind("127.0.0.1:0", config).await.unwrap();
         let address = broker.local_addr();
+        let (turn, metrics) = (broker.turn_addrs().first().copied(), broker.metrics_addr());
         let (stop, stopped) = oneshot::channel();
         tokio::spawn(broker.serve(async {
             let _ = stopped.await;
         }));
         Self {
             address,
+            turn,
+            metrics,
             _stop: stop,
         }
     }
@@ -117,6 +123,28 @@ impl Side {
         let transport = PeerJs::open_at(listen, config, &address, &token, SystemClock::new())?;
         registered(&transport).await;
         Ok(Self { transport, address })
+    }
+
+    /// The same, at a port that one knows.
+    pub(crate) async fn open_at_a_port(config: &Config) -> (Self, u16) {
+        let address = owner();
+        for _ in 0..100 {
+            // Somebody else may have it before it is opened.
+            let free = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let port = free.local_addr().unwrap().port();
+            drop(free);
+            let listen = Listen { port, ..loopback() };
+            let (token, clock) = (Token::from_random(random()), SystemClock::new());
+            match PeerJs::open_at(&listen, config, &address, &token, clock) {
+                Ok(transport) => {
+                    registered(&transport).await;
+                    return (Self { transport, address }, port);
+                }
+                Err(OpenError::Port { .. }) => {}
+                Err(other) => panic!("{other}"),
+            }
+        }
+        panic!("no port is free");
     }
 
     pub(crate) async fn event(&mut self) -> TransportEvent {

@@ -4,7 +4,7 @@
 //! has none, so that those that str0m asks for refuse.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -71,22 +71,39 @@ impl DtlsProvider for DtlsByDimpl {
         version: DtlsVersion,
         mtu: Option<usize>,
     ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
-        // ICE has shown that the other side is where it says: a cookie would cost a round trip.
-        let mut config = dimpl::Config::builder().use_server_cookie(false);
-        if let Some(mtu) = mtu {
-            config = config.mtu(mtu);
-        }
-        let config = config
-            .build()
-            .map_err(|error| CryptoError::Other(error.to_string()))?;
+        let config = config(mtu)?;
         let new = match version {
             DtlsVersion::Dtls12 => dimpl::Dtls::new_12,
             DtlsVersion::Dtls13 => dimpl::Dtls::new_13,
             DtlsVersion::Auto => dimpl::Dtls::new_auto,
             other => return Err(CryptoError::Other(format!("{other} is not known here"))),
         };
-        Ok(Box::new(Dtls(new(Arc::new(config), cert.clone(), now))))
+        Ok(Box::new(Dtls(new(config, cert.clone(), now))))
     }
+}
+
+/// The settings of every connection. To make them, dimpl tries all that its cryptography can do,
+/// with keys and signatures of every kind, which takes longer than a handshake does.
+fn config(mtu: Option<usize>) -> Result<Arc<dimpl::Config>, CryptoError> {
+    type Made = (Option<usize>, Arc<dimpl::Config>);
+    static MADE: OnceLock<Made> = OnceLock::new();
+    if let Some((of, made)) = MADE.get()
+        && *of == mtu
+    {
+        return Ok(Arc::clone(made));
+    }
+    // ICE has shown that the other side is where it says: a cookie would cost a round trip.
+    let mut config = dimpl::Config::builder().use_server_cookie(false);
+    if let Some(mtu) = mtu {
+        config = config.mtu(mtu);
+    }
+    let config = config
+        .build()
+        .map_err(|error| CryptoError::Other(error.to_string()))?;
+    let made = Arc::new(config);
+    // All connections have the same. If they had not, the first would be kept.
+    let _ = MADE.set((mtu, Arc::clone(&made)));
+    Ok(made)
 }
 
 struct Dtls(dimpl::Dtls);
@@ -254,5 +271,12 @@ mod tests {
             "a9993e364706816aba3e25717850c26c9cd0d89d"
         );
         assert!(hex(&Hashes.sha256(b"abc")).starts_with("ba7816bf8f01cfea"));
+    }
+
+    #[test]
+    fn the_settings_are_tried_once_and_not_for_every_connection() {
+        let first = config(None).unwrap();
+        assert!(Arc::ptr_eq(&first, &config(None).unwrap()));
+        assert!(!Arc::ptr_eq(&first, &config(Some(1_000)).unwrap()));
     }
 }

@@ -80,12 +80,7 @@ impl Endpoint {
     }
 
     fn handle_absent(&mut self, src: &str, now: Moment) {
-        let there: Vec<RtcId> = self
-            .connections
-            .iter()
-            .filter(|(_, connection)| connection.names.remote == src)
-            .map(|(rtc, _)| *rtc)
-            .collect();
+        let there: Vec<RtcId> = self.with_remote(src).collect();
         for rtc in there {
             self.with(rtc, now, |connection, _| connection.handle_absent());
         }
@@ -123,7 +118,7 @@ impl Endpoint {
         let (rtc, mut cx) = (names.rtc, self.cx(now));
         let connection =
             Connection::accept(names, offer, serialization, fingerprint, early, &mut cx);
-        self.connections.insert(rtc, connection);
+        self.add(rtc, connection);
         Ok(())
     }
 
@@ -146,9 +141,9 @@ impl Endpoint {
 
     /// A sender whose link is still up is known by then, too.
     fn remember_lasting(&mut self, src: &str, now: Moment) {
-        let of_sender = |connection: &&Connection| connection.names.remote == src;
-        let connections = self.connections.values().filter(of_sender);
-        if let Some(since) = connections.filter_map(Connection::up_since).min() {
+        let own = self.with_remote(src);
+        let own = own.filter_map(|rtc| self.connections.get(&rtc)?.up_since());
+        if let Some(since) = own.min() {
             self.admission.lasted(src, now - since);
         }
     }
@@ -161,10 +156,10 @@ impl Endpoint {
     fn place_for(&self, src: &str, now: Moment) -> Result<Option<RtcId>, Refusal> {
         let mut each: BTreeMap<&str, usize> = BTreeMap::new();
         let mut incoming = Vec::new();
-        for (rtc, connection) in &self.connections {
+        for (rtc, connection) in self.coming_up() {
             if let Some(since) = connection.incoming_since() {
                 *each.entry(&connection.names.remote).or_default() += 1;
-                incoming.push((*rtc, connection, since));
+                incoming.push((rtc, connection, since));
             }
         }
         let own = each.get(src).copied().unwrap_or(0);
