@@ -195,6 +195,7 @@ async fn play(seed: u64, cuts: u64) -> usize {
         ids,
     };
     let before = scene.poll.revision().unwrap().get();
+    let began = Instant::now();
     for _ in 0..cuts {
         scene.everybody_acts().await;
         scene.cut().await;
@@ -204,6 +205,7 @@ async fn play(seed: u64, cuts: u64) -> usize {
     scene.holds(before).await;
     // All but the owner's address are those of dials.
     let dials = scene.network.addresses() - 1;
+    eprintln!("seed {seed}: {dials} dials, {:?}", began.elapsed());
     scene.end().await;
     dials
 }

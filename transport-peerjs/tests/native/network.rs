@@ -52,6 +52,8 @@ struct State {
     between: BTreeMap<String, Way>,
     /// By the address that is a peer's own.
     relays: BTreeMap<SocketAddr, Relay>,
+    /// There are to be no more of them.
+    is_over: bool,
     held: Vec<Datagram>,
 }
 
@@ -144,7 +146,10 @@ impl Drop for Network {
     fn drop(&mut self) {
         self.accepting.abort();
         // They have the network, which has them.
-        let relays = std::mem::take(&mut self.shared.state().relays);
+        let mut state = self.shared.state();
+        state.is_over = true;
+        let relays = std::mem::take(&mut state.relays);
+        drop(state);
         drop(relays);
     }
 }
@@ -240,7 +245,7 @@ impl Shared {
             match port.parse::<u16>() {
                 Ok(port) if rest.starts_with(" typ host") => {
                     let own = (Ipv4Addr::LOCALHOST, port).into();
-                    let relay = self.relay(own, Some(id));
+                    let relay = self.relay(own, Some(id)).unwrap_or(own);
                     led.push_str(&relay.port().to_string());
                 }
                 _ => led.push_str(port),
@@ -250,9 +255,12 @@ impl Shared {
         led
     }
 
-    /// The address of the relay that stands for one's own.
-    fn relay(self: &Arc<Self>, own: SocketAddr, of: Option<&str>) -> SocketAddr {
+    /// The address of the relay that stands for one's own; none once the network is gone.
+    fn relay(self: &Arc<Self>, own: SocketAddr, of: Option<&str>) -> Option<SocketAddr> {
         let mut state = self.state();
+        if state.is_over {
+            return None;
+        }
         let relay = state.relays.entry(own).or_insert_with(|| {
             let socket = StdSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
             socket.set_nonblocking(true).unwrap();
@@ -264,7 +272,7 @@ impl Shared {
                 reading: reading.abort_handle(),
             }
         });
-        relay.socket.local_addr().unwrap()
+        Some(relay.socket.local_addr().unwrap())
     }
 
     /// Passes on what is sent to a relay to the peer that it stands for.
