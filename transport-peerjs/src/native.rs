@@ -3,9 +3,10 @@
 //!
 //! The shell that all backends share does it over what a program has (backend): the socket to the
 //! signalling server (signalling), sockets for datagrams (udp), a peer connection with its channel
-//! (rtc), the connection that a datagram is for (routes), and the moments at which each wants to be
+//! (rtc), the connection that a datagram is for (routes), those that wait (arrivals), and the moments at which each wants to be
 //! heard of (timers). Tasks of the runtime and whoever uses the transport take turns (shared).
 
+mod arrivals;
 mod backend;
 mod routes;
 mod rtc;
