@@ -58,6 +58,20 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// The same for a program: as many connections, and as many new ones at a time, as a process
+    /// bears. The [default](Self::default) is what a page bears, where Chromium counts connections,
+    /// and does for a program that joins; one that hosts takes this.
+    #[must_use]
+    pub fn native() -> Self {
+        Self {
+            limits: WireLimits::native(),
+            budget: Budget::native(),
+            ..Self::default()
+        }
+    }
+}
+
 /// A STUN or TURN server, as WebRTC takes it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IceServer {
@@ -203,6 +217,21 @@ impl Default for WireLimits {
             max_queued_bytes: 4 * 1024 * 1024,
             channel_high_water: 2 * 1024 * 1024,
             channel_low_water: 1024 * 1024,
+        }
+    }
+}
+
+impl WireLimits {
+    /// Bounds for a program, which no browser counts connections of: 10,000 of them, which take 1 GB
+    /// or less as long as they are quiet, and 1,024 at a time that have not come up, which take
+    /// 100 MB. A process needs no file descriptors for those who dial it.
+    #[must_use]
+    pub fn native() -> Self {
+        Self {
+            max_incoming: 1_024,
+            max_early: 1_024,
+            max_connections: 10_000,
+            ..Self::default()
         }
     }
 }

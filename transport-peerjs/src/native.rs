@@ -2,13 +2,15 @@
 //! sockets and str0m's WebRTC.
 //!
 //! The shell that all backends share does it over what a program has (backend): the socket to the
-//! signalling server (signalling, by tls), sockets for datagrams (udp), a peer connection with its
-//! channel (rtc), the connection that a datagram is for (routes), the moments at which each wants
-//! to be heard of (timers), how others reach this side from outside (outside), which STUN
-//! servers say (reflexive), and addresses at TURN servers for those whom nothing else leads to
-//! (relays, of which each is a relay). What went by an address that is gone ends (moving). What a connection says last is said again (farewell). Tasks of the runtime and whoever uses the transport take
-//! turns (shared).
+//! signalling server (signalling, by tls), sockets for datagrams (udp) and those that wait
+//! (arrivals), a peer connection with its channel (rtc), the connection that a datagram is for
+//! (routes), the moments at which each wants to be heard of (timers), how others reach this side
+//! from outside (outside), which STUN servers say (reflexive), and addresses at TURN servers for
+//! those whom nothing else leads to (relays, of which each is a relay). What went by an address that
+//! is gone ends (moving). What a connection says last is said again (farewell). Tasks of the runtime
+//! and whoever uses the transport take turns (shared).
 
+mod arrivals;
 mod backend;
 mod farewell;
 mod moving;

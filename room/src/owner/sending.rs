@@ -1,5 +1,7 @@
 //! The ways of an owner's frames: to one of its members, to some, and to all.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{
@@ -9,6 +11,11 @@ use hustings_protocol::{
 use super::Owner;
 use super::links::About;
 use crate::{Event, LinkId, Moment, Output};
+
+/// The time that passes for each link before everybody is told the same again. To send a frame by
+/// WebRTC, and to hear that it came, takes an eighth of that of a processor (`cargo xtask bench
+/// --native`).
+const EACH_LINK: Duration = Duration::from_micros(200);
 
 impl Owner {
     pub(super) fn send(&mut self, link: LinkId, message: &Message) {
@@ -93,9 +100,19 @@ impl Owner {
         }]));
     }
 
+    /// The time between two messages to everybody. Whoever wants none gets none.
+    pub(super) fn between(&self, least: Duration) -> Duration {
+        if least.is_zero() {
+            return least;
+        }
+        let links = u32::try_from(self.links.len()).unwrap_or(u32::MAX);
+        least.max(EACH_LINK.saturating_mul(links))
+    }
+
     /// Tells everybody who came and went, if it is time.
     pub(super) fn tell_presence(&mut self, now: Moment) {
-        let Some(changed) = self.presence.take(now, self.config.presence_interval) else {
+        let interval = self.between(self.config.presence_interval);
+        let Some(changed) = self.presence.take(now, interval) else {
             return;
         };
         let peers: Vec<PeerInfo> = changed

@@ -85,7 +85,7 @@ impl Native {
         runtime: Handle,
         reporter: Reporter,
     ) -> Self {
-        port.read(&runtime, &reporter.receiver(None));
+        port.read(&runtime, &reporter.of_everybody(&runtime));
         let alarm = watch::Sender::new(None);
         runtime.spawn(reporter.clone().keep_time(alarm.subscribe()));
         Self {
@@ -358,7 +358,7 @@ impl Backend for Native {
     fn create_offer(&mut self, rtc: RtcId, label: &str) -> Result<(), Failure> {
         let mut own = Port::open(0, &self.runtime)
             .map_err(|error| Failure(format!("no port for it: {error}")))?;
-        own.read(&self.runtime, &self.reporter.receiver(Some(rtc)));
+        own.read(&self.runtime, &self.reporter.of_dial(rtc));
         let hosts = self.hosts(&own)?;
         let (made, sdp) = Rtc::offer(label, &hosts, self.max_buffered(), Instant::now())?;
         self.add(rtc, made, Some(Arc::new(own)), sdp);
