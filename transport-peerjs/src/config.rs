@@ -27,8 +27,12 @@ pub struct Config {
     /// Use TLS (`wss`). Default false; a page that came by HTTPS needs true.
     pub secure: bool,
     /// The STUN and TURN servers. Default: one public STUN server, which learns this side's IP
-    /// address. An empty list does for one local network.
+    /// address. An empty list does for one local network. Those that the signalling server hands
+    /// out, as this crate's broker does if it is told to, are used beside them.
     pub ice_servers: Vec<IceServer>,
+    /// Connects by TURN servers alone, so that the others never learn this side's IP address; the
+    /// servers do. Without such a server nothing connects. Default false.
+    pub relay_only: bool,
     /// Times after which something is given up, or tried again.
     pub timing: Timing,
     /// Bounds of what is accepted and kept.
@@ -46,6 +50,7 @@ impl Default for Config {
             key: "peerjs".into(),
             secure: false,
             ice_servers: vec![IceServer::new("stun:stun.l.google.com:19302")],
+            relay_only: false,
             timing: Timing::default(),
             limits: WireLimits::default(),
             budget: Budget::default(),

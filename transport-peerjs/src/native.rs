@@ -105,6 +105,9 @@ impl PeerJs {
         if config.secure {
             return Err(OpenError::NoTls);
         }
+        if config.relay_only {
+            return Err(OpenError::NoRelay);
+        }
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|error| OpenError::Randomness(error.to_string()))?;
         let endpoint = Endpoint::new(config, address, token, seed, clock.now())?;
@@ -258,6 +261,9 @@ pub enum OpenError {
     /// The signalling server is to be reached by TLS.
     #[error("a signalling server with TLS cannot be reached by this build")]
     NoTls,
+    /// Nothing but TURN servers is to be used.
+    #[error("connecting by TURN servers alone is not possible by this build")]
+    NoRelay,
     /// There is no UDP socket to be had.
     #[error("cannot listen at UDP port {port}: {error}")]
     Port {

@@ -6,7 +6,9 @@ use hustings_room::Moment;
 use hustings_room::clock::{Clock, SystemClock};
 use js_sys::Array;
 use wasm_bindgen::JsValue;
-use web_sys::{RtcConfiguration, RtcDataChannel, RtcIceServer, Window, console};
+use web_sys::{
+    RtcConfiguration, RtcDataChannel, RtcIceServer, RtcIceTransportPolicy, Window, console,
+};
 
 use super::collect::Closed;
 use super::listener::Listener;
@@ -15,7 +17,7 @@ use super::peer_connection::PeerConnection;
 use super::socket::Socket;
 use super::thrown::failure;
 use super::timer::Timer;
-use crate::config::IceServer;
+use crate::config::{Config, IceServer};
 use crate::shell::backend::{Backend, Failure, Input, TakenChannel};
 use crate::shell::reentry::Reporter;
 use crate::wire::{ChannelMessage, IceCandidate, Notice, RtcId, SocketId};
@@ -24,6 +26,7 @@ use crate::wire::{ChannelMessage, IceCandidate, Notice, RtcId, SocketId};
 pub(super) struct Web {
     clock: SystemClock,
     rtc_config: RtcConfiguration,
+    relay_only: bool,
     reporter: Reporter<RtcDataChannel>,
     socket: Option<Socket>,
     connections: BTreeMap<RtcId, PeerConnection>,
@@ -34,14 +37,15 @@ pub(super) struct Web {
 
 impl Web {
     pub(super) fn new(
-        ice_servers: &[IceServer],
+        config: &Config,
         window: Window,
         clock: SystemClock,
         reporter: Reporter<RtcDataChannel>,
     ) -> Self {
         Self {
             clock,
-            rtc_config: rtc_config(ice_servers),
+            relay_only: config.relay_only,
+            rtc_config: rtc_config(&config.ice_servers, config.relay_only),
             socket: None,
             connections: BTreeMap::new(),
             closed: Closed::default(),
@@ -92,6 +96,10 @@ impl Backend for Web {
 
     fn close_socket(&mut self) {
         self.socket = None;
+    }
+
+    fn set_ice_servers(&mut self, servers: &[IceServer]) {
+        self.rtc_config = rtc_config(servers, self.relay_only);
     }
 
     fn create_offer(&mut self, rtc: RtcId, label: &str) -> Result<(), Failure> {
@@ -163,7 +171,7 @@ impl Backend for Web {
     }
 }
 
-fn rtc_config(ice_servers: &[IceServer]) -> RtcConfiguration {
+fn rtc_config(ice_servers: &[IceServer], relay_only: bool) -> RtcConfiguration {
     let servers = Array::new();
     for server in ice_servers {
         let urls: Array = server.urls.iter().map(JsValue::from).collect();
@@ -179,5 +187,8 @@ fn rtc_config(ice_servers: &[IceServer]) -> RtcConfiguration {
     }
     let made = RtcConfiguration::new();
     made.set_ice_servers(&servers);
+    if relay_only {
+        made.set_ice_transport_policy(RtcIceTransportPolicy::Relay);
+    }
     made
 }

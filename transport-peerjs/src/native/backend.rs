@@ -15,7 +15,7 @@ use super::shared::Reporter;
 use super::signalling::Socket;
 use super::timers::Timers;
 use super::udp::{Datagram, Listen, Port};
-use crate::config::{Config, WireLimits};
+use crate::config::{Config, IceServer, WireLimits};
 use crate::shell::backend::{Backend, Failure, Input, RtcInput, TakenChannel};
 use crate::wire::{ChannelMessage, IceCandidate, Notice, RtcId, SocketId};
 
@@ -203,6 +203,9 @@ impl Native {
 
 impl Backend for Native {
     type Channel = Opened;
+
+    // They are not asked yet.
+    fn set_ice_servers(&mut self, _: &[IceServer]) {}
 
     fn now(&self) -> Moment {
         self.clock.now()
