@@ -27,7 +27,8 @@ pub struct Config {
     /// Use TLS (`wss`). Default false; a page that came by HTTPS needs true.
     pub secure: bool,
     /// The STUN and TURN servers. Default: one public STUN server, which learns this side's IP
-    /// address. An empty list does for one local network.
+    /// address. An empty list does for one local network. Those that the signalling server hands
+    /// out, as this crate's broker does if it is told to, are used beside them.
     pub ice_servers: Vec<IceServer>,
     /// Tell others no address but those of TURN servers, which then see all that is sent, and
     /// cannot read it. Default false. For whoever does not want others to know where they are;

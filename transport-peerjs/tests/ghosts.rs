@@ -50,6 +50,7 @@ impl Side {
                 | Output::CloseSocket { .. }
                 | Output::Rtc { .. }
                 | Output::Event(_)
+                | Output::IceServers(_)
                 | Output::Notice(_) => {}
             }
         }
