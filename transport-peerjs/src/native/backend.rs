@@ -101,12 +101,8 @@ impl Native {
             port: Arc::new(port),
             routes: Routes::default(),
             present: Present::default(),
-            reflexive: Reflexive::new(if config.relay_only {
-                &[]
-            } else {
-                &config.ice_servers
-            }),
-            relays: Relays::new(&config.ice_servers, tls),
+            reflexive: Reflexive::default(),
+            relays: Relays::new(tls),
             relay_only: config.relay_only,
             connections: BTreeMap::new(),
             timers: Timers::default(),
