@@ -27,11 +27,11 @@ pub struct Config {
     /// Use TLS (`wss`). Default false; a page that came by HTTPS needs true.
     pub secure: bool,
     /// The STUN and TURN servers. Default: one public STUN server, which learns this side's IP
-    /// address. An empty list does for one local network.
+    /// address. An empty list does for one local network. Those that the signalling server hands
+    /// out, as this crate's broker does if it is told to, are used beside them.
     pub ice_servers: Vec<IceServer>,
-    /// Tell others no address but those of TURN servers, which then see all that is sent, and
-    /// cannot read it. Default false. For whoever does not want others to know where they are;
-    /// without a TURN server nobody is reached.
+    /// Connects by TURN servers alone, so that the others never learn this side's IP address; the
+    /// servers do. Without such a server nothing connects. Default false.
     pub relay_only: bool,
     /// Times after which something is given up, or tried again.
     pub timing: Timing,

@@ -21,7 +21,7 @@ use super::shared::Reporter;
 use super::signalling::{SignallingFault, Socket, Told};
 use super::timers::Timers;
 use super::udp::{Datagram, Listen, Port};
-use crate::config::{Config, WireLimits};
+use crate::config::{Config, IceServer, WireLimits};
 use crate::shell::backend::{Backend, Failure, Input, RtcInput, TakenChannel};
 use crate::trace::trace;
 use crate::wire::{ChannelMessage, IceCandidate, Notice, RtcId, SocketId};
@@ -299,6 +299,10 @@ impl Native {
 
 impl Backend for Native {
     type Channel = Opened;
+
+    fn set_ice_servers(&mut self, servers: &[IceServer]) {
+        self.use_servers(servers);
+    }
 
     fn now(&self) -> Moment {
         self.clock.now()

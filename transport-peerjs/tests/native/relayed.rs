@@ -18,7 +18,7 @@ use crate::rooms::votes_are_counted;
 use crate::side::{Side, Signalling, loopback, owner, random, registered, soon};
 use crate::tls::front;
 
-pub(crate) const SECRET: &str = "north";
+const SECRET: &str = "north";
 
 /// A broker that relays, on loopback alone.
 async fn relaying() -> Signalling {
@@ -37,7 +37,7 @@ async fn relaying() -> Signalling {
 }
 
 /// The broker's TURN server, as whoever knows the secret is let in.
-pub(crate) fn server(signalling: &Signalling, by: &str) -> IceServer {
+fn server(signalling: &Signalling, by: &str) -> IceServer {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let username = format!("{}:somebody", now.unwrap().as_secs() + 3_600);
     let mut mac = Hmac::<Sha1>::new_from_slice(SECRET.as_bytes()).unwrap();
@@ -96,6 +96,14 @@ async fn the_same_by_tcp_where_datagrams_do_not_get_through() {
     let signalling = relaying().await;
     votes_are_counted(&hidden(&signalling, "tcp")).await;
     until_there_are(&signalling, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_by_what_the_broker_hands_out() {
+    let signalling = relaying().await;
+    let mut config = hidden(&signalling, "udp");
+    config.ice_servers.clear();
+    votes_are_counted(&config).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -202,9 +210,11 @@ async fn links_by_a_server_that_has_gone_end_at_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_relay_nobody_who_hides_is_reached() {
-    let signalling = relaying().await;
-    let mut config = hidden(&signalling, "udp");
-    config.ice_servers.clear();
+    let signalling = Signalling::start().await;
+    let mut config = Config {
+        relay_only: true,
+        ..signalling.config()
+    };
     config.timing.connect_timeout = Duration::from_secs(2);
     let owner = Side::open(&config, &loopback()).await;
     let mut other = Side::open(&config, &loopback()).await;
