@@ -157,7 +157,9 @@ impl PeerJs {
             Shell::new(config.limits, endpoint, native)
         });
         shared.act(|shell| {
-            shell.backend().settle_down();
+            let native = shell.backend();
+            native.look_around();
+            native.use_servers(&config.ice_servers);
             shell.run();
         });
         Ok(Self { shared })

@@ -101,12 +101,8 @@ impl Native {
             port: Arc::new(port),
             routes: Routes::default(),
             present: Present::default(),
-            reflexive: Reflexive::new(if config.relay_only {
-                &[]
-            } else {
-                &config.ice_servers
-            }),
-            relays: Relays::new(&config.ice_servers, tls),
+            reflexive: Reflexive::default(),
+            relays: Relays::new(tls),
             relay_only: config.relay_only,
             connections: BTreeMap::new(),
             timers: Timers::default(),
@@ -304,8 +300,9 @@ impl Native {
 impl Backend for Native {
     type Channel = Opened;
 
-    // They are not asked yet.
-    fn set_ice_servers(&mut self, _: &[IceServer]) {}
+    fn set_ice_servers(&mut self, servers: &[IceServer]) {
+        self.use_servers(servers);
+    }
 
     fn now(&self) -> Moment {
         self.clock.now()

@@ -33,11 +33,10 @@ impl Present {
 }
 
 impl Native {
-    /// Sees where this machine is, and begins to find out how others see it.
-    pub(super) fn settle_down(&mut self) {
+    /// Sees where this machine is.
+    pub(super) fn look_around(&mut self) {
         self.present.ips = self.ips();
         self.look_again();
-        self.look_outside();
     }
 
     /// This machine has these addresses now, in place of those that were told before. With none the

@@ -68,10 +68,10 @@ struct Made {
 }
 
 impl Relays {
-    /// There is none yet.
-    pub(super) fn new(servers: &[IceServer], tls: Option<Arc<ClientConfig>>) -> Self {
+    /// There is none yet, and no server.
+    pub(super) fn new(tls: Option<Arc<ClientConfig>>) -> Self {
         Self {
-            servers: TurnServer::all(servers),
+            servers: Vec::new(),
             tls,
             preferred: 0,
             made: BTreeMap::new(),
@@ -79,6 +79,12 @@ impl Relays {
             timers: Timers::default(),
             last: 0,
         }
+    }
+
+    /// These are the servers from now on. A relay that there is stays.
+    pub(super) fn set_servers(&mut self, servers: &[IceServer]) {
+        self.servers = TurnServer::all(servers);
+        self.preferred = 0;
     }
 
     /// A moment at which there is something to do.

@@ -118,8 +118,8 @@ impl Reporter {
     }
 
     /// A STUN server's name was looked up.
-    pub(super) fn looked_up(&self, server: usize, found: &[SocketAddr]) {
-        self.run(|native| native.looked_up(server, found));
+    pub(super) fn looked_up(&self, host: &str, port: u16, found: &[SocketAddr]) {
+        self.run(|native| native.looked_up(host, port, found));
     }
 
     /// A relay says something.

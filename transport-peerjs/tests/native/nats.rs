@@ -18,13 +18,12 @@ use std::time::Duration;
 use hustings_protocol::Address;
 use hustings_room::LinkId;
 use hustings_room::transport::{Transport, TransportEvent};
-use hustings_transport_peerjs::broker::{BrokerConfig, Secret, TurnConfig};
+use hustings_transport_peerjs::broker::{BrokerConfig, TurnConfig};
 use hustings_transport_peerjs::{Config, IceServer, Listen};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
-use crate::relayed::{SECRET, server};
 use crate::rooms::{host_a_poll, join_and_vote};
 use crate::side::{Side, Signalling, soon};
 
@@ -149,29 +148,30 @@ impl Net {
         }
     }
 
-    /// A broker that relays, in the midst of all, for as long as what it returns is kept.
-    fn broker(&self) -> Broker {
+    /// Brokers in the midst of all, for as long as what it returns is kept.
+    fn brokers(&self) -> Brokers {
         let (tell, told) = oneshot::channel();
         let (end, ended) = oneshot::channel::<()>();
         let serving = self.within("net", async move || {
-            let config = BrokerConfig {
+            let plain = BrokerConfig::default();
+            let plain = Signalling::start_at("203.0.113.1:9000", plain).await;
+            let relaying = BrokerConfig {
                 turn: TurnConfig {
                     listen: vec![([203, 0, 113, 1], 3478).into()],
                     allow: vec!["203.0.113.0/24".parse().unwrap()],
-                    secret: Some(Secret::new(SECRET).unwrap()),
                     ..TurnConfig::default()
                 },
                 ..BrokerConfig::default()
             };
-            let signalling = Signalling::start_at("203.0.113.1:9000", config).await;
-            let relay = server(&signalling, "udp");
-            assert!(tell.send((signalling.config(), relay)).is_ok());
+            let relaying = Signalling::start_at("203.0.113.1:9001", relaying).await;
+            let configs = (plain.config(), relaying.config());
+            assert!(tell.send(configs).is_ok());
             let _ = ended.await;
         });
-        let (config, relay) = told.blocking_recv().unwrap();
-        Broker {
-            config,
-            relay,
+        let (plain, relaying) = told.blocking_recv().unwrap();
+        Brokers {
+            plain,
+            relaying,
             serving: Some((end, serving)),
         }
     }
@@ -185,36 +185,31 @@ impl Drop for Net {
     }
 }
 
-struct Broker {
-    config: Config,
-    relay: IceServer,
+/// A broker that does nothing but introduce peers, and one that hands them its relay.
+struct Brokers {
+    plain: Config,
+    relaying: Config,
     serving: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
-impl Broker {
-    fn with(&self, servers: Vec<IceServer>) -> Config {
-        let mut config = Config {
-            ice_servers: servers,
-            ..self.config.clone()
-        };
-        // Long enough for what comes about, and not for what never does.
-        config.timing.connect_timeout = Duration::from_secs(8);
-        config
-    }
-
-    /// It says how it sees whoever asks.
-    fn stun(&self) -> IceServer {
-        IceServer::new("stun:203.0.113.1:3478")
-    }
-}
-
-impl Drop for Broker {
+impl Drop for Brokers {
     fn drop(&mut self) {
         if let Some((end, serving)) = self.serving.take() {
             drop(end);
             let _ = serving.join();
         }
     }
+}
+
+/// The same, by which one hears how one is seen from outside.
+fn with_stun(config: &Config) -> Config {
+    let mut config = Config {
+        ice_servers: vec![IceServer::new("stun:203.0.113.1:3478")],
+        ..config.clone()
+    };
+    // Long enough for what comes about, and not for what never does.
+    config.timing.connect_timeout = Duration::from_secs(8);
+    config
 }
 
 fn run(program: &str, args: &str) -> Result<(), String> {
@@ -302,9 +297,11 @@ fn two_behind_nats_that_keep_their_ports_meet_by_stun() {
     let Some(net) = make(Nat::Same) else {
         return;
     };
-    let broker = net.broker();
-    assert!(!meet(&net, &broker.with(Vec::new())));
-    assert!(meet(&net, &broker.with(vec![broker.stun()])));
+    let brokers = net.brokers();
+    let mut alone = with_stun(&brokers.plain);
+    alone.ice_servers.clear();
+    assert!(!meet(&net, &alone));
+    assert!(meet(&net, &with_stun(&brokers.plain)));
 }
 
 #[test]
@@ -312,11 +309,11 @@ fn two_behind_nats_that_do_not_let_them_meet_vote_by_the_relay() {
     let Some(net) = make(Nat::Random) else {
         return;
     };
-    let broker = net.broker();
-    assert!(!meet(&net, &broker.with(vec![broker.stun()])));
-    let config = broker.with(vec![broker.stun(), broker.relay.clone()]);
-    assert!(meet(&net, &config));
+    let brokers = net.brokers();
+    assert!(!meet(&net, &with_stun(&brokers.plain)));
+    assert!(meet(&net, &with_stun(&brokers.relaying)));
 
+    let config = brokers.relaying.clone();
     let (tell, told) = oneshot::channel();
     let (end, ended) = oneshot::channel();
     let own = config.clone();
