@@ -128,7 +128,11 @@ impl Native {
                 }
             }
             Told::Fault(fault) => {
-                trace! { tracing::warn!(why = %fault, "the signalling server is not reached") }
+                trace! {
+                    let why = fault.to_string();
+                    let why = crate::trace::texts::cut(&why);
+                    tracing::warn!(%why, "the signalling server is not reached")
+                }
                 if present.is_some() {
                     self.fault = Some(fault);
                 }

@@ -21,7 +21,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::network::{Network, Way};
 use crate::person::{Person, Present, option_of, vote_in};
-use crate::side::{Signalling, alone, soon};
+use crate::relayed::{relaying, server_at};
+use crate::side::{alone, soon};
 
 /// Cuts in one scene, and scenes that are played at once.
 const CUTS: u64 = 20;
@@ -151,31 +152,45 @@ struct Voter {
 
 /// Returns the number of dials.
 async fn play(seed: u64, cuts: u64) -> usize {
-    let signalling = Signalling::start().await;
-    let network = Network::start(signalling.address).await;
+    let signalling = relaying().await;
+    let mut network = Network::start(signalling.address).await;
     let (timing, room_config) = impatient();
     let config = Config {
         port: network.address.port(),
         timing,
         ..signalling.config()
     };
+    // In every other scene nobody is reached but by a relay, and everybody has their own way there.
+    let by = [None, Some("udp"), None, Some("tcp")][usize::try_from(seed % 4).unwrap()];
+    let mut config_of = async |id: &str| {
+        let Some(by) = by else {
+            return config.clone();
+        };
+        let door = network.door(id, signalling.turn.unwrap()).await;
+        Config {
+            ice_servers: vec![server_at(door, by)],
+            relay_only: true,
+            ..config.clone()
+        }
+    };
     let somebody = || Person {
         config: room_config.clone(),
         ..Person::new()
     };
     let alice = somebody();
-    let hosting = alice.host(&config);
+    let mut ids = vec![alice.as_owner().to_string()];
+    let hosting = alice.host(&config_of(&ids[0]).await);
     let draft = PollDraft::new("Tea or coffee?")
         .options(["Tea", "Coffee", "Water"])
         .ballots(Ballots::Open)
         .voters_may_add_options(true);
     let poll = hosting.room.create(draft).await.unwrap();
-    let mut ids = vec![alice.as_owner().to_string()];
     let mut voters = Vec::new();
     for _ in 0..VOTERS {
         let person = somebody();
-        ids.push(person.as_participant().to_string());
-        let present = person.enter(&config, poll.id()).await;
+        let id = person.as_participant().to_string();
+        let present = person.enter(&config_of(&id).await, poll.id()).await;
+        ids.push(id);
         soon("joining", present.room.connected()).await.unwrap();
         voters.push(Voter {
             person,
@@ -203,9 +218,9 @@ async fn play(seed: u64, cuts: u64) -> usize {
     scene.everybody_acts().await;
     scene.network.mend();
     scene.holds(before).await;
-    // All but the owner's address are those of dials.
-    let dials = scene.network.addresses() - 1;
-    eprintln!("seed {seed}: {dials} dials, {:?}", began.elapsed());
+    let dials = scene.network.dials();
+    let by = by.unwrap_or("no relay");
+    eprintln!("seed {seed}: by {by}, {dials} dials, {:?}", began.elapsed());
     scene.end().await;
     dials
 }

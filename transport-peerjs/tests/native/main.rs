@@ -12,6 +12,7 @@
 mod contract;
 mod cuts;
 mod diagnostics;
+mod doors;
 mod hostile;
 mod moving;
 #[cfg(target_os = "linux")]

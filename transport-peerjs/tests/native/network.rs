@@ -18,6 +18,8 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::{accept_hdr_async, connect_async};
 
+use crate::doors::Door;
+
 /// Most datagrams that are kept while a way stands still; the others are lost, as in any queue.
 const MAX_HELD: usize = 256;
 
@@ -36,13 +38,14 @@ pub(crate) struct Network {
     pub(crate) address: SocketAddr,
     shared: Arc<Shared>,
     accepting: AbortHandle,
+    doors: Vec<AbortHandle>,
 }
 
-struct Shared {
+pub(crate) struct Shared {
     broker: SocketAddr,
     state: Mutex<State>,
-    /// Something has changed in the state of a way to the broker.
-    changed: watch::Sender<()>,
+    /// Something has changed in the state of a way.
+    pub(crate) changed: watch::Sender<()>,
 }
 
 #[derive(Default)]
@@ -98,12 +101,37 @@ impl Network {
             address,
             shared,
             accepting: accepting.abort_handle(),
+            doors: Vec::new(),
         }
     }
 
-    /// The number of addresses of peers that others were told. Each dial has one of its own.
-    pub(crate) fn addresses(&self) -> usize {
-        self.shared.state().relays.len()
+    /// The address of a peer's own door to a server that relays, by datagrams and by connections.
+    pub(crate) async fn door(&mut self, peer: &str, server: SocketAddr) -> SocketAddr {
+        let (socket, listener) = loop {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            // The port may be somebody's by datagrams.
+            if let Ok(socket) = UdpSocket::bind(listener.local_addr().unwrap()).await {
+                break (socket, listener);
+            }
+        };
+        let address = listener.local_addr().unwrap();
+        let door = Door {
+            network: Arc::clone(&self.shared),
+            peer: peer.to_owned(),
+            server,
+        };
+        let datagrams = tokio::spawn(door.clone().datagrams(socket));
+        let connections = tokio::spawn(door.connections(listener));
+        self.doors
+            .extend([datagrams.abort_handle(), connections.abort_handle()]);
+        address
+    }
+
+    /// The number of offers that peers have made.
+    pub(crate) fn dials(&self) -> usize {
+        let state = self.shared.state();
+        let is_offer = |text: &&String| text.starts_with(r#"{"type":"OFFER""#);
+        state.heard.iter().filter(is_offer).count()
     }
 
     /// Everything that peers have said to the broker.
@@ -123,6 +151,7 @@ impl Network {
         state.between.insert(peer.to_owned(), way);
         let held = std::mem::take(&mut state.held);
         drop(state);
+        self.shared.changed.send_replace(());
         for datagram in held {
             self.shared.forward(datagram);
         }
@@ -145,6 +174,7 @@ impl Network {
 impl Drop for Network {
     fn drop(&mut self) {
         self.accepting.abort();
+        self.doors.iter().for_each(AbortHandle::abort);
         // They have the network, which has them.
         let mut state = self.shared.state();
         state.is_over = true;
@@ -230,6 +260,12 @@ impl Shared {
     fn way_to_broker(&self, id: &str) -> Way {
         let state = self.state();
         state.to_broker.get(id).copied().unwrap_or(Way::Open)
+    }
+
+    /// The way of a peer to all others.
+    pub(crate) fn way_between(&self, id: &str) -> Way {
+        let state = self.state();
+        state.between.get(id).copied().unwrap_or(Way::Open)
     }
 
     /// What a peer says, with relays in place of its addresses.

@@ -1,5 +1,6 @@
 //! People who reach each other by a TURN server alone: the broker's.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use data_encoding::BASE64;
@@ -21,7 +22,7 @@ use crate::tls::front;
 const SECRET: &str = "north";
 
 /// A broker that relays, on loopback alone.
-async fn relaying() -> Signalling {
+pub(crate) async fn relaying() -> Signalling {
     let turn = TurnConfig {
         listen: vec![([127, 0, 0, 1], 0).into()],
         allow: vec!["127.0.0.0/8".parse().unwrap()],
@@ -38,12 +39,17 @@ async fn relaying() -> Signalling {
 
 /// The broker's TURN server, as whoever knows the secret is let in.
 fn server(signalling: &Signalling, by: &str) -> IceServer {
+    server_at(signalling.turn.unwrap(), by)
+}
+
+/// The same at another address, of somebody in between.
+pub(crate) fn server_at(address: SocketAddr, by: &str) -> IceServer {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let username = format!("{}:somebody", now.unwrap().as_secs() + 3_600);
     let mut mac = Hmac::<Sha1>::new_from_slice(SECRET.as_bytes()).unwrap();
     mac.update(username.as_bytes());
     IceServer {
-        urls: vec![format!("turn:{}?transport={by}", signalling.turn.unwrap())],
+        urls: vec![format!("turn:{address}?transport={by}")],
         username: Some(username),
         credential: Some(BASE64.encode(&mac.finalize().into_bytes())),
     }

@@ -19,6 +19,8 @@ use turn_types::stun::attribute::{
 use turn_types::stun::message::{BINDING, Message, MessageClass};
 use turn_types::stun::prelude::{Attribute, AttributeStaticType};
 
+use hustings_protocol::Short;
+
 use super::super::metrics::TurnCounts;
 use super::super::pool::Pool;
 use super::allocation::{Client, Way};
@@ -264,6 +266,7 @@ impl Server {
         let shown = match self.show(message, client, now) {
             Ok(shown) => shown,
             Err((word, answer)) => {
+                tracing::debug!(reason = word, "relay refused");
                 self.counts.refused(word);
                 let may = locked(&self.strangers).may_be_answered(client.source(), now);
                 return may.then_some(answer);
@@ -277,6 +280,8 @@ impl Server {
             _ => Err(("malformed", shown.refuse(ErrorCode::BAD_REQUEST))),
         };
         Some(answer.unwrap_or_else(|(word, answer)| {
+            let peer = Short::of(&shown.claim.peer);
+            tracing::debug!(%peer, reason = word, "relay refused");
             self.counts.refused(word);
             answer
         }))

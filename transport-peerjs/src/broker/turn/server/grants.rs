@@ -14,6 +14,8 @@ use turn_types::stun::attribute::{AttributeType, ErrorCode, XorMappedAddress};
 use turn_types::stun::message::Message;
 use turn_types::stun::prelude::{Attribute, AttributeFromRaw, AttributeStaticType};
 
+use hustings_protocol::Short;
+
 use super::super::allocation::{Allocation, Client, Denied, Permissions, Task, Way};
 use super::super::replies::Reply;
 use super::super::table::{NoRoom, Table};
@@ -96,6 +98,7 @@ impl Server {
         };
         let answer = granted(shown, &allocation, client, now);
         table.insert(*client, allocation);
+        tracing::debug!(peer = %Short::of(peer), "relays");
         self.counts.made();
         Ok(answer)
     }
