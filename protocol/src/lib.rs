@@ -64,6 +64,7 @@ mod poll;
 mod projection;
 mod revision;
 mod rules;
+mod short;
 mod stored;
 mod strict;
 mod tally;
@@ -88,6 +89,7 @@ pub use outcome::{Outcome, Receipt, Rejection};
 pub use poll::{Member, OptionTally, Poll, PollDraft, PollOption, Role, Tally};
 pub use projection::{Admission, Ballots, Results, Shown};
 pub use revision::{Epoch, MAX_SAFE_INTEGER, Revision, Seq, WINDOW};
+pub use short::{Excerpt, Short};
 pub use stored::{StoredJournal, StoredLog, StoredOutbox};
 pub use tally::PollTally;
 

@@ -194,9 +194,9 @@ fn any_damage() -> impl Strategy<Value = Damage> {
 
 /// A value where another one should be: the frame stays JSON, so that this reaches what lies
 /// behind the parser.
-fn any_stranger() -> impl Strategy<Value = Value> {
+fn strangers() -> Vec<Value> {
     let deep = (0..200).fold(json!(0), |inner, _| json!([inner]));
-    select(vec![
+    vec![
         Value::Null,
         json!(true),
         json!(0),
@@ -215,7 +215,11 @@ fn any_stranger() -> impl Strategy<Value = Value> {
         json!(vec![0; 2_000]),
         json!({"voter": null}),
         deep,
-    ])
+    ]
+}
+
+fn any_stranger() -> impl Strategy<Value = Value> {
+    select(strangers())
 }
 
 /// The number of values in this one, with itself.
@@ -241,6 +245,26 @@ fn replace(value: &mut Value, skip: &mut usize, stranger: &Value) -> bool {
             .any(|field| replace(field, skip, stranger)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
+}
+
+#[test]
+fn every_value_of_every_vector_by_every_stranger() {
+    let vectors = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/vectors")).unwrap();
+    let strangers = strangers();
+    let mut endured = 0;
+    for vector in vectors {
+        let frame = std::fs::read(vector.unwrap().path()).unwrap();
+        let message: Value = serde_json::from_slice(&frame).unwrap();
+        for place in 0..count(&message) {
+            for stranger in &strangers {
+                let mut strange = message.clone();
+                assert!(replace(&mut strange, &mut place.clone(), stranger));
+                endure(&serde_json::to_vec(&strange).unwrap());
+                endured += 1;
+            }
+        }
+    }
+    assert!(endured > 5_000, "there are vectors: {endured}");
 }
 
 proptest! {

@@ -49,6 +49,7 @@ mod rate;
 mod realm;
 mod shared;
 mod socket;
+mod turn;
 
 use std::io;
 use std::net::SocketAddr;
@@ -62,8 +63,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 pub use self::config::{BrokerConfig, BrokerLimits};
 use self::listener::BoundedListener;
+use self::metrics::TurnCounts;
 use self::origins::Origins;
 use self::shared::Shared;
+use self::turn::Turn;
+pub use self::turn::{Network, Secret, TurnConfig, TurnError, TurnLimits};
 use crate::config::{ConfigError, is_url_safe, normal_path};
 use crate::wire::signalling::is_host;
 
@@ -86,6 +90,9 @@ pub enum BrokerError {
     /// The address cannot be listened at.
     #[error("cannot listen at this address: {0}")]
     Bind(#[source] io::Error),
+    /// There is no TURN as it was asked for.
+    #[error(transparent)]
+    Turn(#[from] TurnError),
 }
 
 /// A broker that listens and does not serve yet. See the [module](self).
@@ -96,6 +103,7 @@ pub struct Broker {
     local_addr: SocketAddr,
     /// For those who watch over it.
     metrics: Option<TcpListener>,
+    turn: Option<(Turn, TurnCounts)>,
     shared: Arc<Shared>,
 }
 
@@ -107,8 +115,8 @@ const SHUTDOWN: Duration = Duration::from_secs(3);
 impl Broker {
     /// Listens at an address. Port 0 is any free one.
     ///
-    /// If the process may not have as many file descriptors as the limits ask for
-    /// ([`BrokerLimits::descriptors`]), the connections are fewer: see [`limits`](Self::limits).
+    /// If the process may not have as many file descriptors as the settings ask for
+    /// ([`BrokerConfig::descriptors`]), the connections are fewer: see [`limits`](Self::limits).
     ///
     /// # Errors
     ///
@@ -137,7 +145,12 @@ impl Broker {
             origins: Origins::new(&config.allowed_origins)?,
             page_headers: headers::with(&config.page_headers)?,
         };
-        config.limits = config.limits.fit(descriptors::allowed());
+        let allowed = descriptors::allowed();
+        if config.descriptors() > allowed {
+            config.turn.fit(allowed / 3);
+        }
+        let left = allowed.saturating_sub(config.turn.descriptors());
+        config.limits = config.limits.fit(left);
         let listener = TcpListener::bind(address)
             .await
             .map_err(BrokerError::Bind)?;
@@ -150,12 +163,15 @@ impl Broker {
             ),
             None => None,
         };
+        let counts = TurnCounts::default();
+        let (turn, issuer) = Turn::bind(&config.turn, counts.clone()).await?;
         Ok(Self {
+            turn: turn.map(|turn| (turn, counts)),
             settings,
             listener: BoundedListener::new(listener, &config),
             local_addr,
             metrics,
-            shared: Arc::new(Shared::new(config, path)),
+            shared: Arc::new(Shared::new(config, path, issuer)),
         })
     }
 
@@ -171,6 +187,12 @@ impl Broker {
         self.metrics.as_ref()?.local_addr().ok()
     }
 
+    /// The addresses at which it relays by TURN, if it does.
+    #[must_use]
+    pub fn turn_addrs(&self) -> &[SocketAddr] {
+        self.turn.as_ref().map_or(&[], |(turn, _)| turn.addresses())
+    }
+
     /// The limits that it keeps.
     #[must_use]
     pub fn limits(&self) -> &BrokerLimits {
@@ -179,11 +201,17 @@ impl Broker {
 
     /// Serves until `shutdown` is done, then says goodbye to everybody, which takes 3 s at most.
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) {
+        tracing::info!(address = %self.local_addr, "listening");
         let shared = self.shared;
         let (stop, stopped) = watch::channel(());
         let router = http::router(Arc::clone(&shared), self.settings);
+        let turn = self.turn.map(|(turn, counts)| {
+            let watched = turn.watched();
+            (turn.serve(), (watched, counts))
+        });
+        let (turn, watched_turn) = turn.unzip();
         if let Some(listener) = self.metrics {
-            let watched = self.listener.watched(Arc::clone(&shared));
+            let watched = self.listener.watched(Arc::clone(&shared), watched_turn);
             tokio::spawn(metrics::serve(listener, watched, stopped.clone()));
         }
         let server = self.listener.serve(router, stopped);
@@ -198,6 +226,9 @@ impl Broker {
         shared.realm().close();
         // Whoever has not answered by then is cut off.
         let _ = timeout(SHUTDOWN, server).await;
+        if let Some(turn) = turn {
+            turn.close().await;
+        }
     }
 }
 

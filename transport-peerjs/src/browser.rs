@@ -92,7 +92,7 @@ impl PeerJs {
         getrandom::fill(&mut seed).map_err(|error| OpenError::Randomness(error.to_string()))?;
         let endpoint = Endpoint::new(config, address, token, seed, clock.now())?;
         let shell = Reentrant::new(|reporter| {
-            let web = Web::new(&config.ice_servers, window, clock, reporter);
+            let web = Web::new(config, window, clock, reporter);
             Shell::new(config.limits, endpoint, web)
         });
         shell.act(Shell::run);

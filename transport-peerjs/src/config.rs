@@ -29,6 +29,10 @@ pub struct Config {
     /// The STUN and TURN servers. Default: one public STUN server, which learns this side's IP
     /// address. An empty list does for one local network.
     pub ice_servers: Vec<IceServer>,
+    /// Tell others no address but those of TURN servers, which then see all that is sent, and
+    /// cannot read it. Default false. For whoever does not want others to know where they are;
+    /// without a TURN server nobody is reached.
+    pub relay_only: bool,
     /// Times after which something is given up, or tried again.
     pub timing: Timing,
     /// Bounds of what is accepted and kept.
@@ -46,6 +50,7 @@ impl Default for Config {
             key: "peerjs".into(),
             secure: false,
             ice_servers: vec![IceServer::new("stun:stun.l.google.com:19302")],
+            relay_only: false,
             timing: Timing::default(),
             limits: WireLimits::default(),
             budget: Budget::default(),

@@ -85,7 +85,9 @@ pub(crate) fn check(servers: &[IceServer]) -> Result<(), ConfigError> {
         }
         let mut turn = false;
         for url in &server.urls {
-            turn |= is_turn(url).map_err(|fault| wrong("urls", fault))?;
+            turn |= IceUrl::read(url)
+                .map_err(|fault| wrong("urls", fault))?
+                .is_turn;
         }
         let missing = |text: &Option<String>| text.as_deref().is_none_or(str::is_empty);
         if turn && missing(&server.username) {
@@ -98,44 +100,72 @@ pub(crate) fn check(servers: &[IceServer]) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// True for a TURN server, false for a STUN server.
-fn is_turn(url: &str) -> Result<bool, IceFault> {
-    let shown = || url.chars().take(100).collect();
-    let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
-    let turn = match scheme.to_ascii_lowercase().as_str() {
-        "stun" | "stuns" => false,
-        "turn" | "turns" => true,
-        _ => return Err(IceFault::Scheme(shown())),
-    };
-    let (server, query) = match rest.split_once('?') {
-        Some((server, query)) => (server, Some(query)),
-        None => (rest, None),
-    };
-    let query = match query {
-        None => true,
-        Some("transport=udp" | "transport=tcp") => turn,
-        Some(_) => false,
-    };
-    if query && is_server(server) {
-        Ok(turn)
-    } else {
-        Err(IceFault::Malformed(shown()))
+/// True for the address of a TURN server.
+#[cfg_attr(
+    not(all(feature = "broker", not(target_family = "wasm"))),
+    allow(dead_code, reason = "only the broker is told of single addresses")
+)]
+pub(crate) fn is_turn_url(url: &str) -> bool {
+    IceUrl::read(url).is_ok_and(|url| url.is_turn)
+}
+
+/// The address of a server, taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    any(target_family = "wasm", not(feature = "native")),
+    allow(dead_code, reason = "a browser takes the text")
+)]
+pub(crate) struct IceUrl {
+    /// It relays, rather than telling an address alone.
+    pub(crate) is_turn: bool,
+    /// By TLS.
+    pub(crate) is_secure: bool,
+    /// By TCP; `None` leaves it to the scheme.
+    pub(crate) by_tcp: Option<bool>,
+    /// A name, or an address without brackets.
+    pub(crate) host: String,
+    pub(crate) port: Option<u16>,
+}
+
+impl IceUrl {
+    /// Takes an address apart.
+    pub(crate) fn read(url: &str) -> Result<Self, IceFault> {
+        let shown = || url.chars().take(100).collect();
+        let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
+        let (is_turn, is_secure) = match scheme.to_ascii_lowercase().as_str() {
+            "stun" => (false, false),
+            "stuns" => (false, true),
+            "turn" => (true, false),
+            "turns" => (true, true),
+            _ => return Err(IceFault::Scheme(shown())),
+        };
+        let malformed = || IceFault::Malformed(shown());
+        let (server, by_tcp) = match rest.split_once('?') {
+            None => (rest, None),
+            Some((server, "transport=udp")) if is_turn => (server, Some(false)),
+            Some((server, "transport=tcp")) if is_turn => (server, Some(true)),
+            Some(_) => return Err(malformed()),
+        };
+        let (host, port) = server_of(server).ok_or_else(malformed)?;
+        Ok(Self {
+            is_turn,
+            is_secure,
+            by_tcp,
+            host: host.to_owned(),
+            port,
+        })
     }
 }
 
-/// True for a host, or a host and a port.
-fn is_server(text: &str) -> bool {
+/// A host, and its port if there is one.
+fn server_of(text: &str) -> Option<(&str, Option<u16>)> {
     let (host, port) = if let Some(rest) = text.strip_prefix('[') {
-        let Some((host, port)) = rest.split_once(']') else {
-            return false;
-        };
-        if host.parse::<std::net::Ipv6Addr>().is_err() {
-            return false;
-        }
+        let (host, port) = rest.split_once(']')?;
+        host.parse::<std::net::Ipv6Addr>().ok()?;
         match port.strip_prefix(':') {
             Some(port) => (host, Some(port)),
             None if port.is_empty() => (host, None),
-            None => return false,
+            None => return None,
         }
     } else {
         match text.split_once(':') {
@@ -144,9 +174,15 @@ fn is_server(text: &str) -> bool {
         }
     };
     let unusual = |c: char| c.is_whitespace() || c.is_control() || "/@#\\".contains(c);
-    let is_port = |port: &str| {
-        port.bytes().all(|byte| byte.is_ascii_digit())
-            && port.parse::<u16>().is_ok_and(|port| port != 0)
+    if host.is_empty() || host.contains(unusual) {
+        return None;
+    }
+    let number = |port: &str| {
+        let is_plain = port.bytes().all(|byte| byte.is_ascii_digit());
+        port.parse().ok().filter(|port| is_plain && *port != 0)
     };
-    !host.is_empty() && !host.contains(unusual) && port.is_none_or(is_port)
+    match port {
+        None => Some((host, None)),
+        Some(port) => Some((host, Some(number(port)?))),
+    }
 }

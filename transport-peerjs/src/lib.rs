@@ -98,7 +98,9 @@ pub use browser::{OpenError, PeerJs, Status};
 pub use config::{Budget, Config, ConfigError, IceServer, Timing, Token, WireLimits};
 pub use ice::IceFault;
 #[cfg(all(feature = "native", not(target_family = "wasm")))]
-pub use native::{Listen, OpenError, PeerJs, Status};
+pub use native::{
+    Listen, NativeConfig, OpenError, PeerJs, RootCertificate, RootError, SignallingFault, Status,
+};
 
 /// The crate's own front page: its code is compiled and run, too.
 #[cfg(doctest)]

@@ -2,17 +2,27 @@
 //! sockets and str0m's WebRTC.
 //!
 //! The shell that all backends share does it over what a program has (backend): the socket to the
-//! signalling server (signalling), sockets for datagrams (udp), a peer connection with its channel
-//! (rtc), the connection that a datagram is for (routes), those that wait (arrivals), and the moments at which each wants to be
-//! heard of (timers). Tasks of the runtime and whoever uses the transport take turns (shared).
+//! signalling server (signalling, by tls), sockets for datagrams (udp), a peer connection with its
+//! channel (rtc), the connection that a datagram is for (routes), those that wait for their turn
+//! (arrivals), the moments at which each wants to be heard of (timers), how others reach this side
+//! from outside (outside), which STUN servers say (reflexive), and addresses at TURN servers for
+//! those whom nothing else leads to (relays, of which each is a relay). What a connection says last
+//! is said again (farewell). Tasks of the runtime and whoever uses the transport take turns
+//! (shared).
 
 mod arrivals;
 mod backend;
+mod farewell;
+mod outside;
+mod reflexive;
+mod relay;
+mod relays;
 mod routes;
 mod rtc;
 mod shared;
 mod signalling;
 mod timers;
+mod tls;
 mod udp;
 
 use std::fmt;
@@ -30,11 +40,14 @@ use tokio::runtime::Handle;
 
 use crate::config::{Config, ConfigError, Token};
 use crate::shell::Shell;
+use crate::trace::trace;
 use crate::wire::{Endpoint, RegistrationState};
 use backend::Native;
 use shared::Shared;
 use udp::Port;
 
+pub use signalling::SignallingFault;
+pub use tls::{RootCertificate, RootError};
 pub use udp::Listen;
 
 /// One address on PeerJS's network, from a program.
@@ -48,8 +61,9 @@ pub use udp::Listen;
 ///   about to end waits for [`Status::gone`] after that.
 /// - Any number of peers is served by one UDP socket for each family of addresses. A dial has
 ///   sockets of its own.
-/// - Others are told this machine's own addresses. A peer behind another NAT than this side's is
-///   reached if one of the two can be: STUN and TURN servers are not asked yet.
+/// - Others are told this machine's own addresses, and those at which the STUN servers of
+///   [`Config::ice_servers`] see it. A link that is not there after a second is relayed by one of
+///   the TURN servers there, if that helps: they are tried one after the other, first by UDP.
 /// - Where a copy of the identity takes the address over, this side leaves it to it
 ///   ([`RegistrationState::Yielded`]) until [`Status::claim`] is called, or the copy is gone.
 /// - A link whose frames are not taken for so long that megabytes of them wait is lost.
@@ -100,24 +114,48 @@ impl PeerJs {
         token: &Token,
         clock: SystemClock,
     ) -> Result<Self, OpenError> {
+        let native = NativeConfig {
+            listen: listen.clone(),
+            ..NativeConfig::default()
+        };
+        Self::open_with(&native, config, address, token, clock)
+    }
+
+    /// The same, with all the settings that only a program has.
+    ///
+    /// # Errors
+    ///
+    /// Likewise, and if a server with TLS is to be reached and there is no authority to trust.
+    pub fn open_with(
+        native: &NativeConfig,
+        config: &Config,
+        address: &Address,
+        token: &Token,
+        clock: SystemClock,
+    ) -> Result<Self, OpenError> {
         use hustings_room::clock::Clock;
 
         let runtime = Handle::try_current().map_err(|_| OpenError::NoRuntime)?;
-        if config.secure {
-            return Err(OpenError::NoTls);
-        }
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|error| OpenError::Randomness(error.to_string()))?;
         let endpoint = Endpoint::new(config, address, token, seed, clock.now())?;
+        let needs_tls = config.secure || relay::need_tls(&config.ice_servers);
+        let tls = needs_tls.then(|| tls::client(&native.roots));
+        let tls = tls.transpose()?;
+        let listen = &native.listen;
         let port = Port::open(listen.port, &runtime).map_err(|error| OpenError::Port {
             port: listen.port,
             error,
         })?;
+        trace! { tracing::info!(peer = %hustings_protocol::Short::of(address), "opened") }
         let shared = Shared::new(|reporter| {
-            let native = Native::new(config, listen, port, clock, runtime, reporter);
+            let native = Native::new(config, listen, port, tls, clock, runtime, reporter);
             Shell::new(config.limits, endpoint, native)
         });
-        shared.act(Shell::run);
+        shared.act(|shell| {
+            shell.backend().look_outside();
+            shell.run();
+        });
         Ok(Self { shared })
     }
 
@@ -129,6 +167,16 @@ impl PeerJs {
             shared: Arc::downgrade(&self.shared),
         }
     }
+}
+
+/// Settings that only a program has: what a page may not choose, its browser does.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NativeConfig {
+    /// The port and the addresses at which others reach this side.
+    pub listen: Listen,
+    /// Authorities that may vouch for the signalling server, beside those that the platform
+    /// trusts: for a server whose certificate one has signed oneself.
+    pub roots: Vec<RootCertificate>,
 }
 
 impl Transport for PeerJs {
@@ -163,6 +211,7 @@ impl Transport for PeerJs {
 
 impl Drop for PeerJs {
     fn drop(&mut self) {
+        trace! { tracing::info!("left") }
         self.shared.leave();
     }
 }
@@ -214,6 +263,14 @@ impl Status {
         self.shared.upgrade()?.read(Shell::turned_away)
     }
 
+    /// The reason why the last attempt to reach the signalling server failed; `None` while it is
+    /// reached, and before it was tried.
+    #[must_use]
+    pub fn signalling_fault(&self) -> Option<SignallingFault> {
+        let shared = self.shared.upgrade()?;
+        shared.act(|shell| shell.backend().signalling_fault().cloned())
+    }
+
     /// The number of peer connections, in whatever state.
     #[must_use]
     pub fn connections(&self) -> usize {
@@ -256,9 +313,12 @@ pub enum OpenError {
     /// This is no task of a tokio runtime, and none was entered.
     #[error("not in a tokio runtime, which the transport needs for its tasks")]
     NoRuntime,
-    /// The signalling server is to be reached by TLS.
-    #[error("a signalling server with TLS cannot be reached by this build")]
-    NoTls,
+    /// The signalling server is to be reached by TLS, and nobody could vouch for it.
+    #[error(
+        "no root certificates, neither this machine's nor given ones, to know the signalling \
+         server by: {0}"
+    )]
+    NoRoots(String),
     /// There is no UDP socket to be had.
     #[error("cannot listen at UDP port {port}: {error}")]
     Port {

@@ -248,7 +248,10 @@ impl<B: Backend> Shell<B> {
         match input {
             RtcInput::Description(sdp) => self.endpoint.handle_description(rtc, sdp, now),
             RtcInput::Candidate(candidate) => self.endpoint.handle_candidate(rtc, candidate, now),
-            RtcInput::State(state) => self.endpoint.handle_state(rtc, state, now),
+            RtcInput::State(state) => {
+                trace! { tracing::debug!(%rtc, ?state, "state") }
+                self.endpoint.handle_state(rtc, state, now);
+            }
             RtcInput::Channel(channel) => self.handle_channel(rtc, channel, now),
             RtcInput::ChannelOpen => self.endpoint.handle_channel_open(rtc, now),
             RtcInput::Message(message) => {
@@ -258,7 +261,7 @@ impl<B: Backend> Shell<B> {
             RtcInput::Buffered => self.count(rtc, now),
             RtcInput::ChannelClosed => self.endpoint.handle_channel_closed(rtc, now),
             RtcInput::Failed(why) => {
-                trace! { tracing::warn!(%rtc, why = crate::trace::texts::cut(&why), "fault") }
+                trace! { tracing::warn!(%rtc, why = %crate::trace::texts::cut(&why), "fault") }
                 self.endpoint.handle_failure(rtc, &why, now);
             }
         }

@@ -13,6 +13,7 @@ mod contest;
 mod early;
 mod endpoint;
 mod framing;
+pub(crate) mod ice_servers;
 mod messages;
 mod outgoing;
 mod output;

@@ -737,6 +737,8 @@ mod only_ours {
             r#"hustings_broker_messages_total{kind="leave"} 1"#,
             r#"hustings_broker_refused_total{kind="taken"} 1"#,
             "hustings_broker_slowed_total 0",
+            "hustings_broker_sockets 3",
+            r#"hustings_broker_gave_way_total{kind="socket"} 0"#,
         ] {
             assert!(text.lines().any(|it| it == line), "{line}: {text}");
         }

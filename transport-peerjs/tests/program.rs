@@ -16,7 +16,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use flooding::{Client, HONEST, PATIENCE, connect};
-use hustings_transport_peerjs::broker::BrokerLimits;
+use hustings_transport_peerjs::broker::{BrokerConfig, BrokerLimits};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
@@ -75,8 +75,12 @@ async fn every_limit_is_a_flag_and_a_variable() {
     let flags = flags(&help);
     for name in &flags {
         let variable = name.replace('-', "_").to_uppercase();
-        let shown = format!("[env: HUSTINGS_BROKER_{variable}=");
-        assert!(help.contains(&shown), "--{name} has no variable:\n{help}");
+        let shown = format!("[env: HUSTINGS_BROKER_{variable}");
+        // What a secret is set to is not shown.
+        let is_shown = ["=", "]"]
+            .iter()
+            .any(|end| help.contains(&format!("{shown}{end}")));
+        assert!(is_shown, "--{name} has no variable:\n{help}");
     }
     let limits = format!("{:?}", BrokerLimits::default());
     let inside = limits.split(['{', '}']).nth(1).unwrap();
@@ -99,7 +103,7 @@ async fn documents_name_flags_that_exist_and_all_of_them() {
     let operations = file("OPERATIONS.md");
     // The flags of other programs: cargo's, and Podman's.
     let others = [
-        "features", "from", "ulimit", "rm", "release", "locked", "package", "bin",
+        "features", "from", "ulimit", "rm", "release", "locked", "package", "bin", "network",
     ];
     for name in [
         "OPERATIONS.md",
@@ -147,14 +151,48 @@ async fn documents_name_flags_that_exist_and_all_of_them() {
     }
 }
 
+#[tokio::test]
+async fn turn_is_off_until_it_is_asked_for() {
+    let mut without = run(&[], &[]).await;
+    let mut with = run(&["--turn", "127.0.0.1:0"], &[]).await;
+    for running in [&mut without, &mut with] {
+        let second = running.lines.next_line().await.unwrap().unwrap();
+        assert!(second.starts_with("at most "), "{second}");
+    }
+    let third = timeout(PATIENCE, with.lines.next_line()).await.unwrap();
+    let third = third.unwrap().unwrap();
+    let at: SocketAddr = third.strip_prefix("TURN at ").unwrap().parse().unwrap();
+    // It is there by both transports.
+    tokio::net::TcpStream::connect(at).await.unwrap();
+    assert!(tokio::net::UdpSocket::bind(at).await.is_err());
+    let pid = without.child.id().unwrap().to_string();
+    let killed = Command::new("kill").arg(&pid).status().await.unwrap();
+    assert!(killed.success());
+    let more = timeout(PATIENCE, without.lines.next_line()).await.unwrap();
+    assert_eq!(more.unwrap(), None, "it has no more to say");
+}
+
+#[tokio::test]
+async fn a_secret_is_not_shown_to_whoever_asks_for_help() {
+    let mut program = Command::new(PROGRAM);
+    program
+        .arg("--help")
+        .env("HUSTINGS_BROKER_TURN_SECRET", "hush");
+    let output = program.output().await.unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    assert!(help.contains("HUSTINGS_BROKER_TURN_SECRET") && !help.contains("hush"));
+}
+
 #[test]
 fn the_unit_gives_as_many_descriptors_as_the_limits_ask_for() {
     let unit = file("deploy/hustings-broker.service");
     let given = unit.split("LimitNOFILE=").nth(1).unwrap();
     let given: u64 = given.lines().next().unwrap().parse().unwrap();
-    assert!(given >= BrokerLimits::default().descriptors());
-    let said = BrokerLimits::default().descriptors().to_string();
-    assert_eq!(said, "10064", "OPERATIONS.md says so, too");
+    let mut config = BrokerConfig::default();
+    assert_eq!(config.descriptors(), 10_064, "OPERATIONS.md says so, too");
+    config.turn.listen.push(([0, 0, 0, 0], 3478).into());
+    assert_eq!(config.descriptors(), 16_064, "OPERATIONS.md says so, too");
+    assert!(given >= config.descriptors());
 }
 
 #[tokio::test]
@@ -180,6 +218,17 @@ async fn a_setting_that_cannot_be_is_named() {
         (["--page-header", "b d: x"], "\"b d\""),
         (["--trusted-proxy", "somewhere"], "somewhere"),
         (["--max-sockets", "many"], "many"),
+        (["--turn", "somewhere"], "an IP address of this machine"),
+        (["--turn-ports", "1000"], "two ports"),
+        (["--turn-ports", "9-8"], "no ports to relay from: 9-8"),
+        (["--turn-public", "turn.example.org"], "turn.example.org"),
+        (
+            ["--turn-allow", "10.0.0.0/33"],
+            "not a network: \"10.0.0.0/33\"",
+        ),
+        (["--turn-secret", ""], "the secret of TURN is empty"),
+        (["--turn-url", "turn:turn.example.org"], "have a secret"),
+        (["--turn-credentials-for", "1"], "at least 60 s"),
     ] {
         let output = Command::new(PROGRAM).args(args).output().await.unwrap();
         assert!(!output.status.success());

@@ -83,11 +83,26 @@ pub(crate) fn all(report: &mut Report) {
     versions::print(Browsers::Tested);
 }
 
-/// The tests that run in a page, then the scenarios with several browsers. `args` go to both: a
-/// filter, for instance.
+/// The tests that run in a page, then those of a program with stock PeerJS in a page, then the
+/// scenarios with several browsers. `args` go to all of them: a filter, for instance.
 fn in_browsers(args: &[OsString]) -> Result<(), Error> {
     web::run(args)?;
+    program_and_stock_peerjs(args)?;
     e2e::run(args)
+}
+
+/// The native transport together with stock PeerJS, which is installed for the tests in a page.
+fn program_and_stock_peerjs(args: &[OsString]) -> Result<(), Error> {
+    let test = "test --package hustings-transport-peerjs --all-features --test native";
+    let mut test = process::cargo(test.split_whitespace());
+    test.args(args).args(["--", "--ignored"]);
+    // Its driver is not used: the page begins by itself.
+    if let Some(browser) = browsers::CHROMIUM.program() {
+        test.env("CHROMIUM", browser);
+    }
+    process::step("a program together with stock PeerJS", || {
+        process::run(&mut test)
+    })
 }
 
 /// Runs every test that needs no browser.

@@ -34,8 +34,12 @@ pub(super) fn read(text: &str) -> Option<Envelope<'_>> {
         epoch: rest.text(",\"epoch\":\"", Epoch::TEXT_LEN)?,
         history: rest.text(",\"history\":\"", HistoryMark::TEXT_LEN)?,
     };
+    // An object, as every payload is: of any other value, and of `null`, which is as good as none,
+    // the parser has to say what is wrong. One value, and no blank around it.
     let payload = rest.0.strip_prefix(",\"payload\":")?;
-    // One JSON value, and no blank around it.
+    if !payload.starts_with('{') {
+        return None;
+    }
     let raw: &RawValue = serde_json::from_str(payload).ok()?;
     (raw.get().len() == payload.len()).then_some(Envelope {
         word: Cow::Borrowed(word),
@@ -124,6 +128,9 @@ mod tests {
             (",\"seen\":0", ",\"seen\":0,\"seq\":12"),
             ("\"seq\":12,\"seen\":0", "\"seen\":0,\"seq\":12"),
             ("\"payload\":{", "\"payload\": {"),
+            ("{\"a\":[1, 2]}", "null"),
+            ("{\"a\":[1, 2]}", "[1, 2]"),
+            ("{\"a\":[1, 2]}", "1"),
             ("]}}", "]} }"),
             ("]}}", "]},\"seq\":12}"),
             ("]}}", "]}}}"),

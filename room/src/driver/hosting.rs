@@ -14,6 +14,7 @@ use super::records;
 use super::room::{Room, Side};
 use super::run::Driver;
 use super::shared::{Notes, Shared};
+use super::trace::{Trace, poll_is};
 use crate::clock::Clock;
 use crate::transport::Transport;
 use crate::{Host, Owner, Setup};
@@ -39,7 +40,7 @@ pub fn host<T: Transport, S: Store + Clone>(
         setup: Arc::new(setup),
         store: store.clone(),
     };
-    let driver = Driver::new(ends, transport, store, device);
+    let driver = Driver::new(ends, transport, store, device, Trace::of_owner());
     (hosting, driver)
 }
 
@@ -81,6 +82,7 @@ impl<S: Store> Hosting<S> {
                 Ok::<_, OpenError>((room, notes.openings.begin(room.poll_id)))
             })
             .await??;
+        poll_is(room.poll_id, "created");
         Ok(self.room(room, opening))
     }
 
@@ -133,6 +135,7 @@ impl<S: Store> Hosting<S> {
                 })
                 .await??;
             if let Some(opening) = opening {
+                poll_is(poll_id, "opened");
                 return Ok(self.room(room, opening));
             }
         }
@@ -152,7 +155,9 @@ impl<S: Store> Hosting<S> {
     pub async fn delete(&self, poll_id: PollId) -> Result<(), OpenError> {
         let journal = Journal::new(self.room_id(poll_id));
         self.end(&[poll_id], true, move |batch| journal.remove(batch))
-            .await
+            .await?;
+        poll_is(poll_id, "deleted");
+        Ok(())
     }
 
     /// Puts polls aside, all or none: closes them, and marks their journals, so that they cannot be
@@ -179,7 +184,11 @@ impl<S: Store> Hosting<S> {
             }
         }
         let mark = |batch: &mut Batch| marked.iter().for_each(|it| it.put_aside(batch, why));
-        self.end(polls, false, mark).await
+        self.end(polls, false, mark).await?;
+        polls
+            .iter()
+            .for_each(|&poll_id| poll_is(poll_id, "put aside"));
+        Ok(())
     }
 
     /// Takes polls back that were put aside, all or none: they can be opened again. A poll that is
@@ -197,6 +206,9 @@ impl<S: Store> Hosting<S> {
             Journal::new(self.room_id(poll_id)).take_back(&mut batch);
         }
         self.store.commit(batch, Durability::Strict).await?;
+        polls
+            .iter()
+            .for_each(|&poll_id| poll_is(poll_id, "taken back"));
         Ok(())
     }
 

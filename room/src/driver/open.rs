@@ -9,6 +9,7 @@ use super::records;
 use super::room::{Room, Side};
 use super::run::{Driver, DriverError};
 use super::shared::{Shared, Stopped};
+use super::trace::Trace;
 use crate::clock::{Clock, unix_millis};
 use crate::transport::Transport;
 use crate::{Config, Participant, RestoreError, Setup};
@@ -105,6 +106,6 @@ pub async fn join<T: Transport, S: Store>(
     }
     drop(state);
     let handle = Room::new(Side::Participant(Arc::clone(&shared)), room, peer);
-    let driver = Driver::new(ends, transport, store, device);
+    let driver = Driver::new(ends, transport, store, device, Trace::of_participant(room));
     Ok((handle, driver))
 }

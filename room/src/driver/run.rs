@@ -75,7 +75,7 @@ struct Staged {
 }
 
 impl<T: Transport, S: Store> Driver<T, S> {
-    pub(super) fn new(ends: Ends, transport: T, store: S, device: DeviceId) -> Self {
+    pub(super) fn new(ends: Ends, transport: T, store: S, device: DeviceId, trace: Trace) -> Self {
         Self {
             ends,
             transport,
@@ -85,7 +85,7 @@ impl<T: Transport, S: Store> Driver<T, S> {
             blocked_links: LiteMap::new(),
             staged: Staged::default(),
             together: Together::default(),
-            trace: Trace::default(),
+            trace,
             closing: Vec::new(),
             is_closing: false,
             turn: 0,

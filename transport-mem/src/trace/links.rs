@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use hustings_protocol::Address;
+use hustings_protocol::{Address, Excerpt, Short};
 use hustings_room::LinkId;
 use hustings_room::transport::TransportEvent;
-use tracing::{Id, Span, debug, debug_span, field, warn};
+use tracing::{Id, Span, debug, debug_span, warn};
 
 /// A span for each link, from its dial or the moment when it comes up until it is down.
 #[derive(Debug, Default)]
@@ -13,10 +13,7 @@ pub(crate) struct Links(BTreeMap<LinkId, Span>);
 
 impl Links {
     pub(crate) fn dial(&mut self, link: LinkId, to: &Address) {
-        let to = to.to_string();
-        // Enough to tell peers apart, too few to reach one.
-        let peer = field::display(to.get(..8).unwrap_or("…"));
-        let span = debug_span!("link", id = %link, peer);
+        let span = debug_span!("link", id = %link, peer = %Short::of(to));
         debug!(parent: &span, "dial");
         self.0.insert(link, span);
     }
@@ -38,7 +35,8 @@ impl Links {
                 debug!(parent: &*span, "up");
             }
             TransportEvent::LinkDown { link, reason } => {
-                debug!(parent: self.span(*link), %reason, "down");
+                let reason = reason.to_string();
+                debug!(parent: self.span(*link), reason = %Excerpt(&reason), "down");
                 self.0.remove(link);
             }
             TransportEvent::Writable { link } => debug!(parent: self.span(*link), "writable"),

@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::turn::TurnConfig;
+
 /// The settings of a broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokerConfig {
@@ -57,6 +59,8 @@ pub struct BrokerConfig {
     /// text form of Prometheus. Whoever reaches it can read them: what is there is how much, and
     /// never of whom. Default none.
     pub metrics: Option<SocketAddr>,
+    /// Relaying for peers who cannot reach each other. Default none.
+    pub turn: TurnConfig,
     /// Bounds of what is accepted and kept.
     pub limits: BrokerLimits,
 }
@@ -79,6 +83,7 @@ impl Default for BrokerConfig {
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
             metrics: None,
+            turn: TurnConfig::default(),
             limits: BrokerLimits::default(),
         }
     }

@@ -1,9 +1,19 @@
 //! File descriptors: each connection takes one, and a system gives a process only so many.
 
-use super::config::BrokerLimits;
+use super::config::{BrokerConfig, BrokerLimits};
 
 /// Those that are taken by none of the connections: the listener, the runtime, the standard ones.
 const SPARE: u64 = 64;
+
+impl BrokerConfig {
+    /// The file descriptors that a process needs to have as many connections as the limits allow,
+    /// and as many relayed addresses.
+    #[must_use]
+    pub fn descriptors(&self) -> u64 {
+        let turn = self.turn.descriptors();
+        self.limits.descriptors().saturating_add(turn)
+    }
+}
 
 impl BrokerLimits {
     /// The file descriptors that a process needs to have as many connections as these limits allow:

@@ -166,6 +166,7 @@ async fn upgrade(
     let proxies = &shared.config.trusted_proxies;
     let source = Source::from(client(connection.remote, &headers, proxies));
     if !connection.becomes_socket(source) {
+        tracing::debug!(reason = "crowded", "refused");
         shared.realm().counts().refused("crowded");
         return crowded();
     }

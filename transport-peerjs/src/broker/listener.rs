@@ -22,10 +22,11 @@ use tower::ServiceExt;
 use tracing::debug;
 
 use super::config::BrokerConfig;
-use super::metrics::Watched;
+use super::metrics::{TurnCounts, Watched};
 use super::places::{Eviction, GivesUp, Place, Places};
 use super::pool::Source;
 use super::shared::Shared;
+use super::turn::TurnWatched;
 
 /// A time that no connection lasts, and that clocks can still count.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -86,7 +87,11 @@ impl BoundedListener {
     }
 
     /// Its places, as they are watched.
-    pub(crate) fn watched(&self, shared: Arc<Shared>) -> Watched {
+    pub(crate) fn watched(
+        &self,
+        shared: Arc<Shared>,
+        turn: Option<(TurnWatched, TurnCounts)>,
+    ) -> Watched {
         let AllPlaces {
             connections,
             sockets,
@@ -95,6 +100,7 @@ impl BoundedListener {
             shared,
             connections,
             sockets,
+            turn,
         }
     }
 

@@ -22,6 +22,7 @@ use tokio::sync::watch;
 
 use super::places::Places;
 use super::shared::Shared;
+use super::turn::{TurnAmounts, TurnWatched};
 
 /// The media type of the text form.
 const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -75,6 +76,91 @@ impl Counts {
     }
 }
 
+/// The counts of TURN since it began. A copy counts the same.
+#[derive(Clone, Default)]
+pub(crate) struct TurnCounts {
+    made: Counter,
+    refused: Family<Of, Counter>,
+    datagrams: Counter,
+    bytes: Counter,
+    lost: Family<Of, Counter>,
+}
+
+impl fmt::Debug for TurnCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TurnCounts")
+    }
+}
+
+impl TurnCounts {
+    /// An allocation was made.
+    pub(crate) fn made(&self) {
+        self.made.inc();
+    }
+
+    /// A request was refused for this reason.
+    pub(crate) fn refused(&self, kind: &'static str) {
+        self.refused.get_or_create(&Of { kind }).inc();
+    }
+
+    /// A datagram of so many bytes was passed on.
+    pub(crate) fn relayed(&self, bytes: usize) {
+        self.datagrams.inc();
+        self.bytes.inc_by(u64::try_from(bytes).unwrap_or(u64::MAX));
+    }
+
+    /// A datagram was not passed on, for this reason.
+    pub(crate) fn lost(&self, kind: &'static str) {
+        self.lost.get_or_create(&Of { kind }).inc();
+    }
+
+    fn register(&self, amounts: TurnAmounts, all: &mut Registry) {
+        let all = all.sub_registry_with_prefix("turn");
+        for (name, help, amount) in [
+            ("allocations", "Relayed addresses", amounts.allocations),
+            (
+                "permissions",
+                "Addresses that these may exchange datagrams with",
+                amounts.permissions,
+            ),
+            (
+                "connections",
+                "Clients' connections by TCP",
+                amounts.connections,
+            ),
+        ] {
+            all.register(name, help, gauge(amount));
+        }
+        let Self {
+            made,
+            refused,
+            datagrams,
+            bytes,
+            lost,
+        } = self.clone();
+        all.register("made", "Relayed addresses that were given", made);
+        all.register(
+            "refused",
+            "Requests that were refused, by the reason",
+            refused,
+        );
+        all.register(
+            "relayed_datagrams",
+            "Datagrams that were passed on",
+            datagrams,
+        );
+        all.register("relayed_bytes", "Bytes of these", bytes);
+        all.register("lost", "Datagrams that were not, by the reason", lost);
+    }
+}
+
+fn gauge(amount: usize) -> Gauge<i64> {
+    let gauge = Gauge::default();
+    // Far fewer than this can count.
+    gauge.set(i64::try_from(amount).unwrap_or(i64::MAX));
+    gauge
+}
+
 /// The amounts at one moment.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Amounts {
@@ -91,6 +177,7 @@ pub(crate) struct Watched {
     pub(crate) shared: Arc<Shared>,
     pub(crate) connections: Places,
     pub(crate) sockets: Places,
+    pub(crate) turn: Option<(TurnWatched, TurnCounts)>,
 }
 
 /// Serves the counts at `/metrics`, and nothing else, until `stop` changes.
@@ -145,10 +232,7 @@ impl Watched {
                 amounts.unread_bytes,
             ),
         ] {
-            let gauge = Gauge::<i64>::default();
-            // Far fewer than this can count.
-            gauge.set(i64::try_from(amount).unwrap_or(i64::MAX));
-            all.register(name, help, gauge);
+            all.register(name, help, gauge(amount));
         }
         let Counts {
             messages,
@@ -165,7 +249,21 @@ impl Watched {
             refused,
         );
         all.register("closed", "Sockets that were closed, by the reason", closed);
+        let gave_way = Family::<Of, Counter>::default();
+        for (kind, places) in [("connection", &self.connections), ("socket", &self.sockets)] {
+            gave_way
+                .get_or_create(&Of { kind })
+                .inc_by(places.given_up());
+        }
+        all.register(
+            "gave_way",
+            "Connections that ended, or were not had, for want of places",
+            gave_way,
+        );
         all.register("slowed", "Times that a peer was slowed down", slowed);
+        if let Some((watched, counts)) = &self.turn {
+            counts.register(watched.amounts(), &mut all);
+        }
         all
     }
 }

@@ -53,6 +53,8 @@ struct Taken {
     gives_up: GivesUp,
     /// The places that are taken.
     count: usize,
+    /// The places that were given up, or not had, because there were no more.
+    given_up: u64,
     /// The number of the place that was taken last.
     last: u64,
     by: BTreeMap<Source, BTreeMap<u64, Arc<Eviction>>>,
@@ -68,6 +70,7 @@ impl Places {
             max_each: max_each.max(1),
             gives_up,
             count: 0,
+            given_up: 0,
             last: 0,
             by: BTreeMap::new(),
             by_weight: BTreeSet::new(),
@@ -82,6 +85,11 @@ impl Places {
     /// The places that are taken.
     pub(crate) fn count(&self) -> usize {
         self.taken().count
+    }
+
+    /// The places that were given up, or not had, because there were no more.
+    pub(crate) fn given_up(&self) -> u64 {
+        self.taken().given_up
     }
 
     /// Takes a place, which is given back when it is dropped. `eviction` is said if it has to be
@@ -107,6 +115,7 @@ impl Places {
         if let Some(loser) = loser
             && let Some((gone, evicted)) = taken.give_up(loser)
         {
+            taken.given_up += 1;
             if gone == number {
                 return None;
             }
@@ -239,6 +248,7 @@ mod tests {
         assert!(!places.take(2).is_there());
         assert!(!places.take(1).is_there());
         assert_eq!(there(&a), [true, true, true, false]);
+        assert_eq!(places.0.given_up(), 3);
         drop((a, b, c));
         let taken = places.0.taken();
         assert_eq!(taken.count, 0);

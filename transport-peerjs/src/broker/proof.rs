@@ -5,8 +5,8 @@ use std::time::Duration;
 use axum::extract::ws::{Message, WebSocket};
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
-use hustings_protocol::Address;
 use hustings_protocol::handshake::{Nonce, Signature};
+use hustings_protocol::{Address, Excerpt};
 use serde::Deserialize;
 use tokio::time::timeout;
 use tracing::{debug, info};
@@ -89,10 +89,7 @@ pub(crate) async fn ask(
     let Payload { host, signature } = payload;
     if !hosts.have(&host) {
         // A proxy may have written another Host header, which --public-host is for.
-        info!(
-            host = host.get(..64).unwrap_or(&host),
-            "a proof for another host"
-        );
+        info!(host = %Excerpt(&host), "a proof for another host");
         return Shown::Nothing;
     }
     let statement = Statement {

@@ -30,11 +30,32 @@ impl Rate {
         self.burst = burst.max(1.0);
     }
 
-    /// Takes so many permissions and says how long to wait for them.
-    pub(crate) fn take(&mut self, now: Instant, amount: f64) -> Duration {
+    /// Takes so many permissions if they are there, and none otherwise.
+    pub(crate) fn try_take(&mut self, now: Instant, amount: f64) -> bool {
+        self.fill(now);
+        let has = self.left >= amount;
+        if has {
+            self.left -= amount;
+        }
+        has
+    }
+
+    /// True if as much is there as ever can be.
+    pub(crate) fn is_full(&mut self, now: Instant) -> bool {
+        self.fill(now);
+        self.left >= self.burst
+    }
+
+    fn fill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.at).as_secs_f64();
         self.at = now;
-        self.left = (self.left + passed * self.per_second).min(self.burst) - amount;
+        self.left = (self.left + passed * self.per_second).min(self.burst);
+    }
+
+    /// Takes so many permissions and says how long to wait for them.
+    pub(crate) fn take(&mut self, now: Instant, amount: f64) -> Duration {
+        self.fill(now);
+        self.left -= amount;
         if self.left >= 0.0 {
             Duration::ZERO
         } else {
@@ -46,6 +67,17 @@ impl Rate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_there_is_not_taken() {
+        let start = Instant::now();
+        let mut rate = Rate::new(10, 3, start);
+        assert!(rate.is_full(start) && rate.try_take(start, 2.0));
+        assert!(!rate.try_take(start, 2.0) && rate.try_take(start, 1.0));
+        let later = start + Duration::from_millis(200);
+        assert!(rate.try_take(later, 2.0) && !rate.is_full(later));
+        assert!(rate.is_full(later + Duration::from_millis(300)));
+    }
 
     #[test]
     fn a_burst_is_free_and_the_rest_waits() {

@@ -6,10 +6,12 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use hustings_protocol::Short;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tracing::{debug, trace};
 
 pub(crate) use self::reserved::Holder;
 use self::reserved::{Reserved, Times};
@@ -71,8 +73,15 @@ impl Goodbye {
 #[derive(Debug)]
 pub(crate) struct Letter {
     pub(crate) text: String,
-    /// None for a word of the server's own, of which there is one for each socket.
+    /// None for a word of the server's own, of which there are one or two for each socket.
     _held: Option<[Held; 2]>,
+}
+
+impl Letter {
+    /// A word of the server's own, at the beginning.
+    pub(crate) fn first(text: String) -> Self {
+        Self { text, _held: None }
+    }
 }
 
 impl PartialEq for Letter {
@@ -327,8 +336,8 @@ impl Realm {
         };
         self.peers.insert(id.to_owned(), peer);
         if let Some(peer) = self.peers.get(id) {
-            let (text, _held) = (OPEN.to_owned(), None);
-            let _ = peer.mailbox.sender.send(Mail::Text(Letter { text, _held }));
+            let open = Letter::first(OPEN.to_owned());
+            let _ = peer.mailbox.sender.send(Mail::Text(open));
         }
         for waiting in self.waiting.remove(id).unwrap_or_default() {
             self.forget(&waiting);
@@ -384,6 +393,7 @@ impl Realm {
                 self.peers.remove(id);
             }
             Some(dst) if is_peer_id(dst) => {
+                trace!(kind, from = %Short::of(id), to = %Short::of(dst), "message");
                 let relayed = Relayed {
                     kind: &message.kind,
                     src: id,
@@ -394,6 +404,17 @@ impl Realm {
             }
             Some(_) | None => {}
         }
+    }
+
+    /// Answers a registered socket, at its own expense, with what it has asked the server itself.
+    pub(crate) fn tell(&mut self, id: &str, socket: SocketNumber, text: String, now: Instant) {
+        let Some(peer) = self.peers.get_mut(id).filter(|peer| peer.socket == socket) else {
+            return;
+        };
+        peer.last_seen = now;
+        let source = peer.holder.source;
+        self.counts.message("servers");
+        self.deliver(id, source, text);
     }
 
     fn relay(&mut self, message: &Relayed<'_>, is_for_now: bool, now: Instant) {
@@ -457,6 +478,7 @@ impl Realm {
     /// Tells a peer something about another, at its own expense: who does not read is told no more.
     fn notify(&self, dst: &str, kind: &str, about: &str) {
         self.counts.expired();
+        debug!(from = %Short::of(dst), to = %Short::of(about), "expired");
         if let Some(peer) = self.peers.get(dst) {
             self.deliver(dst, peer.holder.source, Relayed::notice(kind, about, dst));
         }
@@ -504,6 +526,7 @@ impl Realm {
         self.peers.retain(|id, peer| {
             let is_alive = now - peer.last_seen < alive;
             if !is_alive {
+                debug!(peer = %Short::of(id), "silent");
                 let _ = peer.mailbox.sender.send(Mail::Close(Goodbye::Silent));
                 reserved.keep(id, peer.holder.clone(), now);
             }

@@ -10,6 +10,7 @@ use super::config::BrokerConfig;
 use super::pool::Source;
 use super::rate::Rate;
 use super::realm::Realm;
+use super::turn::Issuer;
 
 /// The things that all sockets share.
 #[derive(Debug)]
@@ -18,14 +19,17 @@ pub(crate) struct Shared {
     /// `config.path` with its slashes.
     pub(crate) path: String,
     realm: Mutex<Realm>,
+    /// What hands out TURN servers, if there are any.
+    pub(crate) issuer: Option<Issuer>,
     /// Of all peers together, by where they come from.
     rates: Arc<Mutex<Rates>>,
 }
 
 impl Shared {
     /// A broker that nobody has come to, at a path with its slashes.
-    pub(super) fn new(config: BrokerConfig, path: String) -> Self {
+    pub(super) fn new(config: BrokerConfig, path: String, issuer: Option<Issuer>) -> Self {
         Self {
+            issuer,
             realm: Mutex::new(Realm::new(&config)),
             rates: Arc::new(Mutex::new(Rates {
                 total: config.limits.total_messages_per_second,
@@ -119,7 +123,7 @@ mod tests {
         let now = Instant::now();
         let mut config = BrokerConfig::default();
         config.limits.total_messages_per_second = 100;
-        let shared = Shared::new(config, "/".into());
+        let shared = Shared::new(config, "/".into(), None);
         let share = |last| shared.share(IpAddr::from([10, 0, 0, last]).into(), now);
         let (flood, same, other) = (share(1), share(1), share(2));
         for _ in 0..500 {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
-use hustings_protocol::Address;
+use hustings_protocol::{Address, Short};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
@@ -15,9 +15,9 @@ use tracing::{debug, warn};
 use super::pool::Source;
 use super::proof::{self, Hosts, Shown};
 use super::rate::Rate;
-use super::realm::{Goodbye, Holder, Mail, Refused, SocketNumber};
+use super::realm::{Goodbye, Holder, Letter, Mail, Refused, SocketNumber};
 use super::shared::{Share, Shared};
-use crate::trace::texts::short;
+use super::turn::Issuer;
 use crate::wire::proof::PARAMETER;
 use crate::wire::signalling::PROBE;
 
@@ -32,6 +32,7 @@ pub(crate) struct Parameters {
     key: Option<String>,
     proof: Option<String>,
     probe: Option<String>,
+    ice: Option<String>,
 }
 
 /// Serves a socket until either side is done with it. `host` is the one that the client has called.
@@ -70,31 +71,49 @@ pub(crate) async fn serve(
                 since: now,
             };
             if parameters.is_probe() {
+                debug!(peer = %Short::of(&who.id), "asked for");
                 Err(shared.realm().probe(&who.id, &holder, now))
             } else {
+                if let Some(issuer) = &shared.issuer
+                    && Issuer::is_wanted(parameters.ice.as_deref())
+                {
+                    // It is read by nobody unless the socket is registered, and then before OPEN: so
+                    // the first dial has them.
+                    let servers = Letter::first(issuer.message(&who.id, host.as_deref()));
+                    let _ = sender.send(Mail::Text(servers));
+                }
                 let number = shared.realm().register(&who.id, holder, sender, now);
+                let number = number.inspect_err(|refused| {
+                    debug!(peer = %Short::of(&who.id), reason = refused.word(), "refused");
+                });
                 let number = number.map_err(Refused::message);
                 number.map(|number| (who.id, number))
             }
         }
         Err(refused) => {
+            debug!(reason = refused.word(), "refused");
             shared.realm().counts().refused(refused.word());
             Err(refused.message())
         }
     };
     match registered {
         Ok((id, number)) => {
-            debug!(peer = short(&id), "registered");
+            debug!(peer = %Short::of(&id), "registered");
             let share = shared.share(source, Instant::now());
+            let who = Registered {
+                id: &id,
+                number,
+                host: host.as_deref(),
+            };
             tokio::select! {
-                () = read(&mut stream, &id, number, &share, &shared) => {}
+                () = read(&mut stream, &who, &share, &shared) => {}
                 goodbye = write(&mut sink, mailbox, patience) => why = goodbye,
             }
             shared.realm().unregister(&id, number, Instant::now());
-            debug!(peer = short(&id), "closed");
+            let reason = why.map_or("gone", Goodbye::word);
+            debug!(peer = %Short::of(&id), reason, "closed");
         }
         Err(answer) => {
-            debug!(answer, "not registered");
             let _ = timeout(patience, sink.send(Message::text(answer))).await;
         }
     }
@@ -162,13 +181,22 @@ fn length(message: &Message) -> f64 {
     f64::from(u32::try_from(bytes).unwrap_or(u32::MAX))
 }
 
+/// A socket that is registered.
+#[derive(Debug, Clone, Copy)]
+struct Registered<'a> {
+    id: &'a str,
+    number: SocketNumber,
+    /// The host that it has called.
+    host: Option<&'a str>,
+}
+
 async fn read(
     stream: &mut SplitStream<WebSocket>,
-    id: &str,
-    number: SocketNumber,
+    who: &Registered<'_>,
     share: &Share,
     shared: &Shared,
 ) {
+    let Registered { id, number, host } = *who;
     let limits = &shared.config.limits;
     let (per_second, burst) = (limits.messages_per_second, limits.message_burst);
     let mut rate = Rate::new(per_second, burst, Instant::now());
@@ -186,16 +214,21 @@ async fn read(
         if is_slowed {
             // Once for each time that it is too fast, or the log would be what slows it down.
             if !was_slowed {
-                warn!(peer = short(id), "rate-limited");
+                warn!(peer = %Short::of(id), "rate-limited");
                 shared.realm().counts().slowed();
             }
             sleep(delay).await;
         }
         match message {
             Message::Text(text) => {
-                shared
-                    .realm()
-                    .receive(id, number, text.as_str(), Instant::now());
+                let now = Instant::now();
+                match &shared.issuer {
+                    Some(issuer) if Issuer::is_asked(text.as_str()) => {
+                        let servers = issuer.message(id, host);
+                        shared.realm().tell(id, number, servers, now);
+                    }
+                    Some(_) | None => shared.realm().receive(id, number, text.as_str(), now),
+                }
             }
             // Pings are answered below; nothing says anything in binary.
             Message::Binary(_) | Message::Ping(_) | Message::Pong(_) => {}

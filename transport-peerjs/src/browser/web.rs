@@ -6,7 +6,9 @@ use hustings_room::Moment;
 use hustings_room::clock::{Clock, SystemClock};
 use js_sys::Array;
 use wasm_bindgen::JsValue;
-use web_sys::{RtcConfiguration, RtcDataChannel, RtcIceServer, Window, console};
+use web_sys::{
+    RtcConfiguration, RtcDataChannel, RtcIceServer, RtcIceTransportPolicy, Window, console,
+};
 
 use super::collect::Closed;
 use super::listener::Listener;
@@ -15,7 +17,7 @@ use super::peer_connection::PeerConnection;
 use super::socket::Socket;
 use super::thrown::failure;
 use super::timer::Timer;
-use crate::config::IceServer;
+use crate::config::Config;
 use crate::shell::backend::{Backend, Failure, Input, TakenChannel};
 use crate::shell::reentry::Reporter;
 use crate::wire::{ChannelMessage, IceCandidate, Notice, RtcId, SocketId};
@@ -34,14 +36,14 @@ pub(super) struct Web {
 
 impl Web {
     pub(super) fn new(
-        ice_servers: &[IceServer],
+        config: &Config,
         window: Window,
         clock: SystemClock,
         reporter: Reporter<RtcDataChannel>,
     ) -> Self {
         Self {
             clock,
-            rtc_config: rtc_config(ice_servers),
+            rtc_config: rtc_config(config),
             socket: None,
             connections: BTreeMap::new(),
             closed: Closed::default(),
@@ -163,9 +165,9 @@ impl Backend for Web {
     }
 }
 
-fn rtc_config(ice_servers: &[IceServer]) -> RtcConfiguration {
+fn rtc_config(config: &Config) -> RtcConfiguration {
     let servers = Array::new();
-    for server in ice_servers {
+    for server in &config.ice_servers {
         let urls: Array = server.urls.iter().map(JsValue::from).collect();
         let ice = RtcIceServer::new();
         ice.set_urls(&urls);
@@ -179,5 +181,8 @@ fn rtc_config(ice_servers: &[IceServer]) -> RtcConfiguration {
     }
     let made = RtcConfiguration::new();
     made.set_ice_servers(&servers);
+    if config.relay_only {
+        made.set_ice_transport_policy(RtcIceTransportPolicy::Relay);
+    }
     made
 }

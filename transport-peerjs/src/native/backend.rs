@@ -1,22 +1,28 @@
 //! A program's sockets, str0m's connections and tokio's time, as a backend.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hustings_room::Moment;
 use hustings_room::clock::{Clock, SystemClock};
+use rustls::ClientConfig;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+use super::farewell::{Farewell, Ways};
+use super::reflexive::Reflexive;
+use super::relays::{RelayId, Relays, ip_of, ips_of};
 use super::routes::Routes;
 use super::rtc::{self, Opened, Rtc};
 use super::shared::Reporter;
-use super::signalling::Socket;
+use super::signalling::{SignallingFault, Socket, Told};
 use super::timers::Timers;
 use super::udp::{Datagram, Listen, Port};
 use crate::config::{Config, WireLimits};
 use crate::shell::backend::{Backend, Failure, Input, RtcInput, TakenChannel};
+use crate::trace::trace;
 use crate::wire::{ChannelMessage, IceCandidate, Notice, RtcId, SocketId};
 
 /// Bytes that a channel may hold beyond what the machine gives it: the longest message.
@@ -25,16 +31,24 @@ const ONE_MESSAGE: usize = 256 * 1024;
 /// A program as a [`Backend`].
 pub(super) struct Native {
     clock: SystemClock,
-    listen: Listen,
+    pub(super) listen: Listen,
     limits: WireLimits,
-    runtime: Handle,
-    reporter: Reporter,
-    inputs: VecDeque<Input<Opened>>,
+    pub(super) runtime: Handle,
+    pub(super) reporter: Reporter,
+    pub(super) inputs: VecDeque<Input<Opened>>,
     socket: Option<(SocketId, Socket)>,
+    /// For a signalling server that is to be reached by TLS.
+    tls: Option<Arc<ClientConfig>>,
+    /// The reason why the last socket did not open.
+    fault: Option<SignallingFault>,
     /// The port of everybody who dials this side.
-    port: Port,
+    pub(super) port: Arc<Port>,
     routes: Routes,
-    connections: BTreeMap<RtcId, Connection>,
+    pub(super) reflexive: Reflexive,
+    pub(super) relays: Relays,
+    /// Nobody is told any address but those of relays.
+    pub(super) relay_only: bool,
+    pub(super) connections: BTreeMap<RtcId, Connection>,
     timers: Timers,
     /// The moment at which the shell wants to be told.
     deadline: Option<Instant>,
@@ -42,11 +56,20 @@ pub(super) struct Native {
     alarm: watch::Sender<Option<Instant>>,
 }
 
-struct Connection {
-    rtc: Rtc,
+/// A connection, and what it has of its own.
+pub(super) struct Connection {
+    pub(super) rtc: Rtc,
     /// The port of a dial. Two connections between the same two ports could not be told apart,
     /// since DTLS does not name them: of two sides that dial each other both would have that.
-    own_port: Option<Port>,
+    pub(super) own_port: Option<Arc<Port>>,
+    /// A relay that it may go by.
+    pub(super) relay: Option<RelayId>,
+    /// The addresses at which its other side may be, as many as a relay lets in.
+    pub(super) remotes: BTreeSet<IpAddr>,
+    /// The address by which it has sent last.
+    pub(super) sends_from: Option<SocketAddr>,
+    /// What it says last, once it does.
+    farewell: Option<Farewell>,
 }
 
 impl Native {
@@ -55,6 +78,7 @@ impl Native {
         config: &Config,
         listen: &Listen,
         mut port: Port,
+        tls: Option<Arc<ClientConfig>>,
         clock: SystemClock,
         runtime: Handle,
         reporter: Reporter,
@@ -70,8 +94,17 @@ impl Native {
             reporter,
             inputs: VecDeque::new(),
             socket: None,
-            port,
+            tls: tls.clone().filter(|_| config.secure),
+            fault: None,
+            port: Arc::new(port),
             routes: Routes::default(),
+            reflexive: Reflexive::new(if config.relay_only {
+                &[]
+            } else {
+                &config.ice_servers
+            }),
+            relays: Relays::new(&config.ice_servers, tls),
+            relay_only: config.relay_only,
             connections: BTreeMap::new(),
             timers: Timers::default(),
             deadline: None,
@@ -79,18 +112,39 @@ impl Native {
         }
     }
 
-    /// Something happened to the socket.
-    pub(super) fn report(&mut self, input: Input<Opened>) {
-        if let (Input::SocketOpen(id), Some((present, socket))) = (&input, &mut self.socket)
-            && id == present
-        {
-            socket.opened();
+    /// Something happened to a socket.
+    pub(super) fn report(&mut self, socket: SocketId, told: Told) {
+        let present = self.socket.as_mut().filter(|(id, _)| *id == socket);
+        match told {
+            Told::Input(input) => {
+                if let (Input::SocketOpen(_), Some((_, socket))) = (&input, present) {
+                    socket.opened();
+                    self.fault = None;
+                }
+                self.inputs.push_back(input);
+            }
+            Told::Fault(fault) => {
+                trace! { tracing::warn!(why = %fault, "the signalling server is not reached") }
+                if present.is_some() {
+                    self.fault = Some(fault);
+                }
+            }
         }
-        self.inputs.push_back(input);
+    }
+
+    /// The reason why the last socket did not open.
+    pub(super) fn signalling_fault(&self) -> Option<&SignallingFault> {
+        self.fault.as_ref()
     }
 
     /// A datagram came: at a dial's own port, or at that of everybody.
     pub(super) fn receive(&mut self, dial: Option<RtcId>, datagram: Datagram<'_>) {
+        if rtc::is_stun(datagram.bytes)
+            && let Some((Kind::Answer, number)) = transaction(datagram.bytes)
+            && self.take_answer(dial, datagram, &number)
+        {
+            return;
+        }
         let found = dial.or_else(|| self.find(datagram));
         let Some(id) = found else {
             return;
@@ -136,6 +190,8 @@ impl Native {
                 self.settle(id, done);
             }
         }
+        self.serve_outside(now);
+        self.serve_relays(now);
         if self.deadline.is_some_and(|at| at <= now) {
             self.inputs.push_back(Input::Timeout);
         }
@@ -144,23 +200,36 @@ impl Native {
     }
 
     /// Does all that follows for a connection from what was done with it.
-    fn settle(&mut self, id: RtcId, done: Result<(), Failure>) {
+    pub(super) fn settle(&mut self, id: RtcId, done: Result<(), Failure>) {
         if let Err(Failure(why)) = done {
             let input = Input::Rtc(id, RtcInput::Failed(why));
             self.inputs.push_back(input);
         }
-        let Some(Connection { rtc, own_port }) = self.connections.get_mut(&id) else {
+        let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
+        let Connection { rtc, own_port, .. } = connection;
+        let sends_from = &mut connection.sends_from;
+        let farewell = &mut connection.farewell;
         let (inputs, routes, port) = (&mut self.inputs, &mut self.routes, &self.port);
+        let relays = &self.relays;
         let next = rtc.drain(
-            |from, to, bytes| match own_port {
-                Some(own) => own.send(from.ip(), to, bytes),
-                None => {
-                    if let Some((Kind::Request, transaction)) = transaction(bytes) {
-                        routes.asks(id, transaction);
+            |from, to, bytes| {
+                if own_port.is_none()
+                    && let Some((Kind::Request, transaction)) = transaction(bytes)
+                {
+                    routes.asks(id, transaction);
+                }
+                if !rtc::is_stun(bytes) {
+                    // ICE tries every way, and all else takes the one that it has found.
+                    *sends_from = Some(from);
+                    if let Some(farewell) = farewell {
+                        farewell.add(from, to, bytes);
                     }
-                    port.send(from.ip(), to, bytes);
+                }
+                if !relays.send(from, to, bytes) {
+                    let port = own_port.as_ref().unwrap_or(port);
+                    port.send(Some(from.ip()), to, bytes);
                 }
             },
             |input| inputs.push_back(Input::Rtc(id, input)),
@@ -178,14 +247,26 @@ impl Native {
         }
     }
 
-    fn add(&mut self, id: RtcId, rtc: Rtc, own_port: Option<Port>, sdp: String) {
+    fn add(&mut self, id: RtcId, rtc: Rtc, own_port: Option<Arc<Port>>, sdp: String) {
         if own_port.is_none() {
             self.routes.add(id, rtc.ufrag());
         }
-        self.connections.insert(id, Connection { rtc, own_port });
+        let made = Connection {
+            rtc,
+            own_port,
+            relay: None,
+            remotes: BTreeSet::new(),
+            sends_from: None,
+            farewell: None,
+        };
+        self.connections.insert(id, made);
         let input = Input::Rtc(id, RtcInput::Description(sdp));
         self.inputs.push_back(input);
         self.settle(id, Ok(()));
+        if !self.relay_only {
+            self.show_from_outside(id);
+        }
+        self.may_be_relayed(id);
     }
 
     fn max_buffered(&self) -> usize {
@@ -193,6 +274,9 @@ impl Native {
     }
 
     fn hosts(&self, port: &Port) -> Result<Vec<SocketAddr>, Failure> {
+        if self.relay_only {
+            return Ok(Vec::new());
+        }
         let hosts = port.hosts(&self.listen);
         if hosts.is_empty() {
             return Err(Failure("this machine has no network address".into()));
@@ -216,8 +300,12 @@ impl Backend for Native {
         // A millisecond more: `now` rounds down, and must not find the deadline ahead of it.
         let left = deadline.map(|at| (at - self.clock.now()) + Duration::from_millis(1));
         self.deadline = left.and_then(|left| Instant::now().checked_add(left));
-        let next = self.deadline.into_iter().chain(self.timers.deadline());
-        let next = next.min();
+        let others = [
+            self.timers.deadline(),
+            self.reflexive.deadline(),
+            self.relays.deadline(),
+        ];
+        let next = others.into_iter().flatten().chain(self.deadline).min();
         // The task is woken for an earlier moment alone: one that finds nothing due is answered
         // with the next.
         self.alarm.send_if_modified(|at| {
@@ -231,8 +319,8 @@ impl Backend for Native {
 
     fn open_socket(&mut self, socket: SocketId, url: &str) -> Result<(), Failure> {
         let reporter = self.reporter.clone();
-        let report = move |input| reporter.report(input);
-        let opened = Socket::open(socket, url, &self.runtime, report);
+        let report = move |told| reporter.report(socket, told);
+        let opened = Socket::open(socket, url, self.tls.clone(), &self.runtime, report);
         self.socket = Some((socket, opened));
         Ok(())
     }
@@ -256,7 +344,7 @@ impl Backend for Native {
         own.read(&self.runtime, &self.reporter.of_dial(rtc));
         let hosts = self.hosts(&own)?;
         let (made, sdp) = Rtc::offer(label, &hosts, self.max_buffered(), Instant::now())?;
-        self.add(rtc, made, Some(own), sdp);
+        self.add(rtc, made, Some(Arc::new(own)), sdp);
         Ok(())
     }
 
@@ -264,14 +352,23 @@ impl Backend for Native {
         let hosts = self.hosts(&self.port)?;
         let (made, sdp) = Rtc::answer(offer, &hosts, self.max_buffered(), Instant::now())?;
         self.add(rtc, made, None, sdp);
+        for ip in ips_of(offer) {
+            self.may_come_from(rtc, ip);
+        }
         Ok(())
     }
 
     fn set_answer(&mut self, rtc: RtcId, answer: &str) {
+        for ip in ips_of(answer) {
+            self.may_come_from(rtc, ip);
+        }
         self.with(rtc, |rtc| rtc.set_answer(answer));
     }
 
     fn add_candidate(&mut self, rtc: RtcId, candidate: &IceCandidate) {
+        if let Some(ip) = ip_of(&candidate.candidate) {
+            self.may_come_from(rtc, ip);
+        }
         self.with(rtc, |rtc| rtc.add_candidate(candidate));
     }
 
@@ -306,13 +403,26 @@ impl Backend for Native {
     }
 
     fn close(&mut self, rtc: RtcId) {
+        if let Some(connection) = self.connections.get_mut(&rtc) {
+            connection.farewell = Some(Farewell::default());
+        }
         self.with(rtc, |rtc| {
             rtc.close();
             Ok(())
         });
-        self.connections.remove(&rtc);
+        let relay = self.way_by_relay(rtc);
+        self.forget_relayed(rtc);
+        if let Some(connection) = self.connections.remove(&rtc)
+            && let Some(farewell) = connection.farewell
+        {
+            let port = connection
+                .own_port
+                .unwrap_or_else(|| Arc::clone(&self.port));
+            farewell.repeat(Ways { port, relay }, &self.runtime, self.reporter.present());
+        }
         self.routes.remove(rtc);
         self.timers.remove(rtc);
+        self.reflexive.forget(rtc);
     }
 
     fn notice(&mut self, notice: &Notice) {

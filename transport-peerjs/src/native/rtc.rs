@@ -6,7 +6,7 @@
 mod certificate;
 mod crypto;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -112,6 +112,43 @@ impl Rtc {
     /// The name by which a first datagram of the other side asks for this connection.
     pub(super) fn ufrag(&self) -> &str {
         &self.ufrag
+    }
+
+    /// True once it has been connected.
+    pub(super) fn is_connected(&self) -> bool {
+        self.is_connected
+    }
+
+    /// An address at which a STUN server sees the socket, as the other side is told of it. It makes
+    /// no difference here: what comes by it comes at the socket.
+    pub(super) fn reflexive(&self, seen: SocketAddr) -> Option<IceCandidate> {
+        let base: IpAddr = match seen {
+            SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+            SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        let made = Candidate::server_reflexive(seen, (base, 0).into(), Protocol::Udp);
+        Some(self.told(&made.ok()?))
+    }
+
+    /// There is a relay, by which this side may send and be reached. Returns how the other side is
+    /// told of it.
+    pub(super) fn add_relayed(&mut self, relayed: SocketAddr) -> Result<IceCandidate, Failure> {
+        self.guarded(|made| {
+            // What comes by it is said to have come there.
+            let candidate = Candidate::relayed(relayed, relayed, Protocol::Udp);
+            let candidate = candidate.map_err(failure)?;
+            made.rtc.add_local_candidate(candidate.clone());
+            Ok(made.told(&candidate))
+        })
+    }
+
+    fn told(&self, candidate: &Candidate) -> IceCandidate {
+        IceCandidate {
+            candidate: candidate.to_sdp_string(),
+            sdp_mid: None,
+            sdp_m_line_index: Some(0),
+            username_fragment: Some(self.ufrag.clone()),
+        }
     }
 
     /// The other side has answered.

@@ -1,5 +1,6 @@
 //! The shell of one address, and the ways to it from tasks and threads.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::time::Instant;
 
@@ -9,11 +10,12 @@ use tokio::time::sleep_until;
 
 use super::arrivals::Arrivals;
 use super::backend::Native;
-use super::rtc::Opened;
+use super::relay;
+use super::relays::RelayId;
+use super::signalling::Told;
 use super::udp::Datagram;
 use crate::shell::Shell;
-use crate::shell::backend::Input;
-use crate::wire::RtcId;
+use crate::wire::{RtcId, SocketId};
 
 /// Most datagrams in one turn.
 const BATCH: usize = 256;
@@ -27,8 +29,8 @@ pub(super) struct Shared {
     free: Notify,
     /// Itself, after the transport was dropped, until its connections have sent what they have.
     leaving: Mutex<Option<Arc<Self>>>,
-    /// Closed when all this is gone.
-    gone: watch::Sender<()>,
+    /// Closed when all this is gone, and what it has left to be done is done.
+    present: watch::Sender<()>,
 }
 
 impl Shared {
@@ -37,13 +39,15 @@ impl Shared {
             shell: Mutex::new(make(Reporter { to: me.clone() })),
             free: Notify::new(),
             leaving: Mutex::new(None),
-            gone: watch::Sender::new(()),
+            present: watch::Sender::new(()),
         })
     }
 
     /// Looks at the shell.
     pub(super) fn read<R>(&self, read: impl FnOnce(&Shell<Native>) -> R) -> R {
-        read(&lock(&self.shell))
+        let seen = read(&lock(&self.shell));
+        self.free.notify_one();
+        seen
     }
 
     /// Lets the shell do something, and then wakes whom that concerns.
@@ -88,7 +92,7 @@ impl Shared {
 
     /// Something by which one sees that all this is gone.
     pub(super) fn gone(&self) -> watch::Receiver<()> {
-        self.gone.subscribe()
+        self.present.subscribe()
     }
 }
 
@@ -105,9 +109,24 @@ pub(super) struct Reporter {
 }
 
 impl Reporter {
-    /// Something happened to the socket.
-    pub(super) fn report(&self, input: Input<Opened>) {
-        self.run(|native| native.report(input));
+    /// A share in what is to be over before all this is gone. There is none to be had afterwards.
+    pub(super) fn present(&self) -> Option<watch::Sender<()>> {
+        Some(self.to.upgrade()?.present.clone())
+    }
+
+    /// Something happened to a socket.
+    pub(super) fn report(&self, socket: SocketId, told: Told) {
+        self.run(|native| native.report(socket, told));
+    }
+
+    /// A STUN server's name was looked up.
+    pub(super) fn looked_up(&self, server: usize, found: &[SocketAddr]) {
+        self.run(|native| native.looked_up(server, found));
+    }
+
+    /// A relay says something.
+    pub(super) fn relay_told(&self, relay: RelayId, told: relay::Told) {
+        self.run(|native| native.relay_told(relay, told));
     }
 
     /// A way to hand over datagrams of a dial's own port.

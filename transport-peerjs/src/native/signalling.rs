@@ -1,16 +1,37 @@
 //! The socket to the signalling server.
 
+mod fault;
+
+use std::io;
+use std::sync::Arc;
+
 use futures::{SinkExt, StreamExt};
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
-use tokio_tungstenite::connect_async_with_config;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_rustls::TlsConnector;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::rtc::Opened;
 use crate::shell::backend::Input;
 use crate::wire::SocketId;
+
+pub use fault::SignallingFault;
+
+/// Something to be told of the socket.
+pub(super) enum Told {
+    Input(Input<Opened>),
+    /// It did not open, for this reason. That it is closed is told, too.
+    Fault(SignallingFault),
+}
 
 /// Most texts that wait for a server that does not read. Its next one ends the socket.
 const MAX_WAITING: usize = 1_024;
@@ -28,18 +49,27 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Opens one, on a task of the runtime, which reports what happens.
+    /// Opens one, on a task of the runtime, which reports what happens. With `tls` for a URL that
+    /// asks for it.
     pub(super) fn open(
         id: SocketId,
         url: &str,
+        tls: Option<Arc<ClientConfig>>,
         runtime: &Handle,
-        report: impl Fn(Input<Opened>) + Send + Sync + 'static,
+        report: impl Fn(Told) + Send + Sync + 'static,
     ) -> Self {
         let (texts, waiting) = mpsc::channel(MAX_WAITING);
         let url = url.to_owned();
         let task = runtime.spawn(async move {
-            let code = serve(id, &url, waiting, &report).await;
-            report(Input::SocketClosed(id, code));
+            let code = match open(&url, tls).await {
+                Ok(Opening::Plain(socket)) => serve(id, *socket, waiting, &report).await,
+                Ok(Opening::Tls(socket)) => serve(id, *socket, waiting, &report).await,
+                Err(fault) => {
+                    report(Told::Fault(fault));
+                    None
+                }
+            };
+            report(Told::Input(Input::SocketClosed(id, code)));
         });
         Self {
             texts,
@@ -69,20 +99,61 @@ impl Drop for Socket {
     }
 }
 
-/// Opens a socket and serves it to its end. Returns the server's code, if it gave one.
-async fn serve(
-    id: SocketId,
-    url: &str,
-    mut texts: mpsc::Receiver<String>,
-    report: &impl Fn(Input<Opened>),
-) -> Option<u16> {
+/// A socket that is open.
+enum Opening {
+    Plain(Box<WebSocketStream<TcpStream>>),
+    Tls(Box<WebSocketStream<tokio_rustls::client::TlsStream<TcpStream>>>),
+}
+
+async fn open(url: &str, tls: Option<Arc<ClientConfig>>) -> Result<Opening, SignallingFault> {
+    let request = url.into_client_request().map_err(fault::of_socket)?;
+    let uri = request.uri();
+    let (Some(host), Some(port)) = (uri.host(), uri.port_u16()) else {
+        return Err(fault::of_socket(
+            tungstenite::error::UrlError::NoHostName.into(),
+        ));
+    };
+    let host = host
+        .trim_start_matches('[')
+        .trim_end_matches(']')
+        .to_owned();
+    let stream = TcpStream::connect((&*host, port)).await;
+    let stream = stream.map_err(fault::of_connection)?;
+    // Small messages that answer each other must not wait for more.
+    stream.set_nodelay(true).map_err(fault::of_connection)?;
+    let Some(tls) = tls else {
+        return Ok(Opening::Plain(Box::new(upgrade(request, stream).await?)));
+    };
+    let name = ServerName::try_from(host)
+        .map_err(|error| fault::of_tls(&io::Error::new(io::ErrorKind::InvalidInput, error)))?;
+    let stream = TlsConnector::from(tls).connect(name, stream).await;
+    let stream = stream.map_err(|error| fault::of_tls(&error))?;
+    Ok(Opening::Tls(Box::new(upgrade(request, stream).await?)))
+}
+
+async fn upgrade<S>(request: Request, stream: S) -> Result<WebSocketStream<S>, SignallingFault>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let config = WebSocketConfig::default()
         .max_message_size(Some(LONGEST))
         .max_frame_size(Some(LONGEST));
-    // Small messages that answer each other must not wait for more.
-    let (mut socket, _) = connect_async_with_config(url, Some(config), true)
-        .await
-        .ok()?;
+    let upgraded = client_async_with_config(request, stream, Some(config)).await;
+    let (socket, _) = upgraded.map_err(fault::of_socket)?;
+    Ok(socket)
+}
+
+/// Serves a socket to its end. Returns the server's code, if it gave one.
+async fn serve<S>(
+    id: SocketId,
+    mut socket: WebSocketStream<S>,
+    mut texts: mpsc::Receiver<String>,
+    report: &impl Fn(Told),
+) -> Option<u16>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let report = |input| report(Told::Input(input));
     report(Input::SocketOpen(id));
     loop {
         tokio::select! {

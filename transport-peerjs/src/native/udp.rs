@@ -124,8 +124,9 @@ impl Port {
         ips.into_iter().filter_map(at).take(MAX_ADDRESSES).collect()
     }
 
-    /// Sends a datagram. One for which there is no room, or no way, is lost, as any may be.
-    pub(super) fn send(&self, from: IpAddr, to: SocketAddr, bytes: &[u8]) {
+    /// Sends a datagram, from one of this machine's addresses or from whichever leads there. One
+    /// for which there is no room, or no way, is lost, as any may be.
+    pub(super) fn send(&self, from: Option<IpAddr>, to: SocketAddr, bytes: &[u8]) {
         let Some(udp) = self.of_family(to.ip()) else {
             return;
         };
@@ -134,7 +135,7 @@ impl Port {
             ecn: None,
             contents: bytes,
             segment_size: None,
-            src_ip: Some(from),
+            src_ip: from,
         };
         let _ = udp.state.try_send(UdpSockRef::from(&udp.socket), &transmit);
     }

@@ -49,7 +49,7 @@ impl<B: Backend> Shell<B> {
             }
             Output::Event(event) => self.deliver(event, speaker),
             Output::Registration(state) => {
-                trace! { crate::trace::texts::registration(&state) }
+                trace! { crate::trace::texts::registration(&self.registration, &state) }
                 self.registration = state;
             }
             Output::Notice(notice) => {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use hustings_protocol::Address;
+use hustings_protocol::{Address, Short};
 use hustings_room::LinkId;
 use hustings_room::transport::TransportEvent;
-use tracing::{Span, debug, debug_span, field, warn};
+use tracing::{Span, debug, debug_span, warn};
 
-use super::texts::{cut, short};
+use super::texts::cut;
 
 /// A span for each link, from its dial or the moment when it comes up until it is down.
 #[derive(Debug, Default)]
@@ -15,9 +15,7 @@ pub(crate) struct Links(BTreeMap<LinkId, Span>);
 
 impl Links {
     pub(crate) fn dial(&mut self, link: LinkId, to: &Address) {
-        let to = to.to_string();
-        let peer = field::display(short(&to));
-        let span = debug_span!("link", id = %link, peer);
+        let span = debug_span!("link", id = %link, peer = %Short::of(to));
         debug!(parent: &span, "dial");
         self.0.insert(link, span);
     }
@@ -40,7 +38,7 @@ impl Links {
             }
             TransportEvent::LinkDown { link, reason } => {
                 let reason = reason.to_string();
-                debug!(parent: self.span(*link), reason = cut(&reason), "down");
+                debug!(parent: self.span(*link), reason = %cut(&reason), "down");
                 self.0.remove(link);
             }
             TransportEvent::Writable { link } => debug!(parent: self.span(*link), "writable"),

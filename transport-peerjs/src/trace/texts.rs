@@ -1,20 +1,13 @@
 //! Texts that may be seen by anybody who reads a log.
 
+use hustings_protocol::{Excerpt, Short};
 use tracing::{debug, info, warn};
 
 use crate::wire::{Notice, RegistrationState};
 
-/// The longest text that is taken from elsewhere, in bytes.
-const MAX_TEXT: usize = 160;
-
-/// The first characters of a peer id: enough to tell peers apart, too few to reach one.
-pub(crate) fn short(id: &str) -> &str {
-    id.get(..8).unwrap_or("…")
-}
-
 /// A text from elsewhere without what may be a session description: its lines begin with a letter
 /// and `=`, and browsers put them into their errors.
-pub(crate) fn cut(text: &str) -> &str {
+pub(crate) fn cut(text: &str) -> Excerpt<'_> {
     let bytes = text.as_bytes();
     let is_line = |at: usize| {
         bytes[at].is_ascii_lowercase()
@@ -22,17 +15,15 @@ pub(crate) fn cut(text: &str) -> &str {
             && (at == 0 || !bytes[at - 1].is_ascii_alphanumeric())
     };
     let end = (0..bytes.len()).find(|at| is_line(*at));
-    let mut end = end.unwrap_or(bytes.len()).min(MAX_TEXT);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text[..end].trim_end()
+    // A line begins with a letter of ASCII, so no character is cut in two.
+    Excerpt(text[..end.unwrap_or(bytes.len())].trim_end())
 }
 
-/// The registration has changed. What the server may have said is not passed on.
-pub(crate) fn registration(state: &RegistrationState) {
+/// The registration has changed. What the server may have said is not passed on. Attempts, of which
+/// there is any number while a server is away, are for those who look closer.
+pub(crate) fn registration(before: &RegistrationState, state: &RegistrationState) {
     match state {
-        RegistrationState::Connecting => info!("connecting"),
+        RegistrationState::Connecting => debug!("connecting"),
         RegistrationState::Registered => info!("registered"),
         RegistrationState::AddressTaken { retry_at } => {
             info!(retry_at = retry_at.as_millis(), "address taken");
@@ -41,7 +32,12 @@ pub(crate) fn registration(state: &RegistrationState) {
             warn!(ask_at = ask_at.as_millis(), "address in use elsewhere");
         }
         RegistrationState::Disconnected { retry_at, .. } => {
-            info!(retry_at = retry_at.as_millis(), "disconnected");
+            let retry_at = retry_at.as_millis();
+            if *before == RegistrationState::Registered {
+                info!(retry_at, "disconnected");
+            } else {
+                debug!(retry_at, "not connected");
+            }
         }
         RegistrationState::Failed(error) => warn!(%error, "not registered"),
     }
@@ -51,12 +47,12 @@ pub(crate) fn registration(state: &RegistrationState) {
 pub(crate) fn notice(notice: &Notice) {
     match notice {
         Notice::Malformed(error) => {
-            warn!(error = cut(&error.to_string()), "a fault of the server");
+            warn!(error = %cut(&error.to_string()), "a fault of the server");
         }
         Notice::Refused { from, refusal } => {
             debug!(
-                from = short(from),
-                refusal = cut(&refusal.to_string()),
+                from = %Short::of(from),
+                refusal = %cut(&refusal.to_string()),
                 "refused"
             );
         }
@@ -65,10 +61,9 @@ pub(crate) fn notice(notice: &Notice) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn texts_end_before_a_description() {
+        let cut = |text| super::cut(text).to_string();
         let plain = "no way to the other side works";
         assert_eq!(cut(plain), plain);
         let of_a_browser = "Failed to parse SessionDescription. a=fingerprint:sha-256 AB Invalid";
@@ -76,12 +71,6 @@ mod tests {
         assert_eq!(cut("invalid type: \"v=0\\r\\n\""), "invalid type: \"");
         assert_eq!(cut("v=0"), "");
         assert_eq!(cut("max=3, x=4"), "max=3,");
-        assert_eq!(cut(&"é".repeat(200)).len(), MAX_TEXT);
-    }
-
-    #[test]
-    fn ids_are_short() {
-        assert_eq!(short("0123456789abcdef"), "01234567");
-        assert_eq!(short("0123"), "…");
+        assert_eq!(cut("é a=1"), "é");
     }
 }

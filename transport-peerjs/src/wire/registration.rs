@@ -11,9 +11,11 @@
 //!
 //! A copy of this identity has the token, too. Whoever hears that it was replaced yields: it does
 //! not take the address back by itself, and only asks now and then, as a stranger who takes it from
-//! nobody, if it is free. Servers that do not say so are seen through by the contest.
+//! nobody, if it is free. Servers that do not say so are seen through by the contest, and this
+//! side's own sockets of before by the ghosts.
 
 mod echo;
+mod ghosts;
 mod taken;
 
 use std::time::Duration;
@@ -24,6 +26,7 @@ use rand_chacha::ChaCha8Rng;
 
 pub(crate) use self::echo::is_late;
 use self::echo::{ECHO, Echo};
+use self::ghosts::Ghosts;
 pub(crate) use self::taken::Urls;
 use self::taken::{REPLACED, Taken};
 use super::backoff::Backoff;
@@ -59,6 +62,7 @@ pub(crate) struct Registration {
     backoff: Backoff,
     taken: Taken,
     contest: Contest,
+    ghosts: Ghosts,
     /// Set once there is no more hope. An address that is taken is tried on nevertheless.
     verdict: Option<RegistrationError>,
     /// Messages to be sent once registered, each with the connection that it is for.
@@ -140,6 +144,7 @@ impl Registration {
             backoff: Backoff::default(),
             taken: Taken::default(),
             contest: Contest::default(),
+            ghosts: Ghosts::default(),
             verdict: None,
             unsent: Vec::new(),
         };
@@ -377,6 +382,10 @@ impl Registration {
         rng: &mut ChaCha8Rng,
         out: &mut Outputs,
     ) {
+        let is_replaced = code == Some(REPLACED) && !self.has_yielded();
+        if is_replaced && self.ghosts.may_have_replaced(now) {
+            return self.open(now, out);
+        }
         if code == Some(REPLACED) || self.has_yielded() {
             return self.rest(now, out);
         }
@@ -392,6 +401,7 @@ impl Registration {
         match self.phase.clone() {
             Phase::Opening { socket, until } if until <= now => {
                 out.push(Output::CloseSocket { socket });
+                self.ghosts.add(now);
                 self.wait(None, now, rng, out);
             }
             Phase::Waiting { retry_at } if retry_at <= now => self.open(now, out),
@@ -408,6 +418,7 @@ impl Registration {
             } => {
                 if until <= now && answers {
                     out.push(Output::CloseSocket { socket });
+                    self.ghosts.add(now);
                     return self.wait(None, now, rng, out);
                 }
                 if until <= now {

@@ -2,8 +2,6 @@
 
 use std::net::{SocketAddr, UdpSocket};
 
-use hustings_transport_peerjs::Listen;
-
 use crate::side::{Side, Signalling, loopback};
 
 /// Datagrams of every kind that shares the port: STUN, DTLS, media, what is none, and nothing.
@@ -41,10 +39,7 @@ fn junk() -> Vec<Vec<u8>> {
 async fn junk_at_the_port_disturbs_nobody() {
     let signalling = Signalling::start().await;
     let config = signalling.config();
-    let free = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let port = free.local_addr().unwrap().port();
-    drop(free);
-    let mut owner = Side::open(&config, &Listen { port, ..loopback() }).await;
+    let (mut owner, port) = Side::open_at_a_port(&config).await;
     let mut participant = Side::open(&config, &loopback()).await;
     let (out, inn) = participant.link(1, &mut owner).await;
 

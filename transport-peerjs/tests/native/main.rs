@@ -10,8 +10,15 @@
 )]
 
 mod contract;
+mod cuts;
+mod diagnostics;
 mod hostile;
+mod network;
 mod opening;
+mod outside;
+mod person;
+mod relayed;
 mod rooms;
 mod side;
 mod stock;
+mod tls;

@@ -2,74 +2,35 @@
 
 use futures::StreamExt;
 use futures::executor::block_on;
-use hustings_outbox::{Identity, MemoryStore};
-use hustings_protocol::{Address, Command, DeviceId, Outcome, PollDraft, Vote};
-use hustings_room::clock::SystemClock;
-use hustings_room::driver::{self, Hosting, Room};
-use hustings_room::{Config as RoomConfig, Connection};
-use hustings_transport_peerjs::{Config, PeerJs, Token};
+use hustings_outbox::MemoryStore;
+use hustings_protocol::{Outcome, PollDraft};
+use hustings_room::Connection;
+use hustings_room::driver::{Hosting, Room};
+use hustings_transport_peerjs::Config;
 
-use crate::side::{Signalling, loopback, random, soon};
+use crate::person::{Person, vote_in};
+use crate::side::{Signalling, soon};
 
-/// Somebody who keeps an identity, a token and a store.
-struct Person {
-    identity: Identity,
-    token: Token,
-    store: MemoryStore,
+/// Hosts, on a task of the runtime.
+fn host(person: &Person, config: &Config) -> Hosting<MemoryStore> {
+    person.host(config).room
 }
 
-impl Person {
-    fn new() -> Self {
-        Self {
-            identity: Identity::from_seed(random(), DeviceId::from_bytes(random())),
-            token: Token::from_random(random()),
-            store: MemoryStore::new(),
-        }
-    }
-
-    fn transport(&self, config: &Config, address: &Address) -> PeerJs {
-        let clock = SystemClock::new();
-        PeerJs::open_at(&loopback(), config, address, &self.token, clock).unwrap()
-    }
-
-    fn host(&self, config: &Config) -> Hosting<MemoryStore> {
-        let address = Address::Owner(self.identity.peer_id());
-        let transport = self.transport(config, &address);
-        let setup = driver::setup(&self.identity, RoomConfig::default()).unwrap();
-        let store = self.store.clone();
-        let (hosting, driver) = driver::host(setup, transport, store, SystemClock::new());
-        tokio::spawn(async { driver.run().await.unwrap() });
-        hosting
-    }
-
-    async fn join(&self, config: &Config, poll: &Room) -> Room {
-        let address = Address::Participant(self.identity.peer_id(), self.identity.device());
-        let transport = self.transport(config, &address);
-        let setup = driver::setup(&self.identity, RoomConfig::default()).unwrap();
-        let (store, clock) = (self.store.clone(), SystemClock::new());
-        let joined = driver::join(setup, poll.id(), transport, store, clock).await;
-        let (room, driver) = joined.unwrap();
-        // The transport's own tasks are tokio's. Whoever uses it may be on another executor.
-        std::thread::spawn(|| block_on(driver.run()).unwrap());
-        soon("joining", room.connected()).await.unwrap();
-        room
-    }
+/// Joins, and is let in.
+async fn join(person: &Person, config: &Config, poll: &Room) -> Room {
+    let (room, _, driver) = person.driver(config, poll.id()).await;
+    // The transport's own tasks are tokio's. Whoever uses it may be on another executor.
+    std::thread::spawn(|| block_on(driver.run()).unwrap());
+    soon("joining", room.connected()).await.unwrap();
+    room
 }
 
 fn tea_or_coffee() -> PollDraft {
     PollDraft::new("Tea or coffee?").options(["Tea", "Coffee"])
 }
 
-fn tea(room: &Room) -> Command {
-    let chosen = room.poll().unwrap().options()[0].option_id;
-    Command::Vote(Vote {
-        poll_id: room.id().poll_id,
-        option_ids: vec![chosen],
-    })
-}
-
 async fn votes(room: &Room) {
-    let submitted = room.submit(tea(room)).await.unwrap();
+    let submitted = room.submit(vote_in(room, 0)).await.unwrap();
     let outcome = soon("the outcome", submitted.outcome()).await.unwrap();
     assert!(matches!(outcome, Outcome::Applied(_)), "{outcome:?}");
 }
@@ -89,13 +50,17 @@ async fn counted(room: &Room, expected: u64) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_vote_is_acknowledged_and_everybody_sees_it() {
     let signalling = Signalling::start().await;
-    let config = signalling.config();
+    votes_are_counted(&signalling.config()).await;
+}
+
+/// Somebody votes in somebody else's poll, and a third sees it.
+pub(crate) async fn votes_are_counted(config: &Config) {
     let owner = Person::new();
-    let hosting = owner.host(&config);
+    let hosting = host(&owner, config);
     let poll = hosting.create(tea_or_coffee()).await.unwrap();
     let (voter, onlooker) = (Person::new(), Person::new());
-    let voter = voter.join(&config, &poll).await;
-    let onlooker = onlooker.join(&config, &poll).await;
+    let voter = join(&voter, config, &poll).await;
+    let onlooker = join(&onlooker, config, &poll).await;
     votes(&voter).await;
     counted(&poll, 1).await;
     counted(&onlooker, 1).await;
@@ -109,10 +74,10 @@ async fn an_owner_that_comes_back_finds_its_participants() {
     let signalling = Signalling::start().await;
     let config = signalling.config();
     let owner = Person::new();
-    let hosting = owner.host(&config);
+    let hosting = host(&owner, &config);
     let poll = hosting.create(tea_or_coffee()).await.unwrap();
     let voter = Person::new();
-    let room = voter.join(&config, &poll).await;
+    let room = join(&voter, &config, &poll).await;
     votes(&room).await;
     hosting.close().await;
     soon("noticing", async {
@@ -122,7 +87,7 @@ async fn an_owner_that_comes_back_finds_its_participants() {
         }
     })
     .await;
-    let hosting = owner.host(&config);
+    let hosting = host(&owner, &config);
     let poll = hosting.open(poll.id().poll_id).await.unwrap();
     soon("coming back", room.connected()).await.unwrap();
     counted(&poll, 1).await;

@@ -1,7 +1,8 @@
 //! Somebody on the network, and the network.
 
 use std::future::poll_fn;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::process::Command;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use hustings_room::transport::{SendOutcome, Transport, TransportEvent};
 use hustings_room::{DownReason, LinkId};
 use hustings_transport_peerjs::broker::{Broker, BrokerConfig};
 use hustings_transport_peerjs::wire::RegistrationState;
-use hustings_transport_peerjs::{Config, Listen, PeerJs, Token};
+use hustings_transport_peerjs::{Config, Listen, OpenError, PeerJs, Status, Token};
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
@@ -21,6 +22,9 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// A broker that ends with the test.
 pub(crate) struct Signalling {
     pub(crate) address: SocketAddr,
+    /// The addresses at which it relays and is counted, if it does that.
+    pub(crate) turn: Option<SocketAddr>,
+    pub(crate) metrics: Option<SocketAddr>,
     _stop: oneshot::Sender<()>,
 }
 
@@ -32,12 +36,15 @@ impl Signalling {
     pub(crate) async fn start_with(config: BrokerConfig) -> Self {
         let broker = Broker::bind("127.0.0.1:0", config).await.unwrap();
         let address = broker.local_addr();
+        let (turn, metrics) = (broker.turn_addrs().first().copied(), broker.metrics_addr());
         let (stop, stopped) = oneshot::channel();
         tokio::spawn(broker.serve(async {
             let _ = stopped.await;
         }));
         Self {
             address,
+            turn,
+            metrics,
             _stop: stop,
         }
     }
@@ -78,13 +85,18 @@ pub(crate) fn open(config: &Config, address: &Address) -> PeerJs {
 
 /// Resolves once others can dial it.
 pub(crate) async fn registered(transport: &PeerJs) {
-    let status = transport.status();
-    let registered = async {
-        while status.registration() != Some(RegistrationState::Registered) {
+    let is_there = |it: &RegistrationState| *it == RegistrationState::Registered;
+    stands(&transport.status(), is_there).await;
+}
+
+/// Resolves once it stands so with the signalling server.
+pub(crate) async fn stands(status: &Status, so: impl Fn(&RegistrationState) -> bool) {
+    let does = async {
+        while !status.registration().is_some_and(|it| so(&it)) {
             sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(SOON, registered).await.expect("it registers");
+    timeout(SOON, does).await.expect("it stands so in time");
 }
 
 /// The result of something that has to happen soon.
@@ -102,12 +114,37 @@ pub(crate) struct Side {
 impl Side {
     /// Somebody new, whom others can dial.
     pub(crate) async fn open(config: &Config, listen: &Listen) -> Self {
+        Self::try_open(config, listen).await.unwrap()
+    }
+
+    pub(crate) async fn try_open(config: &Config, listen: &Listen) -> Result<Self, OpenError> {
         let address = owner();
         let token = Token::from_random(random());
-        let transport =
-            PeerJs::open_at(listen, config, &address, &token, SystemClock::new()).unwrap();
+        let transport = PeerJs::open_at(listen, config, &address, &token, SystemClock::new())?;
         registered(&transport).await;
-        Self { transport, address }
+        Ok(Self { transport, address })
+    }
+
+    /// The same, at a port that one knows.
+    pub(crate) async fn open_at_a_port(config: &Config) -> (Self, u16) {
+        let address = owner();
+        for _ in 0..100 {
+            // Somebody else may have it before it is opened.
+            let free = UdpSocket::bind("127.0.0.1:0").unwrap();
+            let port = free.local_addr().unwrap().port();
+            drop(free);
+            let listen = Listen { port, ..loopback() };
+            let (token, clock) = (Token::from_random(random()), SystemClock::new());
+            match PeerJs::open_at(&listen, config, &address, &token, clock) {
+                Ok(transport) => {
+                    registered(&transport).await;
+                    return (Self { transport, address }, port);
+                }
+                Err(OpenError::Port { .. }) => {}
+                Err(other) => panic!("{other}"),
+            }
+        }
+        panic!("no port is free");
     }
 
     pub(crate) async fn event(&mut self) -> TransportEvent {
@@ -152,4 +189,21 @@ impl Side {
         assert_eq!(to.frame().await, (inn, "hello".into()));
         (out, inn)
     }
+}
+
+/// Runs a test in a process of its own, where nobody else's sockets, tasks and events are among
+/// those that it looks at. `name` is the test's own.
+pub(crate) fn alone(name: &str, test: impl FnOnce()) {
+    const ALONE: &str = "HUSTINGS_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return test();
+    }
+    let mut again = Command::new(std::env::current_exe().unwrap());
+    let again = again.args([name, "--exact", "--nocapture"]).env(ALONE, "1");
+    let output = again.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{complained}");
+    assert!(said.contains("1 passed"), "there is no such test: {said}");
+    print!("{complained}");
 }

@@ -1,5 +1,7 @@
 //! The settings of the program: each is a flag, and a variable of the environment.
 
+mod turn;
+
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,6 +9,8 @@ use std::time::Duration;
 use clap::Parser;
 use hustings_transport_peerjs::broker::{BrokerConfig, BrokerLimits};
 use tracing::level_filters::LevelFilter;
+
+use self::turn::Turn;
 
 /// Introduces peers that speak PeerJS to each other. What they say afterwards never comes by here.
 #[derive(Parser)]
@@ -77,6 +81,8 @@ pub(crate) struct Args {
     pub(crate) log: Option<LevelFilter>,
     #[command(flatten)]
     times: Times,
+    #[command(flatten)]
+    turn: Turn,
     #[command(flatten)]
     limits: Limits,
 }
@@ -323,6 +329,7 @@ impl Args {
             allowed_origins: self.allow_origin,
             trusted_proxies: self.trusted_proxy,
             metrics: self.metrics,
+            turn: self.turn.into_config(),
             limits: BrokerLimits {
                 max_peers,
                 max_sockets,

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
-use hustings_transport_peerjs::broker::{Broker, BrokerLimits};
+use hustings_transport_peerjs::broker::Broker;
 
 use self::args::Args;
 
@@ -34,7 +34,7 @@ async fn run(args: Args) -> Result<(), Box<dyn Error>> {
     let stop = stop()?;
     let address = args.address();
     let config = args.into_config();
-    raise_descriptors(&config.limits);
+    raise_descriptors(config.descriptors());
     let broker = Broker::bind(address, config).await?;
     say_hello(&broker);
     broker.serve(stop).await;
@@ -51,15 +51,17 @@ fn say_hello(broker: &Broker) {
         std::io::stdout(),
         "at most {at_most} connections: {sockets} sockets and {others} others"
     );
+    for address in broker.turn_addrs() {
+        let _ = writeln!(std::io::stdout(), "TURN at {address}");
+    }
 }
 
 /// Asks the system for as many file descriptors as there may be connections.
-fn raise_descriptors(limits: &BrokerLimits) {
+fn raise_descriptors(wanted: u64) {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, getrlimit, setrlimit};
         let mut limit = getrlimit(Resource::Nofile);
-        let wanted = limits.descriptors();
         if limit.current.is_some_and(|current| current < wanted) {
             limit.current = Some(limit.maximum.map_or(wanted, |max| max.min(wanted)));
             // Without them it has fewer connections, and says so.
@@ -67,7 +69,7 @@ fn raise_descriptors(limits: &BrokerLimits) {
         }
     }
     #[cfg(not(unix))]
-    let _ = limits;
+    let _ = wanted;
 }
 
 /// Listens for Ctrl-C and for being told to end, from now on. Before this either ends the process
