@@ -45,7 +45,9 @@ impl Shared {
 
     /// Looks at the shell.
     pub(super) fn read<R>(&self, read: impl FnOnce(&Shell<Native>) -> R) -> R {
-        read(&lock(&self.shell))
+        let seen = read(&lock(&self.shell));
+        self.free.notify_one();
+        seen
     }
 
     /// Lets the shell do something, and then wakes whom that concerns.
