@@ -51,7 +51,6 @@ impl Side {
                 | Output::Rtc { .. }
                 | Output::IceServers(_)
                 | Output::Event(_)
-                | Output::IceServers(_)
                 | Output::Notice(_) => {}
             }
         }
