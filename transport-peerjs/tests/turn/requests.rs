@@ -1,4 +1,4 @@
-//! Who is answered, and how.
+//! The answers to requests, good and bad.
 
 use std::net::SocketAddr;
 

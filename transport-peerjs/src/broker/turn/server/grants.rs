@@ -1,4 +1,4 @@
-//! What clients ask for, once they have shown who they are.
+//! The requests of clients, once they have shown who they are.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
