@@ -32,7 +32,7 @@ struct Side {
     url: String,
     now: Moment,
     said: Vec<String>,
-    /// What it does with connections, and with which servers: in order.
+    /// Its dials, and the servers that it is to use: in order.
     does: Vec<String>,
     notices: Vec<Notice>,
 }

@@ -15,6 +15,7 @@ pub(crate) struct Options {
     key: Option<String>,
     secure: Option<bool>,
     ice_servers: Option<Value>,
+    relay_only: Option<bool>,
 }
 
 impl Options {
@@ -33,6 +34,7 @@ impl Options {
             key: self.key.unwrap_or(default.key),
             secure: self.secure.unwrap_or(default.secure),
             ice_servers: ice_servers.unwrap_or(Ok(default.ice_servers))?,
+            relay_only: self.relay_only.unwrap_or(default.relay_only),
             ..Config::default()
         })
     }

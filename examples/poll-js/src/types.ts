@@ -12,8 +12,16 @@ export interface Options {
     key?: string;
     /** Whether to use TLS; a page that came by HTTPS has to. Default false. */
     secure?: boolean;
-    /** STUN and TURN servers. Default: one public STUN server. An empty list does for one local network. */
+    /**
+     * STUN and TURN servers. Default: one public STUN server. An empty list does for one local network. Those that the
+     * signalling server hands out, as `hustings-broker --turn` does, are used beside them.
+     */
     iceServers?: { urls: string | string[]; username?: string; credential?: string }[];
+    /**
+     * Whether to connect by TURN servers alone, so that the others never learn this side's IP address; without such a
+     * server nothing connects. Default false.
+     */
+    relayOnly?: boolean;
 }
 
 /**

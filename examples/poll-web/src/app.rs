@@ -94,7 +94,9 @@ async fn open(overdue: impl Fn(String)) -> Result<Rc<App>, Failure> {
         Failure::Settings(format!("invalid signalling server {address}: {example}"))
     })?;
     let ice = parameter("ice").or_else(|| meta("ice-servers"));
-    let config = server.config(ice.as_deref());
+    let is_relayed = parameter("relay").is_some_and(|value| value == "only")
+        || meta("relay-only").is_some_and(|value| value == "yes");
+    let config = server.config(ice.as_deref(), is_relayed);
     let config = config.map_err(|error| Failure::Settings(error.to_string()))?;
     loop {
         match App::open(PROFILE, config.clone()).await {

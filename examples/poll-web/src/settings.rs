@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | `peerserver` | `?peerserver=https://0.peerjs.com/` | the server that the page came from |
 //! | `ice-servers`: JSON as WebRTC takes it, or `none` | `?ice=none` | none on a local network, otherwise the library's |
+//! | `relay-only`: `yes` | `?relay=only` | everybody connects directly where they can |
 //! | `share` | | the page's own address: what the links that people share begin with |
 
 use std::net::IpAddr;
@@ -28,7 +29,7 @@ impl Server {
     /// # Errors
     ///
     /// `ice` is no list of servers, or has one that no browser would take.
-    pub(crate) fn config(self, ice: Option<&str>) -> Result<Config, ConfigError> {
+    pub(crate) fn config(self, ice: Option<&str>, relay_only: bool) -> Result<Config, ConfigError> {
         let secure = matches!(self.scheme.as_str(), "https" | "wss");
         let config = Config::default();
         let ice_servers = match ice.map(str::trim).filter(|ice| !ice.is_empty()) {
@@ -42,6 +43,7 @@ impl Server {
             path: self.path,
             secure,
             ice_servers,
+            relay_only,
             ..config
         })
     }
@@ -85,12 +87,19 @@ mod tests {
     #[test]
     fn on_a_local_network_nobody_else_is_asked() {
         for host in ["localhost", "127.0.0.1", "192.168.1.7", "[::1]", "pi.local"] {
-            assert_eq!(server(host).config(None).unwrap().ice_servers, [], "{host}");
+            assert_eq!(
+                server(host).config(None, false).unwrap().ice_servers,
+                [],
+                "{host}"
+            );
         }
-        let public = server("polls.example.org").config(None).unwrap();
+        let public = server("polls.example.org").config(None, false).unwrap();
         assert_eq!(public.ice_servers, Config::default().ice_servers);
         assert_eq!(
-            server("8.8.8.8").config(Some("none")).unwrap().ice_servers,
+            server("8.8.8.8")
+                .config(Some("none"), false)
+                .unwrap()
+                .ice_servers,
             []
         );
     }
@@ -102,24 +111,38 @@ mod tests {
             port: None,
             ..server("0.peerjs.com")
         }
-        .config(None)
+        .config(None, false)
         .unwrap();
         assert_eq!((config.port, config.secure), (443, true));
-        let config = server("localhost").config(None).unwrap();
+        let config = server("localhost").config(None, false).unwrap();
         assert_eq!((config.port, config.secure), (8000, false));
+    }
+
+    #[test]
+    fn an_address_is_shown_unless_somebody_asks_that_it_is_not() {
+        for relay_only in [false, true] {
+            let config = server("localhost").config(None, relay_only).unwrap();
+            assert_eq!(config.relay_only, relay_only);
+        }
     }
 
     #[test]
     fn relays_are_named_with_their_credentials() {
         let json = r#"[{"urls": ["turn:a", "turn:b"], "username": "u", "credential": "c"}, {"urls": "stun:d"}]"#;
-        let servers = server("localhost").config(Some(json)).unwrap().ice_servers;
+        let servers = server("localhost")
+            .config(Some(json), false)
+            .unwrap()
+            .ice_servers;
         assert_eq!(servers[0].urls, ["turn:a", "turn:b"]);
         assert_eq!(servers[0].username.as_deref(), Some("u"));
         assert_eq!(servers[0].credential.as_deref(), Some("c"));
         assert_eq!(servers[1], IceServer::new("stun:d"));
         // With less than was asked for, nobody would know why the others are not reached.
         for wrong in ["all", r#"{"urls": "stun:d"}"#, r#"[{"url": "stun:d"}]"#] {
-            assert!(server("localhost").config(Some(wrong)).is_err(), "{wrong}");
+            assert!(
+                server("localhost").config(Some(wrong), false).is_err(),
+                "{wrong}"
+            );
         }
     }
 }

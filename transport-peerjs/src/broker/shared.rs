@@ -19,7 +19,7 @@ pub(crate) struct Shared {
     /// `config.path` with its slashes.
     pub(crate) path: String,
     realm: Mutex<Realm>,
-    /// What hands out TURN servers, if there are any.
+    /// It hands out TURN servers, if there are any.
     pub(crate) issuer: Option<Issuer>,
     /// Of all peers together, by where they come from.
     rates: Arc<Mutex<Rates>>,

@@ -77,8 +77,8 @@ pub(crate) async fn serve(
                 if let Some(issuer) = &shared.issuer
                     && Issuer::is_wanted(parameters.ice.as_deref())
                 {
-                    // It is read by nobody unless the socket is registered, and then before OPEN: so
-                    // the first dial has them.
+                    // It is read by nobody unless the socket is registered, and then before OPEN:
+                    // so the first dial has them.
                     let servers = Letter::first(issuer.message(&who.id, host.as_deref()));
                     let _ = sender.send(Mail::Text(servers));
                 }

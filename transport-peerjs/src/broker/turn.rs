@@ -1,8 +1,8 @@
 //! TURN: relaying datagrams for peers who cannot reach each other.
 //!
-//! A [`TurnConfig`] with an address in it makes the broker relay, and its peers are told so on their
-//! own socket, with credentials that are good for some hours. The credentials are those of coturn's
-//! REST scheme, of a secret that nobody else has to know: nothing of a user is kept.
+//! A [`TurnConfig`] with an address in it makes the broker relay, and its peers are told so on
+//! their own socket, with credentials that are good for some hours. The credentials are those of
+//! coturn's REST scheme, of a secret that nobody else has to know: nothing of a user is kept.
 //!
 //! - [`config`] is what can be set; [`issue`] and [`credentials`] are what peers are handed;
 //! - [`nonces`] challenges strangers without keeping anything, and [`strangers`] not too often;
@@ -13,8 +13,9 @@
 //!
 //! The messages are read and written by `turn-types`. Its sibling `turn-server-proto` is not used:
 //! it keeps a nonce and a hash table for whoever sends it a datagram, grants any number of
-//! permissions and channels, cannot refuse an address or a quota, and walks all of its clients for
-//! each datagram.
+//! permissions and channels, cannot refuse an address or a quota, walks all of its clients for each
+//! datagram, and by TCP leaves out what fills a channel's data up to a multiple of four (RFC 8656,
+//! 12.5).
 
 mod allocation;
 mod config;

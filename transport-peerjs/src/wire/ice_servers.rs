@@ -1,9 +1,9 @@
 //! STUN and TURN servers that the signalling server hands out.
 //!
-//! That is an extension of PeerServer's protocol: a client says in its URL that it takes them, and a
-//! server that knows what this means and has some sends them before it says OPEN, on the registered
-//! socket and no other. A client that was sent some asks for new ones before they are over. Other
-//! servers ignore the word in the URL, and are asked for nothing.
+//! That is an extension of PeerServer's protocol: a client says in its URL that it takes them, and
+//! a server that knows what this means and has some sends them before it says OPEN, on the
+//! registered socket and no other. A client that was sent some asks for new ones before they are
+//! over. Other servers ignore the word in the URL, and are asked for nothing.
 
 use std::time::Duration;
 
@@ -124,8 +124,8 @@ impl IceServers {
         all
     }
 
-    /// Another socket is open. If the server behind it hands out any, it does so without a question;
-    /// one that does not would not know the question.
+    /// Another socket is open. If the server behind it hands out any, it does so without a
+    /// question; one that does not would not know the question.
     pub(super) fn socket_opened(&mut self) {
         if let Some(handed) = &mut self.handed {
             handed.ask_at = None;

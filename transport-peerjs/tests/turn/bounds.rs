@@ -1,4 +1,4 @@
-//! What each peer, and all of them, may have.
+//! The bounds of each peer and of all of them.
 
 use hustings_transport_peerjs::broker::{TurnConfig, TurnLimits};
 use tokio::net::UdpSocket;
@@ -182,5 +182,8 @@ async fn a_connection_by_tcp_takes_a_place_and_no_message_without_end() {
     first.write_all(&[0, 3, 0xff, 0xfc]).await.unwrap();
     assert_eq!(first.read(&mut [0; 8]).await.unwrap_or(0), 0);
     served.until("connections", 0).await;
+    // Then there is a place for another.
+    let _third = TcpStream::connect(served.turn).await.unwrap();
+    served.until("connections", 1).await;
     served.end().await;
 }

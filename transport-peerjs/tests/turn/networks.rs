@@ -1,4 +1,4 @@
-//! Where datagrams may go, and where they may come from.
+//! The networks that datagrams may go to and come from.
 
 use tokio::net::UdpSocket;
 

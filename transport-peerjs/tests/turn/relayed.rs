@@ -1,4 +1,4 @@
-//! What it is for: datagrams that arrive.
+//! Datagrams that arrive, which is what it is for.
 
 use std::net::SocketAddr;
 

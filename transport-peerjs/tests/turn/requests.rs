@@ -1,4 +1,4 @@
-//! Who is answered, and how.
+//! The answers to requests, good and bad.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use tokio::net::UdpSocket;
 use turn_client_proto::types::AddressFamily;
 use turn_client_proto::types::attribute::{
     ChannelNumber, Data, EvenPort, Lifetime, RequestedAddressFamily, RequestedTransport,
-    XorPeerAddress, XorRelayedAddress,
+    ReservationToken, XorPeerAddress, XorRelayedAddress,
 };
 use turn_client_proto::types::message::{ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, REFRESH, SEND};
 use turn_client_proto::types::stun::attribute::XorMappedAddress;
@@ -159,7 +159,8 @@ async fn what_is_not_supported_is_said() {
     let udp = RequestedTransport::new(RequestedTransport::UDP);
     let tcp = RequestedTransport::new(6);
     let of_v6 = RequestedAddressFamily::new(AddressFamily::IPV6);
-    let even = EvenPort::new(true);
+    let pair = EvenPort::new(true);
+    let token = ReservationToken::new(1);
     assert_eq!(code(&raw.request(ALLOCATE, &[]).await), Some(400));
     assert_eq!(code(&raw.request(ALLOCATE, &[&tcp]).await), Some(442));
     assert_eq!(
@@ -167,12 +168,30 @@ async fn what_is_not_supported_is_said() {
         Some(440)
     );
     assert_eq!(
-        code(&raw.request(ALLOCATE, &[&udp, &even]).await),
+        code(&raw.request(ALLOCATE, &[&udp, &pair]).await),
+        Some(508)
+    );
+    assert_eq!(
+        code(&raw.request(ALLOCATE, &[&udp, &token]).await),
         Some(420)
     );
     assert_eq!(code(&raw.request(SEND, &[]).await), Some(400));
     assert_eq!(code(&raw.allocate().await), None);
     assert_eq!(code(&raw.request(CREATE_PERMISSION, &[]).await), Some(400));
+    served.end().await;
+}
+
+#[tokio::test]
+async fn an_even_port_is_even() {
+    let served = serve(config()).await;
+    let who = served.credentials("a").await;
+    let udp = RequestedTransport::new(RequestedTransport::UDP);
+    let even = EvenPort::new(false);
+    for _ in 0..16 {
+        let raw = Raw::new(served.turn, &who).await;
+        let answer = raw.request(ALLOCATE, &[&udp, &even]).await;
+        assert_eq!(relayed(&answer).port() % 2, 0);
+    }
     served.end().await;
 }
 

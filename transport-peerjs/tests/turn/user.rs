@@ -1,7 +1,7 @@
 //! A user of TURN: `turn-client-proto` with real sockets.
 //!
-//! By TCP it leaves out what fills a channel's data up to a multiple of four (RFC 8656, 12.5), which
-//! browsers and coturn do not, so that is done here.
+//! By TCP it leaves out what fills a channel's data up to a multiple of four (RFC 8656, 12.5),
+//! which browsers and coturn do not, so that is done here.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

@@ -61,6 +61,21 @@
     return bytes
   }
 
+  // How each connection that works goes: the kinds of the addresses at its two ends.
+  spy.ways = async () => {
+    const ways = []
+    for (const rtc of alive()) {
+      const stats = await rtc.getStats()
+      for (const { type, selectedCandidatePairId } of stats.values()) {
+        const pair = type === 'transport' && stats.get(selectedCandidatePairId)
+        if (!pair) continue
+        const ends = [pair.localCandidateId, pair.remoteCandidateId].map(id => stats.get(id))
+        ways.push(ends.map(end => end?.candidateType).join(' to '))
+      }
+    }
+    return ways
+  }
+
   // The clock of the page, which can be made to run faster. That of everybody else does not.
   const now = performance.now.bind(performance)
   const after = setTimeout
@@ -76,9 +91,12 @@
   // Says of every offer what a signalling server says of one to somebody who is not there, by the
   // clock of the page: after this many milliseconds.
   spy.expireAfter = undefined
+  // How many messages with an address of this side's have gone to the signalling server.
+  spy.addresses = 0
   const say = WebSocket.prototype.send
   WebSocket.prototype.send = function (text) {
     const { type, dst } = JSON.parse(text)
+    if (/candidate:\d+/.test(text)) spy.addresses += 1
     if (spy.expireAfter === undefined || type !== 'OFFER') return say.call(this, text)
     const expired = { data: JSON.stringify({ type: 'EXPIRE', src: dst }) }
     setTimeout(() => this.dispatchEvent(new MessageEvent('message', expired)), spy.expireAfter)

@@ -15,6 +15,8 @@ pub struct Broker {
     /// The pages that it serves, too.
     pages: Option<PathBuf>,
     host: Ipv4Addr,
+    /// The address at which it relays, if it does.
+    turn: Option<Ipv4Addr>,
     port: u16,
     /// The one that was started last, whether it runs or was killed.
     running: Group,
@@ -25,12 +27,14 @@ impl Broker {
         program: &Path,
         pages: Option<&Path>,
         host: Ipv4Addr,
+        turn: Option<Ipv4Addr>,
     ) -> anyhow::Result<Self> {
-        let (group, port) = run(program, pages, host, 0).await?;
+        let (group, port) = run(program, pages, host, turn, 0).await?;
         Ok(Self {
             program: program.to_owned(),
             pages: pages.map(Path::to_owned),
             host,
+            turn,
             port,
             running: group,
         })
@@ -57,7 +61,7 @@ impl Broker {
         // Until then it has the port.
         self.running.ended().await;
         let pages = self.pages.as_deref();
-        let (group, _) = run(&self.program, pages, self.host, self.port).await?;
+        let (group, _) = run(&self.program, pages, self.host, self.turn, self.port).await?;
         self.running = group;
         Ok(())
     }
@@ -67,12 +71,16 @@ async fn run(
     program: &Path,
     pages: Option<&Path>,
     host: Ipv4Addr,
+    turn: Option<Ipv4Addr>,
     port: u16,
 ) -> anyhow::Result<(Group, u16)> {
     let mut command = Command::new(program);
     command.args(["--host", &host.to_string(), "--port", &port.to_string()]);
     if let Some(pages) = pages {
         command.arg("--pages").arg(pages);
+    }
+    if let Some(turn) = turn {
+        command.arg("--turn").arg(format!("{turn}:0"));
     }
     // "listening at 127.0.0.1:40123"
     let listening = |line: &str| {

@@ -17,6 +17,13 @@ impl Page {
         Self { url, ready }
     }
 
+    /// The same page with one more word in the query of its address, which has one already.
+    #[must_use]
+    pub fn with(mut self, word: &str) -> Self {
+        self.url = format!("{}&{word}", self.url);
+        self
+    }
+
     /// The empty page that a tab begins with. It has no code to wait for.
     #[must_use]
     pub fn blank() -> Self {

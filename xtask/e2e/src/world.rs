@@ -24,6 +24,8 @@ pub struct World {
     broker_port: u16,
     /// The one that is reached from the network, once somebody wants it.
     public: AsyncMutex<Option<Broker>>,
+    /// The one that relays, once somebody wants it.
+    relaying: AsyncMutex<Option<Broker>>,
     pages: Pages,
     people: Mutex<Vec<Arc<Person>>>,
 }
@@ -44,12 +46,18 @@ impl World {
             ("/js-client", &plain),
         ];
         let pages = Pages::serve(&mounts).await?;
-        let broker =
-            Broker::start(&parts.broker, parts.site().as_deref(), Ipv4Addr::LOCALHOST).await?;
+        let broker = Broker::start(
+            &parts.broker,
+            parts.site().as_deref(),
+            Ipv4Addr::LOCALHOST,
+            None,
+        )
+        .await?;
         Ok(Self {
             broker_port: broker.port(),
             broker: AsyncMutex::new(broker),
             public: AsyncMutex::default(),
+            relaying: AsyncMutex::default(),
             parts,
             pages,
             people: Mutex::default(),
@@ -77,6 +85,26 @@ impl World {
             .pages
             .url(&format!("{path}?broker={}", self.broker_port));
         Page::of_ours(url)
+    }
+
+    /// The same, in which people connect by TURN alone, which another signalling server has.
+    ///
+    /// # Errors
+    ///
+    /// It does not start, or this machine is in no network.
+    pub async fn relayed_page(&self, path: &str) -> anyhow::Result<Page> {
+        let turn = address().context("this machine has no address but loopback")?;
+        let mut relaying = self.relaying.lock().await;
+        let broker = match relaying.take() {
+            Some(broker) => broker,
+            None => {
+                let host = Ipv4Addr::LOCALHOST;
+                Broker::start(&self.parts.broker, None, host, Some(turn)).await?
+            }
+        };
+        let port = relaying.insert(broker).port();
+        let url = self.pages.url(&format!("{path}?broker={port}"));
+        Ok(Page::of_ours(url).with("relay"))
     }
 
     /// The address of the web app. It comes from the signalling server.
@@ -113,7 +141,7 @@ impl World {
         let mut public = self.public.lock().await;
         let broker = match public.take() {
             Some(broker) => broker,
-            None => Broker::start(&self.parts.broker, Some(&site), host).await?,
+            None => Broker::start(&self.parts.broker, Some(&site), host, None).await?,
         };
         let port = public.insert(broker).port();
         Ok(format!("http://{host}:{port}/"))

@@ -124,7 +124,7 @@ pub(crate) struct Bounds {
     pub(crate) source: Source,
 }
 
-/// Whom an allocation may exchange datagrams with.
+/// The addresses that an allocation may exchange datagrams with.
 #[derive(Debug, Default)]
 pub(crate) struct Permissions {
     of: BTreeMap<IpAddr, Permission>,

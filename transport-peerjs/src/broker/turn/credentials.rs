@@ -55,7 +55,7 @@ pub(crate) enum Unfit {
 pub(crate) struct Claim {
     /// The peer whose name it is.
     pub(crate) peer: String,
-    /// What whoever was handed the name signs with.
+    /// The key that whoever was handed the name signs with.
     pub(crate) key: IntegrityKey,
 }
 

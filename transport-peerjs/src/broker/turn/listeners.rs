@@ -78,7 +78,7 @@ impl Turn {
         &self.addresses
     }
 
-    /// What is watched of it.
+    /// The part of it that is watched.
     pub(crate) fn watched(&self) -> TurnWatched {
         TurnWatched(Arc::clone(&self.server))
     }

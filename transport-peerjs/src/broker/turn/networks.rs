@@ -1,7 +1,7 @@
-//! Whom datagrams may be relayed to and from.
+//! The addresses that datagrams may be relayed to and from.
 //!
-//! A relay that reaches its own machine and the networks behind it is a door into them, so only what
-//! is public is let through, unless somebody says otherwise.
+//! A relay that reaches its own machine and the networks behind it is a door into them, so only
+//! what is public is let through, unless somebody says otherwise.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -30,7 +30,8 @@ impl Networks {
     }
 }
 
-/// The IPv4 address that an IPv6 address is another form of: mapped, translated by NAT64 or by 6to4.
+/// The IPv4 address that an IPv6 address is another form of: mapped, or translated by NAT64 or
+/// 6to4.
 /// Otherwise the address itself.
 fn inner(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else {

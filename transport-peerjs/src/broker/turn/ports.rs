@@ -11,7 +11,7 @@ use super::networks::is_public;
 
 /// Ports that are tried before there is said to be none. Of a range of which nine in ten are taken
 /// one in a thousand requests finds none of so many.
-const TRIES: u32 = 64;
+const TRIES: usize = 64;
 
 /// An address to relay from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,14 +72,19 @@ impl Ports {
         outsides.find(|o| o.told.is_ipv4() == is_v4).copied()
     }
 
-    /// A socket at a random port, and its address for everybody else.
-    pub(crate) fn open(&self, outside: Outside) -> io::Result<(UdpSocket, SocketAddr)> {
+    /// A socket at a random port, if need be an even one, and its address for everybody else.
+    pub(crate) fn open(
+        &self,
+        outside: Outside,
+        is_even: bool,
+    ) -> io::Result<(UdpSocket, SocketAddr)> {
         let (first, last) = (u32::from(*self.range.start()), u32::from(*self.range.end()));
         let count = last - first + 1;
         let start = getrandom::u32().map_err(|error| io::Error::other(error.to_string()))? % count;
         let mut fault = io::Error::from(io::ErrorKind::AddrInUse);
-        for step in 0..count.min(TRIES) {
-            let port = first + (start + step) % count;
+        let ports = (0..count).map(|step| first + (start + step) % count);
+        let ports = ports.filter(|port| !is_even || port % 2 == 0);
+        for port in ports.take(TRIES) {
             let port = u16::try_from(port).expect("it is between two ports");
             match StdSocket::bind((outside.bound, port)) {
                 Ok(socket) => {

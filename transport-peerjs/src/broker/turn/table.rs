@@ -85,7 +85,7 @@ impl Table {
         Ok((held, bounds))
     }
 
-    /// What there was room for has not come to be.
+    /// The allocation that there was room for has not come to be.
     pub(crate) fn give_up(&mut self, peer: &str) {
         self.usage.remove(peer);
     }

@@ -1,4 +1,4 @@
-//! How much each peer relays, and how many allocations it has.
+//! The bytes that each peer relays, and the number of its allocations.
 
 use std::collections::BTreeMap;
 

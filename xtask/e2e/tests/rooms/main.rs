@@ -14,4 +14,5 @@ mod gone;
 mod large;
 mod member;
 mod mission;
+mod relayed;
 mod stranger;

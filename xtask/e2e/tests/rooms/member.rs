@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hustings_e2e::bounds::SOON;
-use hustings_e2e::{Person, Tab, TakesPart, World};
+use hustings_e2e::{Page, Person, Tab, TakesPart, World};
 use serde_json::{Value, json};
 
 /// A poll by the functions of the package.
@@ -41,9 +41,7 @@ pub(crate) async fn begin_with(world: &World, draft: Value) -> anyhow::Result<Po
 
 impl TakesPart for Member {
     async fn enter(world: &World, name: &str) -> anyhow::Result<Self> {
-        let person = world.person(name).await?;
-        let tab = person.open(&world.page("room.html")).await?;
-        Ok(Self { person, tab })
+        Self::enter_by(world, name, &world.page("room.html")).await
     }
 
     async fn begin(world: &World) -> anyhow::Result<(Self, String)> {
@@ -76,6 +74,13 @@ impl TakesPart for Member {
 }
 
 impl Member {
+    /// Somebody comes by this page.
+    pub(crate) async fn enter_by(world: &World, name: &str, page: &Page) -> anyhow::Result<Self> {
+        let person = world.person(name).await?;
+        let tab = person.open(page).await?;
+        Ok(Self { person, tab })
+    }
+
     /// Waits for the owner. Returns how long that took.
     pub(crate) async fn is_connected(&self, bound: Duration) -> anyhow::Result<Duration> {
         let state = "room.connection().state";

@@ -14,8 +14,8 @@ const PORT: u16 = 3478;
 #[command(next_help_heading = "TURN, for peers who cannot reach each other")]
 pub(crate) struct Turn {
     /// Relay between peers who cannot reach each other, for clients who come to this address by UDP
-    /// and by TCP, and hand registered peers credentials for it. Without an address it is `[::]:3478`;
-    /// may be repeated, or a list with commas
+    /// and by TCP, and hand registered peers credentials for it. Without an address it is
+    /// `[::]:3478`; may be repeated, or a list with commas
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -44,8 +44,8 @@ pub(crate) struct Turn {
         value_delimiter = ','
     )]
     turn_public: Vec<IpAddr>,
-    /// Relay to and from this network, too, which is not public, such as 10.0.0.0/8; may be repeated,
-    /// or a list with commas
+    /// Relay to and from this network, too, which is not public, such as 10.0.0.0/8; may be
+    /// repeated, or a list with commas
     #[arg(
         long,
         value_name = "NETWORK",

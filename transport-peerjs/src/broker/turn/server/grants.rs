@@ -1,4 +1,4 @@
-//! What clients ask for, once they have shown who they are.
+//! The requests of clients, once they have shown who they are.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use turn_types::AddressFamily;
 use turn_types::attribute::{
-    ChannelNumber, Lifetime, RequestedAddressFamily, RequestedTransport, XorPeerAddress,
+    ChannelNumber, EvenPort, Lifetime, RequestedAddressFamily, RequestedTransport, XorPeerAddress,
     XorRelayedAddress,
 };
 use turn_types::stun::attribute::{AttributeType, ErrorCode, XorMappedAddress};
@@ -41,6 +41,7 @@ impl Server {
             RequestedTransport::TYPE,
             RequestedAddressFamily::TYPE,
             Lifetime::TYPE,
+            EvenPort::TYPE,
         ];
         check_attributes(shown, &known)?;
         let mut table = locked(&self.table);
@@ -69,12 +70,20 @@ impl Server {
             let code = ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED;
             return Err(("unsupported", shown.refuse(code)));
         };
+        let even_port = message.attribute::<EvenPort>();
+        // Ports in pairs are for media, of which there is none.
+        if even_port.as_ref().is_ok_and(|even| even.requested()) {
+            return Err((
+                "unsupported",
+                shown.refuse(ErrorCode::INSUFFICIENT_CAPACITY),
+            ));
+        }
         let peer = &shown.claim.peer;
         let (held, bounds) = table.make_room(client, peer, now).map_err(|no| match no {
             NoRoom::Quota => ("quota", shown.refuse(ErrorCode::ALLOCATION_QUOTA_REACHED)),
             NoRoom::Full => ("full", shown.refuse(ErrorCode::INSUFFICIENT_CAPACITY)),
         })?;
-        let (socket, relayed) = match self.ports.open(outside) {
+        let (socket, relayed) = match self.ports.open(outside, even_port.is_ok()) {
             Ok((socket, relayed)) => (Arc::new(socket), relayed),
             Err(error) => {
                 table.give_up(peer);
