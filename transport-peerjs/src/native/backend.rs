@@ -263,7 +263,8 @@ impl Native {
     }
 
     fn add(&mut self, id: RtcId, rtc: Rtc, own_port: Option<Arc<Port>>, sdp: String) {
-        if own_port.is_none() {
+        let is_dial = own_port.is_some();
+        if !is_dial {
             self.routes.add(id, rtc.ufrag());
         }
         let made = Connection {
@@ -282,7 +283,9 @@ impl Native {
         if !self.relay_only {
             self.show_from_outside(id);
         }
-        self.may_be_relayed(id);
+        if !is_dial {
+            self.may_be_relayed(id);
+        }
     }
 
     fn max_buffered(&self) -> usize {
@@ -385,6 +388,8 @@ impl Backend for Native {
         }
         self.with(rtc, |rtc| rtc.set_answer(answer));
         self.begin(rtc);
+        // Not before: whoever is not there is not reached by a relay either.
+        self.may_be_relayed(rtc);
     }
 
     fn add_candidate(&mut self, rtc: RtcId, candidate: &IceCandidate) {

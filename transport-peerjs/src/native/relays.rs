@@ -1,8 +1,8 @@
 //! The relays of this side, and who is reached by them.
 //!
 //! A relay costs its server an address and a part of its bandwidth, so there is none before it is
-//! needed: a connection has one if it is not there a second after it was begun, for as long as it
-//! goes that way. A dial has its own, as it has a port of its own. All those who dial this side
+//! needed: a connection has one if it is not there a second after its other side is known to be,
+//! for as long as it goes that way. A dial has its own, as it has a port of its own. All those who dial this side
 //! share one, which lets in whom it was told of by those who dial. A server forgets nobody who was
 //! let in while an address lasts; so that does not last: those who come later have another.
 
@@ -134,9 +134,9 @@ impl Relays {
 }
 
 impl Native {
-    /// A connection was begun: it may come to need a relay.
+    /// The other side of a connection is there: it may come to need a relay.
     pub(super) fn may_be_relayed(&mut self, id: RtcId) {
-        if !self.relays.servers.is_empty() {
+        if self.connections.contains_key(&id) && !self.relays.servers.is_empty() {
             let delay = if self.relay_only {
                 Duration::ZERO
             } else {

@@ -66,6 +66,10 @@ fn hidden(signalling: &Signalling, by: &str) -> Config {
 
 /// The addresses that the server relays from now.
 async fn allocations(signalling: &Signalling) -> u64 {
+    count(signalling, "turn_allocations").await
+}
+
+async fn count(signalling: &Signalling, what: &str) -> u64 {
     let mut stream = TcpStream::connect(signalling.metrics.unwrap())
         .await
         .unwrap();
@@ -75,10 +79,10 @@ async fn allocations(signalling: &Signalling) -> u64 {
     stream.read_to_string(&mut text).await.unwrap();
     let found = text.lines().find_map(|line| {
         let (name, count) = line.rsplit_once(' ')?;
-        let is_it = name.ends_with("turn_allocations") && !name.starts_with('#');
+        let is_it = name.ends_with(what) && !name.starts_with('#');
         is_it.then(|| count.parse().unwrap())
     });
-    found.unwrap_or_else(|| panic!("no allocations in {text}"))
+    found.unwrap_or_else(|| panic!("no {what} in {text}"))
 }
 
 async fn until_there_are(signalling: &Signalling, count: u64) {
@@ -151,6 +155,18 @@ async fn whoever_is_reached_directly_takes_no_relay() {
         owner.frame().await;
     }
     assert_eq!(allocations(&signalling).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_not_there_is_not_dialled_by_a_relay() {
+    let signalling = relaying().await;
+    let mut other = Side::open(&hidden(&signalling, "udp"), &loopback()).await;
+    for number in 1..=2 {
+        let link = LinkId::dialled(number);
+        other.transport.dial(link, &owner());
+        assert_eq!(other.down().await.0, link);
+    }
+    assert_eq!(count(&signalling, "turn_made_total").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
