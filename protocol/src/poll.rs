@@ -1,5 +1,9 @@
 //! The poll as a value: the content of a snapshot, which the rules change.
 
+mod check;
+mod draft;
+mod member;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,44 +15,16 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::envelope::{Fields, encode};
 use crate::invitation::{InvitationCounts, Ledger};
-use crate::limits::fits;
 use crate::planted::{self, Fault};
-use crate::strict::{Object, Word, objects, optional_object};
+use crate::strict::{Object, objects};
 use crate::text::{self, Labels};
 use crate::{
-    Admission, Ballots, Cast, ErrorCode, Kind, Limits, MAX_SAFE_INTEGER, OptionId, PeerId, PollId,
-    Position, Rejection, Results, Shown, UserProfile,
+    Admission, Ballots, Kind, Limits, OptionId, PeerId, PollId, Position, Rejection, Results, Shown,
 };
 
-/// A person's power in a poll, in ascending order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// May see the poll.
-    Viewer,
-    /// May also vote, and add options if the poll lets voters do so. The role of everybody who was
-    /// given no other, unless only [invited](Admission::Invited) people vote.
-    Voter,
-    /// May also add options, and set roles below its own.
-    Moderator,
-    /// The role of the poll's owner from the start, and of nobody else.
-    Owner,
-}
-
-impl<'de> Deserialize<'de> for Role {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Word(word) = Word::deserialize(deserializer)?;
-        match word.as_ref() {
-            "viewer" => Ok(Self::Viewer),
-            "voter" => Ok(Self::Voter),
-            "moderator" => Ok(Self::Moderator),
-            "owner" => Ok(Self::Owner),
-            _ => Err(D::Error::custom(
-                "the role must be viewer, voter, moderator or owner",
-            )),
-        }
-    }
-}
+pub(crate) use self::check::{check_text, check_time};
+pub use self::draft::PollDraft;
+pub use self::member::{Member, Role};
 
 /// One option to vote for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,169 +39,9 @@ pub struct PollOption {
     pub withdrawn: bool,
 }
 
-/// A person who voted, has a name or was given a role.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Member {
-    /// Their role.
-    pub role: Role,
-    /// Their profile, if they have set one.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "optional_object"
-    )]
-    pub profile: Option<UserProfile>,
-    /// The options that they chose; empty without a vote, and where their choice is not
-    /// [shown](Shown).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub choices: Vec<OptionId>,
-    /// True if they have a vote and their choice is not shown.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub voted: bool,
-    /// True if they were removed: they may do nothing any more, and are not let in.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub removed: bool,
-    /// The casting of that choice, if they have ever made one; in the owner's own poll alone.
-    #[serde(skip)]
-    pub(crate) cast: Option<Cast>,
-}
-
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
 pub(crate) const fn is_false(value: &bool) -> bool {
     !*value
-}
-
-impl Member {
-    pub(crate) const fn new(role: Role) -> Self {
-        Self {
-            role,
-            profile: None,
-            choices: Vec::new(),
-            voted: false,
-            removed: false,
-            cast: None,
-        }
-    }
-}
-
-/// Two are equal of which everybody is told the same: an owner's poll equals the copies of it.
-impl PartialEq for Member {
-    fn eq(&self, other: &Self) -> bool {
-        let Self {
-            role,
-            profile,
-            choices,
-            voted,
-            removed,
-            cast: _,
-        } = self;
-        (role, profile, choices) == (&other.role, &other.profile, &other.choices)
-            && (*voted, *removed) == (other.voted, other.removed)
-    }
-}
-
-impl Eq for Member {}
-
-/// The choices of a person who starts a poll; also the form of a poll in a file.
-///
-/// ```
-/// use hustings_protocol::PollDraft;
-///
-/// let draft = PollDraft::new("Tea or coffee?")
-///     .options(["Tea", "Coffee"])
-///     .voters_may_add_options(true);
-/// assert_eq!(draft.options.len(), 2);
-/// assert!(!draft.multiple_choice);
-/// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[non_exhaustive]
-pub struct PollDraft {
-    /// The question.
-    pub title: String,
-    /// The labels of the first options, in their order.
-    #[serde(default)]
-    pub options: Vec<String>,
-    /// True if a vote may name several options.
-    #[serde(default)]
-    pub multiple_choice: bool,
-    /// True if voters may add options.
-    #[serde(default)]
-    pub voters_may_add_options: bool,
-    /// The people who see the choices of others.
-    #[serde(default)]
-    pub ballots: Ballots,
-    /// The time from which the results are shown.
-    #[serde(default)]
-    pub results: Results,
-    /// The time when the owner closes the poll, in milliseconds of Unix time; `None` for by hand.
-    #[serde(default)]
-    pub closes_at: Option<u64>,
-    /// The people who may vote.
-    #[serde(default)]
-    pub admission: Admission,
-}
-
-impl PollDraft {
-    /// A single-choice poll with secret ballots and live results, without options, to which voters
-    /// may not add any.
-    #[must_use]
-    pub fn new(title: impl Into<String>) -> Self {
-        Self {
-            title: title.into(),
-            ..Self::default()
-        }
-    }
-
-    /// Appends options, by their labels.
-    #[must_use]
-    pub fn options<L: Into<String>>(mut self, labels: impl IntoIterator<Item = L>) -> Self {
-        self.options.extend(labels.into_iter().map(Into::into));
-        self
-    }
-
-    /// Sets whether a vote may name several options.
-    #[must_use]
-    pub const fn multiple_choice(mut self, several: bool) -> Self {
-        self.multiple_choice = several;
-        self
-    }
-
-    /// Sets whether voters may add options.
-    #[must_use]
-    pub const fn voters_may_add_options(mut self, may: bool) -> Self {
-        self.voters_may_add_options = may;
-        self
-    }
-
-    /// Sets who sees the choices of others. It cannot be changed later.
-    #[must_use]
-    pub const fn ballots(mut self, ballots: Ballots) -> Self {
-        self.ballots = ballots;
-        self
-    }
-
-    /// Sets when the results are shown.
-    #[must_use]
-    pub const fn results(mut self, results: Results) -> Self {
-        self.results = results;
-        self
-    }
-
-    /// Makes the owner close the poll at this time, in milliseconds of Unix time.
-    #[must_use]
-    pub fn closes_at(mut self, unix_millis: impl Into<Option<u64>>) -> Self {
-        self.closes_at = unix_millis.into();
-        self
-    }
-
-    /// Sets who may vote. It cannot be changed later.
-    #[must_use]
-    pub const fn admission(mut self, admission: Admission) -> Self {
-        self.admission = admission;
-        self
-    }
 }
 
 /// The members of a poll, in the order of their ids. A copy of them shares all that is the same.
@@ -538,119 +354,5 @@ impl Poll {
         };
         let counts = self.options.iter().map(|it| of(it).unwrap_or_default());
         counts.collect()
-    }
-
-    /// Checks a poll that came from outside: it keeps to the limits, has no option twice and no
-    /// vote that the rules reject, and nobody but its owner has the owner's role. Texts may be any
-    /// that are not blank: they were decided on when they were new, perhaps by earlier rules.
-    ///
-    /// # Errors
-    ///
-    /// A sentence that names the part that is wrong.
-    pub fn check(&self, limits: &Limits) -> Result<(), Rejection> {
-        check_text("the title", &self.title, limits.max_title_chars)?;
-        check_time(self.closes_at)?;
-        if self.options.len() > limits.max_options || self.members.size() > limits.max_members {
-            return Err(Rejection::new(
-                ErrorCode::PollFull,
-                format!(
-                    "a poll has at most {} options and {} members",
-                    limits.max_options, limits.max_members
-                ),
-            ));
-        }
-        let mut known: LiteMap<OptionId, ()> = LiteMap::new();
-        for option in self.options.iter() {
-            check_text("an option's label", &option.label, limits.max_label_chars)?;
-            if known.insert(option.option_id, ()).is_some() {
-                return Err(Rejection::new(
-                    ErrorCode::OptionExists,
-                    format!("the option {} appears twice", option.option_id),
-                ));
-            }
-        }
-        for (peer, member) in &self.members {
-            if let Some(profile) = &member.profile {
-                check_text("a name", &profile.name, limits.max_name_chars)?;
-            }
-            if (member.role == Role::Owner) != (*peer == self.owner) {
-                return Err(Rejection::new(
-                    ErrorCode::BadField,
-                    format!("{peer} has an invalid role: the owner is {}", self.owner),
-                ));
-            }
-            self.check_choices(
-                &member.choices,
-                |choice| known.contains_key(&choice),
-                limits,
-            )?;
-        }
-        self.check_invitations()?;
-        self.check_shown()
-    }
-
-    /// Checks that a person may choose these options together. The caller decides how an option is
-    /// looked up: for one vote an index is not worth its cost, for all members it is.
-    pub(crate) fn check_choices(
-        &self,
-        choices: &[OptionId],
-        is_option: impl Fn(OptionId) -> bool,
-        limits: &Limits,
-    ) -> Result<(), Rejection> {
-        if choices.len() > limits.max_choices {
-            return Err(Rejection::new(
-                ErrorCode::TooLong,
-                format!("a vote names at most {} options", limits.max_choices),
-            ));
-        }
-        if choices.len() > 1 && !self.multiple_choice {
-            return Err(Rejection::new(
-                ErrorCode::SingleChoice,
-                "this poll allows only one choice",
-            ));
-        }
-        for (index, choice) in choices.iter().enumerate() {
-            if !is_option(*choice) {
-                return Err(Rejection::new(
-                    ErrorCode::UnknownOption,
-                    format!("this poll has no option {choice}"),
-                ));
-            }
-            if choices[..index].contains(choice) {
-                return Err(Rejection::new(
-                    ErrorCode::DuplicateChoice,
-                    format!("the option {choice} is chosen twice"),
-                ));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Checks that every language can write the time.
-pub(crate) fn check_time(unix_millis: Option<u64>) -> Result<(), Rejection> {
-    match unix_millis {
-        Some(MAX_SAFE_INTEGER..) => {
-            let message = format!("a time has at most {MAX_SAFE_INTEGER} milliseconds");
-            Err(Rejection::new(ErrorCode::BadField, message))
-        }
-        Some(_) | None => Ok(()),
-    }
-}
-
-/// Checks that a text that people typed is neither blank nor too long.
-pub(crate) fn check_text(what: &str, text: &str, max: usize) -> Result<(), Rejection> {
-    if text.trim().is_empty() {
-        Err(Rejection::new(
-            ErrorCode::BadText,
-            format!("{what} is empty"),
-        ))
-    } else if fits(text, max) {
-        Ok(())
-    } else {
-        Err(Rejection::new(
-            ErrorCode::TooLong,
-            format!("{what} has more than {max} characters"),
-        ))
     }
 }

@@ -7,6 +7,7 @@ mod log;
 mod pace;
 mod presence;
 mod receive;
+mod sending;
 mod sequencer;
 mod size;
 mod telling;
@@ -17,9 +18,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{
-    Ack, Command, CommandId, DeviceId, Envelope, Epoch, ErrorCode, Hello, Message, Numbered,
-    Outcome, PeerId, PeerInfo, Poll, Receipt, Refusal, Rejection, Revision, RoomId, Seen, Seq,
-    SettingsUpdate, StoredJournal,
+    Command, CommandId, DeviceId, Envelope, Epoch, ErrorCode, Hello, Message, Numbered, PeerId,
+    PeerInfo, Poll, Receipt, Rejection, Revision, RoomId, Seen, Seq, SettingsUpdate, StoredJournal,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -536,151 +536,6 @@ impl Owner {
 
     fn command_event(&mut self, command_id: CommandId, state: CommandState) {
         self.event(Event::Command { command_id, state });
-    }
-
-    fn send(&mut self, link: LinkId, message: &Message) {
-        self.send_frame(link, message.encode(), About::Nothing);
-    }
-
-    /// Sends a frame; if the link is blocked, it is owed the content instead. A link that is owed
-    /// more answers than the protocol allows is closed.
-    fn send_frame(&mut self, link: LinkId, frame: Bytes, about: About) {
-        let Some(owed) = self.links.get_mut(link).and_then(|it| it.owed.as_mut()) else {
-            self.outputs.push_back(Output::Send { link, frame });
-            return;
-        };
-        if !owed.add(about, &frame) {
-            self.hang_up(link);
-        }
-    }
-
-    fn broadcast(&mut self, frame: Bytes, except: Option<LinkId>, about: About) {
-        // Blocked links are not among the recipients; they get it once they are writable.
-        self.links.owe_all(about, &frame);
-        let links = self.links.recipients();
-        if links.iter().any(|link| Some(*link) != except) {
-            self.outputs.push_back(Output::Broadcast {
-                links,
-                except,
-                frame,
-            });
-        }
-    }
-
-    /// Sends one frame on some links; those that are blocked are owed the content instead.
-    fn send_to_some(
-        &mut self,
-        links: Vec<LinkId>,
-        frame: Bytes,
-        except: Option<LinkId>,
-        about: About,
-    ) {
-        let mut open = Vec::with_capacity(links.len());
-        for link in links {
-            match self.links.get_mut(link).and_then(|it| it.owed.as_mut()) {
-                // State takes no room.
-                Some(owed) => _ = owed.add(about, &frame),
-                None if Some(link) != except => open.push(link),
-                None => {}
-            }
-        }
-        if !open.is_empty() {
-            self.outputs.push_back(Output::Broadcast {
-                links: open.into(),
-                except: None,
-                frame,
-            });
-        }
-    }
-
-    fn send_discovery(&mut self, link: LinkId) {
-        let frame = match self.presence.list() {
-            Some(frame) => frame,
-            None => {
-                let frame = Message::Discovery(self.with_owner(self.presence.listed())).encode();
-                self.presence.set_list(frame)
-            }
-        };
-        self.send_frame(link, frame, About::Presence);
-    }
-
-    /// A device has come or gone: the application hears of it at once, the others when it is time.
-    fn presence_changed(&mut self, peer_id: PeerId, device: DeviceId, online: bool) {
-        match online {
-            true => {
-                let max_listed = self.config.max_listed_peers;
-                self.presence.came((peer_id, device), max_listed);
-            }
-            false => self.presence.went((peer_id, device)),
-        }
-        self.event(Event::PeersChanged(vec![PeerInfo {
-            peer_id,
-            device,
-            online,
-        }]));
-    }
-
-    /// Tells everybody who came and went, if it is time.
-    fn tell_presence(&mut self, now: Moment) {
-        let Some(changed) = self.presence.take(now, self.config.presence_interval) else {
-            return;
-        };
-        let peers: Vec<PeerInfo> = changed
-            .into_iter()
-            .map(|((peer_id, device), online)| PeerInfo {
-                peer_id,
-                device,
-                online,
-            })
-            .collect();
-        let frame = Message::Discovery(peers).encode();
-        self.broadcast(frame, None, About::Presence);
-    }
-
-    fn refuse(&mut self, link: LinkId, command_id: Option<CommandId>, rejection: Rejection) {
-        let about = match command_id {
-            Some(command_id) if !planted::is_on(Fault::ViolationUnanswered) => {
-                About::Command(command_id)
-            }
-            Some(_) | None => About::Nothing,
-        };
-        let refusal = Refusal {
-            command_id,
-            rejection,
-        };
-        self.send_frame(link, Message::Error(refusal).encode(), about);
-    }
-
-    /// Tells the peer and the application the fault.
-    fn fault(&mut self, link: LinkId, command_id: Option<CommandId>, rejection: Rejection) {
-        let peer = self.links.get(link).map(|session| session.peer);
-        self.refuse(link, command_id, rejection.clone());
-        self.event(Event::Fault {
-            link,
-            peer,
-            rejection,
-        });
-    }
-
-    /// The `ack` or `error` that tells the outcome of a command.
-    fn answer(&self, command_id: CommandId, outcome: &Outcome) -> Bytes {
-        match outcome {
-            Outcome::Applied(revision) => Message::Ack(Ack {
-                command_id,
-                revision: *revision,
-                history: self.sequencer.mark_at(*revision),
-            }),
-            Outcome::Rejected(rejection) => Message::Error(Refusal {
-                command_id: Some(command_id),
-                rejection: rejection.clone(),
-            }),
-        }
-        .encode()
-    }
-
-    fn hang_up(&mut self, link: LinkId) {
-        self.outputs.push_back(Output::Hangup { link });
-        self.forget(link);
     }
 }
 

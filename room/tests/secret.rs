@@ -292,6 +292,41 @@ fn votes_are_told_together() {
     }
 }
 
+/// To tell a crowd costs its owner for each of them, so it is told less often the larger it is.
+#[test]
+fn a_crowd_is_told_less_often() {
+    let world = &mut World::new();
+    let config = Config {
+        tally_interval: Duration::from_nanos(1),
+        ..Config::default()
+    };
+    let alice = world.host_draft(draft(Ballots::Secret, Results::Live), config);
+    let _carol = world.join(CAROL, alice.room.id());
+    let voters: Vec<_> = (10..110)
+        .map(|number| world.join(Person(number), alice.room.id()))
+        .collect();
+    let mut tallies = |voters: &[Joined]| {
+        world.run_for(Duration::from_secs(1));
+        world.wire.clear();
+        let votes: Vec<_> = voters
+            .iter()
+            .map(|voter| world.submit(&voter.room, vote_in(&voter.room, 1)))
+            .collect();
+        for vote in votes {
+            world.outcome(vote);
+        }
+        world.run_for(Duration::from_secs(1));
+        let tally = |message: &Message| matches!(message, Message::PollTally(_));
+        told(world, CAROL)
+            .iter()
+            .filter(|message| tally(message))
+            .count()
+    };
+    // The first at once, the others together.
+    assert_eq!(tallies(&voters[..50]), 2);
+    assert_eq!(tallies(&voters[50..]), 2);
+}
+
 /// Whatever else happens is told after the votes before it, so that what a member has is always the
 /// poll of one revision.
 #[test]

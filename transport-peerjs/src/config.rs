@@ -27,7 +27,8 @@ pub struct Config {
     /// Use TLS (`wss`). Default false; a page that came by HTTPS needs true.
     pub secure: bool,
     /// The STUN and TURN servers. Default: one public STUN server, which learns this side's IP
-    /// address. An empty list does for one local network.
+    /// address. An empty list does for one local network. Those that the signalling server hands
+    /// out, as this crate's broker does if it is told to, are used beside them.
     pub ice_servers: Vec<IceServer>,
     /// Tell others no address but those of TURN servers, which then see all that is sent, and
     /// cannot read it. Default false. For whoever does not want others to know where they are;
@@ -54,6 +55,20 @@ impl Default for Config {
             timing: Timing::default(),
             limits: WireLimits::default(),
             budget: Budget::default(),
+        }
+    }
+}
+
+impl Config {
+    /// The same for a program: as many connections, and as many new ones at a time, as a process
+    /// bears. The [default](Self::default) is what a page bears, where Chromium counts connections,
+    /// and does for a program that joins; one that hosts takes this.
+    #[must_use]
+    pub fn native() -> Self {
+        Self {
+            limits: WireLimits::native(),
+            budget: Budget::native(),
+            ..Self::default()
         }
     }
 }
@@ -203,6 +218,21 @@ impl Default for WireLimits {
             max_queued_bytes: 4 * 1024 * 1024,
             channel_high_water: 2 * 1024 * 1024,
             channel_low_water: 1024 * 1024,
+        }
+    }
+}
+
+impl WireLimits {
+    /// Bounds for a program, which no browser counts connections of: 10,000 of them, which take 1 GB
+    /// or less as long as they are quiet, and 1,024 at a time that have not come up, which take
+    /// 100 MB. A process needs no file descriptors for those who dial it.
+    #[must_use]
+    pub fn native() -> Self {
+        Self {
+            max_incoming: 1_024,
+            max_early: 1_024,
+            max_connections: 10_000,
+            ..Self::default()
         }
     }
 }

@@ -2,15 +2,18 @@
 //! sockets and str0m's WebRTC.
 //!
 //! The shell that all backends share does it over what a program has (backend): the socket to the
-//! signalling server (signalling, by tls), sockets for datagrams (udp), a peer connection with its
-//! channel (rtc), the connection that a datagram is for (routes), the moments at which each wants
-//! to be heard of (timers), how others reach this side from outside (outside), which STUN
-//! servers say (reflexive), and addresses at TURN servers for those whom nothing else leads to
-//! (relays, of which each is a relay). What a connection says last is said again (farewell). Tasks of the runtime and whoever uses the transport take
-//! turns (shared).
+//! signalling server (signalling, by tls), sockets for datagrams (udp) and those that wait
+//! (arrivals), a peer connection with its channel (rtc), the connection that a datagram is for
+//! (routes), the moments at which each wants to be heard of (timers), how others reach this side
+//! from outside (outside), which STUN servers say (reflexive), and addresses at TURN servers for
+//! those whom nothing else leads to (relays, of which each is a relay). What went by an address that
+//! is gone ends (moving). What a connection says last is said again (farewell). Tasks of the runtime
+//! and whoever uses the transport take turns (shared).
 
+mod arrivals;
 mod backend;
 mod farewell;
+mod moving;
 mod outside;
 mod reflexive;
 mod relay;
@@ -26,6 +29,7 @@ mod udp;
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
@@ -64,6 +68,8 @@ pub use udp::Listen;
 ///   the TURN servers there, if that helps: they are tried one after the other, first by UDP.
 /// - Where a copy of the identity takes the address over, this side leaves it to it
 ///   ([`RegistrationState::Yielded`]) until [`Status::claim`] is called, or the copy is gone.
+/// - When this machine loses an address, as where it goes from one network to another, the links that
+///   went by it end within 3 s.
 /// - A link whose frames are not taken for so long that megabytes of them wait is lost.
 ///
 /// ```no_run
@@ -151,7 +157,9 @@ impl PeerJs {
             Shell::new(config.limits, endpoint, native)
         });
         shared.act(|shell| {
-            shell.backend().look_outside();
+            let native = shell.backend();
+            native.look_around();
+            native.use_servers(&config.ice_servers);
             shell.run();
         });
         Ok(Self { shared })
@@ -251,6 +259,19 @@ impl Status {
     pub fn retry(&self) {
         if let Some(shared) = self.shared.upgrade() {
             shared.act(Shell::retry);
+        }
+    }
+
+    /// This machine has these addresses from now on, in place of [`Listen::addresses`], for whoever
+    /// chose some there or is told by the system. What went by one that is gone ends at once, and
+    /// is dialled anew. With an empty list they are those of all interfaces again, which are looked
+    /// at every 3 s.
+    pub fn set_addresses(&self, addresses: &[IpAddr]) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.act(|shell| {
+                shell.backend().move_to(addresses.to_vec());
+                shell.run();
+            });
         }
     }
 

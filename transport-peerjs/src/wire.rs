@@ -2,7 +2,7 @@
 //!
 //! [`Endpoint`] is the machine to drive. What it is made of has a file each: what goes over the
 //! socket to the signalling server (messages), being known there (registration), showing it that an
-//! address is one's own (proof), one connection
+//! address is one's own (proof), the STUN and TURN servers that it hands out (ice_servers), one connection
 //! from its offer to its end (connection), the certificate in a session description (sdp), and how
 //! frames become messages of a data channel (framing).
 
@@ -29,6 +29,7 @@ pub use framing::{
     ChannelMessage, FramingError, Incoming, Joiner, MAX_JSON_MESSAGE, MAX_MESSAGE, Serialization,
     split,
 };
+pub use ice_servers::HandedServers;
 pub use messages::{
     Answer, Candidate, DecodeError, FromServer, IceCandidate, Offer, Refused, ServerFault,
     ToServer, is_peer_id,

@@ -135,6 +135,7 @@ impl Run {
                 Output::CloseSocket { .. }
                 | Output::Rtc { .. }
                 | Output::Event(_)
+                | Output::IceServers(_)
                 | Output::Registration(_)
                 | Output::Notice(_) => {}
             }

@@ -49,6 +49,7 @@ impl Side {
                 Output::SendSocket { .. }
                 | Output::CloseSocket { .. }
                 | Output::Rtc { .. }
+                | Output::IceServers(_)
                 | Output::Event(_)
                 | Output::Notice(_) => {}
             }

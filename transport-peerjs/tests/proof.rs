@@ -126,6 +126,7 @@ impl Side {
                 Output::CloseSocket { .. } => self.closed += 1,
                 Output::Registration(state) => self.states.push(state),
                 Output::SendSocket { .. }
+                | Output::IceServers(_)
                 | Output::Rtc { .. }
                 | Output::Event(_)
                 | Output::Notice(_) => {}
@@ -155,7 +156,7 @@ fn a_server_that_does_not_ask_registers_as_ever() {
     for answer in [Some(OPEN), None] {
         let mut side = Side::open(&token());
         let (_, url) = side.socket.as_ref().unwrap();
-        assert!(url.ends_with("&version=1.5.5&proof=ed25519"), "{url}");
+        assert!(url.ends_with("&version=1.5.5&ice=1&proof=ed25519"), "{url}");
         match answer {
             Some(answer) => side.hears(answer),
             // It says nothing to whoever takes over.

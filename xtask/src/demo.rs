@@ -2,26 +2,32 @@
 //!
 //! In a browser it is the web app, served by one process that also introduces people to each other.
 //! If there is a private network, the process can be reached from it, so that a phone can take
-//! part: it has pages and introductions, and never a vote.
+//! part: it has pages and introductions, and never a vote. With `--headless` the owner is a program beside
+//! it, and whoever opens the page is a voter.
 
+use std::env;
 use std::ffi::OsString;
 use std::io::{IsTerminal, stdout};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, UdpSocket};
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 
-use crate::broker;
 use crate::error::Error;
-use crate::process;
 use crate::site::{self, Settings};
+use crate::{broker, command, process};
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Show the library without a browser: an owner and many voters in one process
     #[arg(long)]
     native: bool,
+    /// Have a program own the poll instead of a page: `hustings host`. What stands behind `--` are flags
+    /// of it, such as `--title "Tea?" --option Yes --option No`
+    #[arg(long, conflicts_with_all = ["native", "peerserver"])]
+    headless: bool,
     /// Meet at this signalling server instead of the demo's own, such as `https://0.peerjs.com/`
     #[arg(long, value_name = "URL", conflicts_with = "native")]
     peerserver: Option<String>,
@@ -47,6 +53,7 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     let is_native = args.native || args.args.iter().any(|arg| arg == "--native");
     let ended = match (is_native, args.args.first()) {
         (true, _) => native(&args.args),
+        (false, _) if args.headless => headless(args),
         (false, None) => web(args),
         (false, Some(unknown)) => Err(Error::Because(format!(
             "{} is for the demo without a browser: cargo xtask demo --native {0}",
@@ -62,38 +69,115 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     }
 }
 
+/// The web app, and where it is served.
+struct Place {
+    pages: PathBuf,
+    host: IpAddr,
+    port: u16,
+    lan: Option<Ipv4Addr>,
+}
+
+impl Place {
+    /// Builds the app for a place that is free.
+    fn make(args: &Args) -> Result<Self, Error> {
+        let lan = if args.loopback { None } else { lan_address() };
+        let host = IpAddr::V4(lan.map_or(Ipv4Addr::LOCALHOST, |_| Ipv4Addr::UNSPECIFIED));
+        // The pages say where they are reached, so the port comes first.
+        let port = match args.port {
+            Some(port) => port,
+            None => free_port(host)?,
+        };
+        let pages = site::build(&Settings {
+            peerserver: args.peerserver.clone(),
+            share: lan.map(|lan| link(lan, port)),
+        })?;
+        Ok(Self {
+            pages,
+            host,
+            port,
+            lan,
+        })
+    }
+
+    /// The address for people: the local network's, if it may come in.
+    fn shared(&self) -> String {
+        link(self.lan.unwrap_or(Ipv4Addr::LOCALHOST), self.port)
+    }
+}
+
+fn link(ip: Ipv4Addr, port: u16) -> String {
+    format!("http://{ip}:{port}/")
+}
+
 /// The web app, and all that it needs.
 fn web(args: &Args) -> Result<ExitCode, Error> {
-    let lan = if args.loopback { None } else { lan_address() };
-    let host = IpAddr::V4(lan.map_or(Ipv4Addr::LOCALHOST, |_| Ipv4Addr::UNSPECIFIED));
-    // The pages say where they are reached, so the port comes first.
-    let port = match args.port {
-        Some(port) => port,
-        None => free_port(host)?,
-    };
-    let link = |ip: Ipv4Addr| format!("http://{ip}:{port}/");
-    let pages = site::build(&Settings {
-        peerserver: args.peerserver.clone(),
-        share: lan.map(link),
-    })?;
+    let place = Place::make(args)?;
     let program = process::step("build the signalling server", broker::build)?;
     println!();
-    println!("  The polls are at  {}", link(Ipv4Addr::LOCALHOST));
-    if let Some(lan) = lan {
-        println!("  On this network   {}", link(lan));
+    println!(
+        "  The polls are at  {}",
+        link(Ipv4Addr::LOCALHOST, place.port)
+    );
+    if place.lan.is_some() {
+        let shared = place.shared();
+        println!("  On this network   {shared}");
         println!();
-        print!("{}", code(&link(lan), stdout().is_terminal()));
+        print!("{}", code(&shared, stdout().is_terminal()));
     }
     println!();
     println!("  Ctrl-C ends it.");
     let mut server = Command::new(program);
     server
-        .args(["--host", &host.to_string(), "--port", &port.to_string()])
+        .args(["--host", &place.host.to_string()])
+        .args(["--port", &place.port.to_string()])
         .arg("--pages")
-        .arg(pages)
+        .arg(place.pages)
         // Where it listens was said.
         .stdout(Stdio::null());
     become_(server)
+}
+
+/// The poll of `--headless`, unless another one is asked for. Its folder is kept: started again, it
+/// goes on.
+const HEADLESS: [&str; 8] = [
+    "--title",
+    "Where do we go for lunch?",
+    "--option",
+    "Pizza",
+    "--option",
+    "Ramen",
+    "--option",
+    "Salad bar",
+];
+
+/// The web app with its signalling server, and an owner that is a program, as they are deployed
+/// together.
+fn headless(args: &Args) -> Result<ExitCode, Error> {
+    let place = Place::make(args)?;
+    let broker = process::step("build the signalling server", broker::build)?;
+    let host = process::step("build the owner", command::build)?;
+    let folders = [&broker, &host].map(|program| program.parent().unwrap_or(program).to_owned());
+    let path = env::var_os("PATH").unwrap_or_default();
+    let path = env::join_paths(folders.into_iter().chain(env::split_paths(&path)));
+    let path = path.map_err(|error| Error::Because(error.to_string()))?;
+    let mut both = Command::new("bash");
+    both.arg(process::root().join("examples/hustings/deploy/both.sh"))
+        .env("PATH", path)
+        .env("HUSTINGS_BROKER_HOST", place.host.to_string())
+        .env("HUSTINGS_BROKER_PORT", place.port.to_string())
+        .env("HUSTINGS_BROKER_PAGES", &place.pages)
+        .env("HUSTINGS_SERVER", link(Ipv4Addr::LOCALHOST, place.port))
+        .env("HUSTINGS_APP", place.shared())
+        .env("HUSTINGS_DATA", process::scratch()?.join("headless"))
+        // Nobody is looked for outside.
+        .env("HUSTINGS_ICE_SERVERS", "[]")
+        .arg("--qr");
+    if args.args.is_empty() {
+        both.args(HEADLESS);
+    }
+    both.args(&args.args);
+    println!();
+    become_(both)
 }
 
 /// The address of this machine in a private network, if it is in one.

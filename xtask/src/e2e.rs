@@ -9,7 +9,7 @@ use std::thread;
 
 use crate::error::Error;
 use crate::site::{self, Settings};
-use crate::{broker, browsers, package, process, setup, wasm};
+use crate::{broker, browsers, command, package, process, setup, wasm};
 
 /// The scenarios that run at a time: one for each core. A scenario has two or three browsers, one
 /// of which works while the others wait for it, and the bounds are for a machine that is not
@@ -40,6 +40,8 @@ pub(crate) fn run_with(args: &[OsString], settings: &[(&str, String)]) -> Result
         .args(["--", "--ignored", "--show-output"])
         .args(["--test-threads", &at_a_time().to_string()]);
     with_parts(&mut scenarios, &driver)?;
+    let command = process::step("build the command", command::build)?;
+    scenarios.env("HUSTINGS_E2E_COMMAND", command);
     process::step("the scenarios with several browsers", || {
         process::run(&mut scenarios)
     })

@@ -4,6 +4,7 @@ mod bench;
 mod broker;
 mod browsers;
 mod ci;
+mod command;
 mod conformance;
 mod coverage;
 mod crash;
@@ -48,8 +49,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Build the web app and serve it with all that it needs; or, natively, an owner and many
-    /// voters in one process, with everything that can go wrong
+    /// Build the web app and serve it with all that it needs; with a program as the owner
+    /// (--headless); or an owner and many voters in one process, with everything that can go wrong
+    /// (--native)
     Demo(demo::Args),
     /// Build the web app as a folder of files to serve, and say how large it is
     Site,

@@ -98,6 +98,9 @@ pub(crate) struct Network {
         default_value = "peerjs"
     )]
     pub(crate) server_key: String,
+    /// Trust the authorities in this PEM file, too, where the server is reached by TLS
+    #[arg(long, value_name = "FILE", env = "HUSTINGS_CA")]
+    pub(crate) ca: Option<PathBuf>,
     /// The STUN and TURN servers, as JSON: `[{"urls": "stun:stun.example.org"}]`. `[]` is none;
     /// without it, one public STUN server
     #[arg(

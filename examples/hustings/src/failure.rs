@@ -9,7 +9,7 @@ use hustings_protocol::{FindLinkError, Rejection, RoomId};
 use hustings_room::Refused;
 use hustings_room::SubmitError;
 use hustings_room::driver::{CallError, DriverError, OpenError};
-use hustings_transport_peerjs::{ConfigError, OpenError as TransportError};
+use hustings_transport_peerjs::{ConfigError, OpenError as TransportError, RootError};
 use serde::Serialize;
 
 use crate::say;
@@ -64,6 +64,8 @@ pub(crate) enum Failure {
     App(String),
     #[error("{0}")]
     Setting(ConfigError),
+    #[error("{}: {error}", path.display())]
+    Ca { path: PathBuf, error: RootError },
     #[error("--ice-servers is no JSON: {0}")]
     IceServers(serde_json::Error),
     #[error("{}: {reason}", path.display())]
@@ -144,6 +146,11 @@ impl Failure {
         self.kind().0
     }
 
+    /// A word for it that has no text of anybody's, for a log.
+    pub(crate) const fn word(&self) -> &'static str {
+        self.kind().1
+    }
+
     /// The exit code, and a stable word for it.
     const fn kind(&self) -> (u8, &'static str) {
         match self {
@@ -160,6 +167,7 @@ impl Failure {
             | Self::Server(_)
             | Self::App(_)
             | Self::Setting(_)
+            | Self::Ca { .. }
             | Self::IceServers(_)
             | Self::PollFile { .. }
             | Self::Draft(_)

@@ -40,12 +40,16 @@ use status::{Board, Overview};
 /// The time between two looks at what has changed. A status is no older.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// The time that ending may take beside what links have to send what waits on them: the disk's.
+const ENDING: Duration = Duration::from_secs(3);
+
 pub(crate) async fn run(args: cli::Host, log: Log) -> Result<(), Failure> {
     // Before anything is begun: one that came earlier would end it without a goodbye.
     let mut signals = Signals::listen()?;
-    log.of_a_service();
     let announce = Announce::new(&args)?;
-    let network = Network::new(&args.network, None)?.with_links(args.max_links);
+    let grace = Duration::from_secs(args.grace);
+    let network = Network::new(&args.network, None)?;
+    let network = network.with_links(args.max_links).with_linger(grace);
     let board = Board::open(args.status.as_ref()).await?;
     let folder = Folder::open(&args.folder).await?;
     files::add(&folder.path, &args)?;
@@ -74,8 +78,7 @@ pub(crate) async fn run(args: cli::Host, log: Log) -> Result<(), Failure> {
     };
     host.begin().await?;
     let served = host.serve(&mut signals).await;
-    host.end(&mut signals, Duration::from_secs(args.grace))
-        .await;
+    host.end(&mut signals, grace + ENDING).await;
     served
 }
 
@@ -105,9 +108,9 @@ impl Host<'_> {
                 folder.display()
             ));
         }
-        self.announce
-            .ready(self.folder.identity.peer_id(), self.polls.hosted())?;
         self.look("hosting")?;
+        let owner = self.folder.identity.peer_id();
+        self.announce.ready(owner, self.polls.hosted())?;
         supervisor::ready();
         Ok(())
     }
@@ -147,13 +150,17 @@ impl Host<'_> {
     /// leave those who are here.
     async fn reload(&mut self) -> Result<(), Failure> {
         if let Err(failure) = self.log.reopen() {
-            warn!(%failure, "the log goes on where it was");
+            warn!(code = failure.word(), "the log goes on where it was");
         }
         info!("told to read the polls again");
         match self.take_in().await {
             Err(failure) if self.driver.is_finished() => Err(failure),
             Err(failure) => {
-                error!(%failure, "the polls were not read to their end");
+                error!(
+                    code = failure.word(),
+                    "the polls were not read to their end"
+                );
+                say::note(&format!("note: {failure}"));
                 Ok(())
             }
             Ok(()) => Ok(()),
@@ -185,11 +192,11 @@ impl Host<'_> {
     }
 
     /// Ends it, after what waits was sent, but in bounded time.
-    async fn end(mut self, signals: &mut Signals, grace: Duration) {
+    async fn end(mut self, signals: &mut Signals, at_most: Duration) {
         supervisor::stopping();
         // Whoever reads it may be gone as well.
         let _ = self.look("ending");
-        let until = Instant::now() + grace;
+        let until = Instant::now() + at_most;
         let gone = self.signalling.gone();
         let goodbye = async {
             self.hosting.close().await;
@@ -216,6 +223,6 @@ fn stopped(ended: Result<Result<(), DriverError>, tokio::task::JoinError>) -> Fa
         Ok(Ok(())) => Failure::Stored("the host was closed".into()),
         Err(error) => Failure::Stored(format!("the host has failed: {error}")),
     };
-    error!(%failure, "cannot go on");
+    error!(code = failure.word(), "cannot go on");
     failure
 }

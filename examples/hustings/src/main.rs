@@ -52,7 +52,7 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command, log: &cli::Log) -> Result<(), Failure> {
-    let log = logging::begin(log)?;
+    let log = logging::begin(log, matches!(command, Command::Host(_)))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

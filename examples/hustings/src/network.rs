@@ -1,5 +1,8 @@
 //! The signalling server, and a transport at an address.
 
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 use std::time::Duration;
 
 use axum::http::Uri;
@@ -7,7 +10,9 @@ use hustings_outbox::Identity;
 use hustings_protocol::Address;
 use hustings_room::clock::SystemClock;
 use hustings_transport_peerjs::wire::RegistrationState;
-use hustings_transport_peerjs::{Config, IceServer, Listen, PeerJs, Status, Token, WireLimits};
+use hustings_transport_peerjs::{
+    Config, IceServer, Listen, NativeConfig, PeerJs, RootCertificate, Status, Token, WireLimits,
+};
 use tokio::time::timeout;
 
 use crate::cli;
@@ -17,7 +22,7 @@ use crate::failure::Failure;
 #[derive(Debug)]
 pub(crate) struct Network {
     config: Config,
-    listen: Listen,
+    native: NativeConfig,
     /// As people write it.
     pub(crate) server: String,
 }
@@ -38,11 +43,16 @@ impl Network {
             let list = serde_json::from_str(list).map_err(Failure::IceServers)?;
             config.ice_servers = IceServer::read_list(&list).map_err(Failure::Setting)?;
         }
+        let listen = Listen {
+            port: args.udp_port,
+            addresses: args.address.clone(),
+        };
+        let roots = args.ca.as_deref().map(roots).transpose()?;
         Ok(Self {
             config,
-            listen: Listen {
-                port: args.udp_port,
-                addresses: args.address.clone(),
+            native: NativeConfig {
+                listen,
+                roots: roots.unwrap_or_default(),
             },
             server: server.to_owned(),
         })
@@ -57,33 +67,35 @@ impl Network {
         self
     }
 
+    /// Gives a link that is hung up so long to send what waits on it.
+    pub(crate) const fn with_linger(mut self, linger: Duration) -> Self {
+        self.config.timing.linger = linger;
+        self
+    }
+
     /// Opens a transport at an address of this identity.
     pub(crate) fn open(&self, identity: &Identity, address: &Address) -> Result<PeerJs, Failure> {
         let token = Token::new(identity.token()).map_err(Failure::Setting)?;
         // Nobody else gets this address from a server that asks for a proof.
         let token = token.with_key(identity.signing_key());
-        let clock = SystemClock::new();
-        Ok(PeerJs::open_at(
-            &self.listen,
-            &self.config,
-            address,
-            &token,
-            clock,
-        )?)
+        let config = &self.config;
+        let opened = PeerJs::open_with(&self.native, config, address, &token, SystemClock::new());
+        Ok(opened?)
     }
 
     /// The failure where there was no link: the server's, if it was never reached.
     pub(crate) fn no_server(&self, status: &Status) -> Option<Failure> {
-        let why = match status.registration()? {
+        let said = match status.registration()? {
             RegistrationState::Registered
             | RegistrationState::Yielded { .. }
             | RegistrationState::AddressTaken { .. } => return None,
-            RegistrationState::Connecting => String::new(),
-            RegistrationState::Disconnected { fault, .. } => {
-                fault.map(|fault| format!(": {fault}")).unwrap_or_default()
-            }
-            RegistrationState::Failed(error) => format!(": {error}"),
+            RegistrationState::Connecting => None,
+            RegistrationState::Disconnected { fault, .. } => fault.map(|fault| fault.to_string()),
+            RegistrationState::Failed(error) => Some(error.to_string()),
         };
+        let fault = || status.signalling_fault().map(|fault| fault.to_string());
+        let why = said.or_else(fault);
+        let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
         Some(Failure::NoServer {
             server: self.server.clone(),
             why,
@@ -106,7 +118,9 @@ pub(crate) fn registration(status: &Status) -> (&'static str, Option<String>) {
             Some("a copy of this identity has taken the address over".into()),
         ),
         Some(RegistrationState::Disconnected { fault, .. }) => {
-            ("disconnected", fault.map(|fault| fault.to_string()))
+            let said = fault.map(|fault| fault.to_string());
+            let fault = || status.signalling_fault().map(|fault| fault.to_string());
+            ("disconnected", said.or_else(fault))
         }
         Some(RegistrationState::Failed(error)) => ("failed", Some(error.to_string())),
     }
@@ -116,6 +130,21 @@ pub(crate) fn registration(status: &Status) -> (&'static str, Option<String>) {
 /// has.
 pub(crate) async fn gone(status: &Status, at_most: Duration) -> bool {
     timeout(at_most, status.gone()).await.is_ok()
+}
+
+/// Most bytes of a file of certificates.
+const MAX_CA: u64 = 4 << 20;
+
+/// Reads the certificates of a PEM file.
+fn roots(path: &Path) -> Result<Vec<RootCertificate>, Failure> {
+    let mut pem = Vec::new();
+    let file = File::open(path).map_err(Failure::file(path))?;
+    let read = file.take(MAX_CA).read_to_end(&mut pem);
+    read.map_err(Failure::file(path))?;
+    RootCertificate::read_pem(&pem).map_err(|error| Failure::Ca {
+        path: path.to_owned(),
+        error,
+    })
 }
 
 /// Reads the address of a signalling server.

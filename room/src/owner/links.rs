@@ -213,6 +213,11 @@ impl Links {
             .map(|(link, session)| (*link, session))
     }
 
+    /// The number of links.
+    pub(crate) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
     /// Every link.
     pub(crate) fn ids(&self) -> Vec<LinkId> {
         self.sessions.keys().copied().collect()

@@ -17,7 +17,7 @@ use super::peer_connection::PeerConnection;
 use super::socket::Socket;
 use super::thrown::failure;
 use super::timer::Timer;
-use crate::config::Config;
+use crate::config::{Config, IceServer};
 use crate::shell::backend::{Backend, Failure, Input, TakenChannel};
 use crate::shell::reentry::Reporter;
 use crate::wire::{ChannelMessage, IceCandidate, Notice, RtcId, SocketId};
@@ -26,6 +26,7 @@ use crate::wire::{ChannelMessage, IceCandidate, Notice, RtcId, SocketId};
 pub(super) struct Web {
     clock: SystemClock,
     rtc_config: RtcConfiguration,
+    relay_only: bool,
     reporter: Reporter<RtcDataChannel>,
     socket: Option<Socket>,
     connections: BTreeMap<RtcId, PeerConnection>,
@@ -43,7 +44,8 @@ impl Web {
     ) -> Self {
         Self {
             clock,
-            rtc_config: rtc_config(config),
+            relay_only: config.relay_only,
+            rtc_config: rtc_config(&config.ice_servers, config.relay_only),
             socket: None,
             connections: BTreeMap::new(),
             closed: Closed::default(),
@@ -94,6 +96,10 @@ impl Backend for Web {
 
     fn close_socket(&mut self) {
         self.socket = None;
+    }
+
+    fn set_ice_servers(&mut self, servers: &[IceServer]) {
+        self.rtc_config = rtc_config(servers, self.relay_only);
     }
 
     fn create_offer(&mut self, rtc: RtcId, label: &str) -> Result<(), Failure> {
@@ -165,9 +171,9 @@ impl Backend for Web {
     }
 }
 
-fn rtc_config(config: &Config) -> RtcConfiguration {
+fn rtc_config(ice_servers: &[IceServer], relay_only: bool) -> RtcConfiguration {
     let servers = Array::new();
-    for server in &config.ice_servers {
+    for server in ice_servers {
         let urls: Array = server.urls.iter().map(JsValue::from).collect();
         let ice = RtcIceServer::new();
         ice.set_urls(&urls);
@@ -181,7 +187,7 @@ fn rtc_config(config: &Config) -> RtcConfiguration {
     }
     let made = RtcConfiguration::new();
     made.set_ice_servers(&servers);
-    if config.relay_only {
+    if relay_only {
         made.set_ice_transport_policy(RtcIceTransportPolicy::Relay);
     }
     made

@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::farewell::{Farewell, Ways};
+use super::moving::Present;
 use super::reflexive::Reflexive;
 use super::relays::{RelayId, Relays, ip_of, ips_of};
 use super::routes::Routes;
@@ -20,7 +21,7 @@ use super::shared::Reporter;
 use super::signalling::{SignallingFault, Socket, Told};
 use super::timers::Timers;
 use super::udp::{Datagram, Listen, Port};
-use crate::config::{Config, WireLimits};
+use crate::config::{Config, IceServer, WireLimits};
 use crate::shell::backend::{Backend, Failure, Input, RtcInput, TakenChannel};
 use crate::trace::trace;
 use crate::wire::{ChannelMessage, IceCandidate, Notice, RtcId, SocketId};
@@ -36,7 +37,7 @@ pub(super) struct Native {
     pub(super) runtime: Handle,
     pub(super) reporter: Reporter,
     pub(super) inputs: VecDeque<Input<Opened>>,
-    socket: Option<(SocketId, Socket)>,
+    pub(super) socket: Option<(SocketId, Socket)>,
     /// For a signalling server that is to be reached by TLS.
     tls: Option<Arc<ClientConfig>>,
     /// The reason why the last socket did not open.
@@ -44,6 +45,7 @@ pub(super) struct Native {
     /// The port of everybody who dials this side.
     pub(super) port: Arc<Port>,
     routes: Routes,
+    pub(super) present: Present,
     pub(super) reflexive: Reflexive,
     pub(super) relays: Relays,
     /// Nobody is told any address but those of relays.
@@ -83,7 +85,7 @@ impl Native {
         runtime: Handle,
         reporter: Reporter,
     ) -> Self {
-        port.read(&runtime, &reporter.receiver(None));
+        port.read(&runtime, &reporter.of_everybody(&runtime));
         let alarm = watch::Sender::new(None);
         runtime.spawn(reporter.clone().keep_time(alarm.subscribe()));
         Self {
@@ -98,12 +100,9 @@ impl Native {
             fault: None,
             port: Arc::new(port),
             routes: Routes::default(),
-            reflexive: Reflexive::new(if config.relay_only {
-                &[]
-            } else {
-                &config.ice_servers
-            }),
-            relays: Relays::new(&config.ice_servers, tls),
+            present: Present::default(),
+            reflexive: Reflexive::default(),
+            relays: Relays::new(tls),
             relay_only: config.relay_only,
             connections: BTreeMap::new(),
             timers: Timers::default(),
@@ -122,6 +121,11 @@ impl Native {
                     self.fault = None;
                 }
                 self.inputs.push_back(input);
+            }
+            Told::Local(local) => {
+                if let Some((_, socket)) = present {
+                    socket.goes_by(local);
+                }
             }
             Told::Fault(fault) => {
                 trace! {
@@ -194,6 +198,7 @@ impl Native {
                 self.settle(id, done);
             }
         }
+        self.serve_moving(now);
         self.serve_outside(now);
         self.serve_relays(now);
         if self.deadline.is_some_and(|at| at <= now) {
@@ -244,6 +249,12 @@ impl Native {
         }
     }
 
+    /// Lets a connection begin with what it has just been told: what that makes it do is done at its
+    /// next moment, which it does not name.
+    pub(super) fn begin(&mut self, id: RtcId) {
+        self.with(id, |rtc| rtc.handle_timeout(Instant::now()));
+    }
+
     fn with(&mut self, id: RtcId, act: impl FnOnce(&mut Rtc) -> Result<(), Failure>) {
         if let Some(connection) = self.connections.get_mut(&id) {
             let done = act(&mut connection.rtc);
@@ -267,6 +278,7 @@ impl Native {
         let input = Input::Rtc(id, RtcInput::Description(sdp));
         self.inputs.push_back(input);
         self.settle(id, Ok(()));
+        self.begin(id);
         if !self.relay_only {
             self.show_from_outside(id);
         }
@@ -292,6 +304,10 @@ impl Native {
 impl Backend for Native {
     type Channel = Opened;
 
+    fn set_ice_servers(&mut self, servers: &[IceServer]) {
+        self.use_servers(servers);
+    }
+
     fn now(&self) -> Moment {
         self.clock.now()
     }
@@ -308,6 +324,7 @@ impl Backend for Native {
             self.timers.deadline(),
             self.reflexive.deadline(),
             self.relays.deadline(),
+            self.present.deadline(),
         ];
         let next = others.into_iter().flatten().chain(self.deadline).min();
         // The task is woken for an earlier moment alone: one that finds nothing due is answered
@@ -345,7 +362,7 @@ impl Backend for Native {
     fn create_offer(&mut self, rtc: RtcId, label: &str) -> Result<(), Failure> {
         let mut own = Port::open(0, &self.runtime)
             .map_err(|error| Failure(format!("no port for it: {error}")))?;
-        own.read(&self.runtime, &self.reporter.receiver(Some(rtc)));
+        own.read(&self.runtime, &self.reporter.of_dial(rtc));
         let hosts = self.hosts(&own)?;
         let (made, sdp) = Rtc::offer(label, &hosts, self.max_buffered(), Instant::now())?;
         self.add(rtc, made, Some(Arc::new(own)), sdp);
@@ -367,6 +384,7 @@ impl Backend for Native {
             self.may_come_from(rtc, ip);
         }
         self.with(rtc, |rtc| rtc.set_answer(answer));
+        self.begin(rtc);
     }
 
     fn add_candidate(&mut self, rtc: RtcId, candidate: &IceCandidate) {
@@ -374,6 +392,7 @@ impl Backend for Native {
             self.may_come_from(rtc, ip);
         }
         self.with(rtc, |rtc| rtc.add_candidate(candidate));
+        self.begin(rtc);
     }
 
     fn take_channel(&mut self, rtc: RtcId, channel: Opened) -> Option<TakenChannel> {

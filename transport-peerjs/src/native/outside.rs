@@ -9,34 +9,49 @@ use tokio::net::lookup_host;
 use super::backend::Native;
 use super::reflexive::{Answer, Asker};
 use super::udp::{Datagram, Port};
+use crate::config::IceServer;
 use crate::shell::backend::{Input, RtcInput};
 use crate::wire::RtcId;
 
 impl Native {
-    /// Begins to find out how everybody's port is seen.
-    pub(super) fn look_outside(&mut self) {
+    /// Uses these servers for the connections that are made from now on.
+    pub(super) fn use_servers(&mut self, servers: &[IceServer]) {
+        self.relays.set_servers(servers);
+        if !self.relay_only {
+            let now = Instant::now();
+            self.reflexive.set_servers(servers);
+            self.reflexive.ask(None, &[], now);
+            self.look_up(now);
+        }
+    }
+
+    /// The way out has changed, and what servers have said of it holds no longer.
+    pub(super) fn ask_anew(&mut self) {
         let now = Instant::now();
-        self.reflexive.ask(None, &[], now);
+        self.reflexive.forget_mapped();
         self.look_up(now);
+        let servers = self.reflexive.servers();
+        self.reflexive.ask(None, &servers, now);
+        self.send_requests(now);
     }
 
     /// Looks up the names of servers where that is due.
     fn look_up(&mut self, now: Instant) {
-        for (number, host, port) in self.reflexive.names_due(now) {
+        for (host, port) in self.reflexive.names_due(now) {
             let reporter = self.reporter.clone();
             self.runtime.spawn(async move {
                 let found = lookup_host((&*host, port)).await;
                 // A name that is not known may be known later.
                 let found: Vec<_> = found.map(Iterator::collect).unwrap_or_default();
-                reporter.looked_up(number, &found);
+                reporter.looked_up(&host, port, &found);
             });
         }
     }
 
     /// A server has these addresses. Whoever is being connected asks at new ones.
-    pub(super) fn looked_up(&mut self, number: usize, found: &[SocketAddr]) {
+    pub(super) fn looked_up(&mut self, host: &str, port: u16, found: &[SocketAddr]) {
         let now = Instant::now();
-        let new = self.reflexive.looked_up(number, found);
+        let new = self.reflexive.looked_up(host, port, found);
         if new.is_empty() {
             return;
         }

@@ -47,7 +47,7 @@ const PORT: u16 = 3478;
 pub(super) type Asker = Option<RtcId>;
 
 /// The servers, what they are asked, and what they have said of everybody's port.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Reflexive {
     servers: Vec<Server>,
     asked: BTreeMap<Transaction, Request>,
@@ -84,46 +84,61 @@ pub(super) struct Answer {
 }
 
 impl Reflexive {
-    /// Nothing is asked yet.
-    pub(super) fn new(servers: &[IceServer]) -> Self {
+    /// These are the servers from now on. What others have said holds no longer.
+    pub(super) fn set_servers(&mut self, servers: &[IceServer]) {
         let urls = servers.iter().flat_map(|server| &server.urls);
         // A mapping is of UDP, so that one with TLS has nothing to tell.
         let urls = urls
             .filter_map(|url| IceUrl::read(url).ok())
             .filter(|url| !url.is_turn && !url.is_secure);
-        let server = |url: IceUrl| Server {
-            host: url.host,
-            port: url.port.unwrap_or(PORT),
-            addresses: Vec::new(),
-            looked_up: None,
-        };
-        Self {
-            servers: urls.map(server).take(MAX_SERVERS).collect(),
-            asked: BTreeMap::new(),
-            mapped: BTreeMap::new(),
-            refresh: None,
+        let mut before = std::mem::take(&mut self.servers);
+        for url in urls {
+            let (host, port) = (url.host, url.port.unwrap_or(PORT));
+            let is_it = |server: &Server| server.host == host && server.port == port;
+            if self.servers.len() == MAX_SERVERS || self.servers.iter().any(is_it) {
+                continue;
+            }
+            let known = before
+                .iter()
+                .position(is_it)
+                .map(|at| before.swap_remove(at));
+            self.servers.push(known.unwrap_or(Server {
+                host,
+                port,
+                addresses: Vec::new(),
+                looked_up: None,
+            }));
+        }
+        for address in before.into_iter().flat_map(|server| server.addresses) {
+            self.mapped.remove(&address);
+            self.asked.retain(|_, request| request.server != address);
         }
     }
 
-    /// The servers to look up now, by their numbers: names and ports.
-    pub(super) fn names_due(&mut self, now: Instant) -> Vec<(usize, String, u16)> {
+    /// The servers to look up now: names and ports.
+    pub(super) fn names_due(&mut self, now: Instant) -> Vec<(String, u16)> {
         let is_due = |server: &Server| {
             let last = server.looked_up;
             last.is_none_or(|at| server.addresses.is_empty() || now >= at + NAME_LASTS)
         };
-        let numbered = self.servers.iter_mut().enumerate();
-        let due = numbered.filter(|(_, server)| is_due(server));
-        due.map(|(number, server)| {
+        let due = self.servers.iter_mut().filter(|server| is_due(server));
+        due.map(|server| {
             server.looked_up = Some(now);
-            (number, server.host.clone(), server.port)
+            (server.host.clone(), server.port)
         })
         .collect()
     }
 
     /// A server has these addresses, of which one for each family counts. Returns those that are
     /// new.
-    pub(super) fn looked_up(&mut self, number: usize, found: &[SocketAddr]) -> Vec<SocketAddr> {
-        let Some(server) = self.servers.get_mut(number) else {
+    pub(super) fn looked_up(
+        &mut self,
+        host: &str,
+        port: u16,
+        found: &[SocketAddr],
+    ) -> Vec<SocketAddr> {
+        let mut servers = self.servers.iter_mut();
+        let Some(server) = servers.find(|server| server.host == host && server.port == port) else {
             return Vec::new();
         };
         if found.is_empty() {
@@ -244,6 +259,12 @@ impl Reflexive {
         all
     }
 
+    /// Nothing holds any longer that was said of everybody's port, or is going to be.
+    pub(super) fn forget_mapped(&mut self) {
+        self.mapped.clear();
+        self.asked.retain(|_, request| request.asker.is_some());
+    }
+
     /// A dial asks no more.
     pub(super) fn forget(&mut self, dial: RtcId) {
         self.asked.retain(|_, request| request.asker != Some(dial));
@@ -295,11 +316,15 @@ mod tests {
             IceServer::new("stun:example.org"),
             IceServer::new("stuns:a"),
         ];
-        let mut made = Reflexive::new(&servers);
+        let mut made = Reflexive::default();
+        made.set_servers(&servers);
         let names_due = made.names_due(now);
-        assert_eq!(names_due, [(0, "example.org".into(), PORT)]);
+        assert_eq!(names_due, [("example.org".into(), PORT)]);
         made.ask(None, &[], now);
-        assert_eq!(made.looked_up(0, &[at(SERVER)]), [at(SERVER)]);
+        assert_eq!(
+            made.looked_up("example.org", PORT, &[at(SERVER)]),
+            [at(SERVER)]
+        );
         made.ask(None, &[at(SERVER)], now);
         made
     }
@@ -370,6 +395,26 @@ mod tests {
         // What nobody can be at is no address.
         assert_eq!(again("0.0.0.0:7", 3).0, None);
         assert_eq!(again("203.0.113.8:0", 4).0, None);
+    }
+
+    #[test]
+    fn a_server_that_stays_in_the_list_is_not_asked_anew_and_one_that_goes_is_forgotten() {
+        let start = Instant::now();
+        let mut made = one(start);
+        let sent = requests(&mut made, start);
+        answer(&mut made, &sent[0], SERVER, SEEN);
+        let stays = IceServer::new("stun:example.org");
+        made.set_servers(&[IceServer::new("stun:other"), stays.clone(), stays]);
+        assert_eq!(made.mapped(), [at(SEEN)]);
+        assert_eq!(made.names_due(start), [("other".into(), PORT)]);
+        made.ask(None, &[at(SERVER)], start);
+        made.set_servers(&[IceServer::new("stun:other")]);
+        assert!(made.mapped().is_empty() && made.asked.is_empty());
+        let many: Vec<_> = (0..9)
+            .map(|n| IceServer::new(format!("stun:s{n}")))
+            .collect();
+        made.set_servers(&many);
+        assert_eq!(made.names_due(start).len(), MAX_SERVERS);
     }
 
     #[test]

@@ -56,8 +56,13 @@ pub(super) struct Plan {
 /// Something that a relay says.
 #[derive(Debug)]
 pub(super) enum Told {
-    /// Others reach this side here. By the server of this number.
-    Open { address: SocketAddr, server: usize },
+    /// Others reach this side here. By the server of this number, to which datagrams go by an
+    /// address of this machine.
+    Open {
+        address: SocketAddr,
+        server: usize,
+        local: IpAddr,
+    },
     /// A datagram came from somebody.
     Datagram { source: SocketAddr, bytes: Vec<u8> },
     /// It is over. Nothing follows.
@@ -304,8 +309,11 @@ impl Talk {
                 for ip in &orders.permitted {
                     self.permit(client, *ip);
                 }
-                let server = self.number;
-                tell(Told::Open { address, server });
+                tell(Told::Open {
+                    address,
+                    server: self.number,
+                    local: self.local.ip(),
+                });
             }
             TurnEvent::AllocationCreateFailed(_) => return None,
             // Whoever may not be let in is reached in another way, or not at all.

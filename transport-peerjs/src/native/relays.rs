@@ -63,13 +63,15 @@ struct Made {
     permitted: BTreeSet<IpAddr>,
     since: Instant,
     address: Option<SocketAddr>,
+    /// The address of this machine that it goes by.
+    local: Option<IpAddr>,
 }
 
 impl Relays {
-    /// There is none yet.
-    pub(super) fn new(servers: &[IceServer], tls: Option<Arc<ClientConfig>>) -> Self {
+    /// There is none yet, and no server.
+    pub(super) fn new(tls: Option<Arc<ClientConfig>>) -> Self {
         Self {
-            servers: TurnServer::all(servers),
+            servers: Vec::new(),
             tls,
             preferred: 0,
             made: BTreeMap::new(),
@@ -77,6 +79,12 @@ impl Relays {
             timers: Timers::default(),
             last: 0,
         }
+    }
+
+    /// These are the servers from now on. A relay that there is stays.
+    pub(super) fn set_servers(&mut self, servers: &[IceServer]) {
+        self.servers = TurnServer::all(servers);
+        self.preferred = 0;
     }
 
     /// A moment at which there is something to do.
@@ -216,6 +224,7 @@ impl Native {
             permitted: BTreeSet::new(),
             since: now,
             address: None,
+            local: None,
         };
         relays.made.insert(id, made);
         id
@@ -246,11 +255,16 @@ impl Native {
     /// A relay says something.
     pub(super) fn relay_told(&mut self, relay: RelayId, told: Told) {
         match told {
-            Told::Open { address, server } => {
+            Told::Open {
+                address,
+                server,
+                local,
+            } => {
                 let Some(made) = self.relays.made.get_mut(&relay) else {
                     return;
                 };
                 made.address = Some(address);
+                made.local = Some(local);
                 let users: Vec<_> = made.users.iter().copied().collect();
                 self.relays.addresses.insert(address, relay);
                 self.relays.preferred = server;
@@ -285,6 +299,7 @@ impl Native {
                 let input = Input::Rtc(id, RtcInput::Candidate(candidate));
                 self.inputs.push_back(input);
                 self.settle(id, Ok(()));
+                self.begin(id);
             }
             Err(failure) => self.settle(id, Err(failure)),
         }
@@ -303,10 +318,20 @@ impl Native {
             let goes_by_it =
                 connection.sends_from.is_some() && connection.sends_from == made.address;
             if goes_by_it {
-                let why = "the TURN server has taken its address back".to_owned();
+                let why = "the relay at the TURN server is gone".to_owned();
                 let input = Input::Rtc(id, RtcInput::Failed(why));
                 self.inputs.push_back(input);
             }
+        }
+    }
+
+    /// This machine has lost these addresses, and with them what went by them.
+    pub(super) fn end_relays(&mut self, gone: &BTreeSet<IpAddr>) {
+        let made = self.relays.made.iter();
+        let lost = made.filter(|(_, made)| made.local.is_some_and(|ip| gone.contains(&ip)));
+        let lost: Vec<_> = lost.map(|(id, _)| *id).collect();
+        for id in lost {
+            self.relay_is_over(id);
         }
     }
 

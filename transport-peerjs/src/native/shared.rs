@@ -1,12 +1,14 @@
 //! The shell of one address, and the ways to it from tasks and threads.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::time::Instant;
 
-use tokio::sync::watch;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
 use tokio::time::sleep_until;
 
+use super::arrivals::Arrivals;
 use super::backend::Native;
 use super::relay;
 use super::relays::RelayId;
@@ -15,10 +17,16 @@ use super::udp::Datagram;
 use crate::shell::Shell;
 use crate::wire::{RtcId, SocketId};
 
+/// Most datagrams in one turn.
+const BATCH: usize = 256;
+
 /// A shell that tasks and the transport's user take turns with. No turn waits for anything, and
 /// nobody is woken in one.
 pub(super) struct Shared {
     shell: Mutex<Shell<Native>>,
+    /// Told after each turn, for tasks that wait for one: a thread of the runtime that waited would
+    /// read no socket meanwhile.
+    free: Notify,
     /// Itself, after the transport was dropped, until its connections have sent what they have.
     leaving: Mutex<Option<Arc<Self>>>,
     /// Closed when all this is gone, and what it has left to be done is done.
@@ -29,6 +37,7 @@ impl Shared {
     pub(super) fn new(make: impl FnOnce(Reporter) -> Shell<Native>) -> Arc<Self> {
         Arc::new_cyclic(|me| Self {
             shell: Mutex::new(make(Reporter { to: me.clone() })),
+            free: Notify::new(),
             leaving: Mutex::new(None),
             present: watch::Sender::new(()),
         })
@@ -36,16 +45,26 @@ impl Shared {
 
     /// Looks at the shell.
     pub(super) fn read<R>(&self, read: impl FnOnce(&Shell<Native>) -> R) -> R {
-        read(&lock(&self.shell))
+        let seen = read(&lock(&self.shell));
+        self.free.notify_one();
+        seen
     }
 
     /// Lets the shell do something, and then wakes whom that concerns.
     pub(super) fn act<R>(&self, act: impl FnOnce(&mut Shell<Native>) -> R) -> R {
-        let (result, waker, is_over) = {
-            let mut shell = lock(&self.shell);
-            let result = act(&mut shell);
-            (result, shell.take_waker(), shell.is_over())
-        };
+        self.act_in(lock(&self.shell), act)
+    }
+
+    /// The same in a turn that one has.
+    fn act_in<R>(
+        &self,
+        mut shell: MutexGuard<'_, Shell<Native>>,
+        act: impl FnOnce(&mut Shell<Native>) -> R,
+    ) -> R {
+        let result = act(&mut shell);
+        let (waker, is_over) = (shell.take_waker(), shell.is_over());
+        drop(shell);
+        self.free.notify_one();
         if is_over {
             // Whoever called has a reference of its own.
             drop(lock(&self.leaving).take());
@@ -54,6 +73,15 @@ impl Shared {
             waker.wake();
         }
         result
+    }
+
+    /// A turn, if nobody has it.
+    fn try_turn(&self) -> Option<MutexGuard<'_, Shell<Native>>> {
+        match self.shell.try_lock() {
+            Ok(shell) => Some(shell),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// Ends as [`Shell::leave`] does, and stays alive until that is done.
@@ -92,8 +120,8 @@ impl Reporter {
     }
 
     /// A STUN server's name was looked up.
-    pub(super) fn looked_up(&self, server: usize, found: &[SocketAddr]) {
-        self.run(|native| native.looked_up(server, found));
+    pub(super) fn looked_up(&self, host: &str, port: u16, found: &[SocketAddr]) {
+        self.run(|native| native.looked_up(host, port, found));
     }
 
     /// A relay says something.
@@ -101,18 +129,59 @@ impl Reporter {
         self.run(|native| native.relay_told(relay, told));
     }
 
-    /// A way to hand over datagrams, of a dial's own port or of everybody's.
-    pub(super) fn receiver(
-        &self,
-        dial: Option<RtcId>,
-    ) -> impl Fn(&[Datagram<'_>]) + Clone + Send + use<> {
+    /// A way to hand over datagrams of a dial's own port.
+    pub(super) fn of_dial(&self, dial: RtcId) -> impl Fn(&[Datagram<'_>]) + Clone + Send + use<> {
         let reporter = self.clone();
         move |datagrams| {
             reporter.run(|native| {
                 for datagram in datagrams {
-                    native.receive(dial, *datagram);
+                    native.receive(Some(dial), *datagram);
                 }
             });
+        }
+    }
+
+    /// A way to hand over datagrams of everybody's port, at once or when it is their turn, on a
+    /// task of the runtime.
+    pub(super) fn of_everybody(
+        &self,
+        runtime: &Handle,
+    ) -> impl Fn(&[Datagram<'_>]) + Clone + Send + use<> {
+        let reporter = self.clone();
+        let arrivals = Arc::new(Arrivals::default());
+        runtime.spawn(self.clone().serve(Arc::clone(&arrivals)));
+        // With the last of the sockets that have this, the task ends.
+        let sockets = Arc::new(Sockets(arrivals));
+        move |datagrams| {
+            let Some(shared) = reporter.to.upgrade() else {
+                return;
+            };
+            let arrivals = &sockets.0;
+            // Nothing overtakes what waits.
+            let turn = arrivals.is_empty().then(|| shared.try_turn()).flatten();
+            match turn {
+                Some(turn) => shared.act_in(turn, |shell| {
+                    for datagram in datagrams {
+                        shell.backend().receive(None, *datagram);
+                    }
+                    shell.run();
+                }),
+                None => arrivals.put(datagrams),
+            }
+        }
+    }
+
+    /// Hands over what waits, turn by turn, until nobody puts anything there.
+    async fn serve(self, arrivals: Arc<Arrivals>) {
+        while arrivals.some().await {
+            let done = self.in_turn(|native| {
+                for arrived in arrivals.take(BATCH) {
+                    native.receive(None, arrived.datagram());
+                }
+            });
+            if done.await.is_none() {
+                return;
+            }
         }
     }
 
@@ -130,8 +199,25 @@ impl Reporter {
                 changed = alarm.changed() => if changed.is_err() {
                     return;
                 },
-                () = due => self.run(Native::handle_alarm),
+                () = due => {
+                    self.in_turn(Native::handle_alarm).await;
+                }
             }
+        }
+    }
+
+    /// Waits for a turn; `None` when the shell is gone.
+    async fn in_turn(&self, tell: impl FnOnce(&mut Native)) -> Option<()> {
+        loop {
+            let shared = self.to.upgrade()?;
+            if let Some(turn) = shared.try_turn() {
+                shared.act_in(turn, |shell| {
+                    tell(shell.backend());
+                    shell.run();
+                });
+                return Some(());
+            }
+            shared.free.notified().await;
         }
     }
 
@@ -142,5 +228,14 @@ impl Reporter {
                 shell.run();
             });
         }
+    }
+}
+
+/// The sockets that put datagrams there.
+struct Sockets(Arc<Arrivals>);
+
+impl Drop for Sockets {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }

@@ -3,6 +3,7 @@
 mod fault;
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use futures::{SinkExt, StreamExt};
@@ -29,6 +30,8 @@ pub use fault::SignallingFault;
 /// Something to be told of the socket.
 pub(super) enum Told {
     Input(Input<Opened>),
+    /// It goes by this address of this machine.
+    Local(IpAddr),
     /// It did not open, for this reason. That it is closed is told, too.
     Fault(SignallingFault),
 }
@@ -46,6 +49,7 @@ pub(super) struct Socket {
     texts: mpsc::Sender<String>,
     task: AbortHandle,
     is_open: bool,
+    local: Option<IpAddr>,
 }
 
 impl Socket {
@@ -61,7 +65,7 @@ impl Socket {
         let (texts, waiting) = mpsc::channel(MAX_WAITING);
         let url = url.to_owned();
         let task = runtime.spawn(async move {
-            let code = match open(&url, tls).await {
+            let code = match open(&url, tls, &report).await {
                 Ok(Opening::Plain(socket)) => serve(id, *socket, waiting, &report).await,
                 Ok(Opening::Tls(socket)) => serve(id, *socket, waiting, &report).await,
                 Err(fault) => {
@@ -75,12 +79,23 @@ impl Socket {
             texts,
             task: task.abort_handle(),
             is_open: false,
+            local: None,
         }
     }
 
     /// The socket has opened: whoever closes it says goodbye.
     pub(super) fn opened(&mut self) {
         self.is_open = true;
+    }
+
+    /// The socket goes by this address.
+    pub(super) fn goes_by(&mut self, local: IpAddr) {
+        self.local = Some(local);
+    }
+
+    /// The address of this machine that it goes by, once that is known.
+    pub(super) fn local(&self) -> Option<IpAddr> {
+        self.local
     }
 
     /// Queues a text. Returns whether it was taken.
@@ -105,7 +120,11 @@ enum Opening {
     Tls(Box<WebSocketStream<tokio_rustls::client::TlsStream<TcpStream>>>),
 }
 
-async fn open(url: &str, tls: Option<Arc<ClientConfig>>) -> Result<Opening, SignallingFault> {
+async fn open(
+    url: &str,
+    tls: Option<Arc<ClientConfig>>,
+    report: &impl Fn(Told),
+) -> Result<Opening, SignallingFault> {
     let request = url.into_client_request().map_err(fault::of_socket)?;
     let uri = request.uri();
     let (Some(host), Some(port)) = (uri.host(), uri.port_u16()) else {
@@ -121,6 +140,8 @@ async fn open(url: &str, tls: Option<Arc<ClientConfig>>) -> Result<Opening, Sign
     let stream = stream.map_err(fault::of_connection)?;
     // Small messages that answer each other must not wait for more.
     stream.set_nodelay(true).map_err(fault::of_connection)?;
+    let local = stream.local_addr().map_err(fault::of_connection)?;
+    report(Told::Local(local.ip()));
     let Some(tls) = tls else {
         return Ok(Opening::Plain(Box::new(upgrade(request, stream).await?)));
     };

@@ -1,6 +1,7 @@
 //! Sockets of datagrams: one for each family of addresses, on every interface.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket as StdSocket};
@@ -235,6 +236,13 @@ fn receive(
 fn slices(buffers: &mut [Vec<u8>]) -> Vec<IoSliceMut<'_>> {
     let slices = buffers.iter_mut().map(|buffer| IoSliceMut::new(buffer));
     slices.collect()
+}
+
+/// Every address that this machine has.
+pub(super) fn of_this_machine() -> BTreeSet<IpAddr> {
+    let all = if_addrs::get_if_addrs().unwrap_or_default();
+    let up = all.iter().filter(|interface| interface.is_oper_up());
+    up.map(|interface| interface.ip()).collect()
 }
 
 /// The addresses of this machine that others may reach.

@@ -2,6 +2,7 @@
 
 use hustings_room::Moment;
 
+use crate::config::IceServer;
 use crate::wire::{ChannelKind, ChannelMessage, IceCandidate, Notice, RtcId, RtcState, SocketId};
 
 /// A platform's socket, peer connections and timer, for a [`Shell`](super::Shell) to serve an
@@ -42,6 +43,9 @@ pub(crate) trait Backend {
 
     /// Closes the socket, if there is one.
     fn close_socket(&mut self);
+
+    /// Uses these STUN and TURN servers for the connections that are made from now on.
+    fn set_ice_servers(&mut self, servers: &[IceServer]);
 
     /// Makes a peer connection with one channel of this label, ordered, reliable and not
     /// negotiated, and begins to describe it: [`RtcInput::Description`] follows.

@@ -47,6 +47,7 @@ impl<B: Backend> Shell<B> {
                     self.queue(Input::Rtc(rtc, RtcInput::Failed(why)));
                 }
             }
+            Output::IceServers(servers) => self.backend.set_ice_servers(&servers),
             Output::Event(event) => self.deliver(event, speaker),
             Output::Registration(state) => {
                 trace! { crate::trace::texts::registration(&self.registration, &state) }

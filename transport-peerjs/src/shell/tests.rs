@@ -582,3 +582,22 @@ mod failures {
         assert_eq!(calls[2..], [Call::Notice, Call::Close(rtc)]);
     }
 }
+
+#[test]
+fn servers_that_are_handed_out_are_there_before_the_dial_that_waits_for_them() {
+    let side = Side::new(limits());
+    side.shell.act(Shell::run);
+    side.shell
+        .act(|shell| shell.dial(LinkId::dialled(1), &address(2)));
+    side.report(Input::SocketOpen(SocketId(1)));
+    side.calls();
+    side.server_says(&json!({ "type": "HUSTINGS-ICE", "payload": {
+        "iceServers": [{ "urls": ["stun:a"] }, { "urls": ["stun:b"] }], "lifetime": 600,
+    }}));
+    side.server_says(&json!({ "type": "OPEN" }));
+    // Beside those that it has by default.
+    let expected = [Call::IceServers(3), Call::Offer(RtcId(1))];
+    let of_interest = |call: &Call| matches!(call, Call::IceServers(_) | Call::Offer(_));
+    let calls: Vec<_> = side.calls().into_iter().filter(of_interest).collect();
+    assert_eq!(calls, expected);
+}

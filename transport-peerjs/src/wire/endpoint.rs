@@ -18,7 +18,8 @@ use super::admission::Admission;
 use super::connection::{Connection, Cx, End, Names};
 use super::early::Early;
 use super::framing::ChannelMessage;
-use super::messages::{FromServer, IceCandidate};
+use super::ice_servers::{Due, IceServers};
+use super::messages::{FromServer, IceCandidate, ToServer};
 use super::output::{
     ChannelKind, Notice, Output, Outputs, Refusal, RegistrationError, RtcAction, RtcId, RtcState,
     SocketId, TimeoutReason,
@@ -78,6 +79,7 @@ pub struct Endpoint {
     /// Dials that wait for the registration.
     waiting: Vec<Waiting>,
     early: Early,
+    ice: IceServers,
     budget: Budget,
     admission: Admission,
     last_rtc: u64,
@@ -145,6 +147,7 @@ impl Endpoint {
             names: BTreeMap::new(),
             waiting: Vec::new(),
             early: Early::default(),
+            ice: IceServers::new(&config.ice_servers),
             budget: config.budget,
             admission: Admission::new(config.budget),
             last_rtc: 0,
@@ -170,6 +173,7 @@ impl Endpoint {
         dials
             .chain(connection)
             .chain(self.registration.timeout())
+            .chain(self.ice.timeout().filter(|_| !self.over))
             .min()
     }
 
@@ -279,6 +283,7 @@ impl Endpoint {
     /// The socket is open.
     pub fn handle_socket_open(&mut self, socket: SocketId, now: Moment) {
         if self.registration.is_current(socket) {
+            self.ice.socket_opened();
             self.registration.handle_open(now, &mut self.out);
         }
     }
@@ -383,6 +388,14 @@ impl Endpoint {
         }
         self.registration
             .handle_timeout(now, &mut self.rng, &mut self.out);
+        while let Some(due) = self.ice.due(now) {
+            match due {
+                Due::Ask => self
+                    .registration
+                    .say(&ToServer::AskIceServers, &mut self.out),
+                Due::Use(servers) => self.out.push(Output::IceServers(servers)),
+            }
+        }
         // A dial that still waits has waited for the server alone, so the server is the reason.
         let why = match self.registration.verdict() {
             Some(error) => error.to_string(),

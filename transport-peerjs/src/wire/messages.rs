@@ -12,6 +12,7 @@ use hustings_protocol::handshake::{Nonce, Signature};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::ice_servers::{self, HandedServers, ICE};
 use super::proof::{NONCE, PROOF};
 
 /// Longest id, connection id or label, in bytes.
@@ -74,6 +75,8 @@ pub enum FromServer {
     /// This side may show that its address is its own, by a signature over this. An extension of
     /// this crate's broker.
     Nonce(Nonce),
+    /// These STUN and TURN servers may be used. An extension of this crate's broker.
+    IceServers(HandedServers),
     /// A type of a later version, or a heartbeat that came back.
     Unknown,
 }
@@ -325,6 +328,11 @@ impl FromServer {
             }),
             // What others send has a sender. They do not say what this side is to sign.
             NONCE if envelope.src.is_some() => return Err(DecodeError::Name("src")),
+            ICE if envelope.src.is_some() => return Err(DecodeError::Name("src")),
+            ICE => {
+                let payload = object::<ice_servers::Payload>(required(payload)?)?;
+                Self::IceServers(payload.read()?)
+            }
             NONCE => Self::Nonce(object::<NoncePayload>(required(payload)?)?.nonce),
             "EXPIRE" => decode_expire(src()?, payload),
             "LEAVE" => Self::Leave { src: src()? },
@@ -476,6 +484,8 @@ pub enum ToServer {
         /// The signature over the server's nonce.
         signature: Signature,
     },
+    /// This side asks for new STUN and TURN servers.
+    AskIceServers,
     /// This side has an address to try.
     Candidate {
         /// The peer that should try it.
@@ -551,6 +561,7 @@ impl fmt::Display for ToServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sent = match self {
             Self::Heartbeat => return f.write_str(r#"{"type":"HEARTBEAT"}"#),
+            Self::AskIceServers => return write!(f, r#"{{"type":"{ICE}"}}"#),
             Self::Proof { host, signature } => {
                 // A host needs no escaping.
                 return write!(

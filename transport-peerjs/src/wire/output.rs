@@ -10,6 +10,7 @@ use hustings_room::transport::TransportEvent;
 use super::framing::{ChannelMessage, FramingError, Serialization};
 use super::messages::{DecodeError, IceCandidate, ServerFault};
 use super::sdp::SdpError;
+use crate::config::IceServer;
 
 /// One WebSocket to the signalling server. Each has a number of its own, so that what an earlier
 /// one still says is not taken for the present one's.
@@ -55,6 +56,9 @@ pub enum Output {
         /// The action.
         action: RtcAction,
     },
+    /// Use these STUN and TURN servers for the peer connections that are made from now on, in place
+    /// of those before: the configured ones, and those that the signalling server has handed out.
+    IceServers(Vec<IceServer>),
     /// Tell whoever uses the transport.
     Event(TransportEvent),
     /// The registration with the server has changed.
@@ -295,6 +299,9 @@ pub enum TimeoutReason {
     Retry,
     /// It is time to ask if the address that was yielded is free.
     Probe,
+    /// It is time to ask the server for new STUN and TURN servers, or to do without those that it
+    /// has handed out.
+    IceServers,
     /// A connection has not come up.
     Connect,
     /// A connection has been disconnected for too long.

@@ -2,6 +2,7 @@
 
 use hustings_protocol::Address;
 
+use super::ice_servers;
 use super::proof::PARAMETER;
 use crate::config::{Config, ConfigError, Token, is_url_safe, normal_path};
 
@@ -13,7 +14,8 @@ pub const PEERJS_VERSION: &str = "1.5.5";
 pub(crate) const PROBE: (&str, &str) = ("probe", "1");
 
 /// The URL of the socket by which `address` registers. With a key it says that this side can show
-/// that the address is its own, which servers ignore that do not know of this.
+/// that the address is its own, and in any case that it takes STUN and TURN servers; servers that
+/// know of neither ignore both.
 ///
 /// # Errors
 ///
@@ -39,9 +41,10 @@ pub fn socket_url(
         (Some(_), (name, value)) => format!("&{name}={value}"),
         (None, _) => String::new(),
     };
+    let (ice, takes) = ice_servers::PARAMETER;
     let token = token.as_str();
     Ok(format!(
-        "{scheme}://{host}:{port}{path}peerjs?key={key}&id={address}&token={token}&version={PEERJS_VERSION}{proof}"
+        "{scheme}://{host}:{port}{path}peerjs?key={key}&id={address}&token={token}&version={PEERJS_VERSION}&{ice}={takes}{proof}"
     ))
 }
 
@@ -79,7 +82,7 @@ mod tests {
         let id = format!("{}-aaaaaaaa", "a".repeat(52));
         assert_eq!(
             url(&Config::default()).unwrap(),
-            format!("ws://localhost:9000/peerjs?key=peerjs&id={id}&token=t0k&version=1.5.5")
+            format!("ws://localhost:9000/peerjs?key=peerjs&id={id}&token=t0k&version=1.5.5&ice=1")
         );
         let config = Config {
             host: "[::1]".into(),
@@ -91,7 +94,7 @@ mod tests {
         };
         assert_eq!(
             url(&config).unwrap(),
-            format!("wss://[::1]:443/a/b/peerjs?key=k&id={id}&token=t0k&version=1.5.5")
+            format!("wss://[::1]:443/a/b/peerjs?key=k&id={id}&token=t0k&version=1.5.5&ice=1")
         );
     }
 

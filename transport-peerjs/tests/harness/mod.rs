@@ -13,7 +13,7 @@ use hustings_transport_peerjs::wire::{
     ChannelKind, ChannelMessage, Endpoint, IceCandidate, Notice, Output, RegistrationState,
     RtcAction, RtcId, RtcState, SocketId,
 };
-use hustings_transport_peerjs::{Config, Token};
+use hustings_transport_peerjs::{Config, IceServer, Token};
 use serde_json::Value;
 
 /// The address of the `n`th owner.
@@ -158,6 +158,7 @@ impl Promises {
             Output::Event(event) => self.check_event(event),
             Output::OpenSocket { .. }
             | Output::CloseSocket { .. }
+            | Output::IceServers(_)
             | Output::Registration(_)
             | Output::Notice(_) => {}
         }
@@ -193,6 +194,7 @@ pub(crate) struct Side {
     pub(crate) promises: Promises,
     pub(crate) events: Vec<TransportEvent>,
     pub(crate) states: Vec<RegistrationState>,
+    pub(crate) ice_servers: Vec<Vec<IceServer>>,
     pub(crate) notices: Vec<Notice>,
     pub(crate) sockets: Vec<SocketDo>,
     /// The actions of each connection, in order.
@@ -216,6 +218,7 @@ impl Side {
             promises: Promises::default(),
             events: Vec::new(),
             states: Vec::new(),
+            ice_servers: Vec::new(),
             notices: Vec::new(),
             sockets: Vec::new(),
             actions: Vec::new(),
@@ -315,6 +318,7 @@ impl Bench {
                     side.sockets.push(SocketDo::Send(socket, text))
                 }
                 Output::CloseSocket { socket } => side.sockets.push(SocketDo::Close(socket)),
+                Output::IceServers(servers) => side.ice_servers.push(servers),
                 Output::Event(event) => side.events.push(event),
                 Output::Registration(state) => side.states.push(state),
                 Output::Notice(notice) => side.notices.push(notice),

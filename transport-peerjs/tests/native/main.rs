@@ -14,6 +14,9 @@ mod cuts;
 mod diagnostics;
 mod doors;
 mod hostile;
+mod moving;
+#[cfg(target_os = "linux")]
+mod nats;
 mod network;
 mod opening;
 mod outside;

@@ -5,16 +5,21 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::SinkExt;
+use hustings_protocol::Address;
 use hustings_room::transport::Transport;
 use hustings_transport_peerjs::{Config, IceServer};
+use serde_json::json;
 use stun_types::attribute::XorMappedAddress;
-use stun_types::message::{Message, MessageWriteVec};
+use stun_types::message::{BINDING, Message, MessageClass, MessageWriteVec};
 use stun_types::prelude::{MessageWrite, MessageWriteExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::time::sleep;
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message as WsMessage;
 
-use crate::side::{Side, Signalling, loopback};
+use crate::side::{Side, Signalling, loopback, owner, soon};
 
 /// The address that the servers say everybody has: one for examples.
 const OUTSIDE: &str = "203.0.113.7";
@@ -140,4 +145,48 @@ async fn a_server_that_says_nothing_keeps_nobody_waiting() {
     for number in 1..=3 {
         participant.link(number, &mut owner).await;
     }
+}
+
+/// An offer by which its sender is to be reached at one address.
+fn offer(from: &str, to: &Address, at: SocketAddr) -> String {
+    let fingerprint = ["AB"; 32].join(":");
+    let sdp = format!(
+        "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
+         m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\n\
+         a=candidate:1 1 udp 2130706175 {} {} typ host\r\na=ice-ufrag:abcd\r\n\
+         a=ice-pwd:0123456789abcdef012345\r\na=ice-options:trickle\r\n\
+         a=fingerprint:sha-256 {fingerprint}\r\na=setup:actpass\r\na=mid:0\r\n\
+         a=sctp-port:5000\r\na=max-message-size:262144\r\n",
+        at.ip(),
+        at.port(),
+    );
+    let payload = json!({
+        "sdp": { "type": "offer", "sdp": sdp },
+        "type": "data",
+        "connectionId": "dc_1",
+        "label": "dc_1",
+        "reliable": true,
+        "serialization": "raw",
+    });
+    json!({ "type": "OFFER", "src": from, "dst": to.to_string(), "payload": payload }).to_string()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_dialled_tries_the_ways_to_the_other_side_by_itself() {
+    let signalling = Signalling::start().await;
+    let side = Side::open(&signalling.config(), &loopback()).await;
+    let own = owner().to_string();
+    let url = format!(
+        "ws://{}/peerjs?key=peerjs&id={own}&token=t",
+        signalling.address
+    );
+    let (mut socket, _) = connect_async(url).await.unwrap();
+    // Behind a NAT nothing comes to it from whom it has not sent to: it waits.
+    let waiting = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let offer = offer(&own, &side.address, waiting.local_addr().unwrap());
+    socket.send(WsMessage::text(offer)).await.unwrap();
+    let mut datagram = [0; 1_500];
+    let came = soon("a request", waiting.recv(&mut datagram)).await;
+    let request = Message::from_bytes(&datagram[..came.unwrap()]).unwrap();
+    assert!(request.has_class(MessageClass::Request) && request.has_method(BINDING));
 }

@@ -5,7 +5,7 @@ use hustings_protocol::{Address, Command, DeviceId, OptionId, RoomId, Vote};
 use hustings_room::Config as RoomConfig;
 use hustings_room::clock::SystemClock;
 use hustings_room::driver::{self, Driver, Hosting, Room};
-use hustings_transport_peerjs::{Config, PeerJs, Status, Token};
+use hustings_transport_peerjs::{Config, Listen, PeerJs, Status, Token};
 
 use crate::side::{loopback, random};
 
@@ -15,6 +15,8 @@ pub(crate) struct Person {
     pub(crate) token: Token,
     pub(crate) store: MemoryStore,
     pub(crate) config: RoomConfig,
+    /// Where others reach them: by default on this machine alone.
+    pub(crate) listen: Listen,
 }
 
 /// Somebody who is in a poll, on tasks of the runtime.
@@ -31,6 +33,15 @@ impl Person {
             identity,
             store: MemoryStore::new(),
             config: RoomConfig::default(),
+            listen: loopback(),
+        }
+    }
+
+    /// The same, who is reached there.
+    pub(crate) fn at(listen: Listen) -> Self {
+        Self {
+            listen,
+            ..Self::new()
         }
     }
 
@@ -44,7 +55,7 @@ impl Person {
 
     fn transport(&self, config: &Config, address: &Address) -> PeerJs {
         let clock = SystemClock::new();
-        PeerJs::open_at(&loopback(), config, address, &self.token, clock).unwrap()
+        PeerJs::open_at(&self.listen, config, address, &self.token, clock).unwrap()
     }
 
     /// Hosts what is in the store.

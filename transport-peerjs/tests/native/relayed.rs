@@ -5,17 +5,19 @@ use std::time::{Duration, Instant, SystemTime};
 
 use data_encoding::BASE64;
 use hmac::{Hmac, KeyInit, Mac};
+use hustings_room::clock::SystemClock;
 use hustings_room::transport::Transport;
 use hustings_room::{DownReason, LinkId};
 use hustings_transport_peerjs::broker::{BrokerConfig, Secret, TurnConfig};
-use hustings_transport_peerjs::{Config, IceServer};
+use hustings_transport_peerjs::{Config, IceServer, NativeConfig, PeerJs, RootCertificate, Token};
 use sha1::Sha1;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use crate::rooms::votes_are_counted;
-use crate::side::{Side, Signalling, loopback, soon};
+use crate::side::{Side, Signalling, loopback, owner, random, registered, soon};
+use crate::tls::front;
 
 const SECRET: &str = "north";
 
@@ -103,6 +105,14 @@ async fn the_same_by_tcp_where_datagrams_do_not_get_through() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_by_what_the_broker_hands_out() {
+    let signalling = relaying().await;
+    let mut config = hidden(&signalling, "udp");
+    config.ice_servers.clear();
+    votes_are_counted(&config).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_relay_is_shared_by_all_who_come_and_given_back() {
     let signalling = relaying().await;
     let config = hidden(&signalling, "udp");
@@ -163,10 +173,54 @@ async fn a_server_that_refuses_or_is_away_leaves_it_to_the_next() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_relay_nobody_who_hides_is_reached() {
+async fn a_server_by_tls_is_known_by_the_same_roots_as_signalling() {
     let signalling = relaying().await;
-    let mut config = hidden(&signalling, "udp");
-    config.ice_servers.clear();
+    let (front, root) = front(signalling.turn.unwrap()).await;
+    let mut config = hidden(&signalling, "tcp");
+    config.ice_servers[0].urls = vec![format!("turns:localhost:{}", front.port())];
+    let native = NativeConfig {
+        listen: loopback(),
+        roots: RootCertificate::read_pem(root.as_bytes()).unwrap(),
+    };
+    let mut sides = Vec::new();
+    for _ in 0..2 {
+        let address = owner();
+        let (token, clock) = (Token::from_random(random()), SystemClock::new());
+        let transport = PeerJs::open_with(&native, &config, &address, &token, clock).unwrap();
+        registered(&transport).await;
+        sides.push(Side { transport, address });
+    }
+    let (mut one, mut two) = (sides.remove(0), sides.remove(0));
+    one.link(1, &mut two).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn links_by_a_server_that_has_gone_end_at_once() {
+    let (signalling, relay) = (Signalling::start().await, relaying().await);
+    let config = Config {
+        ice_servers: vec![server(&relay, "tcp")],
+        relay_only: true,
+        ..signalling.config()
+    };
+    let mut owner = Side::open(&config, &loopback()).await;
+    let mut other = Side::open(&config, &loopback()).await;
+    let (out, inn) = other.link(1, &mut owner).await;
+    drop(relay);
+    // It would take longer than that to be found out.
+    for (side, link) in [(&mut owner, inn), (&mut other, out)] {
+        let (down, reason) = side.down().await;
+        assert_eq!(down, link);
+        assert!(matches!(reason, DownReason::Lost(_)), "{reason:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_relay_nobody_who_hides_is_reached() {
+    let signalling = Signalling::start().await;
+    let mut config = Config {
+        relay_only: true,
+        ..signalling.config()
+    };
     config.timing.connect_timeout = Duration::from_secs(2);
     let owner = Side::open(&config, &loopback()).await;
     let mut other = Side::open(&config, &loopback()).await;

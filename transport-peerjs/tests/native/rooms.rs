@@ -3,10 +3,11 @@
 use futures::StreamExt;
 use futures::executor::block_on;
 use hustings_outbox::MemoryStore;
-use hustings_protocol::{Outcome, PollDraft};
+use hustings_protocol::{Outcome, PollDraft, RoomId};
 use hustings_room::Connection;
 use hustings_room::driver::{Hosting, Room};
-use hustings_transport_peerjs::Config;
+use hustings_transport_peerjs::{Config, Listen, Status};
+use tokio::sync::oneshot;
 
 use crate::person::{Person, vote_in};
 use crate::side::{Signalling, soon};
@@ -67,6 +68,64 @@ pub(crate) async fn votes_are_counted(config: &Config) {
     voter.close().await;
     onlooker.close().await;
     hosting.close().await;
+}
+
+/// Somebody votes once more after they have lost their links, by what is done then.
+async fn vote_before_and_after(
+    voter: &Person,
+    config: &Config,
+    poll: RoomId,
+    lose: impl FnOnce(&Status),
+) {
+    let present = voter.enter(config, poll).await;
+    let room = &present.room;
+    soon("joining", room.connected()).await.unwrap();
+    votes(room).await;
+    let mut events = room.events();
+    lose(&present.status);
+    soon("noticing", async {
+        while room.connection() == Connection::Connected {
+            events.next().await.unwrap();
+        }
+    })
+    .await;
+    soon("coming back", room.connected()).await.unwrap();
+    votes(room).await;
+    room.close().await;
+}
+
+/// The same with somebody who is somewhere, in a poll of somebody else's.
+pub(crate) async fn votes_are_counted_after(
+    config: &Config,
+    listen: &Listen,
+    lose: impl FnOnce(&Status),
+) {
+    let hosting = host(&Person::new(), config);
+    let poll = hosting.create(tea_or_coffee()).await.unwrap();
+    let voter = Person::at(listen.clone());
+    vote_before_and_after(&voter, config, poll.id(), lose).await;
+    counted(&poll, 1).await;
+    hosting.close().await;
+}
+
+/// Hosts a poll, tells which, and goes on until somebody has voted and all are told to end.
+pub(crate) async fn host_a_poll(
+    config: &Config,
+    tell: oneshot::Sender<RoomId>,
+    end: oneshot::Receiver<()>,
+) {
+    let hosting = host(&Person::at(Listen::default()), config);
+    let poll = hosting.create(tea_or_coffee()).await.unwrap();
+    tell.send(poll.id()).unwrap();
+    end.await.unwrap();
+    counted(&poll, 1).await;
+    hosting.close().await;
+}
+
+/// Joins a poll of somebody elsewhere, votes, moves, and votes again.
+pub(crate) async fn join_and_vote(config: &Config, poll: RoomId, moves: impl FnOnce()) {
+    let voter = Person::at(Listen::default());
+    vote_before_and_after(&voter, config, poll, |_| moves()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

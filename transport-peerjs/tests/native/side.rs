@@ -34,7 +34,11 @@ impl Signalling {
     }
 
     pub(crate) async fn start_with(config: BrokerConfig) -> Self {
-        let broker = Broker::bind("127.0.0.1:0", config).await.unwrap();
+        Self::start_at("127.0.0.1:0", config).await
+    }
+
+    pub(crate) async fn start_at(address: &str, config: BrokerConfig) -> Self {
+        let broker = Broker::bind(address, config).await.unwrap();
         let address = broker.local_addr();
         let (turn, metrics) = (broker.turn_addrs().first().copied(), broker.metrics_addr());
         let (stop, stopped) = oneshot::channel();

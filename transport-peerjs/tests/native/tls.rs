@@ -28,22 +28,7 @@ struct Secure {
 impl Secure {
     async fn start() -> Self {
         let broker = Signalling::start().await;
-        let (acceptor, root) = acceptor();
-        let front = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = front.local_addr().unwrap();
-        let behind = broker.address;
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = front.accept().await {
-                let acceptor = acceptor.clone();
-                tokio::spawn(async move {
-                    // Some of those who come do not like the certificate.
-                    if let Ok(mut stream) = acceptor.accept(stream).await {
-                        let mut behind = TcpStream::connect(behind).await.unwrap();
-                        let _ = copy_bidirectional(&mut stream, &mut behind).await;
-                    }
-                });
-            }
-        });
+        let (address, root) = front(broker.address).await;
         Self {
             address,
             root,
@@ -67,6 +52,26 @@ impl Secure {
             roots: RootCertificate::read_pem(self.root.as_bytes()).unwrap(),
         }
     }
+}
+
+/// Puts TLS in front of something: its address, and the authority that vouches for it, as PEM.
+pub(crate) async fn front(behind: SocketAddr) -> (SocketAddr, String) {
+    let (acceptor, root) = acceptor();
+    let front = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = front.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = front.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                // Some of those who come do not like the certificate.
+                if let Ok(mut stream) = acceptor.accept(stream).await {
+                    let mut behind = TcpStream::connect(behind).await.unwrap();
+                    let _ = copy_bidirectional(&mut stream, &mut behind).await;
+                }
+            });
+        }
+    });
+    (address, root)
 }
 
 /// A server's half of TLS, and the authority that vouches for it, as PEM.

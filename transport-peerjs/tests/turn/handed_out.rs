@@ -5,7 +5,8 @@ use std::time::Duration;
 use hustings_transport_peerjs::broker::{Broker, BrokerConfig, Secret, TurnConfig, TurnError};
 use serde_json::Value;
 
-use crate::client::Client;
+use crate::client::{Client, Run};
+use crate::harness::{self, Bench};
 use crate::served::{SECRET, config, handed, serve};
 use crate::user::{By, User};
 
@@ -136,4 +137,24 @@ async fn settings_that_cannot_be_are_refused() {
     let error = Broker::bind("127.0.0.1:0", config).await.unwrap_err();
     let said = format!("cannot listen for TURN at {}", served.turn);
     assert!(error.to_string().starts_with(&said), "{error}");
+}
+
+#[tokio::test]
+async fn this_crates_endpoint_has_them_before_it_dials() {
+    let served = serve(config()).await;
+    let mut run = Run::new(served.at);
+    run.config.path = "/".into();
+    run.config.ice_servers = Vec::new();
+    run.join(&harness::participant(1), "t");
+    let registered = |bench: &Bench| bench.sides[0].endpoint.is_registered();
+    run.until("it is registered", registered).await;
+    let handed = &run.bench.sides[0].ice_servers;
+    let [[server]] = &handed.iter().map(Vec::as_slice).collect::<Vec<_>>()[..] else {
+        panic!("{handed:?}");
+    };
+    let (name, password) = (server.username.clone(), server.credential.clone());
+    let who = (name.unwrap(), password.unwrap());
+    let (_user, relayed) = User::allocated(By::Udp, served.turn, &who).await;
+    assert!(relayed.ip().is_loopback());
+    served.end().await;
 }

@@ -1,7 +1,9 @@
 //! What it is for: datagrams that arrive.
 
+use std::net::SocketAddr;
+
 use tokio::net::UdpSocket;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::served::{PATIENCE, config, open_config, serve};
 use crate::user::{By, User};
@@ -36,7 +38,17 @@ async fn two_meet(first: By, second: By) {
     assert_eq!(served.count("relayed_bytes_total").await, 27 + 2 * 2_715);
     a.delete().await;
     served.until("allocations", 1).await;
+    is_free(a_at).await;
     served.end().await;
+}
+
+/// Waits until nobody has this address.
+async fn is_free(address: SocketAddr) {
+    let end = Instant::now() + PATIENCE;
+    while UdpSocket::bind(address).await.is_err() {
+        assert!(Instant::now() < end, "somebody has {address}");
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]

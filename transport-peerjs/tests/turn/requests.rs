@@ -5,15 +5,16 @@ use std::net::SocketAddr;
 use data_encoding::BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
+use tokio::net::UdpSocket;
 use turn_client_proto::types::AddressFamily;
 use turn_client_proto::types::attribute::{
-    ChannelNumber, EvenPort, Lifetime, RequestedAddressFamily, RequestedTransport, XorPeerAddress,
-    XorRelayedAddress,
+    ChannelNumber, Data, EvenPort, Lifetime, RequestedAddressFamily, RequestedTransport,
+    XorPeerAddress, XorRelayedAddress,
 };
 use turn_client_proto::types::message::{ALLOCATE, CHANNEL_BIND, CREATE_PERMISSION, REFRESH, SEND};
 use turn_client_proto::types::stun::attribute::XorMappedAddress;
 use turn_client_proto::types::stun::message::{
-    BINDING, Message, MessageWrite, MessageWriteVec, TransactionId,
+    BINDING, Message, MessageWrite, MessageWriteExt, MessageWriteVec, TransactionId,
 };
 
 use crate::raw::{Raw, code};
@@ -197,6 +198,24 @@ async fn a_channel_is_for_one_address_and_an_address_has_one_channel() {
     assert_eq!(binds(&raw, 0x3fff, "1.1.1.1:3").await, Some(400));
     assert_eq!(binds(&raw, 0x8000, "1.1.1.1:3").await, Some(400));
     assert_eq!(binds(&raw, 0x4003, "[::1]:3").await, Some(443));
+    served.end().await;
+}
+
+#[tokio::test]
+async fn nothing_is_sent_to_whom_no_permission_is_for() {
+    let served = serve(open_config()).await;
+    let mut raw = Raw::new(served.turn, &served.credentials("a").await).await;
+    assert_eq!(code(&raw.allocate().await), None);
+    let other = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let at = other.local_addr().unwrap();
+    let mut message = Message::builder_indication(SEND, MessageWriteVec::new());
+    let peer = XorPeerAddress::new(at, message.transaction_id());
+    message.add_attribute(&peer).unwrap();
+    message.add_attribute(&Data::new(b"x")).unwrap();
+    let bytes = message.finish();
+    raw.socket.send_to(&bytes, served.turn).await.unwrap();
+    served.until("lost_total{kind=\"permission\"}", 1).await;
+    assert!(other.try_recv(&mut [0; 8]).is_err(), "nothing came");
     served.end().await;
 }
 

@@ -22,6 +22,8 @@
 //! it is ready: each of ours does in its last line. How long that and everything else is waited for
 //! is in [`bounds`], and nothing else is about time.
 //!
+//! Somebody may have a [`Terminal`] instead of a browser.
+//!
 //! A browser can be killed and opened again with the same profile, frozen and thawed, and cut off
 //! from the network. When a scenario fails, what every tab shows and has logged is in `target/e2e`,
 //! and nothing that it has started goes on running.
@@ -43,6 +45,7 @@ mod scenario;
 mod session;
 mod spy;
 mod tab;
+mod terminal;
 mod world;
 
 pub use broker::Broker;
@@ -54,4 +57,5 @@ pub use poll::{Poll, TakesPart};
 pub use scenario::scenario;
 pub use spy::{SPY, Wait};
 pub use tab::Tab;
+pub use terminal::{Host, Terminal};
 pub use world::World;

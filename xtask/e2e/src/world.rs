@@ -13,6 +13,7 @@ use crate::page::Page;
 use crate::pages::Pages;
 use crate::parts::{self, Parts};
 use crate::person::Person;
+use crate::terminal::Terminal;
 
 /// A signalling server, a page server, and the people who were invited. All of it ends with the
 /// scenario.
@@ -87,6 +88,15 @@ impl World {
         let site = self.parts.site();
         site.context("the web app is not built: run `cargo xtask test --browsers`")?;
         Ok(format!("http://127.0.0.1:{}/", self.broker_port))
+    }
+
+    /// Somebody with the command `hustings`, at the same signalling server as the web app.
+    ///
+    /// # Errors
+    ///
+    /// The command is not built.
+    pub fn terminal(&self) -> anyhow::Result<Terminal> {
+        Terminal::new(format!("http://127.0.0.1:{}/", self.broker_port))
     }
 
     /// The address of the web app as a phone in the same network has it: by plain HTTP, from an

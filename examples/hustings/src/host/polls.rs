@@ -5,7 +5,7 @@ use std::fs;
 use std::io::ErrorKind;
 
 use hustings_outbox::RedbStore;
-use hustings_protocol::{Command, Outcome, PeerId, RoomId};
+use hustings_protocol::{Command, Outcome, PeerId, RoomId, Short};
 use hustings_room::driver::{Hosting, OpenError, Room};
 use tracing::{info, warn};
 
@@ -77,7 +77,7 @@ impl Polls {
     }
 
     fn fault(&mut self, what: String, failure: &Failure) {
-        warn!(what, %failure, "not hosted");
+        warn!(what, code = failure.word(), "not hosted");
         crate::say::note(&format!("note: {what} is not hosted: {failure}"));
         self.faults.insert(what, failure.to_string());
     }
@@ -102,7 +102,11 @@ impl Polls {
         };
         let mut fault = None;
         if let Err(failure) = settle(file, &room).await {
-            warn!(file = file.name(), %failure, "the settings of the file are not the poll's");
+            warn!(
+                file = file.name(),
+                code = failure.word(),
+                "the poll keeps its settings"
+            );
             fault = Some(failure.to_string());
         }
         let invitations = invitations::keep(file, &room).await?;
@@ -126,7 +130,7 @@ impl Polls {
         }
         let poll = room.poll()?;
         // Not the link: whoever reads the log is not asked to vote.
-        info!(poll = %short(link), file, "hosted");
+        info!(poll = %Short::of(link.poll_id), file, "hosted");
         let news = News {
             link,
             title: poll.title().to_owned(),
@@ -176,11 +180,6 @@ impl Polls {
         });
         hosted.chain(faults).collect()
     }
-}
-
-/// The first characters of a poll's id, for a log.
-fn short(link: RoomId) -> String {
-    link.poll_id.to_string().chars().take(8).collect()
 }
 
 /// The link that is kept beside a file.

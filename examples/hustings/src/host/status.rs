@@ -115,7 +115,7 @@ impl Board {
                     if self.last.is_none() {
                         return Err(failure);
                     }
-                    warn!(%failure, "the status is not written");
+                    warn!(code = failure.word(), "the status is not written");
                 }
             }
             Place::Http(shown) => {

@@ -14,7 +14,7 @@ use hustings_room::transport::{SendOutcome, TransportEvent};
 use hustings_room::{LinkId, Moment};
 use serde_json::{Value, json};
 
-use crate::config::{Config, Timing, Token, WireLimits};
+use crate::config::{Config, IceServer, Timing, Token, WireLimits};
 use crate::shell::Shell;
 use crate::shell::backend::{Backend, Failure, Input, RtcInput, TakenChannel};
 use crate::shell::reentry::{Reentrant, Reporter};
@@ -30,6 +30,7 @@ pub(super) enum Call {
     OpenSocket(SocketId),
     SendSocket(String),
     CloseSocket,
+    IceServers(usize),
     Offer(RtcId),
     Answer(RtcId),
     SetAnswer(RtcId),
@@ -120,6 +121,10 @@ impl Backend for Fake {
 
     fn close_socket(&mut self) {
         self.note(Call::CloseSocket);
+    }
+
+    fn set_ice_servers(&mut self, servers: &[IceServer]) {
+        self.note(Call::IceServers(servers.len()));
     }
 
     fn create_offer(&mut self, rtc: RtcId, _: &str) -> Result<(), Failure> {

@@ -9,7 +9,7 @@ use super::Endpoint;
 use crate::config::WireLimits;
 use crate::wire::connection::{Connection, Names};
 use crate::wire::messages::{FromServer, Offer, Refused, ToServer};
-use crate::wire::output::{Refusal, RtcId};
+use crate::wire::output::{Output, Refusal, RtcId};
 
 impl Endpoint {
     pub(super) fn handle_server(&mut self, message: FromServer, now: Moment) {
@@ -75,6 +75,10 @@ impl Endpoint {
                 }
             }
             FromServer::Nonce(nonce) => registration.handle_nonce(nonce, now, out),
+            FromServer::IceServers(handed) => {
+                let all = self.ice.take(handed, now);
+                out.push(Output::IceServers(all));
+            }
             FromServer::Unknown => {}
         }
     }

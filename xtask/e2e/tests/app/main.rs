@@ -18,6 +18,7 @@ mod kept;
 mod member;
 mod moderation;
 mod moved;
+mod native;
 mod network;
 mod overdue;
 mod own;

@@ -1,0 +1,105 @@
+//! Somebody with the command `hustings`, and no browser.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use anyhow::Context;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use crate::bounds::ANSWER;
+use crate::group::Group;
+
+/// Somebody with a terminal, and a data folder that nobody else has.
+#[derive(Debug)]
+pub struct Terminal {
+    program: PathBuf,
+    folder: TempDir,
+    server: String,
+}
+
+/// A `hustings host` with one poll.
+#[derive(Debug)]
+pub struct Host {
+    group: Group,
+    /// The address by which others come to the poll.
+    pub link: String,
+}
+
+impl Terminal {
+    pub(crate) fn new(server: String) -> anyhow::Result<Self> {
+        let program = env::var_os("HUSTINGS_E2E_COMMAND");
+        Ok(Self {
+            program: program
+                .context("HUSTINGS_E2E_COMMAND is not set: run `cargo xtask test --browsers`")?
+                .into(),
+            folder: TempDir::with_prefix("hustings-e2e-")?,
+            server,
+        })
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(args)
+            .env("HUSTINGS_DATA", self.folder.path())
+            .env("HUSTINGS_SERVER", &self.server)
+            // It all stays on this machine.
+            .env("HUSTINGS_ICE_SERVERS", "[]");
+        command
+    }
+
+    /// Hosts a poll, whose links open the app at the signalling server's own address. With the same
+    /// arguments it is the same poll again.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub async fn host(&self, args: &[&str]) -> anyhow::Result<Host> {
+        let mut command = self.command(&["host", "--json", "--app", &self.server]);
+        command.args(args);
+        let link = |line: &str| {
+            let line: Value = serde_json::from_str(line).ok()?;
+            Some(line["address"].as_str()?.to_owned())
+        };
+        let (group, link) = Group::start(command, link).await.context("the host")?;
+        Ok(Host { group, link })
+    }
+
+    /// Runs a command to its end, which has to be a good one. Returns the lines that it has printed.
+    ///
+    /// # Errors
+    ///
+    /// It fails, or prints something else than JSON.
+    pub async fn run(&self, args: &[&str]) -> anyhow::Result<Vec<Value>> {
+        let mut command = self.command(args);
+        command
+            .arg("--json")
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
+        let ended = timeout(ANSWER, command.output()).await;
+        let output = ended.with_context(|| format!("{args:?} took longer than {ANSWER:?}"))??;
+        let said = String::from_utf8_lossy(&output.stderr);
+        anyhow::ensure!(output.status.success(), "{args:?}: {said}");
+        let out = String::from_utf8(output.stdout)?;
+        let lines = out.lines().map(serde_json::from_str);
+        Ok(lines.collect::<Result<_, _>>()?)
+    }
+
+    /// The data folder.
+    #[must_use]
+    pub fn folder(&self) -> &str {
+        self.folder.path().to_str().unwrap_or_default()
+    }
+}
+
+impl Host {
+    /// Kills it, and waits until it is gone: it says goodbye to nobody.
+    pub async fn kill(&self) {
+        self.group.kill();
+        self.group.ended().await;
+    }
+}
