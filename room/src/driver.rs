@@ -64,6 +64,13 @@
 //! })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Diagnostics
+//!
+//! With the feature `tracing` a driver tells the application's subscriber what happens: polls and
+//! links as spans, their lives at info, each attempt and commit at debug. Nothing of what people
+//! chose, wrote or hold is in it, and of ids 8 characters
+//! ([`Short`](hustings_protocol::Short)). In a browser `tracing-wasm` is such a subscriber.
 
 mod commands;
 mod hosting;

@@ -27,9 +27,10 @@ pub(crate) struct Present<R> {
 
 impl Person {
     pub(crate) fn new() -> Self {
+        let identity = Identity::from_seed(random(), DeviceId::from_bytes(random()));
         Self {
-            identity: Identity::from_seed(random(), DeviceId::from_bytes(random())),
-            token: Token::from_random(random()),
+            token: Token::from_random(random()).with_key(identity.signing_key()),
+            identity,
             store: MemoryStore::new(),
             config: RoomConfig::default(),
             listen: loopback(),
