@@ -6,12 +6,15 @@
 //!
 //! `--neighbours` has the same poll done by libraries that keep documents alike.
 //!
+//! `--native` has a poll of thousands of programs over real WebRTC, which takes times and bytes, too.
+//!
 //! Between browsers there is nothing to count: `--browser` takes times, of this transport and of
 //! stock PeerJS in turn, and compares their ratio.
 
 mod budget;
 mod count;
 mod growth;
+mod native;
 mod neighbours;
 mod plot;
 mod report;
@@ -39,6 +42,12 @@ pub(crate) struct Args {
     /// Count the same poll at automerge, yrs and samod instead
     #[arg(long, conflicts_with_all = ["browser", "iterations", "scenarios", "growth", "budget"])]
     neighbours: bool,
+    /// Measure a poll of 100, 1,000 and 5,000 programs over WebRTC on this machine instead
+    #[arg(long, conflicts_with_all = ["browser", "neighbours", "iterations", "scenarios", "growth", "budget"])]
+    native: bool,
+    /// The number of programs, in place of these
+    #[arg(long, value_name = "N", requires = "native", value_parser = clap::value_parser!(u64).range(1..=9_000))]
+    participants: Option<u64>,
     /// Count, in some minutes, how costs grow with recipients, history, options and people instead
     #[arg(long, conflicts_with_all = ["browser", "scenarios", "budget"])]
     growth: bool,
@@ -62,6 +71,9 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
     if args.browser {
         return e2e::compare();
+    }
+    if args.native {
+        return native::run(&out(args)?, args.participants);
     }
     count::valgrind()?;
     if args.neighbours {

@@ -10,6 +10,7 @@
 )]
 
 mod contract;
+mod crowded;
 mod cuts;
 mod diagnostics;
 mod doors;

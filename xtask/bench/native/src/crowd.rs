@@ -1,12 +1,14 @@
 //! Participants: a process that has many of them, or one that has all.
 
 use std::future::Future;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use futures::future::try_join_all;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use hustings_protocol::{Command, Outcome, RoomId, Vote};
 use hustings_room::driver::Room;
+use tokio::time::sleep;
 
 use crate::parts;
 use crate::person::{Person, transport};
@@ -34,9 +36,15 @@ impl Crowd {
         Ok(Self { rooms })
     }
 
-    /// Has everybody vote at once. Returns when all votes are acknowledged.
-    pub(crate) async fn vote(&self) -> Result<()> {
-        try_join_all(self.rooms.iter().map(votes)).await?;
+    /// Has everybody vote, one after the other over this time. Returns when all votes are
+    /// acknowledged.
+    pub(crate) async fn vote(&self, over: Duration) -> Result<()> {
+        let step = over / u32::try_from(self.rooms.len().max(1))?;
+        let voting = (0..).zip(&self.rooms).map(|(number, room)| async move {
+            sleep(step * number).await;
+            votes(room).await
+        });
+        try_join_all(voting).await?;
         Ok(())
     }
 
@@ -86,7 +94,9 @@ pub(crate) async fn serve(port: u16, room: RoomId, count: usize) -> Result<()> {
                 };
                 crowd = Some(Crowd::join(count, join).await?);
             }
-            (("vote", _), Some(crowd)) => crowd.vote().await?,
+            (("vote", seconds), Some(crowd)) => {
+                crowd.vote(Duration::from_secs(seconds.parse()?)).await?;
+            }
             (("see", votes), Some(crowd)) => crowd.see(votes.parse()?).await?,
             _ => bail!("nobody does {line:?} here"),
         }

@@ -47,6 +47,9 @@ enum Role {
         /// In one process, over transport-mem
         #[arg(long)]
         mem: bool,
+        /// The seconds in which all vote, one after the other
+        #[arg(long, default_value_t = 0)]
+        over: u64,
         /// Wait for a line on stdin while everybody is idle, for whoever looks at a process
         #[arg(long)]
         pause: bool,
@@ -76,14 +79,16 @@ pub(crate) fn main() -> Result<()> {
             participants,
             secret,
             mem: true,
+            over,
             ..
-        } => many().block_on(in_memory(participants, secret)),
+        } => many().block_on(in_memory(participants, secret, over)),
         Role::Run {
             participants,
             secret,
+            over,
             pause,
             ..
-        } => many().block_on(over_webrtc(participants, secret, pause)),
+        } => many().block_on(over_webrtc(participants, secret, over, pause)),
         Role::Owner { port, secret } => many().block_on(host::serve(port, secret)),
         Role::Crowd { port, room, count } => one().block_on(crowd::serve(port, room, count)),
     }
@@ -130,7 +135,7 @@ async fn broker(participants: usize) -> Result<u16> {
     Ok(port)
 }
 
-async fn over_webrtc(participants: usize, is_secret: bool, pause: bool) -> Result<()> {
+async fn over_webrtc(participants: usize, is_secret: bool, over: u64, pause: bool) -> Result<()> {
     let port = broker(participants).await?.to_string();
     let mut args = vec!["owner", "--port", &port];
     args.extend(is_secret.then_some("--secret"));
@@ -172,7 +177,7 @@ async fn over_webrtc(participants: usize, is_secret: bool, pause: bool) -> Resul
     let start = Instant::now();
     let crowds_before = spent(&mut crowds).await?;
     let idle = owner.usage().await?;
-    let ((), took) = timed("voting", each(&mut crowds, "vote")).await?;
+    let ((), took) = timed("voting", each(&mut crowds, &format!("vote {over}"))).await?;
     let voted = owner.usage().await?;
     say("vote ms", took.as_millis());
     say("vote owner us", (voted.cpu - idle.cpu).as_micros());
@@ -181,15 +186,16 @@ async fn over_webrtc(participants: usize, is_secret: bool, pause: bool) -> Resul
         each(&mut crowds, &format!("see {participants}")),
     )
     .await?;
-    let seen = owner.usage().await?;
     say("tally ms", start.elapsed().as_millis());
+    let seen = owner.usage().await?;
     say("tally owner us", (seen.cpu - idle.cpu).as_micros());
     let crowds_spent = spent(&mut crowds).await? - crowds_before;
     say(
         "tally all us",
         (seen.cpu - idle.cpu + crowds_spent).as_micros(),
     );
-    say("after KiB", seen.memory);
+    sleep(IDLE).await;
+    say("after KiB", owner.usage().await?.memory);
     Ok(())
 }
 
@@ -205,7 +211,7 @@ async fn spent(crowds: &mut [Part]) -> Result<Duration> {
     Ok(all.iter().map(|usage| usage.cpu).sum())
 }
 
-async fn in_memory(participants: usize, is_secret: bool) -> Result<()> {
+async fn in_memory(participants: usize, is_secret: bool, over: u64) -> Result<()> {
     let net = MemoryNet::new(1, Latency::ZERO, Arc::new(SystemClock::new()));
     let owner = Person::new()?;
     let hosting = owner.host(net.transport(owner.owner_address())?)?;
@@ -224,7 +230,7 @@ async fn in_memory(participants: usize, is_secret: bool) -> Result<()> {
     say("idle KiB before", before.memory);
     say("idle KiB", joined.memory);
     let start = Instant::now();
-    let ((), took) = timed("voting", crowd.vote()).await?;
+    let ((), took) = timed("voting", crowd.vote(Duration::from_secs(over))).await?;
     say("vote ms", took.as_millis());
     timed("the tally", crowd.see(participants as u64)).await?;
     let seen = Usage::now()?;
