@@ -163,8 +163,8 @@ async fn a_stranger_is_not_answered_without_end() {
 }
 
 #[tokio::test]
-async fn a_connection_by_tcp_takes_a_place_and_no_message_without_end() {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+async fn a_connection_by_tcp_takes_a_place() {
+    use tokio::io::AsyncReadExt;
     use tokio::net::TcpStream;
 
     let served = with(TurnLimits {
@@ -173,17 +173,27 @@ async fn a_connection_by_tcp_takes_a_place_and_no_message_without_end() {
         ..TurnLimits::default()
     })
     .await;
-    let mut first = TcpStream::connect(served.turn).await.unwrap();
+    let first = TcpStream::connect(served.turn).await.unwrap();
     served.until("connections", 1).await;
     let mut second = TcpStream::connect(served.turn).await.unwrap();
     assert_eq!(second.read(&mut [0; 8]).await.unwrap_or(0), 0);
     served.until("refused_total{kind=\"crowded\"}", 1).await;
-    // The beginning of a message of 64 KiB.
-    first.write_all(&[0, 3, 0xff, 0xfc]).await.unwrap();
-    assert_eq!(first.read(&mut [0; 8]).await.unwrap_or(0), 0);
+    drop(first);
     served.until("connections", 0).await;
     // Then there is a place for another.
     let _third = TcpStream::connect(served.turn).await.unwrap();
     served.until("connections", 1).await;
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_message_by_tcp_that_is_too_large_ends_its_connection() {
+    let served = serve(config()).await;
+    let who = served.credentials("a").await;
+    let (user, _) = User::allocated(By::Tcp, served.turn, &who).await;
+    // The beginning of one of 64 KiB. Who has an allocation may be silent otherwise.
+    user.ends_with(&[0, 3, 0xff, 0xfc]).await;
+    served.until("connections", 0).await;
+    assert_eq!(served.count("allocations").await, 0);
     served.end().await;
 }

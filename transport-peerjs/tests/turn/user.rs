@@ -203,6 +203,18 @@ impl User {
         }
     }
 
+    /// Sends bytes by TCP for which the server closes the connection.
+    pub(crate) async fn ends_with(mut self, bytes: &[u8]) {
+        let Socket::Tcp(stream, _) = &mut self.socket else {
+            panic!("it is not by TCP");
+        };
+        stream.write_all(bytes).await.unwrap();
+        let mut rest = Vec::new();
+        let end = timeout(PATIENCE, stream.read_to_end(&mut rest)).await;
+        // A reset is an end, too.
+        let _ = end.expect("it closes");
+    }
+
     async fn flush(&mut self) {
         while let Some(transmit) = self.turn.poll_transmit(self.now()) {
             self.socket.send(&transmit.data).await;

@@ -441,3 +441,15 @@ proptest! {
         prop_assert_eq!(realm.unread.used(), 0);
     }
 }
+
+#[test]
+fn an_answer_goes_to_the_socket_that_asked_or_to_none() {
+    let now = Instant::now();
+    let mut realm = realm(BrokerLimits::default());
+    let old = join(&mut realm, "a", now);
+    realm.tell("a", old.number, "first".into(), now);
+    let mut new = join(&mut realm, "a", now);
+    realm.tell("a", old.number, "late".into(), now);
+    realm.tell("a", new.number, "second".into(), now);
+    assert_eq!(new.mail(), [OPEN, "second"]);
+}
