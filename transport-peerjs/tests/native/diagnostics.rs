@@ -19,7 +19,8 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::network::{Network, Way};
 use crate::person::{Person, option_of, vote_in};
-use crate::side::{Signalling, alone, random, soon, stands};
+use crate::relayed::{relaying, server_at};
+use crate::side::{alone, random, soon, stands};
 
 /// Everything that is logged, as text.
 #[derive(Debug, Clone, Default)]
@@ -78,10 +79,13 @@ async fn a_secret_poll() {
         .finish();
     let _here = tracing::subscriber::set_default(subscriber);
 
-    let signalling = Signalling::start().await;
+    let signalling = relaying().await;
     let network = Network::start(signalling.address).await;
+    let server = server_at(signalling.turn.unwrap(), "udp");
     let config = Config {
         port: network.address.port(),
+        ice_servers: vec![server.clone()],
+        relay_only: true,
         ..signalling.config()
     };
     let (alice, bob) = (Person::new(), Person::new());
@@ -131,11 +135,13 @@ async fn a_secret_poll() {
     let poll = hosting.room.open(poll_id).await.unwrap();
     soon("coming back", voter.room.connected()).await.unwrap();
 
+    let credential = server.credential.unwrap();
     let mut secrets = vec![
         alice.identity.peer_id().to_string(),
         bob.identity.peer_id().to_string(),
         alice.token.as_str().to_owned(),
         bob.token.as_str().to_owned(),
+        credential.clone(),
         poll_id.to_string(),
     ];
     for person in [&alice, &bob] {
@@ -154,7 +160,7 @@ async fn a_secret_poll() {
         "Bobby".to_owned(),
         "poll:".to_owned(),
         "optionIds".to_owned(),
-        "auth:".to_owned(),
+        "auth:hello".to_owned(),
         poll_id.to_string(),
     ];
     voter.room.close().await;
@@ -162,7 +168,7 @@ async fn a_secret_poll() {
 
     // To the server goes what it needs to bring the two together, and nothing of the room.
     let heard = network.heard();
-    for needed in ["OFFER", "ANSWER", "a=candidate:", "a=fingerprint:"] {
+    for needed in ["OFFER", "ANSWER", "typ relay", "a=fingerprint:"] {
         assert!(heard.contains(needed), "no {needed} in\n{heard}");
     }
     for secret in &of_the_room {
@@ -179,6 +185,7 @@ async fn a_secret_poll() {
     for secret in &of_the_room {
         assert!(!text.contains(secret.as_str()), "{secret} is in\n{text}");
     }
+    assert!(!text.contains(&credential), "{credential} is in\n{text}");
     let ours = text.lines().filter(|line| line.contains("hustings"));
     let ours: String = ours.flat_map(|line| [line, "\n"]).collect();
     for secret in &secrets {
@@ -188,6 +195,7 @@ async fn a_secret_poll() {
         "hustings_transport_peerjs::broker: listening",
         "hustings_transport_peerjs::broker::socket: registered",
         "hustings_transport_peerjs::native: opened",
+        "relays peer=",
         "hustings_transport_peerjs::trace::texts: registered",
         "dial",
         "state=Connected",
