@@ -11,6 +11,7 @@
 )]
 
 mod crowd;
+mod documents;
 mod ends;
 mod everyday;
 mod invited;
