@@ -171,6 +171,8 @@ fn headless(args: &Args) -> Result<ExitCode, Error> {
         .env("HUSTINGS_DATA", process::scratch()?.join("headless"))
         // Nobody is looked for outside.
         .env("HUSTINGS_ICE_SERVERS", "[]")
+        // The code is what there is to see.
+        .env("HUSTINGS_LOG", "warn")
         .arg("--qr");
     if args.args.is_empty() {
         both.args(HEADLESS);

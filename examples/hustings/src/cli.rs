@@ -102,7 +102,7 @@ pub(crate) struct Network {
     #[arg(long, value_name = "FILE", env = "HUSTINGS_CA")]
     pub(crate) ca: Option<PathBuf>,
     /// The STUN and TURN servers, as JSON: `[{"urls": "stun:stun.example.org"}]`. `[]` is none;
-    /// without it, one public STUN server
+    /// without it, one public STUN server. Those that the signalling server hands out are used, too
     #[arg(
         long,
         value_name = "JSON",
@@ -110,6 +110,9 @@ pub(crate) struct Network {
         hide_env_values = true
     )]
     pub(crate) ice_servers: Option<String>,
+    /// Tell others no address but those of TURN servers
+    #[arg(long, env = "HUSTINGS_RELAY_ONLY")]
+    pub(crate) relay_only: bool,
     /// The UDP port at which others reach this program; 0 is any free one
     #[arg(
         long,

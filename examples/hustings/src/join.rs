@@ -92,6 +92,8 @@ struct Screen {
     drawn: usize,
     last: Option<RoomView>,
     last_lines: Vec<String>,
+    /// The reason why the owner was away when that was last known, until it is back.
+    away: Option<String>,
 }
 
 impl Screen {
@@ -102,6 +104,7 @@ impl Screen {
             drawn: 0,
             last: None,
             last_lines: Vec::new(),
+            away: None,
         }
     }
 
@@ -113,8 +116,14 @@ impl Screen {
             }
             return Ok(());
         }
+        match now.connection {
+            "away" => self.away = now.reason.as_deref().map(say::plain),
+            // An attempt is no news until it has succeeded.
+            "connecting" => {}
+            _ => self.away = None,
+        }
         let is_terminal = std::io::stdout().is_terminal();
-        let lines = lines(now, visit, is_terminal);
+        let lines = lines(now, visit, self.away.as_deref(), is_terminal);
         if lines == self.last_lines {
             return Ok(());
         }
@@ -141,7 +150,7 @@ impl Screen {
 }
 
 /// The room in words. Only who draws a line again wants a countdown in it.
-fn lines(now: &RoomView, visit: &Visit<'_>, counts_down: bool) -> Vec<String> {
+fn lines(now: &RoomView, visit: &Visit<'_>, away: Option<&str>, counts_down: bool) -> Vec<String> {
     let mut lines = match &now.poll {
         Some(poll) => table::lines(poll),
         None => vec!["The poll has not come yet.".to_owned()],
@@ -150,36 +159,35 @@ fn lines(now: &RoomView, visit: &Visit<'_>, counts_down: bool) -> Vec<String> {
     if counts_down && let Some(left) = time_left(room) {
         lines.push(format!("It closes in {}.", time::wait(left)));
     }
-    lines.push(connection(room, visit, counts_down));
+    lines.push(connection(room, visit, away, counts_down));
     if !now.pending.is_empty() {
         lines.push(format!("Pending sync: {}", now.pending.len()));
     }
     lines
 }
 
-fn connection(room: &Room, visit: &Visit<'_>, counts_down: bool) -> String {
+fn connection(room: &Room, visit: &Visit<'_>, away: Option<&str>, counts_down: bool) -> String {
     let here = room.peers().len();
-    match room.connection() {
-        Connection::Connected if here == 1 => "Connected; nobody else is here.".to_owned(),
-        Connection::Connected => format!("Connected; {here} are here, with the owner."),
-        Connection::Connecting if visit.has_server() => "Connecting to the owner …".to_owned(),
-        Connection::Connecting | Connection::Disconnected { .. } if !visit.has_server() => {
-            format!(
-                "The signalling server at {} is away.",
-                say::plain(visit.server())
-            )
-        }
-        Connection::Connecting => "Connecting to the owner …".to_owned(),
-        Connection::Disconnected { retry_at, reason } => {
-            let reason = say::plain(&reason.to_string());
-            if !counts_down {
-                return format!("The owner is away ({reason}).");
-            }
-            let left = time::wait(retry_at - room.now());
+    let retry_at = match room.connection() {
+        Connection::Connected if here == 1 => return "Connected; nobody else is here.".to_owned(),
+        Connection::Connected => return format!("Connected; {here} are here, with the owner."),
+        Connection::Refused(refused) => return say::plain(&refused.to_string()),
+        Connection::Closed => return "The room is closed.".to_owned(),
+        Connection::Connecting => None,
+        Connection::Disconnected { retry_at, .. } => Some(retry_at),
+    };
+    if !visit.has_server() {
+        let server = say::plain(visit.server());
+        return format!("The signalling server at {server} is away.");
+    }
+    match (away, retry_at) {
+        (None, _) => "Connecting to the owner …".to_owned(),
+        (Some(reason), _) if !counts_down => format!("The owner is away ({reason})."),
+        (Some(reason), None) => format!("The owner is away ({reason}); trying again …"),
+        (Some(reason), Some(at)) => {
+            let left = time::wait(at - room.now());
             format!("The owner is away ({reason}); tried again in {left}.")
         }
-        Connection::Refused(refused) => say::plain(&refused.to_string()),
-        Connection::Closed => "The room is closed.".to_owned(),
     }
 }
 

@@ -11,7 +11,8 @@ use hustings_protocol::Address;
 use hustings_room::clock::SystemClock;
 use hustings_transport_peerjs::wire::RegistrationState;
 use hustings_transport_peerjs::{
-    Config, IceServer, Listen, NativeConfig, PeerJs, RootCertificate, Status, Token, WireLimits,
+    Budget, Config, IceServer, Listen, NativeConfig, PeerJs, RootCertificate, Status, Token,
+    WireLimits,
 };
 use tokio::time::timeout;
 
@@ -31,7 +32,7 @@ pub(crate) struct Network {
 const DEFAULT_SERVER: &str = "http://localhost:9000/";
 
 /// Connections beside those of the people who are let in: handshakes, and strangers.
-const OTHERS: usize = 400;
+const OTHERS: usize = 1_500;
 
 impl Network {
     /// The network of these flags; `hint` is the web address of the poll.
@@ -39,6 +40,7 @@ impl Network {
         let server = args.server.as_deref().or(hint).unwrap_or(DEFAULT_SERVER);
         let mut config = server_config(server)?;
         config.key.clone_from(&args.server_key);
+        config.relay_only = args.relay_only;
         if let Some(list) = &args.ice_servers {
             let list = serde_json::from_str(list).map_err(Failure::IceServers)?;
             config.ice_servers = IceServer::read_list(&list).map_err(Failure::Setting)?;
@@ -58,12 +60,13 @@ impl Network {
         })
     }
 
-    /// Lets in as many at a time as this. A browser has 400 at most, a program has no such limit.
+    /// Lets in as many at a time as this, and as many new ones as a program bears.
     pub(crate) fn with_links(mut self, max_links: usize) -> Self {
         self.config.limits = WireLimits {
             max_connections: max_links.saturating_add(OTHERS),
-            ..self.config.limits
+            ..WireLimits::native()
         };
+        self.config.budget = Budget::native();
         self
     }
 

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::bounds::ANSWER;
+use crate::bounds::{ANSWER, SOON};
 use crate::group::Group;
 
 /// Somebody with a terminal, and a data folder that nobody else has.
@@ -65,7 +65,9 @@ impl Terminal {
             let line: Value = serde_json::from_str(line).ok()?;
             Some(line["address"].as_str()?.to_owned())
         };
-        let (group, link) = Group::start(command, link).await.context("the host")?;
+        // One whose poll is not hosted goes on, and waits for files of polls.
+        let started = timeout(SOON, Group::start(command, link)).await;
+        let (group, link) = started.context("no poll is hosted")?.context("the host")?;
         Ok(Host { group, link })
     }
 

@@ -1,5 +1,7 @@
 //! Links, as they are printed.
 
+use std::io::{IsTerminal, stdout};
+
 use axum::http::Uri;
 use hustings_protocol::{PeerId, RoomId, RoomLink};
 use qrcode::QrCode;
@@ -133,12 +135,17 @@ fn app(text: &str) -> Result<String, Failure> {
         .ok_or_else(|| Failure::App(text.to_owned()))
 }
 
-/// A code to scan, for a terminal that is dark: the light parts are drawn.
+/// A code to scan: black on white, whatever the colours of the terminal are.
 fn code(text: &str) -> Vec<String> {
     // Only a text of thousands of letters has no code.
     let Ok(code) = QrCode::new(text) else {
         return Vec::new();
     };
     let picture = code.render::<Dense1x2>().build();
-    picture.lines().map(|line| format!("  {line}")).collect()
+    let (on, off) = match stdout().is_terminal() {
+        true => ("\x1b[30;107m", "\x1b[0m"),
+        false => ("", ""),
+    };
+    let lines = picture.lines();
+    lines.map(|line| format!("  {on}{line}{off}")).collect()
 }
