@@ -7,7 +7,9 @@ use hustings_outbox::Identity;
 use hustings_protocol::Address;
 use hustings_room::clock::SystemClock;
 use hustings_transport_peerjs::wire::RegistrationState;
-use hustings_transport_peerjs::{Config, IceServer, Listen, PeerJs, Status, Token, WireLimits};
+use hustings_transport_peerjs::{
+    Budget, Config, IceServer, Listen, PeerJs, Status, Token, WireLimits,
+};
 use tokio::time::timeout;
 
 use crate::cli;
@@ -48,12 +50,13 @@ impl Network {
         })
     }
 
-    /// Lets in as many at a time as this. A browser has 400 at most, a program has no such limit.
+    /// Lets in as many at a time as this, as fast as a program bears. The defaults are a browser's.
     pub(crate) fn with_links(mut self, max_links: usize) -> Self {
         self.config.limits = WireLimits {
             max_connections: max_links.saturating_add(OTHERS),
-            ..self.config.limits
+            ..WireLimits::native()
         };
+        self.config.budget = Budget::native();
         self
     }
 
