@@ -191,10 +191,7 @@ fn markdown(all: &[Measured]) -> String {
     }
     text += "\nEverybody votes at once, and 5,000 within a minute. µs are of a processor. Of what is in \
              memory, owner and people are one process, so that a link has both its ends.\n";
-    let largest = all
-        .iter()
-        .filter(|it| it.is_webrtc && it.is_secret)
-        .next_back();
+    let largest = all.iter().rfind(|it| it.is_webrtc && it.is_secret);
     if let Some(largest) = largest {
         let people = grouped(largest.participants as f64);
         let is_met = |is_met: bool| if is_met { "yes" } else { "no" };
