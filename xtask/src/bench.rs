@@ -11,6 +11,7 @@
 //! Between browsers there is nothing to count: `--browser` takes times, of this transport and of
 //! stock PeerJS in turn, and compares their ratio.
 
+mod broker;
 mod budget;
 mod count;
 mod growth;
@@ -45,6 +46,9 @@ pub(crate) struct Args {
     /// Measure a poll of 100, 1,000 and 5,000 programs over WebRTC on this machine instead
     #[arg(long, conflicts_with_all = ["browser", "neighbours", "iterations", "scenarios", "growth", "budget"])]
     native: bool,
+    /// Measure what sockets and messages cost the broker and npm's PeerServer instead
+    #[arg(long, conflicts_with_all = ["browser", "native", "neighbours", "iterations", "scenarios", "growth", "budget"])]
+    broker: bool,
     /// The number of programs, in place of these
     #[arg(long, value_name = "N", requires = "native", value_parser = clap::value_parser!(u64).range(1..=9_000))]
     participants: Option<u64>,
@@ -71,6 +75,9 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
     if args.browser {
         return e2e::compare();
+    }
+    if args.broker {
+        return broker::run(&out(args)?);
     }
     if args.native {
         return native::run(&out(args)?, args.participants);

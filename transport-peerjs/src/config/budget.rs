@@ -60,8 +60,8 @@ impl Default for Budget {
 
 impl Budget {
     /// Bounds for a program, to which a connection that never works costs nothing but time: to
-    /// answer and to be let in takes 2 to 4 ms of a processor, so that 250 a second are one
-    /// processor's.
+    /// answer and to be let in takes 1 to 2 ms of a processor, so that 250 a second leave it half
+    /// of one.
     #[must_use]
     pub fn native() -> Self {
         Self {

@@ -141,34 +141,17 @@ impl Reporter {
         }
     }
 
-    /// A way to hand over datagrams of everybody's port, at once or when it is their turn, on a
-    /// task of the runtime.
+    /// A way to hand over datagrams of everybody's port, on a task of the runtime. Whoever reads the
+    /// socket only puts them there, however long others have their turn.
     pub(super) fn of_everybody(
         &self,
         runtime: &Handle,
     ) -> impl Fn(&[Datagram<'_>]) + Clone + Send + use<> {
-        let reporter = self.clone();
         let arrivals = Arc::new(Arrivals::default());
         runtime.spawn(self.clone().serve(Arc::clone(&arrivals)));
         // With the last of the sockets that have this, the task ends.
         let sockets = Arc::new(Sockets(arrivals));
-        move |datagrams| {
-            let Some(shared) = reporter.to.upgrade() else {
-                return;
-            };
-            let arrivals = &sockets.0;
-            // Nothing overtakes what waits.
-            let turn = arrivals.is_empty().then(|| shared.try_turn()).flatten();
-            match turn {
-                Some(turn) => shared.act_in(turn, |shell| {
-                    for datagram in datagrams {
-                        shell.backend().receive(None, *datagram);
-                    }
-                    shell.run();
-                }),
-                None => arrivals.put(datagrams),
-            }
-        }
+        move |datagrams| sockets.0.put(datagrams)
     }
 
     /// Hands over what waits, turn by turn, until nobody puts anything there.
