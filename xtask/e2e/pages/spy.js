@@ -13,6 +13,8 @@
     cut: () => alive().forEach(rtc => rtc.close()),
     // While it is true nothing that is sent on a channel leaves the page.
     silent: false,
+    // While it is true nothing that comes on a channel gets to the page.
+    deaf: false,
     // The most bytes that any channel here has had waiting.
     mostBuffered: 0,
     // How often the page came back from the back/forward cache.
@@ -24,7 +26,11 @@
 
   // Only what the other side closes is closing first. What dies is closed without it, after `rtc
   // failed`.
-  const watch = channel => channel.addEventListener('closing', () => spy.note('channel closing'))
+  const watch = channel => {
+    channel.addEventListener('closing', () => spy.note('channel closing'))
+    // Before anybody else listens.
+    channel.addEventListener('message', event => spy.deaf && event.stopImmediatePropagation())
+  }
 
   window.RTCPeerConnection = class extends RTCPeerConnection {
     constructor(...args) {

@@ -66,6 +66,25 @@ impl Tab {
         self.run("spy.cut(); spy.silent = false").await
     }
 
+    /// Lets nothing get into the page on any channel, until [`cut_and_hear`](Self::cut_and_hear).
+    ///
+    /// # Errors
+    ///
+    /// The browser does not answer.
+    pub async fn fall_deaf(&self) -> anyhow::Result<()> {
+        self.run("spy.deaf = true").await
+    }
+
+    /// Lets in again what comes from now on, once every connection of the page was closed behind
+    /// its back: what has come is lost.
+    ///
+    /// # Errors
+    ///
+    /// The browser does not answer.
+    pub async fn cut_and_hear(&self) -> anyhow::Result<()> {
+        self.run("spy.cut(); spy.deaf = false").await
+    }
+
     /// Waits for this time, by a clock of the page's that runs so many times faster, and until at
     /// least so many connections were made. Nobody is there meanwhile: the page is told so as a
     /// signalling server tells it, 5.5 s after each offer by the same clock. The connections that

@@ -104,4 +104,14 @@ impl Host {
         self.group.kill();
         self.group.ended().await;
     }
+
+    /// Lets it do nothing until [`thaw`](Self::thaw).
+    pub fn freeze(&self) {
+        self.group.freeze();
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.group.thaw();
+    }
 }

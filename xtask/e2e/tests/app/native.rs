@@ -3,6 +3,7 @@
 
 use hustings_e2e::bounds::{BACK, NOTICED, SOON};
 use hustings_e2e::{TakesPart, scenario};
+use serde_json::Value;
 
 use crate::member::{Device, Member, Poll, QUESTION, result};
 use crate::screen;
@@ -30,18 +31,10 @@ fn an_owner_that_is_a_program_is_killed_and_comes_back() {
         cat.join(&host.link).await?;
         bob.votes_for("Thai").await?;
         bob.sees("Your vote is counted", SOON).await?;
-        let sees = async |votes: &[(&str, u64)], bound| {
-            for member in [&bob, &cat] {
-                let what = "what is seen of the poll";
-                let tab = member.tab();
-                tab.wait_to_be(what, "result()", result(votes), bound)
-                    .await?;
-            }
-            anyhow::Ok(())
-        };
-        sees(&[("Thai", 1), ("Pizza", 0)], SOON).await?;
+        let sees = async |votes| agree(&[&bob, &cat], votes).await;
+        sees(&[("Thai", 1), ("Pizza", 0)]).await?;
         cat.votes_for("Pizza").await?;
-        sees(&[("Thai", 1), ("Pizza", 1)], SOON).await?;
+        sees(&[("Thai", 1), ("Pizza", 1)]).await?;
 
         // Nobody has noticed yet when Bob thinks again.
         host.kill().await;
@@ -53,24 +46,106 @@ fn an_owner_that_is_a_program_is_killed_and_comes_back() {
         let host = owner.host(&POLL).await?;
         bob.sees("Your vote is counted", BACK).await?;
         cat.is_connected(BACK).await?;
-        sees(&[("Thai", 0), ("Pizza", 2)], SOON).await?;
+        sees(&[("Thai", 0), ("Pizza", 2)]).await?;
         bob.adds("Tapas").await?;
-        sees(&[("Thai", 0), ("Pizza", 2), ("Tapas", 0)], SOON).await?;
+        sees(&[("Thai", 0), ("Pizza", 2), ("Tapas", 0)]).await?;
 
         // And that is what its journal has.
         host.kill().await;
         let results = owner.run(&["results", owner.folder()]).await?;
-        let votes: Vec<_> = results[0]["options"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|option| (option["label"].clone(), option["votes"].clone()))
-            .collect();
-        assert_eq!(
-            serde_json::json!(votes),
-            serde_json::json!([["Thai", 0], ["Pizza", 2], ["Tapas", 0]])
-        );
+        assert_eq!(votes(&results), [("Thai", 0), ("Pizza", 2), ("Tapas", 0)]);
         Ok(())
+    });
+}
+
+#[test]
+#[ignore = "needs a browser: cargo xtask test --browsers"]
+fn in_the_room_of_a_program_votes_go_on_without_the_signalling_server() {
+    scenario(async |world| {
+        let owner = world.terminal()?;
+        let host = owner.host(&POLL).await?;
+        let bob = Member::enter(world, "bob").await?;
+        bob.join(&host.link).await?;
+        world.broker().await.kill();
+        bob.votes_for("Thai").await?;
+        agree(&[&bob], &[("Thai", 1), ("Pizza", 0)]).await?;
+        world.broker().await.restart().await?;
+        // Somebody new is let in as soon as the program is registered again, which takes a while.
+        let cat = Member::enter(world, "cat").await?;
+        cat.goes_to(&host.link).await?;
+        cat.is_connected(BACK).await?;
+        cat.votes_for("Pizza").await?;
+        agree(&[&bob, &cat], &[("Thai", 1), ("Pizza", 1)]).await?;
+        assert_eq!(bob.tab.connections_made().await?, 1);
+        Ok(())
+    });
+}
+
+#[test]
+#[ignore = "needs a browser: cargo xtask test --browsers"]
+fn a_vote_to_a_program_by_a_dead_network_is_counted_when_it_is_back() {
+    scenario(async |world| {
+        let owner = world.terminal()?;
+        let host = owner.host(&POLL).await?;
+        let bob = Member::enter(world, "bob").await?;
+        bob.tab.emulate_network().await?;
+        bob.join(&host.link).await?;
+        bob.tab.set_offline(true).await?;
+        // While this lasts the browser believes that the connection is only slow.
+        bob.votes_for("Pizza").await?;
+        bob.is_alone(NOTICED).await?;
+        bob.sees("Pending sync", SOON).await?;
+        bob.tab.set_offline(false).await?;
+        bob.sees("Your vote is counted", BACK).await?;
+        agree(&[&bob], &[("Thai", 0), ("Pizza", 1)]).await
+    });
+}
+
+#[test]
+#[ignore = "needs a browser: cargo xtask test --browsers"]
+fn a_vote_whose_answer_by_a_program_was_lost_is_counted_once() {
+    scenario(async |world| {
+        let owner = world.terminal()?;
+        let host = owner.host(&POLL).await?;
+        let bob = Member::enter(world, "bob").await?;
+        let cat = Member::enter(world, "cat").await?;
+        bob.join(&host.link).await?;
+        cat.join(&host.link).await?;
+        bob.tab.fall_deaf().await?;
+        bob.votes_for("Pizza").await?;
+        agree(&[&cat], &[("Thai", 0), ("Pizza", 1)]).await?;
+        bob.is_sending().await?;
+        bob.tab.cut_and_hear().await?;
+        bob.sees("Your vote is counted", BACK).await?;
+        agree(&[&bob, &cat], &[("Thai", 0), ("Pizza", 1)]).await?;
+        assert_eq!(bob.tab.connections_made().await?, 2);
+        // The program goes on where it was.
+        bob.votes_for("Thai").await?;
+        agree(&[&bob, &cat], &[("Thai", 1), ("Pizza", 0)]).await
+    });
+}
+
+#[test]
+#[ignore = "needs a browser: cargo xtask test --browsers"]
+fn a_voter_killed_with_a_vote_on_the_disk_delivers_it_to_a_program() {
+    scenario(async |world| {
+        let owner = world.terminal()?;
+        let host = owner.host(&POLL).await?;
+        let mut bob = Member::enter(world, "bob").await?;
+        let cat = Member::enter(world, "cat").await?;
+        bob.join(&host.link).await?;
+        cat.join(&host.link).await?;
+        // Frozen, the program cannot have answered.
+        host.freeze();
+        bob.votes_for("Pizza").await?;
+        bob.is_sending().await?;
+        bob.person.kill();
+        host.thaw();
+        bob.person.reopen().await?;
+        bob.take_new_tab(world).await?;
+        bob.join(&host.link).await?;
+        bob.sees("Your vote is counted", BACK).await?;
+        agree(&[&bob, &cat], &[("Thai", 0), ("Pizza", 1)]).await
     });
 }
 
@@ -106,4 +181,50 @@ fn a_terminal_votes_and_watches_in_the_room_of_a_page() {
         assert!(late.unwrap_err().to_string().contains("closed"));
         Ok(())
     });
+}
+
+#[test]
+#[ignore = "needs a browser: cargo xtask test --browsers"]
+fn a_terminals_vote_waits_for_the_page_that_owns_the_poll() {
+    scenario(async |world| {
+        let mut poll = Poll::begin(world).await?;
+        let dan = world.terminal()?;
+        dan.run(&["vote", &poll.link, "--option", "thai"]).await?;
+        poll.owner.person.kill();
+        let later = ["vote", &poll.link, "--option", "pizza", "--queue"];
+        let queued = dan.run(&[&later[..], &["--timeout", "5"]].concat()).await;
+        let said = queued.unwrap_err().to_string();
+        assert!(said.contains("no answer yet"), "{said}");
+        // It has a copy meanwhile, in which nothing is counted that the owner has not.
+        let kept = ["results", &poll.link, "--offline"];
+        let kept = dan.run(&kept).await?;
+        assert_eq!(votes(&kept), [("Thai", 1), ("Pizza", 0)]);
+
+        poll.owner.person.reopen().await?;
+        poll.owner_returns().await?;
+        let results = ["results", &poll.link, "--timeout", "90"];
+        let results = dan.run(&results).await?;
+        assert_eq!(votes(&results), [("Thai", 0), ("Pizza", 1)]);
+        poll.agrees(&[], result(&[("Thai", 0), ("Pizza", 1)])).await
+    });
+}
+
+/// Waits until everybody sees the same: this.
+async fn agree(members: &[&Member], votes: &[(&str, u64)]) -> anyhow::Result<()> {
+    for member in members {
+        let what = "what is seen of the poll";
+        let tab = member.tab();
+        tab.wait_to_be(what, "result()", result(votes), SOON)
+            .await?;
+    }
+    Ok(())
+}
+
+/// The votes that `hustings results` has printed of one poll.
+fn votes(results: &[Value]) -> Vec<(&str, u64)> {
+    let options = results[0]["options"].as_array().unwrap().iter();
+    let vote = |option: &'_ Value| option["votes"].as_u64().unwrap();
+    options
+        .map(|option| (option["label"].as_str().unwrap(), vote(option)))
+        .collect()
 }
