@@ -55,8 +55,8 @@ pub struct Config {
     pub presence_interval: Duration,
     /// The time between two tallies of a poll that does not show each vote. Default 200 ms: the
     /// first is sent at once, and the votes that come after it are told of together. Among more
-    /// than a thousand links it is a fifth of a millisecond for each, so that telling takes no more
-    /// than an eighth of an owner's time. Zero is zero for any number.
+    /// than a thousand links it is a fifth of a millisecond for each, so that an owner who tells
+    /// everybody has time left for those who vote. Zero is zero for any number.
     pub tally_interval: Duration,
     /// Most devices of which an owner tells the others that they are there. Default 256: nobody
     /// reads a longer list, and telling everybody of everybody costs the square of their number.

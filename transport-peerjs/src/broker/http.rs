@@ -178,7 +178,9 @@ async fn upgrade(
     upgrade
         .max_message_size(max)
         .max_frame_size(max)
-        .read_buffer_size(8 * 1024)
+        // Each socket has it for as long as it lasts, and nearly always only heartbeats come; it
+        // grows for an offer.
+        .read_buffer_size(1024)
         .write_buffer_size(4 * 1024)
         .on_upgrade(move |socket| socket::serve(socket, source, host, parameters, shared))
 }

@@ -51,8 +51,10 @@ fn run(case: impl AsyncFnOnce(OnLoopback)) {
     runtime.block_on(async {
         let signalling = Signalling::start().await;
         let mut config = signalling.config();
-        // One snapshot is more than a link holds, and a link more than its channel.
-        config.limits.max_dialled_frame_bytes = 2 << 20;
+        // One snapshot is more than a link holds, and a link more than its channel. It is far more,
+        // because so much may wait at somebody who does not read, and the network goes on while a
+        // busy machine leaves the test no time to see that a link is blocked.
+        config.limits.max_dialled_frame_bytes = 8 << 20;
         config.limits.max_queued_bytes = 512 << 10;
         config.limits.channel_high_water = 256 << 10;
         config.limits.channel_low_water = 128 << 10;

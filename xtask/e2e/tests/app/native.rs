@@ -93,8 +93,8 @@ fn a_vote_to_a_program_by_a_dead_network_is_counted_when_it_is_back() {
         bob.tab.set_offline(true).await?;
         // While this lasts the browser believes that the connection is only slow.
         bob.votes_for("Pizza").await?;
-        bob.is_alone(NOTICED).await?;
-        bob.sees("Pending sync", SOON).await?;
+        bob.is_sending().await?;
+        bob.reads("You are offline", NOTICED).await?;
         bob.tab.set_offline(false).await?;
         bob.sees("Your vote is counted", BACK).await?;
         agree(&[&bob], &[("Thai", 0), ("Pizza", 1)]).await
