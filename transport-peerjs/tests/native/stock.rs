@@ -1,4 +1,4 @@
-//! Together with stock PeerJS 1.5.5, in Chromium.
+//! Together with stock PeerJS 1.5.5, in Chromium, and with npm's PeerServer.
 //!
 //! ```text
 //! npm ci --prefix transport-peerjs/tests/npm
@@ -8,6 +8,7 @@
 //! `CHROMIUM` names the browser where it is called something else.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -15,11 +16,12 @@ use std::time::Duration;
 use hustings_protocol::Address;
 use hustings_room::transport::{Transport, TransportEvent};
 use hustings_room::{DownReason, LinkId};
-use hustings_transport_peerjs::Listen;
 use hustings_transport_peerjs::broker::BrokerConfig;
+use hustings_transport_peerjs::{Config, Listen};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
+use crate::rooms::votes_are_counted;
 use crate::side::{Side, Signalling, owner};
 
 /// A browser with the page, until it is dropped.
@@ -133,4 +135,30 @@ async fn stock_peerjs_is_dialled() {
         }
     }
     panic!("the page never answers");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Node.js, and PeerServer from npm"]
+async fn a_vote_is_counted_through_npms_peerserver() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/npm/node_modules");
+    let _server = Command::new("node")
+        .arg(here.join("peer/dist/bin/peerjs.js"))
+        .args(["--host", "127.0.0.1", "--path", "/", "--port"])
+        .arg(port.to_string())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("Node.js starts");
+    // Until it listens they try again.
+    let config = Config {
+        host: "127.0.0.1".into(),
+        port,
+        ice_servers: Vec::new(),
+        ..Config::default()
+    };
+    votes_are_counted(&config).await;
 }

@@ -1,6 +1,6 @@
 //! People who reach each other by TURN alone, and a server that relays.
 
-use hustings_e2e::bounds::SOON;
+use hustings_e2e::bounds::{BACK, SOON};
 use hustings_e2e::{TakesPart, scenario};
 use serde_json::json;
 
@@ -50,7 +50,7 @@ fn without_a_server_that_relays_nobody_is_told_an_address() {
             .run_with::<String>("return join(arg)", &link)
             .await?;
         let fails = "room.connection().state === 'disconnected' && spy.made > 0";
-        bob.tab.wait_for("a dial that fails", fails, SOON).await?;
+        bob.tab.wait_for("a dial that fails", fails, BACK).await?;
         let addresses: usize = bob.tab.run("return spy.addresses").await?;
         assert_eq!(addresses, 0);
         // Whoever is not so careful tells them, and is reached.
