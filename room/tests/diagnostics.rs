@@ -51,7 +51,7 @@ impl MakeWriter<'_> for Log {
     }
 }
 
-/// What is in no log: what people chose, wrote and hold, and whole ids.
+/// The texts that are in no log: what people chose, wrote and hold, and whole ids.
 #[derive(Debug, Default)]
 struct Secrets(Vec<String>);
 

@@ -265,13 +265,7 @@ fn votes_are_told_together() {
         .collect();
     world.run_for(Duration::from_secs(1));
     world.wire.clear();
-    let votes: Vec<_> = voters
-        .iter()
-        .map(|voter| world.submit(&voter.room, vote_in(&voter.room, 1)))
-        .collect();
-    for vote in votes {
-        world.outcome(vote);
-    }
+    all_vote(world, &voters);
     // Each sees its own at once, whatever it has been told of the others.
     for voter in &voters {
         assert_eq!(choice_of(&voter.room, voter.person).len(), 1);
@@ -292,6 +286,17 @@ fn votes_are_told_together() {
     }
 }
 
+/// All of them vote at once, and have their answers.
+fn all_vote(world: &mut World, voters: &[Joined]) {
+    let votes: Vec<_> = voters
+        .iter()
+        .map(|voter| world.submit(&voter.room, vote_in(&voter.room, 1)))
+        .collect();
+    for vote in votes {
+        world.outcome(vote);
+    }
+}
+
 /// To tell a crowd costs its owner for each of them, so it is told less often the larger it is.
 #[test]
 fn a_crowd_is_told_less_often() {
@@ -308,13 +313,7 @@ fn a_crowd_is_told_less_often() {
     let mut tallies = |voters: &[Joined]| {
         world.run_for(Duration::from_secs(1));
         world.wire.clear();
-        let votes: Vec<_> = voters
-            .iter()
-            .map(|voter| world.submit(&voter.room, vote_in(&voter.room, 1)))
-            .collect();
-        for vote in votes {
-            world.outcome(vote);
-        }
+        all_vote(world, voters);
         world.run_for(Duration::from_secs(1));
         let tally = |message: &Message| matches!(message, Message::PollTally(_));
         told(world, CAROL)

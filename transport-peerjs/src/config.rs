@@ -223,8 +223,8 @@ impl Default for WireLimits {
 }
 
 impl WireLimits {
-    /// Bounds for a program, which no browser counts connections of: 10,000 of them, which take 1 GB
-    /// or less as long as they are quiet, and 1,024 at a time that have not come up, which take
+    /// Bounds for a program, which no browser counts connections of: 10,000 of them, which take 1
+    /// GB or less as long as they are quiet, and 1,024 at a time that have not come up, which take
     /// 100 MB. A process needs no file descriptors for those who dial it. A channel gets a quarter
     /// of a megabyte, since what waits before it is shared by all links, and each channel makes a
     /// copy.

@@ -6,9 +6,9 @@
 //! (arrivals), a peer connection with its channel (rtc), the connection that a datagram is for
 //! (routes), the moments at which each wants to be heard of (timers), how others reach this side
 //! from outside (outside), which STUN servers say (reflexive), and addresses at TURN servers for
-//! those whom nothing else leads to (relays, of which each is a relay). What went by an address that
-//! is gone ends (moving). What a connection says last is said again (farewell). Tasks of the runtime
-//! and whoever uses the transport take turns (shared).
+//! those whom nothing else leads to (relays, of which each is a relay). What went by an address
+//! that is gone ends (moving). What a connection says last is said again (farewell). Tasks of the
+//! runtime and whoever uses the transport take turns (shared).
 
 mod arrivals;
 mod backend;
@@ -68,8 +68,8 @@ pub use udp::Listen;
 ///   the TURN servers there, if that helps: they are tried one after the other, first by UDP.
 /// - Where a copy of the identity takes the address over, this side leaves it to it
 ///   ([`RegistrationState::Yielded`]) until [`Status::claim`] is called, or the copy is gone.
-/// - When this machine loses an address, as where it goes from one network to another, the links that
-///   went by it end within 3 s.
+/// - When this machine loses an address, as where it goes from one network to another, the links
+///   that went by it end within 3 s.
 /// - A link whose frames are not taken for so long that megabytes of them wait is lost.
 ///
 /// ```no_run

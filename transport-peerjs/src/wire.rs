@@ -3,8 +3,8 @@
 //! [`Endpoint`] is the machine to drive. What it is made of has a file each: what goes over the
 //! socket to the signalling server (messages), being known there (registration), showing it that an
 //! address is one's own (proof), the STUN and TURN servers that it hands out (ice_servers), one
-//! connection from its offer to its end (connection), the certificate in a session description (sdp), and how
-//! frames become messages of a data channel (framing).
+//! connection from its offer to its end (connection), the certificate in a session description
+//! (sdp), and how frames become messages of a data channel (framing).
 
 mod admission;
 mod backoff;

@@ -6,7 +6,8 @@
 //!
 //! `--neighbours` has the same poll done by libraries that keep documents alike.
 //!
-//! `--native` has a poll of thousands of programs over real WebRTC, which takes times and bytes, too.
+//! `--native` has a poll of thousands of programs over real WebRTC, which takes times and bytes,
+//! too.
 //!
 //! Between browsers there is nothing to count: `--browser` takes times, of this transport and of
 //! stock PeerJS in turn, and compares their ratio.

@@ -2,8 +2,8 @@
 //!
 //! In a browser it is the web app, served by one process that also introduces people to each other.
 //! If there is a private network, the process can be reached from it, so that a phone can take
-//! part: it has pages and introductions, and never a vote. With `--headless` the owner is a program beside
-//! it, and whoever opens the page is a voter.
+//! part: it has pages and introductions, and never a vote. With `--headless` the owner is a program
+//! beside it, and whoever opens the page is a voter.
 
 use std::env;
 use std::ffi::OsString;
@@ -24,8 +24,8 @@ pub(crate) struct Args {
     /// Show the library without a browser: an owner and many voters in one process
     #[arg(long)]
     native: bool,
-    /// Have a program own the poll instead of a page: `hustings host`. What stands behind `--` are flags
-    /// of it, such as `--title "Tea?" --option Yes --option No`
+    /// Have a program own the poll instead of a page: `hustings host`. What stands behind `--` are
+    /// flags of it, such as `--title "Tea?" --option Yes --option No`
     #[arg(long, conflicts_with_all = ["native", "peerserver"])]
     headless: bool,
     /// Meet at this signalling server instead of the demo's own, such as `https://0.peerjs.com/`

@@ -1,6 +1,6 @@
 #!/bin/bash
-# A signalling server, and an owner that is reached by it. The end of either ends both; asked to end, the owner goes first,
-# so that it sends what waits.
+# A signalling server, and an owner that is reached by it. The end of either ends both; asked to
+# end, the owner goes first, so that it sends what waits.
 set -u
 # Each in a group of its own, so that Ctrl-C comes to this script alone, and is passed on once.
 set -m

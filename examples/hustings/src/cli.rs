@@ -23,7 +23,7 @@ pub(crate) struct Cli {
     pub(crate) log: Log,
 }
 
-/// What is written for whoever looks after the program.
+/// The log, for whoever looks after the program.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Log")]
 pub(crate) struct Log {
@@ -70,7 +70,7 @@ impl Command {
     }
 }
 
-/// Where a person's data are, and how a command answers.
+/// The place of a person's data, and the form of a command's answers.
 #[derive(Debug, Args)]
 pub(crate) struct Folder {
     /// The data folder: one identity, and all that it has stored. Without it, `hustings` in the
@@ -82,7 +82,7 @@ pub(crate) struct Folder {
     pub(crate) json: bool,
 }
 
-/// How others are found and reached.
+/// The ways to find and to reach others.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Network")]
 pub(crate) struct Network {
@@ -182,7 +182,7 @@ pub(crate) struct Host {
     pub(crate) grace: u64,
 }
 
-/// Where the status goes.
+/// The place of the status.
 #[derive(Debug, Clone)]
 pub(crate) enum Status {
     File(PathBuf),
@@ -220,13 +220,13 @@ pub(crate) struct NewPoll {
     /// Voters may add options
     #[arg(long, requires = "title")]
     pub(crate) voters_add_options: bool,
-    /// Who sees the choices of others
+    /// The people who see the choices of others
     #[arg(long, value_name = "WHO", requires = "title", default_value = "secret")]
     pub(crate) ballots: BallotsWord,
-    /// When the results are shown
+    /// The time from which the results are shown
     #[arg(long, value_name = "WHEN", requires = "title", default_value = "live")]
     pub(crate) results: ResultsWord,
-    /// When the poll closes: `2026-12-01 18:00` by this machine's clock and time zone,
+    /// The time when the poll closes: `2026-12-01 18:00` by this machine's clock and time zone,
     /// `2026-12-01T18:00Z`, or a time from now such as `90m` or `2d`
     #[arg(long, value_name = "TIME", requires = "title")]
     pub(crate) deadline: Option<crate::time::Deadline>,
@@ -252,7 +252,7 @@ pub(crate) enum ResultsWord {
     Live,
     /// To whoever has voted
     AfterVote,
-    /// When the poll is closed
+    /// Once the poll is closed
     AfterClose,
 }
 

@@ -84,8 +84,8 @@ pub(crate) fn is_folder(path: &Path) -> bool {
     path.join(STORE).is_file()
 }
 
-/// Replaces a file by one with this text, which is whole after a crash, or the old one is. Only this
-/// user reads it.
+/// Replaces a file by one with this text, which is whole after a crash, or the old one is. Only
+/// this user reads it.
 pub(crate) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");

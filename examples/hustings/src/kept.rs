@@ -1,4 +1,4 @@
-//! What a folder keeps: `hustings polls`, and its identity and polls as one encrypted file.
+//! The content of a folder: `hustings polls`, and its identity and polls as one encrypted file.
 
 use std::fs::{self, File};
 use std::io::{BufRead, IsTerminal, Read};
@@ -93,7 +93,7 @@ pub(crate) async fn polls(args: cli::Polls) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What `--json` prints of an export.
+/// An export, as `--json` prints it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Exported<'a> {
@@ -172,7 +172,7 @@ async fn archive(folder: &Folder, polls: &[RoomId]) -> Result<(), Failure> {
     Ok(put?)
 }
 
-/// What `--json` prints of each poll of an import.
+/// A poll of an import, as `--json` prints it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Imported {

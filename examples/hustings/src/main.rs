@@ -1,8 +1,9 @@
 //! Polls from a terminal: `hustings host` is an owner that is always there, and the other commands
 //! take part.
 //!
-//! It is thin over the crates: each command joins a machine of `hustings-room`, the native transport
-//! of `hustings-transport-peerjs` and a store of `hustings-outbox`, and shows what comes of it.
+//! It is thin over the crates: each command joins a machine of `hustings-room`, the native
+//! transport of `hustings-transport-peerjs` and a store of `hustings-outbox`, and shows what comes
+//! of it.
 //!
 //! - [`cli`]: the commands and their flags
 //! - [`failure`]: the reasons why a command fails, and its exit code

@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use crate::cli;
 use crate::failure::Failure;
 
-/// Where people meet.
+/// The place where people meet.
 #[derive(Debug)]
 pub(crate) struct Network {
     config: Config,

@@ -31,7 +31,7 @@ pub(crate) struct PollView {
     pub(crate) ballots: &'static str,
     pub(crate) results: &'static str,
     pub(crate) admission: &'static str,
-    /// How much of the votes this person is shown: `ballots`, `tally` or `turnout`.
+    /// The part of the votes that this person is shown: `ballots`, `tally` or `turnout`.
     pub(crate) shown: &'static str,
     /// The people who have a vote.
     pub(crate) voters: u64,

@@ -16,7 +16,7 @@ use crate::network::Network;
 use crate::visit::Visit;
 use crate::{cli, say};
 
-/// What `--json` prints of a vote that counts.
+/// A vote that counts, as `--json` prints it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Counted {

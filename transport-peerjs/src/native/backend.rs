@@ -70,7 +70,7 @@ pub(super) struct Connection {
     pub(super) remotes: BTreeSet<IpAddr>,
     /// The address by which it has sent last.
     pub(super) sends_from: Option<SocketAddr>,
-    /// What it says last, once it does.
+    /// Its last words, once it has said them.
     farewell: Option<Farewell>,
 }
 
@@ -249,8 +249,8 @@ impl Native {
         }
     }
 
-    /// Lets a connection begin with what it has just been told: what that makes it do is done at its
-    /// next moment, which it does not name.
+    /// Lets a connection begin with what it has just been told: what that makes it do is done at
+    /// its next moment, which it does not name.
     pub(super) fn begin(&mut self, id: RtcId) {
         self.with(id, |rtc| rtc.handle_timeout(Instant::now()));
     }

@@ -92,7 +92,8 @@ impl Native {
         for (id, made) in &self.connections {
             let lost = made.sends_from.map(|from| from.ip());
             let lost = lost.filter(|ip| gone.contains(ip));
-            // A dial has told addresses that are none any more. Whoever dials this side has its own.
+            // A dial has told addresses that are none any more. Whoever dials this side has its
+            // own.
             let is_dialling = made.own_port.is_some() && !made.rtc.is_connected();
             let why = match lost {
                 Some(ip) => format!("this machine has lost its network address {ip}"),

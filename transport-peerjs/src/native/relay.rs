@@ -42,7 +42,7 @@ pub(super) const MAX_PERMITTED: usize = 64;
 /// Longest message of a server: a datagram, with what is written around it.
 const LONGEST: usize = 66_000;
 
-/// What a relay needs.
+/// The needs of a relay.
 #[derive(Clone)]
 pub(super) struct Plan {
     /// The servers, and the number of the one to begin with.
@@ -110,7 +110,7 @@ impl Relay {
     }
 }
 
-/// What a relay is asked to do.
+/// A request to a relay.
 struct Orders {
     permits: mpsc::Receiver<IpAddr>,
     datagrams: mpsc::Receiver<(SocketAddr, Vec<u8>)>,
@@ -178,7 +178,7 @@ impl<F: Fn(Told)> Over<F> {
     }
 }
 
-/// What is said with one server.
+/// A conversation with one server.
 struct Talk {
     number: usize,
     local: SocketAddr,

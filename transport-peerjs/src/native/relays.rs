@@ -2,9 +2,10 @@
 //!
 //! A relay costs its server an address and a part of its bandwidth, so there is none before it is
 //! needed: a connection has one if it is not there a second after its other side is known to be,
-//! for as long as it goes that way. A dial has its own, as it has a port of its own. All those who dial this side
-//! share one, which lets in whom it was told of by those who dial. A server forgets nobody who was
-//! let in while an address lasts; so that does not last: those who come later have another.
+//! for as long as it goes that way. A dial has its own, as it has a port of its own. All those who
+//! dial this side share one, which lets in whom it was told of by those who dial. A server forgets
+//! nobody who was let in while an address lasts; so that does not last: those who come later have
+//! another.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};

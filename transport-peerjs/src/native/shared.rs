@@ -141,8 +141,8 @@ impl Reporter {
         }
     }
 
-    /// A way to hand over datagrams of everybody's port, on a task of the runtime. Whoever reads the
-    /// socket only puts them there, however long others have their turn.
+    /// A way to hand over datagrams of everybody's port, on a task of the runtime. Whoever reads
+    /// the socket only puts them there, however long others have their turn.
     pub(super) fn of_everybody(
         &self,
         runtime: &Handle,

@@ -72,7 +72,7 @@ pub enum RootError {
     },
 }
 
-/// What TLS needs, with the roots that the platform trusts and `more` of them.
+/// The settings of TLS, with the roots that the platform trusts and `more` of them.
 pub(super) fn client(more: &[RootCertificate]) -> Result<Arc<ClientConfig>, OpenError> {
     let mut roots = RootCertStore::empty();
     let platform = rustls_native_certs::load_native_certs();

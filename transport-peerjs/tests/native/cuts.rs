@@ -2,8 +2,8 @@
 //! what was asked for is there once, everybody has the same in the end, and no link, socket or task
 //! is left over.
 //!
-//! `HUSTINGS_CUTS=1000` is for as many cuts, `HUSTINGS_CUTS_SEED` the first scene's number, and with
-//! `HUSTINGS_CUTS_LOG=1` the standard error says what happens.
+//! `HUSTINGS_CUTS=1000` is for as many cuts, `HUSTINGS_CUTS_SEED` the first scene's number, and
+//! with `HUSTINGS_CUTS_LOG=1` the standard error says what happens.
 
 use std::fs;
 use std::time::Duration;
@@ -83,7 +83,7 @@ struct Open {
     tasks: usize,
 }
 
-/// What is open once that is `expected`, or does not change any more.
+/// The count of what is open, once that is `expected`, or does not change any more.
 async fn settled(expected: Option<Open>) -> Open {
     let look = || Open {
         files: fs::read_dir("/proc/self/fd").ok().map(Iterator::count),
@@ -150,7 +150,7 @@ struct Voter {
     /// The number of commands, and those of which this start hears the outcome.
     asked: u64,
     submitted: Vec<Submitted>,
-    /// What they have asked for: the option that counts in the end, and those that they have added.
+    /// Their wishes: the option that counts in the end, and those that they have added.
     choice: Option<OptionId>,
     added: Vec<OptionId>,
 }
@@ -311,7 +311,7 @@ impl Scene {
         }
     }
 
-    /// What has to hold once the network does.
+    /// The guarantees, once the network holds.
     async fn holds(&mut self, before: u64) {
         let seed = self.seed;
         let asked: u64 = self.voters.iter().map(|voter| voter.asked).sum();

@@ -1,4 +1,4 @@
-//! What a whole run leaves in a log, and on the way to the signalling server: what happened, and
+//! The traces of a whole run in a log, and on the way to the signalling server: what happened, and
 //! nothing that is somebody's own.
 
 use std::io;

@@ -27,9 +27,9 @@ const MAX_HELD: usize = 256;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     Open,
-    /// What is sent is lost; sockets are cut off, and none is let through.
+    /// All that is sent is lost; sockets are cut off, and none is let through.
     Cut,
-    /// What is sent waits.
+    /// All that is sent waits.
     Still,
 }
 
@@ -268,7 +268,7 @@ impl Shared {
         state.between.get(id).copied().unwrap_or(Way::Open)
     }
 
-    /// What a peer says, with relays in place of its addresses.
+    /// The words of a peer, with relays in place of its addresses.
     fn lead_through(self: &Arc<Self>, id: &str, text: &str) -> String {
         const HOST: &str = "127.0.0.1 ";
         self.state().heard.push(text.to_owned());

@@ -15,7 +15,7 @@ pub(crate) struct Person {
     pub(crate) token: Token,
     pub(crate) store: MemoryStore,
     pub(crate) config: RoomConfig,
-    /// Where others reach them: by default on this machine alone.
+    /// The addresses at which others reach them: by default on this machine alone.
     pub(crate) listen: Listen,
 }
 

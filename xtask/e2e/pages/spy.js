@@ -97,8 +97,9 @@
   // Says of every offer what a signalling server says of one to somebody who is not there, by the
   // clock of the page: after this many milliseconds.
   spy.expireAfter = undefined
-  // How many messages with an address of this side's have gone to the signalling server. Not by a regular
-  // expression: with one here Chromium 156 throws a page out of its back/forward cache (JavaScriptExecution).
+  // How many messages with an address of this side's have gone to the signalling server. Not by a
+  // regular expression: with one here Chromium 156 throws a page out of its back/forward cache
+  // (JavaScriptExecution).
   spy.addresses = 0
   const say = WebSocket.prototype.send
   WebSocket.prototype.send = function (text) {

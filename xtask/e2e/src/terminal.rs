@@ -71,7 +71,8 @@ impl Terminal {
         Ok(Host { group, link })
     }
 
-    /// Runs a command to its end, which has to be a good one. Returns the lines that it has printed.
+    /// Runs a command to its end, which has to be a good one. Returns the lines that it has
+    /// printed.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! Polls as files of the data folder.
 //!
-//! In the folder `polls`, `lunch.json` is a poll as its owner wants it, `lunch.link` the link of the
-//! poll that was made of it, and `lunch.invitations` the links of its invitations, which are
+//! In the folder `polls`, `lunch.json` is a poll as its owner wants it, `lunch.link` the link of
+//! the poll that was made of it, and `lunch.invitations` the links of its invitations, which are
 //! secrets.
 
 use std::fs::{self, DirBuilder, File};

@@ -20,7 +20,8 @@ use crate::folder::{Folder, replace};
 #[derive(Default)]
 pub(super) struct Polls {
     hosted: BTreeMap<RoomId, Hosted>,
-    /// What is not hosted, and why: a file that does not read, a journal that is damaged.
+    /// The polls that are not hosted, and why: a file that does not read, a journal that is
+    /// damaged.
     faults: BTreeMap<String, String>,
 }
 
@@ -28,7 +29,7 @@ pub(super) struct Polls {
 struct Hosted {
     room: Room,
     file: Option<String>,
-    /// What its last file asked for and did not get.
+    /// The wish of its last file that was not granted.
     fault: Option<String>,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 
-/// What was asked for.
+/// A wish of whoever runs the process.
 pub(super) enum Signal {
     /// To end.
     End,

@@ -1,4 +1,5 @@
-//! How things are, as JSON for a supervisor: a file that is replaced, or an answer by HTTP.
+//! The state of everything, as JSON for a supervisor: a file that is replaced, or an answer by
+//! HTTP.
 //!
 //! Fields may be added, and none is renamed or gets another meaning.
 
@@ -63,7 +64,7 @@ pub(super) struct PollStatus {
     pub(super) closed: Option<bool>,
     pub(super) closes_at: Option<u64>,
     pub(super) links: usize,
-    /// What went wrong with it.
+    /// The fault that it has.
     pub(super) fault: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What systemd is told, where it has started this process. Elsewhere nobody listens.
+//! The words for systemd, where it has started this process. Elsewhere nobody listens.
 
 #[cfg(target_os = "linux")]
 mod systemd {

@@ -1,4 +1,4 @@
-//! What is written about the command, held against what it says of itself.
+//! The documents of the command, held against what it says of itself.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -86,13 +86,7 @@ async fn two_vote_and_results_come_in_three_forms() {
 #[tokio::test]
 async fn the_same_start_goes_on_with_the_same_poll() {
     let scene = Scene::begin().await;
-    let host = scene.tea().await;
-    let link = host.link();
-    scene
-        .run("ann", ["vote", &link, "--option", "tea"])
-        .await
-        .is_done();
-    host.end().await;
+    let link = scene.tea_with_a_vote().await;
     let host = scene.tea().await;
     assert_eq!(host.link(), link);
     let results = scene.run("ann", ["results", &link, "--json"]).await.json();

@@ -9,13 +9,7 @@ const PASSPHRASE: (&str, &str) = ("HUSTINGS_PASSPHRASE", "four words at least");
 #[tokio::test]
 async fn a_poll_that_was_moved_goes_on_elsewhere_and_no_longer_here() {
     let scene = Scene::begin().await;
-    let host = scene.tea().await;
-    let link = host.link();
-    scene
-        .run("ann", ["vote", &link, "--option", "tea"])
-        .await
-        .is_done();
-    host.end().await;
+    let link = scene.tea_with_a_vote().await;
 
     let file = scene.path("moved.age");
     let to = file.to_str().unwrap();

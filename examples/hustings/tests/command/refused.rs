@@ -1,4 +1,4 @@
-//! What goes wrong, each with its sentence and its exit code.
+//! Failures, each with its sentence and its exit code.
 
 use std::fs;
 

@@ -170,6 +170,17 @@ impl Scene {
     pub(crate) async fn tea(&self) -> Host {
         self.host("owner", &TEA).await
     }
+
+    /// The link of such a poll, in which Ann has voted for tea, and whose host has ended.
+    pub(crate) async fn tea_with_a_vote(&self) -> String {
+        let host = self.tea().await;
+        let link = host.link();
+        self.run("ann", ["vote", &link, "--option", "tea"])
+            .await
+            .is_done();
+        host.end().await;
+        link
+    }
 }
 
 pub(crate) const TEA: [&str; 6] = [
@@ -181,7 +192,7 @@ pub(crate) const TEA: [&str; 6] = [
     "Coffee",
 ];
 
-/// What came of a command.
+/// The outcome of a command.
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) code: i32,
@@ -271,7 +282,7 @@ impl Running {
 /// A `hustings host`.
 pub(crate) struct Host {
     pub(crate) running: Running,
-    /// What it said of its polls.
+    /// Its words about its polls.
     pub(crate) polls: Vec<Value>,
 }
 

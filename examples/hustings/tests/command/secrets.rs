@@ -1,4 +1,4 @@
-//! What must not be in a log.
+//! Secrets, none of which may be in a log.
 
 use std::fs;
 

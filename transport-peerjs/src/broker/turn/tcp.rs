@@ -39,7 +39,7 @@ pub(crate) async fn serve(server: Arc<Server>, client: Client, stream: TcpStream
     drop(leaves);
 }
 
-/// Whatever ends a connection ends its allocation, too.
+/// The end of a connection, by whatever, is that of its allocation, too.
 struct Leaves<'a>(&'a Server, Client);
 
 impl Drop for Leaves<'_> {

@@ -19,7 +19,7 @@ pub enum SignallingFault {
     /// TLS does not come about.
     #[error("there is no secure connection to the signalling server: {0}")]
     Tls(String),
-    /// Whoever answers is no PeerServer, or refuses.
+    /// The answer is no PeerServer's, or a refusal.
     #[error("the signalling server opens no socket: {0}")]
     Refused(String),
 }

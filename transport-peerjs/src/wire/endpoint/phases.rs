@@ -8,7 +8,7 @@ use hustings_room::Moment;
 use crate::wire::connection::Connection;
 use crate::wire::output::RtcId;
 
-/// What is to be found of the connections by something else than their names. To be told of every
+/// The connections, to be found by something else than their names. To be told of every
 /// [change](Self::change).
 #[derive(Debug, Default)]
 pub(super) struct Phases {

@@ -62,8 +62,8 @@ pub(crate) struct Turn {
         hide_env_values = true
     )]
     turn_secret: Option<Secret>,
-    /// Another TURN server with the same secret, as coturn's static-auth-secret, to be told to peers
-    /// beside this one, or in place of it; may be repeated, or a list with commas
+    /// Another TURN server with the same secret, as coturn's static-auth-secret, to be told to
+    /// peers beside this one, or in place of it; may be repeated, or a list with commas
     #[arg(
         long,
         value_name = "URL",
