@@ -69,6 +69,7 @@ mod stored;
 mod strict;
 mod tally;
 pub mod text;
+mod turnout;
 
 pub use cast::{Cast, Seen};
 pub use command::{

@@ -18,6 +18,7 @@ use crate::invitation::{InvitationCounts, Ledger};
 use crate::planted::{self, Fault};
 use crate::strict::{Object, objects};
 use crate::text::{self, Labels};
+use crate::turnout;
 use crate::{
     Admission, Ballots, Kind, Limits, OptionId, PeerId, PollId, Position, Rejection, Results, Shown,
 };
@@ -79,8 +80,16 @@ pub struct Poll {
     pub(crate) admission: Admission,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) invitations: Option<InvitationCounts>,
+    #[serde(
+        default = "turnout::named_up_to",
+        skip_serializing_if = "turnout::is_named_up_to"
+    )]
+    pub(crate) voters_named_up_to: u32,
     #[serde(default, skip_serializing_if = "Shown::is_default")]
     pub(crate) shown: Shown,
+    /// The number of voters, in a poll that shows no choices and does not name them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) turnout: Option<u32>,
     /// The votes of each option, in a poll that shows these and no choices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tally: Option<Vec<u32>>,
@@ -182,7 +191,9 @@ impl Poll {
             results: draft.results,
             admission: draft.admission,
             invitations: (draft.admission == Admission::Invited).then(InvitationCounts::default),
+            voters_named_up_to: draft.voters_named_up_to,
             shown: Shown::Ballots,
+            turnout: None,
             tally: None,
             options: Arc::new(
                 draft
@@ -273,7 +284,8 @@ impl Poll {
             .find(|option| option.option_id == option_id)
     }
 
-    /// Everybody who voted, has a name or was given a role, in the order of their ids.
+    /// Everybody who voted, has a name or was given a role, in the order of their ids. A copy that
+    /// [names no voters](Self::names_voters) leaves out those who have only voted.
     pub fn members(&self) -> impl ExactSizeIterator<Item = (PeerId, &Member)> {
         self.members.iter().map(|(peer, member)| (*peer, member))
     }
@@ -291,13 +303,17 @@ impl Poll {
         if peer == self.owner {
             return Role::Owner;
         }
-        let strangers = match self.admission {
+        let member = self.members.get(&peer);
+        member.map_or_else(|| self.strangers_role(peer), |member| member.role)
+    }
+
+    /// The role of a person who was given none.
+    pub(crate) fn strangers_role(&self, peer: PeerId) -> Role {
+        match self.admission {
+            Admission::Link | Admission::Invited if peer == self.owner => Role::Owner,
             Admission::Invited if !planted::is_on(Fault::UninvitedVote) => Role::Viewer,
             Admission::Link | Admission::Invited => Role::Voter,
-        };
-        self.members
-            .get(&peer)
-            .map_or(strangers, |member| member.role)
+        }
     }
 
     /// The options that a person chose, with those that were withdrawn since; empty without a vote.
@@ -311,8 +327,7 @@ impl Poll {
     /// The number of members with a vote. Its cost grows with the number of members.
     #[must_use]
     pub fn voters(&self) -> u64 {
-        let voters = self.members.values().filter(|it| self.has_vote(it));
-        voters.count() as u64
+        u64::from(self.turnout.unwrap_or_else(|| self.count_voters()))
     }
 
     /// The votes of each option, in their order; `None` where they are not [shown](Shown). In 32

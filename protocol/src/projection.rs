@@ -49,8 +49,9 @@ words! {
     Ballots: "ballots must be open or secret",
     /// Everybody sees who chose what.
     Open = "open",
-    /// Everybody sees the votes of each option and who has voted; choices are seen by those who
-    /// made them, and by the owner, who counts them.
+    /// Everybody sees the votes of each option and who has voted, or [how
+    /// many](Poll::turnout) have; choices are seen by those who made them, and by the owner, who
+    /// counts them.
     #[default]
     Secret = "secret",
 }
@@ -68,7 +69,7 @@ words! {
 
 words! {
     /// The time from which results are shown to others than the owner. Until then they see who
-    /// voted.
+    /// voted, or [how many](Poll::turnout).
     Results: "results must be live, afterVote or afterClose",
     /// At any time.
     #[default]
@@ -83,7 +84,7 @@ words! {
     /// The part of the votes that a copy of a poll has, in ascending order. One's own is in all.
     #[expect(clippy::exhaustive_enums, reason = "each has to be treated")]
     Shown: "shown must be turnout, tally or ballots",
-    /// The people who have voted.
+    /// The people who have voted, or [how many](Poll::turnout) they are.
     Turnout = "turnout",
     /// The votes of each option, too.
     Tally = "tally",
@@ -150,7 +151,8 @@ impl Poll {
         self.shown
     }
 
-    /// True if a person has a vote, whether their choice is shown or not.
+    /// True if a person has a vote, whether their choice is shown or not. A copy that [names no
+    /// voters](Self::names_voters) knows it of nobody but the person whose it is.
     #[must_use]
     pub fn has_voted(&self, peer: PeerId) -> bool {
         self.member(peer)
@@ -217,6 +219,9 @@ impl Poll {
                 member.choices = Vec::new();
             }
         }
+        if let Some(turnout) = self.turnout() {
+            told.name_no_voters(turnout);
+        }
         told
     }
 
@@ -241,6 +246,9 @@ impl Poll {
     pub fn set_ballot(&mut self, peer: PeerId, choices: &[OptionId]) {
         if self.shown == Shown::Ballots || choices.is_empty() {
             return;
+        }
+        if !self.names_voters() && !self.members.contains_key(&peer) {
+            self.members.insert_mut(peer, Member::new(self.role(peer)));
         }
         if let Some(member) = self.members.get_mut(&peer) {
             member.voted = false;

@@ -86,6 +86,7 @@ impl Poll {
             ));
         }
         self.check_taking_part(author)?;
+        let had_voted = !self.names_voters() && self.has_voted(author);
         match command {
             Command::Vote(vote) => self.vote(author, vote, limits),
             Command::AddOption(option) => self.add_option(author, option, limits),
@@ -98,7 +99,9 @@ impl Poll {
             Command::IssueInvitations(issue) => self.issue(author, issue, limits),
             Command::WithdrawInvitations(withdrawal) => self.withdraw(author, withdrawal, limits),
             Command::RedeemInvitation(redemption) => self.redeem(author, redemption, limits),
-        }
+        }?;
+        self.settle_turnout(author, command, had_voted);
+        Ok(())
     }
 
     /// Checks that no other option has this label.

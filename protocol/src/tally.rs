@@ -27,6 +27,8 @@ pub struct PollTally {
     pub updates: Vec<Update>,
     /// The votes of each option, in their order; `None` where these are not shown.
     pub tally: Option<Vec<u32>>,
+    /// The number of people who have a vote, [where they are not named](Poll::turnout).
+    pub turnout: Option<u32>,
     /// The people who have a vote, and perhaps had none before.
     pub voted: Vec<PeerId>,
     /// The people who have none any more.
@@ -39,6 +41,8 @@ struct Payload<'a> {
     updates: Vec<&'a RawValue>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tally: Option<Vec<u32>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    turnout: Option<u32>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     voted: Vec<PeerId>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -63,6 +67,7 @@ impl PollTally {
         let payload = Payload {
             updates: updates.collect(),
             tally: self.tally.clone(),
+            turnout: self.turnout,
             voted: self.voted.clone(),
             withdrew: self.withdrew.clone(),
         };
@@ -103,6 +108,10 @@ impl PollTally {
             }
             updates.push(update);
         }
+        let names = payload.voted.len() + payload.withdrew.len();
+        if payload.turnout.is_some() && names > 0 {
+            return bad("poll:tally counts the voters, and names some");
+        }
         let most = limits.max_members;
         if payload.voted.len() > most || payload.withdrew.len() > most {
             let message = format!("poll:tally names at most {most} people");
@@ -114,6 +123,7 @@ impl PollTally {
             history: fields.history,
             updates,
             tally: payload.tally,
+            turnout: payload.turnout,
             voted: payload.voted,
             withdrew: payload.withdrew,
         })
@@ -149,6 +159,15 @@ impl Poll {
         }
         for peer in &told.withdrew {
             poll.member_mut(*peer, limits)?.voted = false;
+        }
+        match told.turnout {
+            Some(turnout) if poll.names_voters() => poll.name_no_voters(turnout),
+            Some(turnout) => poll.turnout = Some(turnout),
+            None if poll.names_voters() && !poll.has_many_members() => {}
+            None => {
+                let message = "the voters of this poll are counted, and the tally names some";
+                return Err(Rejection::new(ErrorCode::Unexpected, message));
+            }
         }
         poll.tally = told.tally.clone();
         poll.shown = match poll.tally {

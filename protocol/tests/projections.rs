@@ -4,8 +4,8 @@ mod common;
 
 use hustings_protocol::{
     Ballots, Command, CommandId, DeviceId, ErrorCode, Limits, Message, Numbered, PeerId, Poll,
-    PollDraft, PollState, PollTally, Position, Results, Revision, Seq, SettingsUpdate, Shown,
-    Update, Vote,
+    PollDraft, PollState, PollTally, Position, Results, Revision, Role, RoleUpdate, Seq,
+    SettingsUpdate, Shown, Update, UserProfile, Vote,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -172,6 +172,111 @@ fn a_tally_is_refused_where_every_vote_is_shown_and_where_it_does_not_fit() {
     assert_eq!(take(secret, &[0, 0, 0]), Ok(()));
 }
 
+/// A secret poll of so few named voters in which Ann has voted, and Ben, and there are others who
+/// only have a name or a role.
+fn counted(up_to: u32) -> Poll {
+    let draft = PollDraft::new("Which?")
+        .options(["A", "B", "C"])
+        .voters_named_up_to(up_to);
+    let mut poll = poll_of(draft, &Limits::default());
+    act(&mut poll, ANN, vote(&[1]));
+    act(&mut poll, BEN, vote(&[2]));
+    act(
+        &mut poll,
+        3,
+        Command::SetProfile(UserProfile { name: "Cy".into() }),
+    );
+    let role = RoleUpdate {
+        poll_id: poll_id(HERE),
+        peer_id: peer(4),
+        role: Role::Viewer,
+    };
+    act(&mut poll, OWNER, Command::UpdateRole(role));
+    poll
+}
+
+#[test]
+fn of_more_members_than_that_it_is_told_how_many_have_voted_and_not_who() {
+    let few = counted(4).told_to(peer(ANN));
+    assert_eq!((few.voters(), few.turnout()), (2, None));
+    assert!(few.names_voters() && few.has_voted(peer(BEN)));
+
+    let poll = counted(3);
+    assert_eq!((poll.voters(), poll.turnout()), (2, Some(2)));
+    assert!(poll.names_voters(), "the owner counts them");
+    let many = poll.told_to(peer(ANN));
+    assert_eq!((many.voters(), many.turnout()), (2, Some(2)));
+    assert!(!many.names_voters() && !many.has_voted(peer(BEN)));
+    assert_eq!(many.tally().map(|tally| tally.voters), Some(2));
+    assert!(many.has_voted(peer(ANN)), "of oneself one knows");
+    let known: Vec<_> = many.members().map(|(peer, _)| peer).collect();
+    assert_eq!(
+        known,
+        [ANN, 3, 4].map(peer),
+        "those of whom there is more to say"
+    );
+    let text = String::from_utf8(many.encode_state(position(1)).to_vec()).unwrap();
+    assert!(!text.contains(&peer(BEN).to_string()), "{text}");
+}
+
+#[test]
+fn ones_own_vote_may_be_the_one_with_which_voters_are_named_no_more() {
+    let mut poll = counted(4);
+    let mut copy = poll.told_to(peer(5));
+    for (choice, voters) in [(vote(&[1]), 3), (vote(&[]), 2), (vote(&[2]), 3)] {
+        act(&mut poll, 5, choice.clone());
+        act(&mut copy, 5, choice);
+        assert_eq!((&copy, copy.voters()), (&poll.told_to(peer(5)), voters));
+        assert!(!copy.names_voters(), "and never again");
+    }
+}
+
+#[test]
+fn a_copy_that_names_voters_and_counts_them_is_refused() {
+    let text = |poll: &Poll| String::from_utf8(poll.encode_state(position(0)).to_vec()).unwrap();
+    let counted = text(&counted(0).told(Shown::Tally));
+    let named = text(&poll(Ballots::Secret, Results::Live));
+    for (frame, from, to) in [
+        (
+            &counted,
+            r#""role":"viewer""#,
+            r#""role":"viewer","voted":true"#,
+        ),
+        (&named, r#""closed":false"#, r#""closed":false,"turnout":0"#),
+    ] {
+        assert!(frame.contains(from), "{frame}");
+        let wrong = frame.replace(from, to);
+        let error = Message::decode(wrong.as_bytes(), &Limits::default()).unwrap_err();
+        assert_eq!(error.rejection.code, ErrorCode::BadField, "{wrong}");
+    }
+
+    let tally = PollTally {
+        revision: revision(1),
+        turnout: Some(2),
+        voted: vec![peer(BEN)],
+        ..PollTally::default()
+    };
+    let frame = Message::PollTally(tally).encode();
+    let error = Message::decode(&frame, &Limits::default()).unwrap_err();
+    assert_eq!(error.rejection.code, ErrorCode::BadField);
+}
+
+#[test]
+fn a_tally_that_names_voters_is_refused_where_they_are_counted() {
+    let tally = PollTally {
+        revision: revision(1),
+        voted: vec![peer(BEN)],
+        ..PollTally::default()
+    };
+    for up_to in [0, 2] {
+        let mut copy = counted(up_to).told(Shown::Turnout);
+        let before = copy.clone();
+        let refused = copy.take_tally(&tally, Revision::ZERO, &Limits::default());
+        assert_eq!(refused.map_err(|it| it.code), Err(ErrorCode::Unexpected));
+        assert_eq!(copy, before);
+    }
+}
+
 fn revision(number: usize) -> Revision {
     Revision::new(number as u64).expect("few revisions")
 }
@@ -226,7 +331,11 @@ fn tally(history: &[(Poll, Option<Update>)], from: usize, to: usize, who: PeerId
             updates.push(update);
         }
     }
-    let (voted, withdrew) = changed.into_iter().partition(|peer| poll.has_voted(*peer));
+    let turnout = poll.turnout();
+    let (voted, withdrew) = match turnout {
+        Some(_) => (Vec::new(), Vec::new()),
+        None => changed.into_iter().partition(|peer| poll.has_voted(*peer)),
+    };
     let counts = (poll.shown_to(who) == Shown::Tally).then(|| poll.counts().expect("it has all"));
     PollTally {
         after: revision(from),
@@ -234,6 +343,7 @@ fn tally(history: &[(Poll, Option<Update>)], from: usize, to: usize, who: PeerId
         history: None,
         updates,
         tally: counts,
+        turnout,
         voted,
         withdrew,
     }

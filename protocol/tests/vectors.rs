@@ -221,6 +221,24 @@ fn invited() -> Poll {
     poll.told(Shown::Tally)
 }
 
+/// A poll that counts its voters from the second member on, told to somebody who is none yet.
+fn counted() -> Poll {
+    let mut ids = (1..).map(option_id);
+    let draft = PollDraft::new("Which fruit?")
+        .options(["Apple", "Pear"])
+        .voters_named_up_to(1);
+    let (owner, limits) = (PeerId::of(&owner_key()), Limits::default());
+    let next = || ids.next().unwrap();
+    let mut poll = Poll::new(poll_id(3), owner, draft, next, &limits).unwrap();
+    for (author, command) in [
+        (PeerId::of(&participant_key()), vote(&[1])),
+        (common::peer(8), vote(&[2])),
+    ] {
+        poll.apply(author, &command, &limits).unwrap();
+    }
+    poll.told(Shown::Tally)
+}
+
 fn vote(options: &[u8]) -> Command {
     Command::Vote(Vote {
         poll_id: poll_id(3),
@@ -342,8 +360,32 @@ fn vectors() -> BTreeMap<String, Message> {
             history,
             updates: Vec::new(),
             tally: Some(vec![0, 1]),
+            turnout: None,
             voted: vec![participant],
             withdrew: vec![common::peer(8)],
+        }),
+    );
+    add(
+        "poll-state-counted",
+        Message::PollState(PollState {
+            revision,
+            epoch,
+            history,
+            poll: counted(),
+            ballot: vec![option_id(2)],
+        }),
+    );
+    add(
+        "poll-tally-counted",
+        Message::PollTally(PollTally {
+            after: Revision::new(40).unwrap(),
+            revision,
+            history,
+            updates: Vec::new(),
+            tally: Some(vec![199, 101]),
+            turnout: Some(300),
+            voted: Vec::new(),
+            withdrew: Vec::new(),
         }),
     );
     add(
@@ -362,6 +404,7 @@ fn vectors() -> BTreeMap<String, Message> {
                 )),
             }],
             tally: None,
+            turnout: None,
             voted: Vec::new(),
             withdrew: Vec::new(),
         }),

@@ -56,6 +56,7 @@ fn setup(key: SigningKey, number: u32, config: Config) -> Setup {
 struct Got {
     is_in: Cell<bool>,
     frames: Cell<u32>,
+    bytes: Cell<usize>,
     /// The bytes of the last poll.
     state: Cell<usize>,
     /// The votes of the first two options, as last told.
@@ -82,6 +83,7 @@ impl Voter {
         loop {
             if let TransportEvent::Frame { frame, .. } = self.event().await {
                 self.got.frames.set(self.got.frames.get() + 1);
+                self.got.bytes.set(self.got.bytes.get() + frame.len());
                 return frame;
             }
         }
@@ -159,8 +161,7 @@ impl Voter {
         }
     }
 
-    /// Reads a frame as far as it has numbers. As text: to read each list of voters ten thousand
-    /// times would be most of the test.
+    /// Reads a frame as far as it has numbers.
     fn takes(&self, frame: &Bytes) {
         let text = std::str::from_utf8(frame).expect("frames are text");
         self.got.is_in.set(true);
@@ -271,6 +272,7 @@ fn ten_thousand_vote() {
         "somebody is not in"
     );
     let joining: Vec<_> = crowd.iter().map(|got| got.frames.replace(0)).collect();
+    crowd.iter().for_each(|got| got.bytes.set(0));
 
     // A vote from each, spread over the time.
     let pause = WHILE / VOTERS;
@@ -292,12 +294,17 @@ fn ten_thousand_vote() {
         .max()
         .expect("there is a crowd");
     let joined = joining.into_iter().max().expect("there is a crowd");
+    let bytes = crowd.iter().map(|got| got.bytes.get()).max();
+    let bytes = bytes.expect("there is a crowd");
+    println!("bytes for each: {bytes} at most while all vote");
     println!(
         "frames for each: {most} at most while all vote, {joined} at most before; one frame a vote would be {VOTERS}"
     );
     assert!(crowd.iter().all(|got| got.is_acknowledged.get()));
     assert!(crowd.iter().all(|got| got.tally.get() == expected));
     assert!(most <= 60, "{most}");
+    // The first voters are named, and from then on they are counted.
+    assert!(bytes < 40 * 1024, "{bytes}");
     for room in &rooms {
         assert_eq!(tally(room), expected);
     }
@@ -307,10 +314,14 @@ fn ten_thousand_vote() {
         owner.told_to(rooms[0].peer())
     );
 
-    // A newcomer gets the poll with everybody in it.
+    // A newcomer gets a poll that is no larger for all who have voted.
     let late = enters(&mut runtime, WHOLE);
     assert_eq!(tally(&late), expected);
     let state = owner.told_to(late.peer()).encode_payload().len();
     println!("the poll of a newcomer: {state} bytes");
-    assert!(state < 1024 * 1024, "{state}");
+    assert!(state < 4 * 1024, "{state}");
+    assert_eq!(
+        late.confirmed().map(|poll| poll.voters()),
+        Some(VOTERS.into())
+    );
 }

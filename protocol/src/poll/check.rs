@@ -52,6 +52,7 @@ impl Poll {
             )?;
         }
         self.check_invitations()?;
+        self.check_turnout()?;
         self.check_shown()
     }
 

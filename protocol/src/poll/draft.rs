@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Admission, Ballots, Results};
+use crate::{Admission, Ballots, Results, turnout};
 
 /// The choices of a person who starts a poll; also the form of a poll in a file.
 ///
@@ -15,7 +15,7 @@ use crate::{Admission, Ballots, Results};
 /// assert_eq!(draft.options.len(), 2);
 /// assert!(!draft.multiple_choice);
 /// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[non_exhaustive]
 pub struct PollDraft {
@@ -42,9 +42,33 @@ pub struct PollDraft {
     /// The people who may vote.
     #[serde(default)]
     pub admission: Admission,
+    /// The most members with which those who are shown no choices are told who has voted. With
+    /// more they are told how many have.
+    #[serde(default = "turnout::named_up_to")]
+    pub voters_named_up_to: u32,
+}
+
+impl Default for PollDraft {
+    fn default() -> Self {
+        Self {
+            title: String::new(),
+            options: Vec::new(),
+            multiple_choice: false,
+            voters_may_add_options: false,
+            ballots: Ballots::default(),
+            results: Results::default(),
+            closes_at: None,
+            admission: Admission::default(),
+            voters_named_up_to: Self::VOTERS_NAMED_UP_TO,
+        }
+    }
 }
 
 impl PollDraft {
+    /// The default of [`voters_named_up_to`](Self::voters_named_up_to). Of so many people a list
+    /// can still be read, and with their names everybody is sent 14 KiB more than with a number.
+    pub const VOTERS_NAMED_UP_TO: u32 = 256;
+
     /// A single-choice poll with secret ballots and live results, without options, to which voters
     /// may not add any.
     #[must_use]
@@ -101,6 +125,14 @@ impl PollDraft {
     #[must_use]
     pub const fn admission(mut self, admission: Admission) -> Self {
         self.admission = admission;
+        self
+    }
+
+    /// Sets up to how many members it is told who has voted; with 0 it never is. It cannot be
+    /// changed later.
+    #[must_use]
+    pub const fn voters_named_up_to(mut self, members: u32) -> Self {
+        self.voters_named_up_to = members;
         self
     }
 }

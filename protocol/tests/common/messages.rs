@@ -309,10 +309,10 @@ pub(crate) fn any_tally() -> impl Strategy<Value = PollTally> {
         option::of(any_mark()),
         vec(any_update(), 0..3),
         option::of(vec(any::<u32>(), 0..4)),
-        vec(any_peer(), 0..4),
-        vec(any_peer(), 0..4),
+        any_voters(),
     )
-        .prop_map(|(revision, history, updates, tally, voted, withdrew)| {
+        .prop_map(|(revision, history, updates, tally, voters)| {
+            let (turnout, voted, withdrew) = voters;
             let mut updates = updates;
             updates.retain(|update| update.revision > Revision::ZERO);
             updates.sort_by_key(|update| update.revision);
@@ -324,10 +324,20 @@ pub(crate) fn any_tally() -> impl Strategy<Value = PollTally> {
                 history,
                 updates,
                 tally,
+                turnout,
                 voted,
                 withdrew,
             }
         })
+}
+
+/// The number of voters, or those who have become ones and those who are none any more.
+fn any_voters() -> impl Strategy<Value = (Option<u32>, Vec<PeerId>, Vec<PeerId>)> {
+    prop_oneof![
+        any::<u32>().prop_map(|turnout| (Some(turnout), Vec::new(), Vec::new())),
+        (vec(any_peer(), 0..4), vec(any_peer(), 0..4))
+            .prop_map(|(voted, withdrew)| (None, voted, withdrew)),
+    ]
 }
 
 pub(crate) fn any_mark() -> impl Strategy<Value = HistoryMark> {

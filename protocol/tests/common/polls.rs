@@ -37,11 +37,16 @@ pub(crate) fn any_draft() -> impl Strategy<Value = PollDraft> {
         vec(any_sound_text(12), 0..4),
         any::<bool>(),
         any::<bool>(),
-        (any_ballots(), any_results(), any_admission()),
+        (
+            any_ballots(),
+            any_results(),
+            any_admission(),
+            any_named_up_to(),
+        ),
     )
         .prop_map(
             |(title, labels, multiple_choice, voters_may_add_options, kind)| {
-                let (ballots, results, admission) = kind;
+                let (ballots, results, admission, named) = kind;
                 // A text of nothing is refused, and a label that is there twice.
                 let labels = labels.into_iter().enumerate();
                 PollDraft::new(format!("{title}?"))
@@ -51,8 +56,14 @@ pub(crate) fn any_draft() -> impl Strategy<Value = PollDraft> {
                     .ballots(ballots)
                     .results(results)
                     .admission(admission)
+                    .voters_named_up_to(named)
             },
         )
+}
+
+/// Often so few that the town has more.
+fn any_named_up_to() -> impl Strategy<Value = u32> {
+    prop_oneof![Just(PollDraft::VOTERS_NAMED_UP_TO), 0..u32::from(PEOPLE)]
 }
 
 /// The town's poll from this draft; its options are 0, 1, 2 …

@@ -244,7 +244,11 @@ impl Owner {
         updates: &[Bytes],
     ) -> Bytes {
         let poll = self.poll();
-        let (voted, withdrew) = changed.partition(|peer| poll.has_voted(*peer));
+        let turnout = poll.turnout();
+        let (voted, withdrew) = match turnout {
+            Some(_) => Default::default(),
+            None => changed.partition(|peer| poll.has_voted(*peer)),
+        };
         let at = self.sequencer.position();
         let is_shown = shown == Shown::Tally || planted::is_on(Fault::ShowsEarly);
         let tally = is_shown.then(|| poll.counts()).flatten();
@@ -254,6 +258,7 @@ impl Owner {
             history: at.history,
             updates: Vec::new(),
             tally,
+            turnout,
             voted,
             withdrew,
         }
