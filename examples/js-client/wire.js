@@ -146,6 +146,7 @@ export function fold(poll, author, type, payload) {
   switch (type) {
     case 'poll:vote':
       if (poll.tally) recount(poll, member(author).choices, payload.optionIds)
+      if (poll.turnout !== undefined) poll.turnout += hasVote(payload.optionIds) - hasVote(member(author).choices)
       setBallot(poll, author, payload.optionIds)
       break
     case 'poll:option:add':
@@ -200,6 +201,9 @@ export function fold(poll, author, type, payload) {
   }
 }
 
+/** 1 for somebody who chose anything, 0 otherwise. */
+const hasVote = (choices = []) => Number(choices.length > 0)
+
 /** One vote in place of another, in a poll that has the votes of each option. */
 function recount(poll, before = [], after) {
   const change = (optionIds, by) => {
@@ -216,7 +220,7 @@ function recount(poll, before = [], after) {
  * Folds a `poll:tally` into a poll that was at the revision `at`: everything since, where each vote
  * is not shown. Without a `tally` the results are not due (any more).
  */
-export function foldTally(poll, at, { updates = [], tally, voted = [], withdrew = [] }) {
+export function foldTally(poll, at, { updates = [], tally, turnout, voted = [], withdrew = [] }) {
   for (const { revision, author, type, payload } of updates) if (revision > at) fold(poll, author, type, payload)
   for (const peerId of voted) {
     const member = memberOf(poll, peerId)
@@ -224,6 +228,11 @@ export function foldTally(poll, at, { updates = [], tally, voted = [], withdrew 
     if (!member.choices?.length) member.voted = true
   }
   for (const peerId of withdrew) delete memberOf(poll, peerId).voted
+  if (turnout !== undefined) {
+    // Among so many nobody is named any more.
+    if (poll.turnout === undefined) for (const member of poll.members.values()) delete member.voted
+    poll.turnout = turnout
+  }
   poll.tally = tally
   poll.shown = tally ? 'tally' : 'turnout'
 }
@@ -247,6 +256,7 @@ export function tally(poll) {
 
 /** The number of people who have voted, which is always shown. */
 export function voters(poll) {
+  if (poll.turnout !== undefined) return poll.turnout
   return [...poll.members.values()].filter(({ voted, choices }) => voted || choices?.length > 0).length
 }
 

@@ -140,8 +140,15 @@ export interface Poll {
     shown: Shown;
     /** The votes of each option in their order, if `shown` is `tally`. `Room.tally` has them whatever is shown. */
     tally?: number[];
+    /**
+     * The number of people with a vote, in place of `member.voted`, in a poll that shows no choices and has more members than
+     * `votersNamedUpTo`. `Room.voters` has it in every poll.
+     */
+    turnout?: number;
+    /** 256 where it is absent. */
+    votersNamedUpTo?: number;
     options: PollOption[];
-    /** By their peer ids: everybody who voted, has a name or was given a role. */
+    /** By their peer ids: everybody who voted, has a name or was given a role; with `turnout`, without those who have only voted. */
     members: Record<string, Member>;
 }
 

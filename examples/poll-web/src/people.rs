@@ -27,6 +27,8 @@ struct Person {
     role: Role,
     is_here: bool,
     has_voted: bool,
+    /// True as well for everybody in a poll that does not say who has voted.
+    may_have_voted: bool,
     is_removed: bool,
 }
 
@@ -49,6 +51,7 @@ fn everybody(model: Model) -> Vec<Person> {
                 role: poll.role(peer),
                 is_here,
                 has_voted: poll.has_voted(peer),
+                may_have_voted: poll.has_voted(peer) || !poll.names_voters(),
                 is_removed: poll.is_removed(peer),
             })
             .collect();
@@ -72,6 +75,7 @@ pub(crate) fn People(model: Model) -> impl IntoView {
     let here = Memo::new(move |_| {
         people.with(|people| people.iter().filter(|person| person.is_here).count() as u64)
     });
+    let is_counted = Memo::new(move |_| model.poll().is_some_and(|poll| !poll.names_voters()));
     let listed = move || {
         let mut people = people.get();
         people.truncate(LISTED);
@@ -95,6 +99,9 @@ pub(crate) fn People(model: Model) -> impl IntoView {
                     "Who is here is known when the host is back.".to_owned()
                 }}
             </p>
+            <Show when=move || is_counted.get()>
+                <p class="hint">{words::COUNTED}</p>
+            </Show>
             <Name model />
             <ul>
                 <For each=listed key=|person| person.peer let(person)>
@@ -173,7 +180,7 @@ fn One(model: Model, people: Memo<Vec<Person>>, peer: PeerId) -> impl IntoView {
                 </select>
             </Show>
             <Show when=move || may_moderate.get()>
-                <Removal model peer name=Signal::derive(name) has_voted=Signal::derive(move || is(|one| one.has_voted))
+                <Removal model peer name=Signal::derive(name) may_have_voted=Signal::derive(move || is(|one| one.may_have_voted))
                     is_removed />
             </Show>
         </li>

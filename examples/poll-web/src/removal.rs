@@ -1,6 +1,6 @@
 //! Removing somebody, and readmitting them.
 
-use hustings_protocol::{Ballots, Command, PeerId, PeerReadmission, PeerRemoval};
+use hustings_protocol::{Command, PeerId, PeerReadmission, PeerRemoval};
 use leptos::prelude::*;
 
 use crate::browser::focus;
@@ -13,7 +13,7 @@ pub(crate) fn Removal(
     model: Model,
     peer: PeerId,
     name: Signal<String>,
-    has_voted: Signal<bool>,
+    may_have_voted: Signal<bool>,
     is_removed: Memo<bool>,
 ) -> impl IntoView {
     let poll_id = model.link.poll_id;
@@ -50,9 +50,8 @@ pub(crate) fn Removal(
     };
     let question = move || words::ask_to_remove(&name.get());
     let of_vote = move || {
-        let poll = model.poll().filter(|_| has_voted.get());
-        let ballots = poll.map_or(Ballots::Open, |poll| poll.ballots());
-        has_voted.get().then(|| words::vote_of_removed(ballots))
+        let poll = model.poll().filter(|_| may_have_voted.get());
+        poll.map(|poll| words::vote_of_removed(poll.ballots(), poll.has_voted(peer)))
     };
     view! {
         <button id=ask.get_value() class="quiet" hidden=is_asked
@@ -64,7 +63,7 @@ pub(crate) fn Removal(
                 <p>{question}</p>
                 <p>{of_vote}</p>
                 // Nobody decided on a vote that comes while the question is there: it stays.
-                <Show when=move || has_voted.get()
+                <Show when=move || may_have_voted.get()
                     fallback=move || view! { <button on:click=move |_| remove(true)>"Remove"</button> }>
                     <button on:click=move |_| remove(true)>"Remove, the vote stays"</button>
                     <button on:click=move |_| remove(false)>"Remove with the vote"</button>

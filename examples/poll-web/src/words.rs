@@ -90,8 +90,8 @@ pub(crate) const fn ballots(ballots: Ballots) -> (&'static str, &'static str) {
     match ballots {
         Ballots::Secret => (
             "Secret votes",
-            "Everybody sees who has voted, and how many votes each option has. This browser has the votes, to count \
-             them; its page shows nobody who chose what.",
+            "Everybody sees who has voted, or in a poll of many how many have, and how many votes each option has. This \
+             browser has the votes, to count them; its page shows nobody who chose what.",
         ),
         Ballots::Open => ("Open votes", "Everybody sees who chose what."),
     }
@@ -110,7 +110,7 @@ pub(crate) const fn results(results: Results) -> (&'static str, &'static str) {
         ),
         Results::AfterClose => (
             "When the poll is closed",
-            "Until then the others see only who has voted.",
+            "Until then the others see only who has voted, or how many have.",
         ),
     }
 }
@@ -404,16 +404,24 @@ pub(crate) fn ask_to_remove(name: &str) -> String {
     )
 }
 
-/// Said before somebody is removed who has voted.
-pub(crate) const fn vote_of_removed(ballots: Ballots) -> &'static str {
-    match ballots {
-        Ballots::Open => "They have voted: shall their vote stay?",
+/// Said before somebody is removed who has voted, or of whom it is not known.
+pub(crate) fn vote_of_removed(ballots: Ballots, has_voted: bool) -> String {
+    let question = match has_voted {
+        true => "They have voted: shall their vote stay?",
+        false => "If they have voted, shall their vote stay?",
+    };
+    let warning = match ballots {
+        Ballots::Open => "",
         Ballots::Secret => {
-            "They have voted: shall their vote stay? If it goes, the numbers change, and whoever watches them may \
-             see what it was for."
+            " If it goes, the numbers change, and whoever watches them may see what it was for."
         }
-    }
+    };
+    format!("{question}{warning}")
 }
+
+/// Said beside the people of a poll that does not name its voters.
+pub(crate) const COUNTED: &str =
+    "Among so many people it is told how many have voted, and not who.";
 
 /// The time until something happens, in its two largest units.
 pub(crate) fn until(wait: Duration) -> String {
