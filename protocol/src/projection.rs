@@ -209,6 +209,11 @@ impl Poll {
         }
         told.shown = shown;
         told.tally = (shown == Shown::Tally).then(|| self.count());
+        if let Some(turnout) = self.turnout() {
+            told.turnout = Some(turnout);
+            told.members = self.members_but_voters(|_| Vec::new());
+            return told;
+        }
         for (peer, member) in &self.members {
             if member.choices.is_empty() {
                 continue;
@@ -218,9 +223,6 @@ impl Poll {
                 member.voted = voted;
                 member.choices = Vec::new();
             }
-        }
-        if let Some(turnout) = self.turnout() {
-            told.name_no_voters(turnout);
         }
         told
     }

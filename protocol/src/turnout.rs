@@ -5,7 +5,9 @@
 //! never become fewer, so a poll whose voters are counted names them never again.
 
 use crate::poll::Members;
-use crate::{Admission, Command, ErrorCode, Member, PeerId, Poll, PollDraft, Rejection, Shown};
+use crate::{
+    Admission, Command, ErrorCode, Member, OptionId, PeerId, Poll, PollDraft, Rejection, Shown,
+};
 
 pub(crate) const fn named_up_to() -> u32 {
     PollDraft::VOTERS_NAMED_UP_TO
@@ -56,32 +58,39 @@ impl Poll {
     /// them.
     pub(crate) fn name_no_voters(&mut self, turnout: u32) {
         self.turnout = Some(turnout);
-        let mut members = Members::default();
-        for (peer, member) in &self.members {
-            let mut member = member.clone();
-            member.voted = false;
-            if !self.is_like_a_stranger(*peer, &member) {
-                members.insert_mut(*peer, member);
-            }
-        }
-        self.members = members;
+        self.members = self.members_but_voters(|member| member.choices.clone());
     }
 
-    /// True for a member of whom there is no more to say than of somebody who is none. In a poll
-    /// for invited people every member but the owner was let in by an update, and stays.
-    fn is_like_a_stranger(&self, peer: PeerId, member: &Member) -> bool {
-        let Member {
-            role,
-            profile,
-            choices,
-            voted,
-            removed,
-            cast: _,
-        } = member;
-        let is_plain = *role == self.strangers_role(peer) && profile.is_none();
-        let has_done_nothing = choices.is_empty() && !voted && !removed;
+    /// The members as they are told where voters are counted, with these of their choices.
+    pub(crate) fn members_but_voters(&self, choices: impl Fn(&Member) -> Vec<OptionId>) -> Members {
+        let mut members = Members::default();
+        for (peer, member) in &self.members {
+            let choices = choices(member);
+            if choices.is_empty() && self.is_known_by_votes_alone(*peer, member) {
+                continue;
+            }
+            let Member {
+                role,
+                profile,
+                removed,
+                ..
+            } = member;
+            let mut told = Member::new(*role);
+            told.profile.clone_from(profile);
+            told.removed = *removed;
+            told.choices = choices;
+            members.insert_mut(*peer, told);
+        }
+        members
+    }
+
+    /// True for a member of whom there is no more to say than of somebody who is none, but for a
+    /// vote. In a poll for invited people every member but the owner was let in by an update, and
+    /// stays.
+    fn is_known_by_votes_alone(&self, peer: PeerId, member: &Member) -> bool {
         let may_be_new = self.admission == Admission::Link || peer == self.owner;
-        may_be_new && is_plain && has_done_nothing
+        let is_plain = member.role == self.strangers_role(peer) && member.profile.is_none();
+        may_be_new && is_plain && !member.removed
     }
 
     /// Checks that a poll either names its voters or counts them.
@@ -127,8 +136,10 @@ impl Poll {
             };
             self.turnout = Some(turnout);
         }
-        let member = self.member(concerned);
-        if member.is_some_and(|member| self.is_like_a_stranger(concerned, member)) {
+        let is_forgotten = |member: &Member| {
+            member.choices.is_empty() && self.is_known_by_votes_alone(concerned, member)
+        };
+        if self.member(concerned).is_some_and(is_forgotten) {
             self.members.remove_mut(&concerned);
         }
     }

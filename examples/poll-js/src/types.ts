@@ -93,6 +93,8 @@ export interface PollDraft {
     results?: Results;
     /** The time when the host's device closes the poll, in milliseconds as of `Date.now()`. Default: by hand. */
     closesAt?: number | null;
+    /** With more people in the poll others are told how many have voted, and not who. For good. Default 256. */
+    votersNamedUpTo?: number;
 }
 
 /** A host's change of a poll. An absent field changes nothing. */

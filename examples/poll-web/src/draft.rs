@@ -54,6 +54,7 @@ pub(crate) fn like(poll: &Poll) -> PollDraft {
         .admission(poll.admission())
         .ballots(poll.ballots())
         .results(poll.results())
+        .voters_named_up_to(poll.voters_named_up_to())
 }
 
 #[cfg(test)]

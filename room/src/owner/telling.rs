@@ -321,7 +321,9 @@ impl Owner {
 
     fn catch_up_told(&mut self, peer: PeerId, shown: Shown, known: Option<Revision>) -> Vec<Bytes> {
         let fresh = self.telling.fresh.get(&shown).cloned();
-        let worth = fresh.as_ref().map_or(0, |(_, payload)| payload.len());
+        let len = fresh.as_ref().map_or(0, |(_, payload)| payload.len());
+        // To make the poll anew costs a look at each member, though it may have few bytes.
+        let worth = len.max(BYTES_A_MEMBER * self.poll().members().len());
         if let Some(known) = known
             && let Some(missed) = self.missed(peer, known, worth.max(FEW_BYTES))
         {
@@ -330,7 +332,7 @@ impl Owner {
         // Up to half its size in updates, an old poll and what has happened since cost less than a
         // new one.
         if let Some((at, payload)) = fresh
-            && let Some(missed) = self.missed(peer, at, payload.len() / 2)
+            && let Some(missed) = self.missed(peer, at, worth / 2)
             && !missed.changes_what_is_shown
         {
             let frame = self.told_at(peer, at, &payload);
@@ -407,6 +409,9 @@ impl Owner {
 
 /// As many missed bytes are worth less than a look at how large the poll is.
 const FEW_BYTES: usize = 1_024;
+
+/// As many missed bytes are read in the time in which one member is looked at, roughly.
+const BYTES_A_MEMBER: usize = 32;
 
 /// The updates that a member has missed.
 #[derive(Default)]

@@ -252,8 +252,8 @@ async fn votes_in(room: &Room, option: usize) {
 
 /// A secret poll, somebody whose page logs what it gets, and two others, of whom one has voted
 /// before that, one votes after it.
-async fn secret(results: Results) -> (Hosting<MemoryStore>, Room, Visitor, [Room; 2]) {
-    let draft = tea_or_coffee().ballots(Ballots::Secret).results(results);
+async fn secret(draft: PollDraft) -> (Hosting<MemoryStore>, Room, Visitor, [Room; 2]) {
+    let draft = draft.ballots(Ballots::Secret);
     let (hosting, poll) = poll_with(Config::default(), draft).await;
     let others = [join(&poll).await, join(&poll).await];
     votes_in(&others[0], 1).await;
@@ -289,7 +289,7 @@ async fn check_log(poll: &Room, visitor: &Visitor, others: &[Room]) {
 
 #[wasm_bindgen_test]
 async fn in_a_secret_poll_no_byte_that_it_gets_tells_what_somebody_else_chose() {
-    let (hosting, poll, visitor, others) = secret(Results::Live).await;
+    let (hosting, poll, visitor, others) = secret(tea_or_coffee()).await;
     visitor.sees("who-sees", "Only the host’s device").await;
     visitor.sees("options", "Coffee 1").await;
     visitor.sees_tea_with(1).await;
@@ -305,8 +305,26 @@ async fn in_a_secret_poll_no_byte_that_it_gets_tells_what_somebody_else_chose() 
 }
 
 #[wasm_bindgen_test]
+async fn among_many_voters_it_gets_their_number() {
+    let draft = tea_or_coffee().voters_named_up_to(1);
+    let (hosting, poll, visitor, others) = secret(draft).await;
+    visitor.votes_for_tea().await;
+    visitor.sees("commands", "Counted").await;
+    visitor.sees("turnout", "3 voted.").await;
+    votes_in(&others[0], 0).await;
+    visitor.sees_tea_with(3).await;
+    visitor.sees("turnout", "3 voted.").await;
+    let heard = visitor.heard().await;
+    let named = heard.iter().find(|it| !it["payload"]["voted"].is_null());
+    assert_eq!(named, None, "by a tally");
+    assert_eq!(poll.poll().unwrap().voters(), 3);
+    hosting.close().await;
+}
+
+#[wasm_bindgen_test]
 async fn no_result_is_in_what_it_gets_before_it_has_voted() {
-    let (hosting, poll, visitor, others) = secret(Results::AfterVote).await;
+    let (hosting, poll, visitor, others) =
+        secret(tea_or_coffee().results(Results::AfterVote)).await;
     visitor.sees("turnout", "once you have voted").await;
     assert_eq!(visitor.heard().await.iter().find(|it| has_tally(it)), None);
     visitor.votes_for_tea().await;
@@ -320,7 +338,8 @@ async fn no_result_is_in_what_it_gets_before_it_has_voted() {
 
 #[wasm_bindgen_test]
 async fn no_result_is_in_what_it_gets_before_the_poll_is_closed() {
-    let (hosting, poll, visitor, others) = secret(Results::AfterClose).await;
+    let draft = tea_or_coffee().results(Results::AfterClose);
+    let (hosting, poll, visitor, others) = secret(draft).await;
     visitor.votes_for_tea().await;
     visitor.sees("commands", "Counted").await;
     visitor

@@ -113,6 +113,7 @@ impl PollFile {
             && draft.voters_may_add_options == poll.voters_may_add_options()
             && (draft.ballots, draft.results) == (poll.ballots(), poll.results())
             && (draft.admission, draft.closes_at) == (poll.admission(), poll.closes_at())
+            && draft.voters_named_up_to == poll.voters_named_up_to()
     }
 
     /// The change by which a poll gets the settings of the file; `None` if it has them.
