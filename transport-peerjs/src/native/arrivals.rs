@@ -31,6 +31,8 @@ pub(super) struct Arrivals {
 struct Waiting {
     datagrams: VecDeque<Arrived>,
     bytes: usize,
+    /// Those that found no room since it was last asked.
+    lost: usize,
     is_over: bool,
 }
 
@@ -61,7 +63,7 @@ impl Arrivals {
     /// Keeps datagrams for later.
     pub(super) fn put(&self, datagrams: &[Datagram<'_>]) {
         let mut waiting = self.lock();
-        for datagram in datagrams {
+        for (at, datagram) in datagrams.iter().enumerate() {
             let arrived = Arrived {
                 source: datagram.source,
                 destination: datagram.destination,
@@ -69,6 +71,7 @@ impl Arrivals {
             };
             let bytes = waiting.bytes + arrived.cost();
             if bytes > MAX_WAITING {
+                waiting.lost += datagrams.len() - at;
                 break;
             }
             waiting.bytes = bytes;
@@ -114,6 +117,11 @@ impl Arrivals {
         taken
     }
 
+    /// The number of datagrams that found no room since this was asked before.
+    pub(super) fn lost(&self) -> usize {
+        std::mem::take(&mut self.lock().lost)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         // Nothing panics between two of its changes.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
@@ -141,12 +149,15 @@ mod tests {
         for _ in 0..100 {
             arrivals.put(&[datagram(&big), datagram(&big)]);
         }
+        let lost = arrivals.lost();
+        assert_eq!(arrivals.lost(), 0, "they are told once");
         let first = arrivals.take(1);
         assert_eq!(first[0].datagram().bytes, b"first");
         let rest = arrivals.take(usize::MAX);
         assert_eq!(rest[0].datagram().bytes, b"second");
         let bytes: usize = rest.iter().map(Arrived::cost).sum();
         assert!((MAX_WAITING / 2..MAX_WAITING).contains(&bytes), "{bytes}");
+        assert_eq!(lost + 1 + rest.len(), 2 + 200, "each waits or is counted");
         assert!(arrivals.take(1).is_empty());
         arrivals.put(&[datagram(&big)]);
         assert_eq!(arrivals.take(9).len(), 1, "there is room again");

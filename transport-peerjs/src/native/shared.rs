@@ -15,6 +15,7 @@ use super::relays::RelayId;
 use super::signalling::Told;
 use super::udp::Datagram;
 use crate::shell::Shell;
+use crate::trace::trace;
 use crate::wire::{RtcId, SocketId};
 
 /// Most datagrams in one turn.
@@ -164,6 +165,10 @@ impl Reporter {
             });
             if done.await.is_none() {
                 return;
+            }
+            let lost = arrivals.lost();
+            if lost > 0 {
+                trace! { tracing::warn!(lost, "datagrams found no room") }
             }
         }
     }
