@@ -22,8 +22,9 @@ use crate::{
 };
 
 pub use self::kind::Kind;
+use self::usual::Usual;
 use self::write::wrap;
-pub(crate) use self::write::{encode, encode_ack, encode_beside};
+pub(crate) use self::write::{encode, encode_ack, encode_beside, encode_error};
 
 /// The reason why a frame was refused, and the command that it named, if that could be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -152,8 +153,20 @@ impl<'a> Envelope<'a> {
                 format!("the frame nests deeper than {} levels", limits.max_depth),
             ));
         }
-        if let Some(usual) = usual::read(text) {
-            return Ok(usual);
+        // Before any of it is read: a frame that is cut off is no more work than this.
+        if !text.trim_ascii_end().ends_with('}') {
+            return Err(DecodeError::new(
+                ErrorCode::Malformed,
+                "the frame is not a JSON object: it does not end like one",
+            ));
+        }
+        match usual::read(text) {
+            Usual::Sound(envelope) => return Ok(envelope),
+            Usual::Broken(word, error) => {
+                let message = format!("{word}: {}", said(&error));
+                return Err(DecodeError::new(ErrorCode::Malformed, message));
+            }
+            Usual::Not => {}
         }
         let wire: Wire<'a> = serde_json::from_str(text).map_err(|error| {
             let code = if error.is_data() {
@@ -209,11 +222,12 @@ impl<'a> Envelope<'a> {
         /// The bytes before the payload of a command, at most.
         const START: usize = 256;
 
-        // Bytes rather than text, whose search for a text is three kilobytes more to load.
         let start = &frame[..frame.len().min(START)];
-        let name = br#","commandId":""#;
-        let at = start.windows(name.len()).position(|it| it == name)?;
-        let (command_id, rest) = start[at + name.len()..].split_at_checked(CommandId::TEXT_LEN)?;
+        // Step by step: a frame that does not begin like a command is no work.
+        let word = start.strip_prefix(br#"{"type":""#)?;
+        let end = word.iter().position(|byte| *byte == b'"')?;
+        let rest = word[end..].strip_prefix(br#"","commandId":""#)?;
+        let (command_id, rest) = rest.split_at_checked(CommandId::TEXT_LEN)?;
         let command_id = std::str::from_utf8(command_id).ok()?.parse().ok()?;
         let mut seq = 0_u64;
         for byte in rest.strip_prefix(br#"","seq":"#)? {
@@ -476,15 +490,16 @@ fn said(error: &serde_json::Error) -> String {
     struct Bounded(String);
     impl Write for Bounded {
         fn write_str(&mut self, text: &str) -> fmt::Result {
+            if text.len() <= MOST - self.0.len() {
+                self.0.push_str(text);
+                return Ok(());
+            }
             let fitting = text
                 .char_indices()
                 .take_while(|(at, character)| self.0.len() + at + character.len_utf8() <= MOST);
             let end = fitting.last().map_or(0, |(at, it)| at + it.len_utf8());
             self.0.push_str(&text[..end]);
-            if end < text.len() {
-                return Err(fmt::Error);
-            }
-            Ok(())
+            Err(fmt::Error)
         }
     }
 

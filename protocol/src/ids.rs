@@ -3,30 +3,20 @@
 //! An id has exactly one spelling; a text that does not round-trip to the same characters is
 //! refused. With two spellings, one thing could have two map keys, two addresses or two signatures.
 
+mod base32;
+
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
-use base32ct::{Base32Unpadded, Encoding};
 use uuid::Uuid;
 
-/// Writes bytes as base32 (RFC 4648, lower case, no padding) into a buffer of exactly that length.
-pub(crate) fn encode_base32<'a>(bytes: &[u8], text: &'a mut [u8]) -> &'a str {
-    Base32Unpadded::encode(bytes, text).expect("the text is as long as the bytes need")
-}
+pub(crate) use self::base32::{decode_base32, encode_base32};
 
-/// Reads base32 of exactly these bytes. `None` unless [`encode_base32`] makes the same text of
-/// them: a value has only one spelling.
-///
-/// `text` must be as long as the bytes need.
-pub(crate) fn decode_base32(text: &str, bytes: &mut [u8]) -> Option<()> {
-    Base32Unpadded::decode(text, bytes).ok()?;
-    // The last character may have bits that belong to no byte.
-    let unused = (text.len() * 5).checked_sub(bytes.len() * 8)?;
-    let last = match text.as_bytes().last()? {
-        letter @ b'a'..=b'z' => letter - b'a',
-        digit => digit.checked_sub(b'2')? + 26,
-    };
-    (last.trailing_zeros() as usize >= unused).then_some(())
+/// The order of bytes, of which nearly always the first few decide: no function is called for these.
+pub(crate) fn compare<const N: usize>(one: &[u8; N], other: &[u8; N]) -> Ordering {
+    let start = |bytes: &[u8; N]| bytes.first_chunk().copied().map(u64::from_be_bytes);
+    start(one).cmp(&start(other)).then_with(|| one.cmp(other))
 }
 
 /// The reason why a text is not an id.
@@ -106,8 +96,20 @@ macro_rules! text_id {
 macro_rules! base32_id {
     ($(#[$doc:meta])* $name:ident, $bytes:literal, $chars:literal, $kind:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
         pub struct $name([u8; $bytes]);
+
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+                $crate::ids::compare(&self.0, &other.0)
+            }
+        }
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+                Some(self.cmp(other))
+            }
+        }
 
         impl $name {
             /// The length of the text form, in characters.
@@ -325,6 +327,27 @@ impl FromStr for Address {
         match text.split_once('-') {
             None => text.parse().map(Self::Owner),
             Some((peer, device)) => Ok(Self::Participant(peer.parse()?, device.parse()?)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_have_the_order_of_their_bytes() {
+        let of = |at: usize, byte: u8| {
+            let mut bytes = [7; 32];
+            bytes[at] = byte;
+            bytes
+        };
+        for one in (0..32).flat_map(|at| [of(at, 6), of(at, 7), of(at, 0x80)]) {
+            for other in (0..32).flat_map(|at| [of(at, 6), of(at, 7), of(at, 0x80)]) {
+                let ids = (PeerId::from_bytes(one), PeerId::from_bytes(other));
+                assert_eq!(ids.0.cmp(&ids.1), one.cmp(&other));
+                assert_eq!(ids.0 < ids.1, one < other);
+            }
         }
     }
 }

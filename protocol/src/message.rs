@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::envelope::{Fields, encode, encode_ack};
+use crate::envelope::{Fields, encode, encode_ack, encode_error};
 use crate::limits::fits;
 use crate::{
     Challenge, Command, CommandId, DecodeError, DeviceId, Envelope, Epoch, ErrorCode, Hello,
@@ -93,6 +93,14 @@ pub struct Refusal {
     pub rejection: Rejection,
 }
 
+impl Refusal {
+    /// The frame of a [`Message::Error`], without making the message first.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        encode_error(self)
+    }
+}
+
 /// [`Refusal`] in the form in which it is read. `flatten` would store every unknown field as a
 /// tree, which takes forty times the memory of its text.
 #[derive(Deserialize)]
@@ -171,7 +179,7 @@ impl Message {
             }),
             Self::Discovery(peers) => encode(Kind::PeerDiscovery, none, peers),
             Self::Ack(ack) => encode_ack(ack),
-            Self::Error(refusal) => encode(Kind::Error, none, refusal),
+            Self::Error(refusal) => refusal.encode(),
             Self::SyncRequest(SyncRequest { poll_id, known }) => encode(
                 Kind::SyncRequest,
                 Fields {

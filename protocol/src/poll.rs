@@ -3,20 +3,19 @@
 mod check;
 mod draft;
 mod member;
+mod options;
 
 use std::fmt;
-use std::sync::Arc;
 
 use bytes::Bytes;
-use litemap::LiteMap;
 use rpds::RedBlackTreeMapSync;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use crate::envelope::{Fields, encode};
 use crate::invitation::{InvitationCounts, Ledger};
 use crate::planted::{self, Fault};
-use crate::strict::{Object, objects};
+use crate::strict::Object;
 use crate::text::{self, Labels};
 use crate::turnout;
 use crate::{
@@ -26,6 +25,7 @@ use crate::{
 pub(crate) use self::check::{check_text, check_time};
 pub use self::draft::PollDraft;
 pub use self::member::{Member, Role};
+pub(crate) use self::options::Options;
 
 /// One option to vote for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,8 +93,7 @@ pub struct Poll {
     /// The votes of each option, in a poll that shows these and no choices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tally: Option<Vec<u32>>,
-    #[serde(serialize_with = "shared", deserialize_with = "shared_objects")]
-    pub(crate) options: Arc<Vec<PollOption>>,
+    pub(crate) options: Options,
     #[serde(deserialize_with = "members")]
     pub(crate) members: Members,
     #[serde(skip)]
@@ -102,17 +101,6 @@ pub struct Poll {
     /// The invitations themselves; in the owner's own poll alone.
     #[serde(skip)]
     pub(crate) ledger: Ledger,
-}
-
-fn shared<S: Serializer>(options: &Arc<Vec<PollOption>>, to: S) -> Result<S::Ok, S::Error> {
-    options.as_slice().serialize(to)
-}
-
-fn shared_objects<'de, D>(deserializer: D) -> Result<Arc<Vec<PollOption>>, D::Error>
-where
-    D: Deserializer<'de>,
-{
-    objects(deserializer).map(Arc::new)
 }
 
 /// Reads the members and refuses a peer id that occurs twice: a map would silently take the last.
@@ -195,17 +183,15 @@ impl Poll {
             shown: Shown::Ballots,
             turnout: None,
             tally: None,
-            options: Arc::new(
-                draft
-                    .options
-                    .into_iter()
-                    .map(|label| PollOption {
-                        option_id: option_id(),
-                        label: text::normalised(&label).into_owned(),
-                        withdrawn: false,
-                    })
-                    .collect(),
-            ),
+            options: draft
+                .options
+                .into_iter()
+                .map(|label| PollOption {
+                    option_id: option_id(),
+                    label: text::normalised(&label).into_owned(),
+                    withdrawn: false,
+                })
+                .collect(),
             members: Members::default(),
             labels: Labels::default(),
             ledger: Ledger::new(),
@@ -279,9 +265,8 @@ impl Poll {
     /// The option with this id.
     #[must_use]
     pub fn option(&self, option_id: OptionId) -> Option<&PollOption> {
-        self.options
-            .iter()
-            .find(|option| option.option_id == option_id)
+        let at = self.options.position(option_id)?;
+        self.options.get(at)
     }
 
     /// Everybody who voted, has a name or was given a role, in the order of their ids. A copy that
@@ -300,10 +285,14 @@ impl Poll {
     /// A person's role. A stranger is a voter, or a viewer where only invited people vote.
     #[must_use]
     pub fn role(&self, peer: PeerId) -> Role {
+        self.role_of(peer, self.member(peer))
+    }
+
+    /// The same, for whoever has looked for the member already.
+    pub(crate) fn role_of(&self, peer: PeerId, member: Option<&Member>) -> Role {
         if peer == self.owner {
             return Role::Owner;
         }
-        let member = self.members.get(&peer);
         member.map_or_else(|| self.strangers_role(peer), |member| member.role)
     }
 
@@ -359,15 +348,14 @@ impl Poll {
 
     /// The votes of each option, counted from the choices.
     pub(crate) fn count(&self) -> Vec<u32> {
-        let mut votes: LiteMap<OptionId, u32> = LiteMap::new();
+        let mut votes = vec![0; self.options.len()];
         for choice in self.members.values().flat_map(|member| &member.choices) {
-            *votes.entry(*choice).or_default() += 1;
+            if let Some(at) = self.options.position(*choice)
+                && !self.options[at].withdrawn
+            {
+                votes[at] += 1;
+            }
         }
-        let of = |option: &PollOption| match option.withdrawn {
-            false => votes.get(&option.option_id).copied(),
-            true => None,
-        };
-        let counts = self.options.iter().map(|it| of(it).unwrap_or_default());
-        counts.collect()
+        votes
     }
 }

@@ -238,9 +238,11 @@ impl Poll {
     /// The poll as the payload of a [`Message::PollState`](crate::Message::PollState).
     #[must_use]
     pub fn encode_payload(&self) -> Bytes {
-        serde_json::to_vec(self)
-            .expect("a poll is structs and maps with text keys, which always serialise")
-            .into()
+        let mut payload = serde_json::to_vec(self)
+            .expect("a poll is structs and maps with text keys, which always serialise");
+        // It is kept for newcomers, and has grown by doubling.
+        payload.shrink_to_fit();
+        payload.into()
     }
 
     /// Adds a person's own choice to a copy that shows none. In one that shows all it is there

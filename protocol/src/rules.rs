@@ -1,7 +1,5 @@
 //! The rules of a poll: the commands that each role may give, and the changes that they make.
 
-use std::sync::Arc;
-
 use crate::planted::{self, Fault};
 use crate::poll::{check_text, check_time};
 use crate::text::Labels;
@@ -19,6 +17,23 @@ fn unknown(option_id: OptionId) -> Rejection {
 fn withdrawn(option: &PollOption) -> Rejection {
     let message = format!("the option {} was withdrawn", option.option_id);
     Rejection::new(ErrorCode::OptionWithdrawn, message)
+}
+
+/// The author of a vote, in the list of members: for one look at it, which is a walk through a tree.
+#[derive(Debug, Clone, Copy)]
+struct Standing {
+    role: Role,
+    is_member: bool,
+}
+
+fn check_role(role: Role, least: Role, what: &str) -> Result<(), Rejection> {
+    if role < least {
+        return Err(Rejection::new(
+            ErrorCode::NotAllowed,
+            format!("your role does not let you {what}"),
+        ));
+    }
+    Ok(())
 }
 
 impl Poll {
@@ -85,10 +100,18 @@ impl Poll {
                 ),
             ));
         }
-        self.check_taking_part(author)?;
-        let had_voted = !self.names_voters() && self.has_voted(author);
+        let member = self.member(author);
+        let had_voted = !self.names_voters() && member.is_some_and(|it| self.has_vote(it));
+        let standing = Standing {
+            role: self.role_of(author, member),
+            is_member: member.is_some(),
+        };
+        if member.is_some_and(|member| member.removed) {
+            let message = "you were removed from this poll";
+            return Err(Rejection::new(ErrorCode::Removed, message));
+        }
         match command {
-            Command::Vote(vote) => self.vote(author, vote, limits),
+            Command::Vote(vote) => self.vote(author, standing, vote, limits),
             Command::AddOption(option) => self.add_option(author, option, limits),
             Command::UpdateRole(update) => self.update_role(author, update, limits),
             Command::SetProfile(profile) => self.set_profile(author, profile, limits),
@@ -115,16 +138,25 @@ impl Poll {
         Labels::default().check_new(&others, label)
     }
 
-    fn vote(&mut self, author: PeerId, vote: &Vote, limits: &Limits) -> Result<(), Rejection> {
+    fn vote(
+        &mut self,
+        author: PeerId,
+        Standing { role, is_member }: Standing,
+        vote: &Vote,
+        limits: &Limits,
+    ) -> Result<(), Rejection> {
         self.check_open()?;
-        self.check_role(author, Role::Voter, "vote")?;
+        check_role(role, Role::Voter, "vote")?;
         let choices = &vote.option_ids;
         self.check_choices(choices, |choice| self.option(choice).is_some(), limits)?;
         let options = choices.iter().filter_map(|choice| self.option(*choice));
         if let Some(gone) = options.into_iter().find(|option| option.withdrawn) {
             return Err(withdrawn(gone));
         }
-        let member = self.member_mut(author, limits)?;
+        if !is_member {
+            self.add_member(author, limits)?;
+        }
+        let member = self.known_member_mut(author);
         member.voted = false;
         let before = std::mem::replace(&mut member.choices, choices.clone());
         self.recount(&before, choices);
@@ -157,7 +189,7 @@ impl Poll {
                 format!("a poll has at most {} options", limits.max_options),
             ));
         }
-        Arc::make_mut(&mut self.options).push(PollOption {
+        self.options.push(PollOption {
             option_id: option.option_id,
             label: option.label.clone(),
             withdrawn: false,
@@ -251,16 +283,15 @@ impl Poll {
         if let Some(label) = &update.label {
             check_text("the label", label, limits.max_label_chars)?;
         }
-        let mut options = self.options.iter();
-        let at = options.position(|option| option.option_id == update.option_id);
+        let at = self.options.position(update.option_id);
         let at = at.ok_or_else(|| unknown(update.option_id))?;
         if let Some(label) = &update.label {
-            Arc::make_mut(&mut self.options)[at].label.clone_from(label);
+            self.options.set_label(at, label);
             // They are known by their places.
             self.labels = Labels::default();
         }
         if let Some(withdrawn) = update.withdrawn {
-            Arc::make_mut(&mut self.options)[at].withdrawn = withdrawn;
+            self.options.set_withdrawn(at, withdrawn);
             if let Some(votes) = self.tally.as_mut().and_then(|tally| tally.get_mut(at)) {
                 // Without the choices it cannot be known; whoever tells of this tells it.
                 *votes = 0;
@@ -313,14 +344,6 @@ impl Poll {
         self.members.get(&peer).is_some_and(|member| member.removed)
     }
 
-    fn check_taking_part(&self, author: PeerId) -> Result<(), Rejection> {
-        if self.is_removed(author) {
-            let message = "you were removed from this poll";
-            return Err(Rejection::new(ErrorCode::Removed, message));
-        }
-        Ok(())
-    }
-
     fn check_open(&self) -> Result<(), Rejection> {
         if self.closed {
             return Err(Rejection::new(ErrorCode::PollClosed, "this poll is closed"));
@@ -334,13 +357,7 @@ impl Poll {
         least: Role,
         what: &str,
     ) -> Result<(), Rejection> {
-        if self.role(author) < least {
-            return Err(Rejection::new(
-                ErrorCode::NotAllowed,
-                format!("your role does not let you {what}"),
-            ));
-        }
-        Ok(())
+        check_role(self.role(author), least, what)
     }
 
     /// The member with this id; one who is not a member yet becomes one, if there is room.
@@ -350,15 +367,26 @@ impl Poll {
         limits: &Limits,
     ) -> Result<&mut Member, Rejection> {
         if !self.members.contains_key(&peer) {
-            if self.members.size() >= limits.max_members {
-                return Err(Rejection::new(
-                    ErrorCode::PollFull,
-                    format!("a poll has at most {} members", limits.max_members),
-                ));
-            }
-            self.members.insert_mut(peer, Member::new(self.role(peer)));
+            self.add_member(peer, limits)?;
         }
+        Ok(self.known_member_mut(peer))
+    }
+
+    /// Whoever is no member becomes one, if there is room.
+    fn add_member(&mut self, peer: PeerId, limits: &Limits) -> Result<(), Rejection> {
+        if self.members.size() >= limits.max_members {
+            return Err(Rejection::new(
+                ErrorCode::PollFull,
+                format!("a poll has at most {} members", limits.max_members),
+            ));
+        }
+        let member = Member::new(self.role_of(peer, None));
+        self.members.insert_mut(peer, member);
+        Ok(())
+    }
+
+    fn known_member_mut(&mut self, peer: PeerId) -> &mut Member {
         let member = self.members.get_mut(&peer);
-        Ok(member.expect("whoever was no member has become one"))
+        member.expect("whoever was no member has become one")
     }
 }

@@ -176,7 +176,8 @@ impl Host {
     /// each had come alone, those of the handshake like the others. A batch that cannot be read is
     /// one fault.
     pub fn handle_frame(&mut self, link: LinkId, frame: &[u8], now: Moment) {
-        if !batch::is_batch(frame) {
+        // What is too large is not looked at.
+        if frame.len() > self.most_bytes() || !batch::is_batch(frame) {
             return self.handle_message(link, frame, now);
         }
         match self.messages(frame) {
@@ -202,8 +203,12 @@ impl Host {
     ///
     /// See [`batch::messages`].
     pub fn messages<'a>(&self, frame: &'a [u8]) -> Result<Vec<&'a [u8]>, DecodeError> {
-        let max_bytes = self.config.limits.max_command_bytes.max(batch::MAX_BYTES);
-        batch::messages(frame, max_bytes)
+        batch::messages(frame, self.most_bytes())
+    }
+
+    /// The bytes of the largest frame that is read.
+    fn most_bytes(&self) -> usize {
+        self.config.limits.max_command_bytes.max(batch::MAX_BYTES)
     }
 
     fn handle_message(&mut self, link: LinkId, frame: &[u8], now: Moment) {

@@ -27,6 +27,7 @@ use rand_core::SeedableRng;
 use self::history::{Seal, first_epoch};
 use self::links::{About, Links, Session};
 use self::presence::Presence;
+use self::receive::TooLarge;
 use self::sequencer::{Bounds, Sequenced, Sequencer};
 use self::telling::Telling;
 use crate::liveness::{Liveness, Verdict, is_late};
@@ -52,6 +53,7 @@ pub struct Owner {
     links: Links,
     presence: Presence,
     telling: Telling,
+    too_large: TooLarge,
     outputs: VecDeque<Output>,
 }
 
@@ -107,6 +109,7 @@ impl Owner {
         Self {
             room,
             device: setup.device,
+            too_large: TooLarge::over(setup.config.limits.max_command_bytes),
             config: setup.config,
             unix_millis: setup.unix_millis,
             rng,
@@ -294,11 +297,12 @@ impl Owner {
         };
         session.liveness.heard(now);
         let limits = self.config.limits;
+        if frame.len() > limits.max_command_bytes {
+            return self.receive_too_large(link, frame, now);
+        }
         match Envelope::parse(frame, limits.max_command_bytes, &limits) {
             Ok(envelope) => self.receive(link, &envelope, now),
-            Err(error)
-                if [ErrorCode::TooLarge, ErrorCode::TooDeep].contains(&error.rejection.code) =>
-            {
+            Err(error) if error.rejection.code == ErrorCode::TooDeep => {
                 self.receive_unread(link, frame, error.rejection, now);
             }
             Err(error) => self.fault(link, error.command_id, error.rejection),

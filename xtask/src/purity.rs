@@ -20,7 +20,7 @@ const CORE: [(&str, &str); 2] = [("hustings-protocol", "protocol"), ("hustings-r
 const ALLOWED: &[&str] = &[
     "hustings-protocol", "hustings-room",
     // values, their text and their errors
-    "base32ct", "bytes", "itoa", "litemap", "memchr", "serde", "serde_core", "serde_json", "thiserror",
+    "bytes", "itoa", "litemap", "memchr", "serde", "serde_core", "serde_json", "thiserror",
     "uuid", "xxhash-rust", "zmij",
     // signatures; cpufeatures asks libc about the processor on some targets
     "block-buffer", "cfg-if", "cpufeatures", "crypto-common", "curve25519-dalek", "digest",

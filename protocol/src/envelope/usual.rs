@@ -8,15 +8,47 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Envelope, Fields, Kind};
 use crate::{CommandId, DeviceId, Epoch, HistoryMark, PeerId, Revision, Seq};
 
-/// The envelope of a message that is spelt as usual; `None` for any other text, sound or not.
-///
-/// It is never another envelope than the parser would make of the text.
-pub(super) fn read(text: &str) -> Option<Envelope<'_>> {
+/// A text that may be spelt as usual.
+#[derive(Debug)]
+pub(super) enum Usual<'a> {
+    /// It is, and this is its envelope: never another one than the parser would make of it.
+    Sound(Envelope<'a>),
+    /// It is, up to a payload that is no JSON, so it is none either. The type, and the error, whose
+    /// place is one in the payload.
+    Broken(&'a str, serde_json::Error),
+    /// It is spelt in another way, sound or not.
+    Not,
+}
+
+pub(super) fn read(text: &str) -> Usual<'_> {
+    let Some((word, kind, fields, payload)) = beside(text) else {
+        return Usual::Not;
+    };
+    // One value, and no blank around it; what comes behind it may be a further field.
+    let mut parser = serde_json::Deserializer::from_str(payload);
+    match <&RawValue>::deserialize(&mut parser) {
+        Ok(raw) if raw.get().len() == payload.len() => Usual::Sound(Envelope {
+            word: Cow::Borrowed(word),
+            kind: Some(kind),
+            fields,
+            ballot: None,
+            payload: raw,
+        }),
+        // The parser would meet it, too, and at the same place. An end that comes too early is none
+        // of these: the brace that was taken off may belong to the payload.
+        Err(error) if error.is_syntax() => Usual::Broken(word, error),
+        Ok(_) | Err(_) => Usual::Not,
+    }
+}
+
+/// Everything before the payload, and the text of that, which begins like an object.
+fn beside(text: &str) -> Option<(&str, Kind, Fields, &str)> {
     // First, because it costs nothing: a frame that is cut off is not read twice.
     let inside = text.strip_prefix("{\"type\":\"")?.strip_suffix('}')?;
     let (word, rest) = inside.split_once('"')?;
@@ -35,19 +67,11 @@ pub(super) fn read(text: &str) -> Option<Envelope<'_>> {
         history: rest.text(",\"history\":\"", HistoryMark::TEXT_LEN)?,
     };
     // An object, as every payload is: of any other value, and of `null`, which is as good as none,
-    // the parser has to say what is wrong. One value, and no blank around it.
+    // the parser has to say what is wrong.
     let payload = rest.0.strip_prefix(",\"payload\":")?;
-    if !payload.starts_with('{') {
-        return None;
-    }
-    let raw: &RawValue = serde_json::from_str(payload).ok()?;
-    (raw.get().len() == payload.len()).then_some(Envelope {
-        word: Cow::Borrowed(word),
-        kind: Some(kind),
-        fields,
-        ballot: None,
-        payload: raw,
-    })
+    payload
+        .starts_with('{')
+        .then_some((word, kind, fields, payload))
 }
 
 /// The part of a text that has not been read.
@@ -87,6 +111,12 @@ impl Rest<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{ErrorCode, Limits};
+
+    fn is_usual(text: &str) -> bool {
+        matches!(read(text), Usual::Sound(_))
+    }
+
     #[test]
     fn what_is_written_here_is_spelt_as_usual() {
         for vector in [
@@ -101,16 +131,16 @@ mod tests {
             include_str!("../../vectors/ping.json"),
         ] {
             let text = vector.trim_end();
-            assert!(read(text).is_some(), "{text}");
+            assert!(is_usual(text), "{text}");
             let other = text.replacen("\",\"", "\", \"", 1);
-            assert!(other == text || read(&other).is_none(), "{other}");
+            assert!(other == text || !is_usual(&other), "{other}");
         }
     }
 
     #[test]
     fn another_spelling_is_left_to_the_parser() {
         let usual = r#"{"type":"poll:vote","seq":12,"seen":0,"payload":{"a":[1, 2]}}"#;
-        assert!(read(usual).is_some());
+        assert!(is_usual(usual));
         for (from, to) in [
             ("{\"type", "{ \"type"),
             ("poll:vote", "poll:votes"),
@@ -139,7 +169,43 @@ mod tests {
         ] {
             let other = usual.replacen(from, to, 1);
             assert_ne!(other, usual);
-            assert!(read(&other).is_none(), "{other}");
+            assert!(!is_usual(&other), "{other}");
         }
+    }
+
+    /// One fault at a time at each place of a sound text: if this module says that the JSON is
+    /// broken, so does the parser that knows all of it.
+    #[test]
+    fn broken_payloads_are_broken_for_every_parser() {
+        let usual = include_str!("../../vectors/poll-vote.json").trim_end();
+        let start = usual.find("\"payload\"").expect("it has one");
+        let (mut broken, mut left) = (0, 0);
+        for at in start..usual.len() {
+            for with in ["", "}", "]", "{", ",", "\"", "\\", "\n", "x", " "] {
+                for until in [at, at + 1] {
+                    let text = [&usual[..at], with, &usual[until..]].concat();
+                    let parsed = serde_json::from_str::<serde::de::IgnoredAny>(&text);
+                    match read(&text) {
+                        Usual::Broken(word, _) => {
+                            assert_eq!(word, "poll:vote");
+                            assert!(parsed.is_err_and(|error| error.is_syntax()), "{text}");
+                            broken += 1;
+                        }
+                        Usual::Sound(_) => assert!(parsed.is_ok(), "{text}"),
+                        Usual::Not => left += 1,
+                    }
+                }
+            }
+        }
+        assert!(broken > 500 && left > 100, "{broken} {left}");
+        let cut = usual.replacen("]}}", "]]}", 1);
+        let error = Envelope::parse(cut.as_bytes(), cut.len(), &Limits::default());
+        let rejection = error.expect_err("it is no JSON").rejection;
+        assert_eq!(rejection.code, ErrorCode::Malformed);
+        assert!(
+            rejection
+                .message
+                .starts_with("poll:vote: expected `,` or `}` at line 1 column ")
+        );
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use hustings_protocol::{
-    CommandId, DeviceId, ErrorCode, Outcome, PeerId, Receipt, Rejection, Seq, WINDOW,
+    CommandId, DeviceId, ErrorCode, Outcome, PeerId, Receipt, Rejection, Revision, Seq, WINDOW,
 };
 
 /// The last outcomes of each device that ever sent a command.
@@ -23,10 +23,58 @@ struct Window {
     /// The last number that has an outcome; zero before the first.
     last: u64,
     /// The remembered outcomes, in the order of their numbers.
-    receipts: VecDeque<Receipt>,
+    receipts: VecDeque<Kept>,
     /// The highest of the ids so far. They begin with the time, so nearly every new one is higher,
     /// and need not be looked for.
     highest: Option<CommandId>,
+}
+
+/// A [`Receipt`] as it is kept. Nearly all are of commands that were applied, so the reason of a
+/// rejection is elsewhere, and no room for it is in each.
+#[derive(Debug, Clone)]
+struct Kept {
+    seq: Seq,
+    command_id: CommandId,
+    digest: u64,
+    outcome: Result<Revision, Box<Rejection>>,
+}
+
+impl From<Receipt> for Kept {
+    fn from(receipt: Receipt) -> Self {
+        let Receipt {
+            seq,
+            command_id,
+            digest,
+            outcome,
+        } = receipt;
+        Self {
+            seq,
+            command_id,
+            digest,
+            outcome: match outcome {
+                Outcome::Applied(revision) => Ok(revision),
+                Outcome::Rejected(rejection) => Err(Box::new(rejection)),
+            },
+        }
+    }
+}
+
+impl Kept {
+    fn outcome(&self) -> Outcome {
+        match &self.outcome {
+            Ok(revision) => Outcome::Applied(*revision),
+            Err(rejection) => Outcome::Rejected(Rejection::clone(rejection)),
+        }
+    }
+
+    fn receipt(&self) -> Receipt {
+        Receipt {
+            seq: self.seq,
+            command_id: self.command_id,
+            digest: self.digest,
+            outcome: self.outcome(),
+        }
+    }
 }
 
 /// The owner's knowledge of a command that arrives.
@@ -70,7 +118,7 @@ impl Dedup {
                     format!("the number {seq} was already used for another command"),
                 ))
             } else if known.digest == digest {
-                Seen::Before(known.outcome.clone())
+                Seen::Before(known.outcome())
             } else {
                 Seen::Violation(command_reused())
             };
@@ -88,7 +136,7 @@ impl Dedup {
         }
         let mut receipts = window.receipts.iter();
         match receipts.find(|receipt| receipt.command_id == command_id) {
-            Some(known) if known.digest == digest => Seen::Renumbered(known.outcome.clone()),
+            Some(known) if known.digest == digest => Seen::Renumbered(known.outcome()),
             Some(_) => Seen::Violation(command_reused()),
             None => Seen::New,
         }
@@ -125,14 +173,18 @@ impl Dedup {
 
     /// Somebody has standing from now on.
     pub(crate) fn gains_standing(&mut self, peer: PeerId) {
-        let receipts = self.outcomes_of(peer).count();
+        let windows = self.windows_of(peer);
+        let receipts: usize = windows.map(|(_, window)| window.receipts.len()).sum();
         self.of_strangers = self.of_strangers.saturating_sub(receipts);
     }
 
     /// The remembered outcomes of an identity, with their devices.
-    pub(crate) fn outcomes_of(&self, peer: PeerId) -> impl Iterator<Item = (DeviceId, &Receipt)> {
+    pub(crate) fn outcomes_of(&self, peer: PeerId) -> impl Iterator<Item = (DeviceId, Receipt)> {
         let windows = self.windows_of(peer);
-        windows.flat_map(|(device, window)| window.receipts.iter().map(move |it| (device, it)))
+        windows.flat_map(|(device, window)| {
+            let receipts = window.receipts.iter();
+            receipts.map(move |kept| (device, kept.receipt()))
+        })
     }
 
     /// Forgets a device of somebody without standing.
@@ -161,16 +213,14 @@ impl Dedup {
         let window = self.devices.entry((author, device)).or_default();
         window.last = window.last.max(receipt.seq.get());
         window.highest = window.highest.max(Some(receipt.command_id));
-        window.receipts.push_back(receipt);
         // Saturates at zero while the window is not full yet.
         let oldest_kept = (window.last + 1).saturating_sub(WINDOW);
-        while window
-            .receipts
-            .front()
-            .is_some_and(|receipt| receipt.seq.get() < oldest_kept)
-        {
+        let leaves = |kept: &Kept| kept.seq.get() < oldest_kept;
+        // First, or the list would take twice the memory for the one that is too many.
+        while window.receipts.front().is_some_and(leaves) {
             window.receipts.pop_front();
         }
+        window.receipts.push_back(receipt.into());
     }
 
     /// The last number of a device that has its outcome.
@@ -186,7 +236,7 @@ impl Dedup {
 }
 
 impl Window {
-    fn find(&self, seq: Seq) -> Option<&Receipt> {
+    fn find(&self, seq: Seq) -> Option<&Kept> {
         let at = self.receipts.partition_point(|receipt| receipt.seq < seq);
         self.receipts.get(at).filter(|receipt| receipt.seq == seq)
     }
@@ -202,8 +252,6 @@ fn command_reused() -> Rejection {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hustings_protocol::Revision;
-
     const AUTHOR: PeerId = PeerId::from_bytes([1; 32]);
     const DEVICE: DeviceId = DeviceId::from_bytes([2; 5]);
 
@@ -255,7 +303,24 @@ mod tests {
         assert_eq!(look(37), Seen::Before(receipt(37).outcome));
         assert_eq!(code(&look(36)), Some(&ErrorCode::SeqForgotten));
         assert_eq!(code(&look(102)), Some(&ErrorCode::SeqGap));
-        assert_eq!(dedup.devices[&(AUTHOR, DEVICE)].receipts.len(), 64);
+        let receipts = &dedup.devices[&(AUTHOR, DEVICE)].receipts;
+        assert_eq!(receipts.len(), 64);
+        let bytes = receipts.capacity() * size_of::<Kept>();
+        assert!(bytes <= 64 * 48, "{bytes} bytes");
+    }
+
+    #[test]
+    fn a_rejection_is_remembered_as_it_was() {
+        let mut dedup = after(1);
+        let rejected = Receipt {
+            outcome: Outcome::Rejected(Rejection::new(ErrorCode::PollClosed, "it is closed")),
+            ..receipt(2)
+        };
+        dedup.record(AUTHOR, DEVICE, rejected.clone());
+        let look = dedup.look_up(AUTHOR, DEVICE, Seq::FIRST, (id(2), seq(2), 2));
+        assert_eq!(look, Seen::Before(rejected.outcome.clone()));
+        let all: Vec<_> = dedup.outcomes_of(AUTHOR).collect();
+        assert_eq!(all, [(DEVICE, receipt(1)), (DEVICE, rejected)]);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Frames from members.
 
+use bytes::Bytes;
 use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{
     CommandId, CommandKind, DeviceId, Envelope, ErrorCode, Kind, Message, PeerId, Position,
-    Rejection, Seq, SyncRequest,
+    Refusal, Rejection, Seq, SyncRequest,
 };
 
 use super::Owner;
@@ -11,6 +12,35 @@ use super::history::{Claim, epoch_after};
 use super::links::About;
 use super::sequencer::Sequenced;
 use crate::{Event, LinkId, Moment};
+
+/// The refusal of a frame for its length. There is one for all, which is written once: whoever
+/// floods an owner with such frames has no more work done than the counting of their bytes.
+#[derive(Debug)]
+pub(super) struct TooLarge {
+    rejection: Rejection,
+    /// The `error` that says so.
+    answer: Bytes,
+}
+
+impl TooLarge {
+    pub(super) fn over(max_bytes: usize) -> Self {
+        let message = format!("the frame is larger than the limit of {max_bytes} bytes");
+        let refusal = Refusal {
+            command_id: None,
+            rejection: Rejection::new(ErrorCode::TooLarge, message),
+        };
+        Self {
+            answer: refusal.encode(),
+            rejection: refusal.rejection,
+        }
+    }
+}
+
+/// The name and number of a command of which no more is read.
+fn name_of_unread(frame: &[u8]) -> Option<(CommandId, Seq)> {
+    let named = Envelope::numbering_at_start(frame);
+    named.filter(|_| !planted::is_on(Fault::TooLargeIsNameless))
+}
 
 impl Owner {
     pub(super) fn receive(&mut self, link: LinkId, envelope: &Envelope<'_>, now: Moment) {
@@ -59,9 +89,19 @@ impl Owner {
         }
     }
 
-    /// A frame is too large or too deep to be read. If it is a command, it is rejected in its
-    /// order: otherwise it would be sent again for ever, and those behind it could never be
-    /// applied.
+    /// A frame is too large to be read.
+    pub(super) fn receive_too_large(&mut self, link: LinkId, frame: &[u8], now: Moment) {
+        let why = self.too_large.rejection.clone();
+        match name_of_unread(frame) {
+            Some(named) => self.reject_unread(link, frame, named, why, now),
+            None => {
+                let answer = self.too_large.answer.clone();
+                self.fault_told(link, answer, why);
+            }
+        }
+    }
+
+    /// A frame is too deep to be read.
     pub(super) fn receive_unread(
         &mut self,
         link: LinkId,
@@ -69,12 +109,24 @@ impl Owner {
         why: Rejection,
         now: Moment,
     ) {
+        match name_of_unread(frame) {
+            Some(named) => self.reject_unread(link, frame, named, why, now),
+            None => self.fault(link, None, why),
+        }
+    }
+
+    /// A command cannot be read, and is rejected in its order: otherwise it would be sent again for
+    /// ever, and those behind it could never be applied.
+    fn reject_unread(
+        &mut self,
+        link: LinkId,
+        frame: &[u8],
+        named: (CommandId, Seq),
+        why: Rejection,
+        now: Moment,
+    ) {
         let Some((sender, oldest)) = self.sender(link) else {
             return;
-        };
-        let named = Envelope::numbering_at_start(frame);
-        let Some(named) = named.filter(|_| !planted::is_on(Fault::TooLargeIsNameless)) else {
-            return self.fault(link, None, why);
         };
         let bounds = self.bounds();
         let digest = Envelope::digest_of_unread(frame);

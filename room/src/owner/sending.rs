@@ -127,12 +127,13 @@ impl Owner {
         self.broadcast(frame, None, About::Presence);
     }
 
+    /// Tells the peer the fault, and gives it back.
     pub(super) fn refuse(
         &mut self,
         link: LinkId,
         command_id: Option<CommandId>,
         rejection: Rejection,
-    ) {
+    ) -> Rejection {
         let about = match command_id {
             Some(command_id) if !planted::is_on(Fault::ViolationUnanswered) => {
                 About::Command(command_id)
@@ -143,7 +144,8 @@ impl Owner {
             command_id,
             rejection,
         };
-        self.send_frame(link, Message::Error(refusal).encode(), about);
+        self.send_frame(link, refusal.encode(), about);
+        refusal.rejection
     }
 
     /// Tells the peer and the application the fault.
@@ -153,8 +155,24 @@ impl Owner {
         command_id: Option<CommandId>,
         rejection: Rejection,
     ) {
-        let peer = self.links.get(link).map(|session| session.peer);
-        self.refuse(link, command_id, rejection.clone());
+        // Before the answer, for which the link may have no room any more.
+        let peer = self.peer_of(link);
+        let rejection = self.refuse(link, command_id, rejection);
+        self.fault_event(link, peer, rejection);
+    }
+
+    /// The same, with this frame for the peer, which names no command.
+    pub(super) fn fault_told(&mut self, link: LinkId, answer: Bytes, rejection: Rejection) {
+        let peer = self.peer_of(link);
+        self.send_frame(link, answer, About::Nothing);
+        self.fault_event(link, peer, rejection);
+    }
+
+    fn peer_of(&self, link: LinkId) -> Option<PeerId> {
+        self.links.get(link).map(|session| session.peer)
+    }
+
+    fn fault_event(&mut self, link: LinkId, peer: Option<PeerId>, rejection: Rejection) {
         self.event(Event::Fault {
             link,
             peer,

@@ -269,7 +269,7 @@ impl Sequencer {
         if !before.is_member && after.is_member && subject != self.poll.owner() {
             if self.poll.admission() == Admission::Invited {
                 let outcomes = self.dedup.outcomes_of(subject);
-                let outcomes = outcomes.map(|(device, it)| (subject, device, it.clone()));
+                let outcomes = outcomes.map(|(device, it)| (subject, device, it));
                 self.unkept.extend(outcomes);
             }
             self.dedup.gains_standing(subject);

@@ -129,6 +129,12 @@ impl Replica {
         })
     }
 
+    /// True for the one update that this copy can take.
+    pub(crate) fn is_next(&self, update: &Update) -> bool {
+        let at = self.known().map(|at| at.revision.next());
+        at == Some(update.revision)
+    }
+
     /// Takes one more update.
     pub(crate) fn take_update(
         &mut self,
