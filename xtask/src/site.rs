@@ -13,8 +13,14 @@ use crate::{hashed, process, setup, wasm};
 
 /// The folder of the app.
 const APP: &str = "poll-web";
-/// What a browser keeps for good, each after those that it names.
-const KEPT: [&str; 4] = ["poll-web_bg.wasm", "poll-web.js", "icon.svg", "style.css"];
+/// What a browser keeps for good, beside the parts of the app, each after those that it names.
+const KEPT: [&str; 5] = [
+    "split.js",
+    "poll-web_bg.wasm",
+    "poll-web.js",
+    "icon.svg",
+    "style.css",
+];
 /// What names the others, and is asked for each time.
 const ASKED_FOR: [&str; 2] = ["boot.js", "index.html"];
 
@@ -31,20 +37,41 @@ pub(crate) struct Settings {
 pub(crate) fn build(settings: &Settings) -> Result<PathBuf, Error> {
     let cargo = setup::wasm()?;
     let tool = process::step("build wasm-bindgen", wasm::tool)?;
-    let mut build = cargo.build(setup::PROFILE);
-    process::step("build examples/poll-web", || {
-        process::run(build.args(["--package", "hustings-poll-web"]))
-    })?;
-    let to = process::scratch()?.join("site");
+    let mut build = cargo.build_to_split("hustings-poll-web");
+    process::step("build examples/poll-web", || process::run(&mut build))?;
+    let (to, parts) = (
+        process::scratch()?.join("site"),
+        process::scratch()?.join("parts"),
+    );
     process::step("make the site", || {
         // What an earlier version has left would be served, too.
-        if to.exists() {
-            fs::remove_dir_all(&to).map_err(Error::file("remove", &to))?;
+        for folder in [&to, &parts] {
+            if folder.exists() {
+                fs::remove_dir_all(folder).map_err(Error::file("remove", folder))?;
+            }
+            fs::create_dir_all(folder).map_err(Error::file("make", folder))?;
         }
-        fs::create_dir_all(&to).map_err(Error::file("make", &to))?;
-        wasm::bindings(&tool, "poll-web.wasm", &to)?;
+        let mut split = Command::new(&tool);
+        split
+            .arg("split")
+            .arg(wasm::built("poll-web.wasm"))
+            .arg(&parts);
+        process::run(&mut split)?;
+        let main = parts.join("poll-web.wasm");
+        wasm::bindings_of_split(&tool, &main, &to)?;
+        let mut kept = Vec::new();
+        for part in files(&parts)?.into_iter().filter(|part| *part != main) {
+            let name = part.file_name().unwrap_or_default();
+            fs::copy(&part, to.join(name)).map_err(Error::file("copy", &part))?;
+            kept.extend(
+                name.to_str()
+                    .filter(|name| name.ends_with(".wasm"))
+                    .map(str::to_owned),
+            );
+        }
         pages(&to, settings)?;
-        hashed::names(&to, &KEPT, &ASKED_FOR)
+        let kept: Vec<_> = kept.iter().map(String::as_str).chain(KEPT).collect();
+        hashed::names(&to, &kept, &ASKED_FOR)
     })?;
     process::step("compress the site", || {
         let mut compress = Command::new(&tool);
