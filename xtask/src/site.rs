@@ -15,12 +15,14 @@ use crate::{hashed, process, setup, wasm};
 const APP: &str = "poll-web";
 /// What a browser keeps for good, beside the parts of the app, each after those that it names.
 const KEPT: [&str; 5] = [
-    "split.js",
+    "parts.js",
     "poll-web_bg.wasm",
     "poll-web.js",
     "icon.svg",
     "style.css",
 ];
+/// The name that the wasm has for what loads its parts.
+const LOADER: &str = "split.js";
 /// What names the others, and is asked for each time.
 const ASKED_FOR: [&str; 2] = ["boot.js", "index.html"];
 
@@ -51,26 +53,9 @@ pub(crate) fn build(settings: &Settings) -> Result<PathBuf, Error> {
             }
             fs::create_dir_all(folder).map_err(Error::file("make", folder))?;
         }
-        let mut split = Command::new(&tool);
-        split
-            .arg("split")
-            .arg(wasm::built("poll-web.wasm"))
-            .arg(&parts);
-        process::run(&mut split)?;
-        let main = parts.join("poll-web.wasm");
-        wasm::bindings_of_split(&tool, &main, &to)?;
-        let mut kept = Vec::new();
-        for part in files(&parts)?.into_iter().filter(|part| *part != main) {
-            let name = part.file_name().unwrap_or_default();
-            fs::copy(&part, to.join(name)).map_err(Error::file("copy", &part))?;
-            kept.extend(
-                name.to_str()
-                    .filter(|name| name.ends_with(".wasm"))
-                    .map(str::to_owned),
-            );
-        }
+        let later = taken_apart(&tool, &parts, &to)?;
         pages(&to, settings)?;
-        let kept: Vec<_> = kept.iter().map(String::as_str).chain(KEPT).collect();
+        let kept: Vec<_> = later.iter().map(String::as_str).chain(KEPT).collect();
         hashed::names(&to, &kept, &ASKED_FOR)
     })?;
     process::step("compress the site", || {
@@ -78,6 +63,33 @@ pub(crate) fn build(settings: &Settings) -> Result<PathBuf, Error> {
         process::run(compress.arg("compress").args(files(&to)?))
     })?;
     Ok(to)
+}
+
+/// Takes the app apart, and makes the bindings of what is loaded at once. Returns the names of the
+/// parts that come later.
+fn taken_apart(tool: &Path, parts: &Path, to: &Path) -> Result<Vec<String>, Error> {
+    let mut split = Command::new(tool);
+    split.arg("split").arg(wasm::built("poll-web.wasm"));
+    process::run(split.arg(parts))?;
+    let (main, loader) = (parts.join("poll-web.wasm"), parts.join(LOADER));
+    wasm::bindings_of_split(tool, &main, to)?;
+    // The wasm asks for it by its old name, which stays that of the imports in the glue.
+    let glue = to.join("poll-web.js");
+    let text = fs::read_to_string(&glue).map_err(Error::file("read", &glue))?;
+    let text = text.replace(&format!("from \"./{LOADER}\""), "from \"./parts.js\"");
+    fs::write(&glue, text).map_err(Error::file("write", &glue))?;
+    fs::copy(&loader, to.join("parts.js")).map_err(Error::file("copy", &loader))?;
+    let mut names = Vec::new();
+    for part in files(parts)? {
+        if part == main || part == loader {
+            continue;
+        }
+        if let Some(name) = part.file_name().and_then(|name| name.to_str()) {
+            fs::copy(&part, to.join(name)).map_err(Error::file("copy", &part))?;
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
 }
 
 /// Everything in the folder, sorted by name.

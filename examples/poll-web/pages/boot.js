@@ -30,7 +30,7 @@ function say(error) {
   document.body.append(said);
 }
 
-// Parts of the app that come later (split.js) are joined to it by this.
+// Parts of the app that come later (parts.js) are joined to it by this.
 export let initSync;
 
 import("./poll-web.js").then((app) => {

@@ -54,11 +54,8 @@ mod measure {
             let stock = stock
                 .context("HUSTINGS_E2E_BALLOT is not set: run `cargo xtask bench --first-vote`")?;
             let host = world.person("the host").await?;
-            let app = host.open(&Page::new(
-                world.app()?,
-                "document.querySelector('main') !== null",
-            ));
-            let app = app.await?;
+            let page = Page::new(world.app()?, "document.querySelector('main') !== null");
+            let app = host.open(&page).await?;
             let ours = begin(&app).await?;
             let server = world.serve(Path::new(&stock)).await?;
             let page = format!("http://127.0.0.1:{}/", server.port());
