@@ -11,8 +11,9 @@
     if (document.body.textContent.includes('Your vote is counted')) return note('counted')
     if (!choice || !button) return
     note('shown')
+    // What it changes in the page, if it is anything, is looked at again.
     if (!choice.checked) choice.click()
-    else if (button.getAttribute('aria-disabled') !== 'true' && !noted.voted) {
+    if (button.getAttribute('aria-disabled') !== 'true' && !noted.voted) {
       note('voted')
       button.click()
     }
