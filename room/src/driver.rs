@@ -75,6 +75,7 @@
 mod commands;
 mod hosting;
 mod open;
+mod opened;
 mod openings;
 pub mod records;
 mod room;

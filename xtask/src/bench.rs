@@ -9,12 +9,15 @@
 //! `--native` has a poll of thousands of programs over real WebRTC, which takes times and bytes,
 //! too.
 //!
+//! `--first-vote` takes the time until somebody's first vote on a slow line is counted.
+//!
 //! Between browsers there is nothing to count: `--browser` takes times, of this transport and of
 //! stock PeerJS in turn, and compares their ratio.
 
 mod broker;
 mod budget;
 mod count;
+mod first_vote;
 mod growth;
 mod native;
 mod neighbours;
@@ -50,6 +53,10 @@ pub(crate) struct Args {
     /// Measure what sockets and messages cost the broker and npm's PeerServer instead
     #[arg(long, conflicts_with_all = ["browser", "native", "neighbours", "iterations", "scenarios", "growth", "budget"])]
     broker: bool,
+    /// Take the time from a link to the first vote, on a slow line, in the web app and in a page on
+    /// stock PeerJS instead
+    #[arg(long, conflicts_with_all = ["broker", "browser", "native", "neighbours", "iterations", "scenarios", "growth", "budget"])]
+    first_vote: bool,
     /// The number of programs, in place of these
     #[arg(long, value_name = "N", requires = "native", value_parser = clap::value_parser!(u64).range(1..=9_000))]
     participants: Option<u64>,
@@ -79,6 +86,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     }
     if args.broker {
         return broker::run(&out(args)?);
+    }
+    if args.first_vote {
+        return first_vote::run(&out(args)?);
     }
     if args.native {
         return native::run(&out(args)?, args.participants);
@@ -194,6 +204,12 @@ fn write(folder: &Path, name: &str, text: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// The lines of the table, among all that a program says.
+fn table_of(said: &str) -> String {
+    let lines = said.lines().filter(|line| line.starts_with('|'));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
 /// Keeps counts for a later comparison: a JSON object of numbers.
 fn keep(file: &Path, rows: &[Row]) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(&rows::by_name(rows))
@@ -233,6 +249,12 @@ mod tests {
             chosen(&["c"]).unwrap_err().to_string(),
             "there is no scenario c, only floor, command, handshake, sign-verify, envelope"
         );
+    }
+
+    #[test]
+    fn the_table_is_found_among_all_that_a_test_says() {
+        let said = "running 1 test\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\nok\n";
+        assert_eq!(table_of(said), "| a | b |\n| --- | --- |\n| 1 | 2 |\n");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::num::NonZero;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 
@@ -58,6 +58,40 @@ pub(crate) fn compare() -> Result<(), Error> {
     process::step("compare it with stock PeerJS", || {
         process::run(&mut compare)
     })
+}
+
+/// Measures the first vote in the web app and in a page on stock PeerJS, in Chromium; returns what
+/// the measuring program says.
+pub(crate) fn first_vote() -> Result<String, Error> {
+    let driver = browsers::chromium()?;
+    process::step("install stock PeerJS", process::npm_packages)?;
+    process::step("build the web app", || site::build(&Settings::default()))?;
+    let ballot = process::step("make the page on stock PeerJS", ballot)?;
+    let program = ["--package", "hustings-e2e", "--bin", "first-vote"];
+    let mut measure = process::cargo(["run", "--quiet"]);
+    measure.env("HUSTINGS_E2E_BALLOT", ballot);
+    with_parts(measure.args(program), &driver)?;
+    process::step("vote", || process::stdout(&mut measure))
+}
+
+/// The page on stock PeerJS, compressed like the web app.
+fn ballot() -> Result<PathBuf, Error> {
+    let root = process::root();
+    let to = process::scratch()?.join("ballot");
+    fs::create_dir_all(&to).map_err(Error::file("make", &to))?;
+    let mut compress = Command::new(wasm::tool()?);
+    compress.arg("compress");
+    for file in [
+        "xtask/e2e/pages/ballot/index.html",
+        "xtask/e2e/pages/ballot/ballot.js",
+        "transport-peerjs/tests/npm/node_modules/peerjs/dist/peerjs.min.js",
+    ] {
+        let (file, name) = (root.join(file), file.rsplit('/').next().unwrap_or(file));
+        fs::copy(&file, to.join(name)).map_err(Error::file("copy", &file))?;
+        compress.arg(to.join(name));
+    }
+    process::run(&mut compress)?;
+    Ok(to)
 }
 
 /// Names in the environment of a command what is needed for several browsers.

@@ -20,6 +20,10 @@ pub(crate) const WASM: &str = "wasm32-unknown-unknown";
 /// The profile that makes the smallest wasm, and the folder that cargo puts it into.
 pub(crate) const PROFILE: &str = "wasm";
 
+/// What is fast for those who send tens of thousands of messages in a second is small for those who
+/// vote: the app is loaded by everybody.
+const SMALL_TRANSPORT: &str = "profile.wasm.package.hustings-transport-peerjs.opt-level='s'";
+
 /// The name that rustup has for the toolchain that is made of Debian's packages.
 const TOOLCHAIN: &str = "wasm";
 
@@ -77,8 +81,21 @@ impl WasmCargo {
 
     /// `cargo build` for wasm with this profile.
     pub(crate) fn build(self, profile: &str) -> Command {
+        self.compile("build", profile)
+    }
+
+    /// `cargo build` of the program of a package, as small as it gets, with what it takes to take it
+    /// apart: every place that names another.
+    pub(crate) fn build_to_split(self, package: &str) -> Command {
+        let mut build = self.compile("rustc", PROFILE);
+        build.args(["--config", SMALL_TRANSPORT, "--package", package]);
+        build.args(["--", "-Clink-arg=--emit-relocs"]);
+        build
+    }
+
+    fn compile(self, chore: &str, profile: &str) -> Command {
         let mut build = self.command();
-        build.args(["build", "--profile", profile, "--target", WASM]);
+        build.args([chore, "--profile", profile, "--target", WASM]);
         if profile == PROFILE {
             build.arg("--config").arg(without_paths());
         }

@@ -13,8 +13,16 @@ use crate::{hashed, process, setup, wasm};
 
 /// The folder of the app.
 const APP: &str = "poll-web";
-/// What a browser keeps for good, each after those that it names.
-const KEPT: [&str; 4] = ["poll-web_bg.wasm", "poll-web.js", "icon.svg", "style.css"];
+/// What a browser keeps for good, beside the parts of the app, each after those that it names.
+const KEPT: [&str; 5] = [
+    "parts.js",
+    "poll-web_bg.wasm",
+    "poll-web.js",
+    "icon.svg",
+    "style.css",
+];
+/// The name that the wasm has for what loads its parts.
+const LOADER: &str = "split.js";
 /// What names the others, and is asked for each time.
 const ASKED_FOR: [&str; 2] = ["boot.js", "index.html"];
 
@@ -31,26 +39,57 @@ pub(crate) struct Settings {
 pub(crate) fn build(settings: &Settings) -> Result<PathBuf, Error> {
     let cargo = setup::wasm()?;
     let tool = process::step("build wasm-bindgen", wasm::tool)?;
-    let mut build = cargo.build(setup::PROFILE);
-    process::step("build examples/poll-web", || {
-        process::run(build.args(["--package", "hustings-poll-web"]))
-    })?;
-    let to = process::scratch()?.join("site");
+    let mut build = cargo.build_to_split("hustings-poll-web");
+    process::step("build examples/poll-web", || process::run(&mut build))?;
+    let (to, parts) = (
+        process::scratch()?.join("site"),
+        process::scratch()?.join("parts"),
+    );
     process::step("make the site", || {
         // What an earlier version has left would be served, too.
-        if to.exists() {
-            fs::remove_dir_all(&to).map_err(Error::file("remove", &to))?;
+        for folder in [&to, &parts] {
+            if folder.exists() {
+                fs::remove_dir_all(folder).map_err(Error::file("remove", folder))?;
+            }
+            fs::create_dir_all(folder).map_err(Error::file("make", folder))?;
         }
-        fs::create_dir_all(&to).map_err(Error::file("make", &to))?;
-        wasm::bindings(&tool, "poll-web.wasm", &to)?;
+        let later = taken_apart(&tool, &parts, &to)?;
         pages(&to, settings)?;
-        hashed::names(&to, &KEPT, &ASKED_FOR)
+        let kept: Vec<_> = later.iter().map(String::as_str).chain(KEPT).collect();
+        hashed::names(&to, &kept, &ASKED_FOR)
     })?;
     process::step("compress the site", || {
         let mut compress = Command::new(&tool);
         process::run(compress.arg("compress").args(files(&to)?))
     })?;
     Ok(to)
+}
+
+/// Takes the app apart, and makes the bindings of what is loaded at once. Returns the names of the
+/// parts that come later.
+fn taken_apart(tool: &Path, parts: &Path, to: &Path) -> Result<Vec<String>, Error> {
+    let mut split = Command::new(tool);
+    split.arg("split").arg(wasm::built("poll-web.wasm"));
+    process::run(split.arg(parts))?;
+    let (main, loader) = (parts.join("poll-web.wasm"), parts.join(LOADER));
+    wasm::bindings_of_split(tool, &main, to)?;
+    // The wasm asks for it by its old name, which stays that of the imports in the glue.
+    let glue = to.join("poll-web.js");
+    let text = fs::read_to_string(&glue).map_err(Error::file("read", &glue))?;
+    let text = text.replace(&format!("from \"./{LOADER}\""), "from \"./parts.js\"");
+    fs::write(&glue, text).map_err(Error::file("write", &glue))?;
+    fs::copy(&loader, to.join("parts.js")).map_err(Error::file("copy", &loader))?;
+    let mut names = Vec::new();
+    for part in files(parts)? {
+        if part == main || part == loader {
+            continue;
+        }
+        if let Some(name) = part.file_name().and_then(|name| name.to_str()) {
+            fs::copy(&part, to.join(name)).map_err(Error::file("copy", &part))?;
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
 }
 
 /// Everything in the folder, sorted by name.

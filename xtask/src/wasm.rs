@@ -24,7 +24,7 @@ pub(crate) fn run() -> Result<(), Error> {
     })?;
     let to = process::scratch()?.join("bench-size");
     process::step("make the bindings", || {
-        bindings(&tool, "hustings_bench_size.wasm", &to)
+        bindings(&tool, &built("hustings_bench_size.wasm"), &to)
     })?;
     let (wasm, glue) = (
         to.join("hustings_bench_size_bg.wasm"),
@@ -55,14 +55,28 @@ fn say(tool: &Path, files: [&Path; 2]) -> Result<(), Error> {
     process::run(Command::new(tool).arg("size").args(files))
 }
 
-/// Makes the bindings of a wasm that was built, for a page to load.
-pub(crate) fn bindings(tool: &Path, wasm: &str, to: &Path) -> Result<(), Error> {
-    let built = process::target().join(setup::WASM).join(setup::PROFILE);
+/// Makes the bindings of a wasm, for a page to load.
+pub(crate) fn bindings(tool: &Path, wasm: &Path, to: &Path) -> Result<(), Error> {
+    process::run(bindgen(tool, to).arg(wasm))
+}
+
+/// The same for one that has parts, which are joined to it by what the linker exports.
+pub(crate) fn bindings_of_split(tool: &Path, wasm: &Path, to: &Path) -> Result<(), Error> {
+    process::run(bindgen(tool, to).arg("--keep-lld-exports").arg(wasm))
+}
+
+fn bindgen(tool: &Path, to: &Path) -> Command {
     let mut bindgen = Command::new(tool);
     bindgen.args(["bindgen", "--target", "web", "--no-typescript"]);
     bindgen.args(["--remove-name-section", "--remove-producers-section"]);
     bindgen.arg("--out-dir").arg(to);
-    process::run(bindgen.arg(built.join(wasm)))
+    bindgen
+}
+
+/// A wasm that was built.
+pub(crate) fn built(wasm: &str) -> PathBuf {
+    let folder = process::target().join(setup::WASM).join(setup::PROFILE);
+    folder.join(wasm)
 }
 
 /// wasm-bindgen and its test runner, built if need be.

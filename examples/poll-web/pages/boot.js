@@ -30,4 +30,10 @@ function say(error) {
   document.body.append(said);
 }
 
-import("./poll-web.js").then((app) => app.default()).catch(say);
+// Parts of the app that come later (parts.js) are joined to it by this.
+export let initSync;
+
+import("./poll-web.js").then((app) => {
+  initSync = app.initSync;
+  return app.default();
+}).catch(say);

@@ -13,10 +13,11 @@ use leptos::{ev, html};
 use crate::browser::{ask_before_leaving, hash, is_secure, meta, parameter, pause, reload, server};
 use crate::create::Template;
 use crate::kept::{Kept, Leaving};
+use crate::later::later;
 use crate::redeem::Invited;
 use crate::room::RoomPage;
 use crate::route::Route;
-use crate::start::Start;
+use crate::start::{load_start, start};
 use crate::words::{INSECURE, LEFT_ASIDE, sentence};
 
 /// The name of the database; all tabs of a browser are one person.
@@ -163,7 +164,7 @@ fn Views(opened: Opened) -> impl IntoView {
         {(!is_secure()).then(|| view! { <Insecure /> })}
         <LeftAside />
         {move || match place.get() {
-            Route::Start => view! { <Start /> }.into_any(),
+            Route::Start => later(load_start, start).into_any(),
             Route::Room(link) | Route::Presented(link) => {
                 view! { <RoomPage link is_presented /> }.into_any()
             }

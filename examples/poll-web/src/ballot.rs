@@ -5,11 +5,13 @@ use hustings_room::Pending;
 use leptos::prelude::*;
 use leptos::{ev, html};
 use uuid::Uuid;
+use wasm_split_helpers::wasm_split;
 
 use crate::browser::{focus, pasted};
 use crate::closing::Closing;
 use crate::draft;
 use crate::kept::Standing;
+use crate::later::{Part, later};
 use crate::model::{Model, progress};
 use crate::redeem::uninvited;
 use crate::results::{Results, Row};
@@ -173,7 +175,7 @@ pub(crate) fn Ballot(model: Model) -> impl IntoView {
             }}</p>
         </form>
         <Show when=move || may.get().add_options>
-            <AddOption model />
+            {later(load_add_option, move || add_option(model))}
         </Show>
     }
 }
@@ -294,6 +296,12 @@ fn Choice(
 #[component]
 pub(crate) fn PendingSync() -> impl IntoView {
     view! { <span class="mark pending" data-testid="pending">"Pending sync"</span> }
+}
+
+/// The form for one more option. What counts the characters in it has a table of all of them.
+#[wasm_split(side, fallible, preload(load_add_option))]
+fn add_option(model: Model) -> Part {
+    Ok(view! { <AddOption model /> }.into_any())
 }
 
 /// The form for one more option.

@@ -1,16 +1,21 @@
 //! The identity and its polls as a file, to keep or to move, and the polls that are put aside.
 
+use std::rc::Rc;
 use std::time::Duration;
 
-use hustings_browser::{Aside, Imported, Intent, Outcome, OwnPoll};
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
+use hustings_browser::{App, Aside, Imported, Intent, KeepError, Outcome, OwnPoll};
 use hustings_protocol::RoomId;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos::{ev, html};
+use wasm_split_helpers::wasm_split;
 
 use crate::app::Opened;
 use crate::browser::{chosen_file, download_bytes, focus_soon, now, pause, reload};
-use crate::words::{self, sentence};
+use crate::later::Missing;
+use crate::words::{self, MISSING, sentence};
 
 /// The fewest characters of a passphrase: whoever has the file may try as many as they like.
 const SHORTEST: usize = 8;
@@ -185,7 +190,11 @@ fn Save(
         let app = app.get_value();
         spawn_local(async move {
             pause(A_FRAME).await;
-            match app.export(passphrase, &chosen, intent).await {
+            let saved = match sealed(app, passphrase, chosen, intent).await {
+                Ok(saved) => saved.await.map_err(|error| format!("{error}.")),
+                Err(Missing) => Err(MISSING.to_owned()),
+            };
+            match saved {
                 Ok(file) => {
                     let day: String = now().chars().take(10).collect();
                     download_bytes(&format!("hustings-{day}.age"), &file);
@@ -193,8 +202,8 @@ fn Save(
                     second.try_set(String::new());
                     told.try_set(words::saved(intent == Intent::Move).to_owned());
                 }
-                Err(error) => {
-                    problem.try_set(sentence(&format!("{error}.")));
+                Err(why) => {
+                    problem.try_set(sentence(&why));
                 }
             }
             is_busy.try_set(false);
@@ -257,6 +266,27 @@ fn Save(
     }
 }
 
+/// The file. What makes it is loaded by then, and does it when this is awaited.
+#[wasm_split(keep, fallible)]
+fn sealed(
+    app: Rc<App>,
+    passphrase: String,
+    polls: Vec<RoomId>,
+    intent: Intent,
+) -> Result<LocalBoxFuture<'static, Result<Vec<u8>, KeepError>>, Missing> {
+    Ok(async move { app.export(passphrase, &polls, intent).await }.boxed_local())
+}
+
+/// The other way round.
+#[wasm_split(keep, fallible)]
+fn taken_in(
+    app: Rc<App>,
+    file: Vec<u8>,
+    passphrase: String,
+) -> Result<LocalBoxFuture<'static, Result<Imported, KeepError>>, Missing> {
+    Ok(async move { app.import(&file, passphrase).await }.boxed_local())
+}
+
 /// A field for a passphrase.
 #[component]
 fn Secret(id: &'static str, label: &'static str, text: RwSignal<String>) -> impl IntoView {
@@ -297,12 +327,16 @@ fn Open() -> impl IntoView {
                 return;
             };
             pause(A_FRAME).await;
-            match app.import(&bytes, passphrase.get_untracked()).await {
+            let imported = match taken_in(app, bytes, passphrase.get_untracked()).await {
+                Ok(imported) => imported.await.map_err(|error| format!("{error}.")),
+                Err(Missing) => Err(MISSING.to_owned()),
+            };
+            match imported {
                 Ok(imported) => {
                     told.try_set(Some(summary(&imported)));
                 }
-                Err(error) => {
-                    problem.try_set(sentence(&format!("{error}.")));
+                Err(why) => {
+                    problem.try_set(sentence(&why));
                 }
             }
             is_busy.try_set(false);

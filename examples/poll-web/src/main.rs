@@ -22,6 +22,7 @@
 //! - `damaged`: a poll that cannot be read
 //! - `draft`: what is being put together: a vote, and a poll like another
 //! - `kept`: where it is kept, and what is said of that
+//! - `later`: parts that are loaded when they are first shown
 //! - `typed`: what is typed and pasted into a form
 //! - `words`: the names of things
 //! - `browser`: the few things that the page is asked for directly
@@ -70,6 +71,8 @@ mod invitations;
 mod joined;
 #[cfg(target_family = "wasm")]
 mod keep;
+#[cfg(target_family = "wasm")]
+mod later;
 #[cfg(target_family = "wasm")]
 mod model;
 #[cfg(target_family = "wasm")]

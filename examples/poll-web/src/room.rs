@@ -2,13 +2,16 @@
 
 use std::rc::Rc;
 
+use futures::FutureExt;
+use futures::future::LocalBoxFuture;
 use hustings_browser::{App, Damage, HostError};
-use hustings_protocol::RoomId;
+use hustings_protocol::{Role, RoomId};
 use hustings_room::Connection;
 use hustings_room::driver::OpenError;
 use leptos::ev;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use wasm_split_helpers::wasm_split;
 
 use crate::app::{Heading, Opened};
 use crate::ballot::Ballot;
@@ -19,6 +22,7 @@ use crate::export::Export;
 use crate::host::HostTools;
 use crate::invitations::{Invitations, Made, share_note};
 use crate::joined::note_visit;
+use crate::later::{Missing, Part, later};
 use crate::model::{Model, Side, Snapshot};
 use crate::options::Options;
 use crate::pending::{Notices, Waiting};
@@ -53,7 +57,11 @@ pub(crate) fn RoomPage(
         entering.set(Entering::UnderWay);
         let app = app.get_value();
         spawn_local(async move {
-            entering.try_set(host(&app, link).await);
+            let hosts = match host(app, link).await {
+                Ok(hosts) => hosts.await,
+                Err(Missing) => Entering::Failed(words::MISSING.trim_end_matches('.').to_owned()),
+            };
+            entering.try_set(hosts);
         });
     };
     let join = move || {
@@ -88,7 +96,7 @@ pub(crate) fn RoomPage(
         Entering::Damaged(damage) => view! {
             <Heading text="The poll cannot be opened" />
             <section class="card">
-                <Damaged damage />
+                {later(load_damaged, move || damaged(damage.clone()))}
             </section>
             <p><a href="#/">"Back to the start"</a></p>
         }
@@ -109,7 +117,13 @@ pub(crate) fn RoomPage(
     }
 }
 
-async fn host(app: &Rc<App>, link: RoomId) -> Entering {
+/// Hosts it. The future is the part's own code, and what it has to do begins when it is awaited.
+#[wasm_split(host, fallible)]
+fn host(app: Rc<App>, link: RoomId) -> Result<LocalBoxFuture<'static, Entering>, Missing> {
+    Ok(async move { host_in(&app, link).await }.boxed_local())
+}
+
+async fn host_in(app: &Rc<App>, link: RoomId) -> Entering {
     // Whoever hosts takes the address, so it is not done for a poll that is hosted elsewhere.
     if let Ok(Some(why)) = app.aside(link).await {
         return Entering::Failed(why.to_string());
@@ -182,7 +196,7 @@ fn RoomView(
     // Longer than the view of a room: what was made is shown nowhere else.
     provide_context(Made::new());
     view! {
-        <Show when=move || !is_presented.get() fallback=move || view! { <Present model title /> }>
+        <Show when=move || !is_presented.get() fallback=move || later(load_present, move || present(model, title))>
             <Parts model host title is_refused has_poll />
         </Show>
     }
@@ -197,6 +211,7 @@ fn Parts(
     is_refused: Memo<bool>,
     has_poll: Memo<bool>,
 ) -> impl IntoView {
+    let may_edit = Memo::new(move |_| model.role() >= Role::Moderator);
     view! {
         <ConnectionBar model />
         <Show when=move || model.may_host() && !model.is_connected()>
@@ -211,7 +226,7 @@ fn Parts(
             <div class="poll">
                 <Show when=move || has_poll.get()>
                     <Ballot model />
-                    <Options model />
+                    <Show when=move || may_edit.get()>{later(load_options, move || options(model))}</Show>
                     <Uninvited model />
                 </Show>
                 <Show when=move || !has_poll.get() && !is_refused.get()>
@@ -221,17 +236,64 @@ fn Parts(
             </div>
             <div class="side">
                 <Show when=move || has_poll.get() || !is_refused.get()>
-                    <Share link=model.link is_open=model.is_host note=Signal::derive(move || share_note(model)) />
+                    {later(load_share, move || share(model))}
                 </Show>
                 <Show when=move || has_poll.get()>
-                    <Invitations model />
-                    <People model />
-                    <HostTools model />
-                    <Export model />
+                    {later(load_beside, move || beside(model))}
                 </Show>
             </div>
         </div>
     }
+}
+
+/// The view for a whole room of people.
+#[wasm_split(side, fallible, preload(load_present))]
+fn present(model: Model, title: Signal<String>) -> Part {
+    Ok(view! { <Present model title /> }.into_any())
+}
+
+/// What a moderator changes in the options.
+#[wasm_split(side, fallible, preload(load_options))]
+fn options(model: Model) -> Part {
+    Ok(view! { <Options model /> }.into_any())
+}
+
+/// The way for others into the room.
+#[wasm_split(side, fallible, preload(load_share))]
+fn share(model: Model) -> Part {
+    let note = Signal::derive(move || share_note(model));
+    Ok(view! { <Share link=model.link is_open=model.is_host note /> }.into_any())
+}
+
+/// The rest of what stands beside a ballot.
+#[wasm_split(side, fallible, preload(load_beside))]
+fn beside(model: Model) -> Part {
+    let is_owner = Memo::new(move |_| model.role() == Role::Owner);
+    let beside = view! {
+        {model.is_host.then(|| later(load_invitations, move || invitations(model)))}
+        <People model />
+        <Show when=move || is_owner.get()>{later(load_tools, move || tools(model))}</Show>
+        <Export model />
+    };
+    Ok(beside.into_any())
+}
+
+/// Invitations, which only who hosts makes.
+#[wasm_split(host, fallible, preload(load_invitations))]
+fn invitations(model: Model) -> Part {
+    Ok(view! { <Invitations model /> }.into_any())
+}
+
+/// The host's choices while the poll runs.
+#[wasm_split(host, fallible, preload(load_tools))]
+fn tools(model: Model) -> Part {
+    Ok(view! { <HostTools model /> }.into_any())
+}
+
+/// A poll that cannot be read.
+#[wasm_split(host, fallible, preload(load_damaged))]
+fn damaged(damage: Damage) -> Part {
+    Ok(view! { <Damaged damage /> }.into_any())
 }
 
 /// Before the poll was ever seen.

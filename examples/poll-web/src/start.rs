@@ -3,20 +3,27 @@
 use hustings_protocol::RoomLink;
 use leptos::ev;
 use leptos::prelude::*;
+use wasm_split_helpers::wasm_split;
 
 use crate::app::Heading;
 use crate::browser::{focus_soon, show};
 use crate::create::Create;
 use crate::joined::JoinedPolls;
 use crate::keep::Keep;
+use crate::later::Part;
 use crate::own::OwnPolls;
 use crate::route::fragment_of;
 use crate::undelivered::NotDelivered;
 use crate::words::sentence;
 
 /// The first view.
+#[wasm_split(host, fallible, preload(load_start))]
+pub(crate) fn start() -> Part {
+    Ok(view! { <Start /> }.into_any())
+}
+
 #[component]
-pub(crate) fn Start() -> impl IntoView {
+fn Start() -> impl IntoView {
     // Told when polls were put aside or taken back: the list is made anew.
     let changes = RwSignal::new(());
     view! {

@@ -8,6 +8,9 @@ use hustings_protocol::{
     Role, SettingsUpdate,
 };
 
+/// Said of a part of the page that did not arrive.
+pub(crate) const MISSING: &str = "A part of this page did not arrive.";
+
 /// The things that a page by plain HTTP does without. All else works there.
 pub(crate) const INSECURE: &str = "This page came by plain HTTP: anybody in the network between can \
     change it, and the browser does not promise to keep what is stored here.";

@@ -10,6 +10,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 
 use super::open::OpenError;
+use super::opened::Opened;
 use super::records;
 use super::room::{Room, Side};
 use super::run::Driver;
@@ -306,8 +307,12 @@ impl<S: Store> Hosting<S> {
     }
 
     fn room(&self, room: RoomId, opening: u64) -> Room {
-        let side = Side::Owner(Arc::clone(&self.shared), opening);
-        Room::new(side, room, room.owner)
+        let opened = Opened {
+            shared: Arc::clone(&self.shared),
+            poll_id: room.poll_id,
+            opening,
+        };
+        Room::new(Side::Owner(Arc::new(opened)), room, room.owner)
     }
 }
 

@@ -13,11 +13,10 @@ use hustings_protocol::{
     Command, CommandId, Outcome, PeerId, PeerInfo, Poll as PollState, PollId, Revision, RoomId,
 };
 
+use super::opened::OwnerSide;
 use super::run::DriverError;
 use super::shared::{AnyMachine, Core, Notes, RoomEvent, Shared, Stopped};
-use crate::{
-    Connection, Event, Host, Machine, Moment, Owner, Participant, Pending, Refused, SubmitError,
-};
+use crate::{Connection, Event, Machine, Moment, Participant, Pending, Refused, SubmitError};
 
 /// The reason why a call on a handle failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,8 +60,7 @@ pub struct Room {
 #[derive(Clone)]
 pub(super) enum Side {
     Participant(Arc<Shared<Participant>>),
-    /// With the number of the opening, see [`Openings`](super::openings::Openings).
-    Owner(Arc<Shared<Host>>, u64),
+    Owner(Arc<dyn OwnerSide>),
 }
 
 impl fmt::Debug for Room {
@@ -100,7 +98,6 @@ impl Room {
     /// durable: it is if it is [`pending`](Self::pending) once the store is open again.
     pub async fn submit(&self, command: Command) -> Result<Submitted, CallError> {
         let (tell, outcome) = oneshot::channel();
-        let poll_id = self.room.poll_id;
         let command_id = match &self.side {
             Side::Participant(shared) => {
                 let submit = move |machine: &mut Participant, notes: &mut Notes, now| {
@@ -110,22 +107,11 @@ impl Room {
                 };
                 shared.call(submit).await??
             }
-            Side::Owner(shared, opening) => {
-                let opening = *opening;
-                let submit = move |host: &mut Host, notes: &mut Notes, now| {
-                    if open(host, notes, poll_id, opening).is_none() {
-                        return Err(CallError::Stopped);
-                    }
-                    let submitted = host.submit(poll_id, command, now);
-                    notes.commands.wait_for(&submitted, tell);
-                    Ok(submitted?)
-                };
-                shared.call(submit).await??
-            }
+            Side::Owner(owner) => owner.submit(command, tell).await?,
         };
         let core: Arc<Core<AnyMachine>> = match &self.side {
             Side::Participant(shared) => shared.core(),
-            Side::Owner(shared, _) => shared.core(),
+            Side::Owner(owner) => owner.core(),
         };
         Ok(Submitted {
             command_id,
@@ -141,9 +127,7 @@ impl Room {
     pub fn poll(&self) -> Option<Arc<PollState>> {
         match &self.side {
             Side::Participant(shared) => shared.lock().machine.view(),
-            Side::Owner(shared, opening) => {
-                self.look(shared, *opening, |owner| Arc::clone(owner.poll()))
-            }
+            Side::Owner(owner) => owner.poll(),
         }
     }
 
@@ -172,7 +156,7 @@ impl Room {
     pub fn revision(&self) -> Option<Revision> {
         match &self.side {
             Side::Participant(shared) => shared.lock().machine.revision(),
-            Side::Owner(shared, opening) => self.look(shared, *opening, Owner::revision),
+            Side::Owner(owner) => owner.revision(),
         }
     }
 
@@ -198,7 +182,7 @@ impl Room {
             Side::Participant(shared) if !shared.is_stopped() => {
                 shared.lock().machine.connection().clone()
             }
-            Side::Owner(shared, _) if !shared.is_stopped() && self.poll().is_some() => {
+            Side::Owner(owner) if !owner.is_stopped() && owner.poll().is_some() => {
                 Connection::Connected
             }
             Side::Participant(_) | Side::Owner(..) => Connection::Closed,
@@ -210,10 +194,7 @@ impl Room {
     pub fn peers(&self) -> Vec<PeerInfo> {
         match &self.side {
             Side::Participant(shared) => shared.lock().machine.peers(),
-            Side::Owner(shared, opening) => {
-                let peers = self.look(shared, *opening, Owner::peers);
-                peers.unwrap_or_default()
-            }
+            Side::Owner(owner) => owner.peers(),
         }
     }
 
@@ -224,7 +205,7 @@ impl Room {
     pub fn is_full(&self) -> bool {
         match &self.side {
             Side::Participant(_) => false,
-            Side::Owner(shared, _) => !shared.is_stopped() && shared.lock().machine.is_full(),
+            Side::Owner(owner) => owner.is_full(),
         }
     }
 
@@ -234,7 +215,7 @@ impl Room {
     pub fn now(&self) -> Moment {
         match &self.side {
             Side::Participant(shared) => shared.now(),
-            Side::Owner(shared, _) => shared.now(),
+            Side::Owner(owner) => owner.now(),
         }
     }
 
@@ -244,7 +225,7 @@ impl Room {
     pub fn events(&self) -> Events {
         match &self.side {
             Side::Participant(shared) => Events::of(shared, self.room.poll_id, 0),
-            Side::Owner(shared, opening) => Events::of(shared, self.room.poll_id, *opening),
+            Side::Owner(owner) => owner.events(),
         }
     }
 
@@ -292,16 +273,7 @@ impl Room {
     pub async fn close(&self) {
         match &self.side {
             Side::Participant(shared) => shared.close().await,
-            Side::Owner(shared, opening) => {
-                let (poll_id, opening) = (self.room.poll_id, *opening);
-                let close = move |host: &mut Host, notes: &mut Notes, _| {
-                    if open(host, notes, poll_id, opening).is_some() {
-                        host.close_poll(poll_id);
-                    }
-                };
-                // A driver that has stopped has no open polls.
-                let _ = shared.call(close).await;
-            }
+            Side::Owner(owner) => owner.close().await,
         }
     }
 
@@ -309,27 +281,10 @@ impl Room {
     fn stopped(&self) -> CallError {
         let stopped = match &self.side {
             Side::Participant(shared) => shared.stopped(),
-            Side::Owner(shared, _) => shared.stopped(),
+            Side::Owner(owner) => owner.stopped(),
         };
         stopped.into()
     }
-
-    /// Looks at the owner of the poll, if this handle's opening of it is the present one.
-    fn look<R>(
-        &self,
-        shared: &Shared<Host>,
-        opening: u64,
-        look: impl FnOnce(&Owner) -> R,
-    ) -> Option<R> {
-        let state = shared.lock();
-        open(&state.machine, &state.notes, self.room.poll_id, opening).map(look)
-    }
-}
-
-/// The owner of a poll, if it is open and this is its last opening.
-fn open<'a>(host: &'a Host, notes: &Notes, poll_id: PollId, opening: u64) -> Option<&'a Owner> {
-    let owner = host.owner(poll_id)?;
-    (notes.openings.last(poll_id) == opening).then_some(owner)
 }
 
 /// A command that is durable.
@@ -375,7 +330,11 @@ pub struct Events {
 }
 
 impl Events {
-    fn of<M: Machine + Send + 'static>(shared: &Shared<M>, poll_id: PollId, opening: u64) -> Self {
+    pub(super) fn of<M: Machine + Send + 'static>(
+        shared: &Shared<M>,
+        poll_id: PollId,
+        opening: u64,
+    ) -> Self {
         // In one step, so that the end is either among the events or was told before.
         let state = shared.lock();
         let is_over = state.notes.openings.is_over(poll_id, opening);

@@ -118,6 +118,16 @@ impl World {
         Ok(format!("http://127.0.0.1:{}/", self.broker_port))
     }
 
+    /// Starts one more signalling server, with the pages of this folder, as a page of its own has
+    /// it. It ends when it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub async fn serve(&self, pages: &Path) -> anyhow::Result<Broker> {
+        Broker::start(&self.parts.broker, Some(pages), Ipv4Addr::LOCALHOST, None).await
+    }
+
     /// Somebody with the command `hustings`, at the same signalling server as the web app.
     ///
     /// # Errors

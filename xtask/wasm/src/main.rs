@@ -7,6 +7,7 @@
 //! - `hustings-xtask-wasm test <file.wasm> [test arguments]` runs a test binary in a browser; cargo
 //!   calls it as the runner of the target
 //! - `hustings-xtask-wasm bindgen <wasm-bindgen's arguments>` makes the bindings of a wasm
+//! - `hustings-xtask-wasm split <file.wasm> <folder>` takes apart what a page does not load at once
 //! - `hustings-xtask-wasm size <file>…` says how large files are, raw and compressed
 //! - `hustings-xtask-wasm compress <file>…` writes each file, compressed, beside it, for servers that
 //!   then need not do it
@@ -17,11 +18,12 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use brotli::CompressorWriter;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use wasm_bindgen_cli::{wasm_bindgen, wasm_bindgen_test_runner};
+use wasm_split_cli_support::Options;
 
 fn main() -> ExitCode {
     let mut args = std::env::args_os();
@@ -41,10 +43,60 @@ fn run(chore: Option<OsString>, args: Vec<OsString>) -> Result<()> {
     match chore.as_deref().and_then(|chore| chore.to_str()) {
         Some("test") => wasm_bindgen_test_runner::run_cli_with_args(args),
         Some("bindgen") => wasm_bindgen::run_cli_with_args(args),
+        Some("split") => split(&args[1..]),
         Some("size") => sizes(&args[1..]),
         Some("compress") => compress(&args[1..]),
-        Some(_) | None => bail!("say test, bindgen, size or compress; `cargo xtask` does"),
+        Some(_) | None => bail!("say test, bindgen, split, size or compress; `cargo xtask` does"),
     }
+}
+
+/// Writes into the folder the wasm without what its functions with `wasm_split` alone need, under
+/// its own name; a `split_….wasm` for each word that they say; and `split.js`, which loads these.
+///
+/// What that loads has to be joined to the instance that there is, and it asks `boot.js` for it: the
+/// glue itself, which it would otherwise name, names it.
+fn split(args: &[OsString]) -> Result<()> {
+    let [wasm, folder] = args else {
+        bail!("say split <file.wasm> <folder>");
+    };
+    let content = read(wasm)?;
+    let folder = Path::new(folder);
+    let main = folder.join(Path::new(wasm).file_name().unwrap_or_default());
+    let mut options = Options::new(&content);
+    options.output_dir = folder;
+    options.main_out_path = &main;
+    options.link_name = "./split.js";
+    options.main_module = "./boot.js";
+    let split = wasm_split_cli_support::transform(options);
+    let split = split.map_err(|error| anyhow!("{error:?}"))?;
+    // Of the rest wasm-bindgen takes it off.
+    for part in split.split_modules {
+        let bare = bare(&fs::read(&part)?).with_context(|| format!("{}", part.display()))?;
+        fs::write(&part, bare).with_context(|| format!("cannot write {}", part.display()))?;
+    }
+    Ok(())
+}
+
+/// A wasm without its custom sections: the names of its functions, and the like.
+fn bare(wasm: &[u8]) -> Result<Vec<u8>> {
+    const HEAD: usize = 8;
+    const CUSTOM: u8 = 0;
+    let (head, mut rest) = wasm.split_at_checked(HEAD).context("it has no head")?;
+    let mut bare = head.to_vec();
+    while let Some((id, after)) = rest.split_first() {
+        // Seven bits of the size in a byte, the lowest first; the last one has no eighth.
+        let last = after.iter().position(|byte| byte & 0x80 == 0);
+        let digits = &after[..=last.context("a section has no size")?];
+        let add = |size: usize, digit: &u8| (size << 7) | usize::from(digit & 0x7f);
+        let size = digits.iter().rev().fold(0, add);
+        let section = rest.split_at_checked(1 + digits.len() + size);
+        let (section, next) = section.context("a section is cut off")?;
+        if *id != CUSTOM {
+            bare.extend(section);
+        }
+        rest = next;
+    }
+    Ok(bare)
 }
 
 /// Brotli's best quality: this is done once, and sent many times.
@@ -110,4 +162,21 @@ fn print([raw, gzip, brotli]: [usize; 3], what: &str) {
 fn read(file: &OsString) -> Result<Vec<u8>> {
     let file = Path::new(file);
     fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wasm_loses_what_is_not_its_code() {
+        let head = b"\0asm\x01\0\0\0";
+        // One that is longer than a byte of its size can say.
+        let kept = [b"\x01\x80\x01".as_slice(), &[7; 128], b"\x0a\x02ab"].concat();
+        let names = b"\0\x05\x04name".as_slice();
+        let wasm = [head.as_slice(), names, &kept, names].concat();
+        assert_eq!(bare(&wasm).unwrap(), [head.as_slice(), &kept].concat());
+        assert!(bare(&wasm[..wasm.len() - 1]).is_err());
+        assert!(bare(b"\0asm").is_err());
+    }
 }
