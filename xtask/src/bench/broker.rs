@@ -17,24 +17,7 @@ pub(super) fn run(out: &Path) -> Result<(), Error> {
     let test = "test --release --package hustings-transport-peerjs --features broker \
                 --test costs_beside_npm -- --ignored --nocapture";
     let said = process::stdout(&mut process::cargo(test.split_whitespace()))?;
-    let table = table(&said) + NOTE;
+    let table = super::table(&said) + NOTE;
     print!("{table}");
     super::write(out, "broker.md", &table)
-}
-
-/// The lines of the table, among all that a test says.
-fn table(said: &str) -> String {
-    let lines = said.lines().filter(|line| line.starts_with('|'));
-    lines.map(|line| format!("{line}\n")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_table_is_found_among_all_that_a_test_says() {
-        let said = "running 1 test\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\nok\n";
-        assert_eq!(table(said), "| a | b |\n| --- | --- |\n| 1 | 2 |\n");
-    }
 }
