@@ -220,6 +220,33 @@ fn rooms_are_apart_and_a_removed_one_leaves_nothing() {
 }
 
 #[test]
+fn updates_of_a_cache_that_share_a_record_are_read_one_by_one() {
+    let store = MemoryStore::new();
+    let cache = Cache::new(device(1), room(1, 1));
+    let frame = |at: u64| {
+        let vote = r#"{"type":"poll:vote","payload":{},"revision":"#;
+        (revision(at), Bytes::from(format!("{vote}{at}}}")))
+    };
+    commit(&store, |batch| {
+        cache.begin(batch, revision(4), &snapshot(4));
+        cache.append_all(batch, &[frame(5)]);
+        cache.append_all(batch, &[]);
+    });
+    let together = [frame(6), frame(7), frame(9)];
+    let written = keys(|batch| cache.append_all(batch, &together));
+    assert_eq!(written.len(), 1);
+    commit(&store, |batch| cache.append_all(batch, &together));
+    let cached = block_on(cache.load(&store)).unwrap().unwrap();
+    assert_eq!(cached.tail, [5, 6, 7, 9].map(frame));
+    // One of them that says no revision is damage, and named by its record.
+    let nameless = Bytes::from_static(br#"{"type":"ping","payload":{}}"#);
+    let damaged = [(revision(10), nameless), frame(11)];
+    commit(&store, |batch| cache.append_all(batch, &damaged));
+    let error = block_on(cache.load(&store)).unwrap_err().to_string();
+    assert!(error.contains("revision 11"), "{error}");
+}
+
+#[test]
 fn a_new_history_never_goes_on_with_the_old_one() {
     let store = MemoryStore::new();
     let (journal, cache) = (Journal::new(room(1, 1)), Cache::new(device(1), room(1, 1)));

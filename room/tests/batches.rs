@@ -87,6 +87,36 @@ fn ten_votes_at_once_are_one_frame_for_each_of_ten() {
 }
 
 #[test]
+fn what_came_in_one_frame_is_one_record_of_a_copy() {
+    let (mut world, alice, voters) = ten_voters();
+    let first: Vec<usize> = voters.iter().map(|it| it.disk.commits()).collect();
+    let submits = voters.iter().map(|it| it.room.submit(vote_in(&it.room, 0)));
+    world.wait_for(join_all(submits));
+    world.quiesce();
+    for (voter, first) in voters.iter().zip(first) {
+        let writes: Vec<usize> = voter
+            .disk
+            .commits_since(first)
+            .iter()
+            .map(|it| it.0)
+            .collect();
+        // The vote goes into the outbox; then it is settled there, and ten updates are one record.
+        assert!(
+            writes.len() == 2 && writes[1] <= 3,
+            "each by itself, they are twelve: {writes:?}"
+        );
+    }
+    // They are read as what they were.
+    let bob = &voters[0];
+    let (person, disk) = (bob.person, bob.disk.clone());
+    world.crash(person.as_participant());
+    world.crash_owner(alice);
+    let again = world.enter(person, &disk, voters[1].room.id());
+    assert_eq!(again.room.revision(), Some(revision(10)));
+    assert_eq!(again.room.confirmed(), voters[1].room.confirmed());
+}
+
+#[test]
 fn ten_votes_of_one_person_go_as_one_frame_and_so_do_the_answers() {
     let (mut world, _alice, voters) = ten_voters();
     let bob = &voters[0].room;

@@ -12,11 +12,13 @@
 //! `--first-vote` takes the time until somebody's first vote on a slow line is counted.
 //!
 //! Between browsers there is nothing to count: `--browser` takes times, of this transport and of
-//! stock PeerJS in turn, and compares their ratio.
+//! stock PeerJS in turn, and compares their ratios. `--crowd` has hundreds of people of one poll in
+//! four browsers.
 
 mod broker;
 mod budget;
 mod count;
+mod crowd;
 mod first_vote;
 mod growth;
 mod native;
@@ -48,17 +50,20 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["browser", "iterations", "scenarios", "growth", "budget"])]
     neighbours: bool,
     /// Measure a poll of 100, 1,000 and 5,000 programs over WebRTC on this machine instead
-    #[arg(long, conflicts_with_all = ["browser", "neighbours", "iterations", "scenarios", "growth", "budget"])]
+    #[arg(long, group = "people", conflicts_with_all = ["browser", "neighbours", "iterations", "scenarios", "growth", "budget"])]
     native: bool,
     /// Measure what sockets and messages cost the broker and npm's PeerServer instead
     #[arg(long, conflicts_with_all = ["browser", "native", "neighbours", "iterations", "scenarios", "growth", "budget"])]
     broker: bool,
     /// Take the time from a link to the first vote, on a slow line, in the web app and in a page on
     /// stock PeerJS instead
-    #[arg(long, conflicts_with_all = ["broker", "browser", "native", "neighbours", "iterations", "scenarios", "growth", "budget"])]
+    #[arg(long, conflicts_with_all = ["broker", "browser", "native", "crowd", "neighbours", "iterations", "scenarios", "growth", "budget"])]
     first_vote: bool,
-    /// The number of programs, in place of these
-    #[arg(long, value_name = "N", requires = "native", value_parser = clap::value_parser!(u64).range(1..=9_000))]
+    /// Measure polls in which 30, 90 and 300 people in browsers vote at once instead
+    #[arg(long, group = "people", conflicts_with_all = ["browser", "native", "broker", "neighbours", "iterations", "scenarios", "growth", "budget"])]
+    crowd: bool,
+    /// The number of programs, or of people in browsers, in place of these
+    #[arg(long, value_name = "N", requires = "people", value_parser = clap::value_parser!(u64).range(1..=9_000))]
     participants: Option<u64>,
     /// Count, in some minutes, how costs grow with recipients, history, options and people instead
     #[arg(long, conflicts_with_all = ["browser", "scenarios", "budget"])]
@@ -82,7 +87,10 @@ pub(crate) struct Args {
 /// Counts and prints a table.
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
     if args.browser {
-        return e2e::compare();
+        return browser(&out(args)?);
+    }
+    if args.crowd {
+        return crowd::run(&out(args)?, args.participants);
     }
     if args.broker {
         return broker::run(&out(args)?);
@@ -118,6 +126,24 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     args.keep
         .as_deref()
         .map_or(Ok(()), |file| keep(file, &rows))
+}
+
+/// The sentences below the table of two browsers.
+const BROWSER: &str = "\nTwo pages of Chromium on one machine, medians of 15 rounds; a ratio is the median of the ratios of each \
+                       round, whose parts had the same machine. Bytes are those of WebRTC's transport: channel, SCTP and DTLS, \
+                       without UDP and IP.\n";
+
+/// Measures between two browsers and writes a table.
+fn browser(out: &Path) -> Result<(), Error> {
+    let said = e2e::compare()?;
+    print!("{said}");
+    write(out, "browser.md", &(table(&said) + BROWSER))
+}
+
+/// The lines of a table, among all that a program says.
+fn table(said: &str) -> String {
+    let lines = said.lines().filter(|line| line.starts_with('|'));
+    lines.map(|line| format!("{line}\n")).collect()
 }
 
 /// The rows of some scenarios, and those that are made of them.
@@ -204,12 +230,6 @@ fn write(folder: &Path, name: &str, text: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// The lines of the table, among all that a program says.
-fn table_of(said: &str) -> String {
-    let lines = said.lines().filter(|line| line.starts_with('|'));
-    lines.map(|line| format!("{line}\n")).collect()
-}
-
 /// Keeps counts for a later comparison: a JSON object of numbers.
 fn keep(file: &Path, rows: &[Row]) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(&rows::by_name(rows))
@@ -252,9 +272,9 @@ mod tests {
     }
 
     #[test]
-    fn the_table_is_found_among_all_that_a_test_says() {
+    fn a_table_is_found_among_all_that_a_program_says() {
         let said = "running 1 test\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\nok\n";
-        assert_eq!(table_of(said), "| a | b |\n| --- | --- |\n| 1 | 2 |\n");
+        assert_eq!(table(said), "| a | b |\n| --- | --- |\n| 1 | 2 |\n");
     }
 
     #[test]

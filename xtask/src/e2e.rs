@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 
 use crate::error::Error;
@@ -47,16 +47,38 @@ pub(crate) fn run_with(args: &[OsString], settings: &[(&str, String)]) -> Result
     })
 }
 
-/// Measures the transport against stock PeerJS, in Chromium.
-pub(crate) fn compare() -> Result<(), Error> {
+/// Measures the transport against stock PeerJS, in Chromium. Returns what is said about it, a table
+/// among it.
+pub(crate) fn compare() -> Result<String, Error> {
     let driver = browsers::chromium()?;
     process::step("install stock PeerJS", process::npm_packages)?;
     process::step("build the transport alone", bare)?;
     let program = ["--package", "hustings-e2e", "--bin", "compare"];
     let mut compare = process::cargo(["run", "--quiet"]);
     with_parts(compare.args(program), &driver)?;
+    compare.stderr(Stdio::inherit());
     process::step("compare it with stock PeerJS", || {
-        process::run(&mut compare)
+        process::stdout(&mut compare)
+    })
+}
+
+/// Builds what a crowd in browsers is measured with. Returns the command that measures one.
+pub(crate) fn crowd() -> Result<impl Fn() -> Result<Command, Error>, Error> {
+    let driver = browsers::chromium()?;
+    // What people get.
+    process::step("build the JavaScript package", || {
+        package::build(package::Speed::Small)
+    })?;
+    let mut command = process::cargo(["build", "--package", "hustings-e2e", "--bin", "crowd"]);
+    process::step("build what measures", || process::run(&mut command))?;
+    let broker = process::step("build the signalling server", broker::build)?;
+    Ok(move || {
+        let mut crowd = Command::new(process::target().join("debug/crowd"));
+        crowd
+            .env("HUSTINGS_E2E_BROKER", &broker)
+            .env("HUSTINGS_E2E_BUILT", process::scratch()?)
+            .env("CHROMEDRIVER", &driver);
+        Ok(crowd)
     })
 }
 

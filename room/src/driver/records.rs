@@ -1,11 +1,76 @@
 //! Records in a store: where each is written, and how it is read again. For drivers of other
 //! crates, too.
 
+use bytes::Bytes;
 use hustings_outbox::{Batch, Cache, Durability, Journal, Outbox, Store, StoreError};
+use hustings_protocol::batch::{MAX_BYTES, MAX_MESSAGES};
 use hustings_protocol::planted::{self, Fault};
-use hustings_protocol::{DeviceId, RoomId, StoredJournal, StoredLog, StoredOutbox};
+use hustings_protocol::{DeviceId, Revision, RoomId, StoredJournal, StoredLog, StoredOutbox};
 
 use crate::{Persist, Record};
+
+/// The records of one commit. Updates of a copy that come together are one record there, or two
+/// when they are many: a crowd's votes are hundreds in a second, of which a store need not have one
+/// each.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    batch: Batch,
+    copied: Option<Copied>,
+}
+
+#[derive(Debug)]
+struct Copied {
+    room: RoomId,
+    updates: Vec<(Revision, Bytes)>,
+    bytes: usize,
+}
+
+impl Records {
+    /// Adds a record.
+    pub(super) fn add(&mut self, device: DeviceId, persist: Persist) {
+        match persist {
+            Persist {
+                room,
+                record: Record::CacheUpdate { revision, frame },
+            } => {
+                let fits = self.copied.as_ref().is_none_or(|copied| {
+                    copied.room == room
+                        && copied.updates.len() < MAX_MESSAGES
+                        && copied.bytes + frame.len() < MAX_BYTES
+                });
+                if !fits {
+                    self.stage_copied(device);
+                }
+                let copied = self.copied.get_or_insert_with(|| Copied {
+                    room,
+                    updates: Vec::new(),
+                    bytes: 0,
+                });
+                copied.bytes += frame.len() + 1;
+                copied.updates.push((revision, frame));
+            }
+            persist => {
+                if matches!(persist.record, Record::CacheSnapshot { .. }) {
+                    // It takes the place of what was there.
+                    self.stage_copied(device);
+                }
+                stage(&mut self.batch, device, persist);
+            }
+        }
+    }
+
+    fn stage_copied(&mut self, device: DeviceId) {
+        if let Some(Copied { room, updates, .. }) = self.copied.take() {
+            Cache::new(device, room).append_all(&mut self.batch, &updates);
+        }
+    }
+
+    /// All of them.
+    pub(super) fn into_batch(mut self, device: DeviceId) -> Batch {
+        self.stage_copied(device);
+        self.batch
+    }
+}
 
 /// Adds a record to a batch.
 pub fn stage(batch: &mut Batch, device: DeviceId, persist: Persist) {

@@ -7,12 +7,12 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures::StreamExt;
-use hustings_outbox::{Batch, Durability, Store, StoreError};
+use hustings_outbox::{Durability, Store, StoreError};
 use hustings_protocol::planted::{Fault, is_on};
 use hustings_protocol::{DeviceId, batch};
 use litemap::LiteMap;
 
-use super::records;
+use super::records::{self, Records};
 use super::shared::{AnyMachine, Ends, Reply, Request, State};
 use super::together::Together;
 use super::trace::Trace;
@@ -63,12 +63,12 @@ pub struct Driver<T, S> {
     turn: usize,
 }
 
-/// The work for the next commit. Every output in `after` came after a record of `batch`, and so
+/// The work for the next commit. Every output in `after` came after one of the `records`, and so
 /// must wait until it is durable; or it is of a batch, and waits for the others.
 #[derive(Default)]
 struct Staged {
-    batch: Batch,
-    /// The strictest durability that a record of the batch needs; `None` while there is no record.
+    records: Records,
+    /// The strictest durability that a record needs; `None` while there is none.
     durability: Option<Durability>,
     after: Vec<Output>,
     replies: Vec<Reply>,
@@ -297,7 +297,7 @@ impl<T: Transport, S: Store> Driver<T, S> {
                 Output::Persist(persist) => {
                     let durability = records::durability(&persist.record);
                     self.staged.durability = self.staged.durability.max(Some(durability));
-                    records::stage(&mut self.staged.batch, self.device, persist);
+                    self.staged.records.add(self.device, persist);
                 }
                 Output::Send { .. }
                 | Output::Broadcast { .. }
@@ -344,8 +344,9 @@ impl<T: Transport, S: Store> Driver<T, S> {
         loop {
             let staged = std::mem::take(&mut self.staged);
             if let Some(durability) = staged.durability {
-                let writes = staged.batch.len();
-                let committed = self.store.commit(staged.batch, durability).await;
+                let batch = staged.records.into_batch(self.device);
+                let writes = batch.len();
+                let committed = self.store.commit(batch, durability).await;
                 // While those who wait for this commit still do.
                 committed.map_err(|error| self.fails(error.into()))?;
                 self.trace.committed(writes, durability);

@@ -86,6 +86,16 @@ impl Person {
         })
     }
 
+    /// Seconds of a processor that the browser has taken so far, with all its processes and their
+    /// threads.
+    ///
+    /// # Errors
+    ///
+    /// The browser is not running, or the system does not say it: only Linux does.
+    pub fn processor(&self) -> anyhow::Result<f64> {
+        self.session()?.processor()
+    }
+
     /// The person's name.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -77,6 +77,10 @@ impl Session {
         })
     }
 
+    pub(crate) fn processor(&self) -> anyhow::Result<f64> {
+        self.group.processor()
+    }
+
     pub(crate) fn kill(&self) {
         self.group.kill();
     }

@@ -4,7 +4,6 @@
 
 use std::path::Path;
 
-use super::table_of;
 use crate::error::Error;
 use crate::process;
 
@@ -18,7 +17,7 @@ pub(super) fn run(out: &Path) -> Result<(), Error> {
     let test = "test --release --package hustings-transport-peerjs --features broker \
                 --test costs_beside_npm -- --ignored --nocapture";
     let said = process::stdout(&mut process::cargo(test.split_whitespace()))?;
-    let table = table_of(&said) + NOTE;
+    let table = super::table(&said) + NOTE;
     print!("{table}");
     super::write(out, "broker.md", &table)
 }

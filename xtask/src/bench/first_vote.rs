@@ -4,7 +4,6 @@
 
 use std::path::Path;
 
-use super::table_of;
 use crate::e2e;
 use crate::error::Error;
 
@@ -16,7 +15,7 @@ const NOTE: &str = "\nChromium, with the voter's network as DevTools emulates it
 
 /// Measures both and writes a table.
 pub(super) fn run(out: &Path) -> Result<(), Error> {
-    let table = table_of(&e2e::first_vote()?) + NOTE;
+    let table = super::table(&e2e::first_vote()?) + NOTE;
     print!("{table}");
     super::write(out, "first-vote.md", &table)
 }

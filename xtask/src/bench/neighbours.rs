@@ -30,6 +30,13 @@ const PHASES: [&str; 4] = [
     "join_at_member",
 ];
 
+/// The times between two votes of which the bytes are counted, too, and what is said of them. In the
+/// other counts each vote has been heard of before the next one is cast.
+const PACES: [(&str, fn(u64) -> u64); 2] = [
+    ("all within ten seconds", |votes| 10_000 / votes),
+    ("one in each millisecond", |_| 1),
+];
+
 /// The things that a poll needs beside its data, and those that do them.
 const DOES: [(&str, [&str; 4]); 6] = [
     (
@@ -71,6 +78,8 @@ struct Counted {
     votes: u64,
     /// Bytes on all links, for all votes.
     bytes: u64,
+    /// The same with less time between the votes, as in [`PACES`].
+    paced: [u64; 2],
     join_bytes: u64,
     heap: u64,
     /// Instructions in each of the phases.
@@ -118,6 +127,12 @@ fn count(programs: &Path, system: &str, participants: u64) -> Result<Counted, Er
     };
     let said = process::stdout(&mut with_arguments("heap"))?;
     let [votes, bytes, join_bytes, heap] = numbers(&said)?;
+    let mut paced = [0; 2];
+    for (bytes, (_, between)) in paced.iter_mut().zip(PACES) {
+        let mut heap = with_arguments("heap");
+        let said = process::stdout(heap.arg(between(votes).to_string()))?;
+        [_, *bytes, ..] = numbers(&said)?;
+    }
     let phases = each_phase(|phase| {
         let counted = format!("--toggle-collect=*{phase}*");
         let name = format!("neighbours.{phase}");
@@ -128,6 +143,7 @@ fn count(programs: &Path, system: &str, participants: u64) -> Result<Counted, Er
         participants,
         votes,
         bytes,
+        paced,
         join_bytes,
         heap,
         phases,
@@ -195,12 +211,39 @@ fn markdown(all: &[Counted]) -> String {
         ];
         text += &format!("| {} |\n", cells.join(" | "));
     }
+    text += &paces(all);
     text += "\n| | hustings | yrs | automerge | samod |\n| --- | --- | --- | --- | --- |\n";
     for (what, who) in DOES {
         text += &format!("| {what} | {} |\n", who.join(" | "));
     }
     text
 }
+
+/// The bytes of a vote as they depend on how many votes come in which time.
+fn paces(all: &[Counted]) -> String {
+    let heads = PACES.map(|(what, _)| what);
+    let mut text = format!(
+        "\nBytes of a vote for each participant, by when the votes come:\n\n\
+         | participants | system | one after the other | {} |\n| ---: | --- | ---: |{}\n",
+        heads.join(" | "),
+        " ---: |".repeat(heads.len())
+    );
+    for counted in all {
+        let each = (counted.votes * counted.participants) as f64;
+        let all = [counted.bytes].into_iter().chain(counted.paced);
+        let cells: Vec<String> = all.map(|bytes| grouped(bytes as f64 / each)).collect();
+        let (people, system) = (grouped(counted.participants as f64), &counted.system);
+        text += &format!("| {people} | {system} | {} |\n", cells.join(" | "));
+    }
+    text + PACES_NOTE
+}
+
+/// What is compared there.
+const PACES_NOTE: &str = "\nOne after the other, each vote has been heard of by everybody, and 250 ms have passed, before the next \
+                          one is cast. Then a secret poll tells a tally for each, which it does at most every 200 ms, by default. \
+                          yrs's servers forward each update by itself, however many there are; \"yrs, merged\" is one that would \
+                          tell of those of 200 ms together, as hustings does. Those who tell of each vote by itself do not depend \
+                          on the time between them.\n";
 
 #[cfg(test)]
 mod tests {
@@ -223,12 +266,15 @@ mod tests {
             participants: 10,
             votes: 20,
             bytes: 9_400,
+            paced: [9_400, 4_000],
             join_bytes: 880,
             heap: 4_528,
             phases: [200_000, 600_000, 7_000, 8_000],
         };
         let table = markdown(&[counted]);
         let row = "| 10 | yrs | 10,000 | 3,000 | 47 | 4,528 | 7,000 | 8,000 | 880 |";
+        assert!(table.lines().any(|line| line == row), "{table}");
+        let row = "| 10 | yrs | 47 | 47 | 20 |";
         assert!(table.lines().any(|line| line == row), "{table}");
     }
 

@@ -1,7 +1,7 @@
 //! hustings: the machines without I/O, joined by hand. Signatures are made and verified, journal
 //! and outbox records are made and dropped. An open poll shows each vote to everybody; in a secret
-//! one everybody is told the tally after each, since a vote is heard of before the next one is
-//! cast.
+//! one everybody is told the tally, at once after a quiet time and then every 200 ms, which is the
+//! default. So votes of which each is heard before the next one is cast have a tally each.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,10 +15,7 @@ use hustings_room::{
     ChannelBinding, Config, Host, LinkId, Moment, Output, Owner, Participant, Setup,
 };
 
-use crate::{Meter, OPTIONS, System};
-
-/// Longer than the time between two tallies.
-const TURN: Duration = Duration::from_millis(250);
+use crate::{LONG, Meter, OPTIONS, System};
 
 pub(crate) struct Room {
     host: Host,
@@ -174,22 +171,6 @@ impl Room {
         }
         answers
     }
-
-    /// Time passes, and what was to be told is told.
-    fn turn(&mut self, meter: &mut Meter) {
-        self.now = self.now + TURN;
-        let (host, now) = (&mut self.host, self.now);
-        if host.poll_timeout().is_none_or(|(at, _)| at > now) {
-            return;
-        }
-        let sent = meter.hub(|| {
-            host.handle_timeout(now);
-            down(host)
-        });
-        for (from, frame) in self.deliver(sent, meter) {
-            self.carry(from, vec![frame], meter);
-        }
-    }
 }
 
 impl System for Room {
@@ -205,7 +186,25 @@ impl System for Room {
             up(member)
         });
         self.carry(who, first, meter);
-        self.turn(meter);
+    }
+
+    fn pass(&mut self, time: Duration, meter: &mut Meter) {
+        let until = self.now + time;
+        while let Some((at, _)) = self.host.poll_timeout()
+            && at <= until
+        {
+            // A timer that was set for a moment in the past is due now.
+            self.now = self.now.max(at);
+            let (host, now) = (&mut self.host, self.now);
+            let sent = meter.hub(|| {
+                host.handle_timeout(now);
+                down(host)
+            });
+            for (from, frame) in self.deliver(sent, meter) {
+                self.carry(from, vec![frame], meter);
+            }
+        }
+        self.now = until;
     }
 
     fn join(&mut self, meter: &mut Meter) {
@@ -232,7 +231,7 @@ impl System for Room {
         });
         self.deliver(sent, meter);
         self.carry(number, first, meter);
-        self.turn(meter);
+        self.pass(LONG, meter);
     }
 
     fn tallies(&self) -> Vec<Vec<u64>> {

@@ -1,9 +1,11 @@
 //! The same poll by hustings and by libraries that keep a document alike at many places.
 //!
 //! There is a hub, and each participant has a link to it. They vote, one after the other, and then
-//! change their minds; a vote has reached everybody before the next one is cast. In the end all
-//! have the same tally, and then one more joins. Nothing is stored, nothing is lost, and no network
-//! takes time: what is counted is the libraries' own work, and the bytes that they would send.
+//! change their minds; a vote has reached everybody before the next one is cast, unless the time
+//! between two votes is given. In the end all have the same tally, and then one more joins. Nothing
+//! is stored, nothing is lost, and no network takes time: what is counted is the libraries' own
+//! work, and the bytes that they would send. Time is a number that is moved on, for those that tell
+//! of several votes together.
 //!
 //! Each library is used in the fastest way that its own documentation shows; the module of each
 //! says which. `instructions` runs under callgrind, which is told which of [`PHASES`] to count;
@@ -15,6 +17,7 @@ mod samod;
 mod yrs;
 
 use std::hint::black_box;
+use std::time::Duration;
 
 /// The bytes of a heap after some work: what it has left, and the most at a time.
 #[derive(Debug, Clone, Copy)]
@@ -138,10 +141,15 @@ fn join_at_member<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
+/// Longer than anybody waits with what is to be told together.
+const LONG: Duration = Duration::from_millis(250);
+
 /// A hub and its participants.
 trait System {
-    /// Votes, until everybody has heard of it.
+    /// Votes, until all have heard of it who are told of it at once.
     fn vote(&mut self, who: usize, option: usize, meter: &mut Meter);
+    /// So much time passes, and what is to be told within it is told.
+    fn pass(&mut self, _time: Duration, _meter: &mut Meter) {}
     /// One more participant joins, until it has everything.
     fn join(&mut self, meter: &mut Meter);
     /// The votes of each option, as each participant counts them.
@@ -152,7 +160,7 @@ trait System {
 type Make = fn(usize, &mut Meter) -> Box<dyn System>;
 
 /// Each system, and whether it is quick enough for a thousand participants.
-const SYSTEMS: [(&str, Make, bool); 5] = [
+const SYSTEMS: [(&str, Make, bool); 6] = [
     (
         "hustings, open",
         |count, meter| Box::new(hustings::open(count, meter)),
@@ -166,6 +174,11 @@ const SYSTEMS: [(&str, Make, bool); 5] = [
     (
         "yrs",
         |count, meter| Box::new(yrs::Room::new(count, meter)),
+        true,
+    ),
+    (
+        "yrs, merged",
+        |count, meter| Box::new(yrs::Merged::new(count, meter)),
         true,
     ),
     (
@@ -193,9 +206,9 @@ fn votes(participants: usize) -> usize {
     (2 * participants).min(100)
 }
 
-/// The whole of it, and the counts: bytes of the votes, bytes of the late join, the most bytes in
-/// the hub's heap.
-fn run(make: Make, participants: usize, measure: Option<Measure>) -> [u64; 3] {
+/// The whole of it, with so much time after each vote, and the counts: bytes of the votes, bytes of
+/// the late join, the most bytes in the hub's heap.
+fn run(make: Make, participants: usize, between: Duration, measure: Option<Measure>) -> [u64; 3] {
     let mut meter = Meter {
         measure,
         phase: Phase::Begin,
@@ -212,7 +225,9 @@ fn run(make: Make, participants: usize, measure: Option<Measure>) -> [u64; 3] {
         let (who, option) = (number % participants, number % OPTIONS.len());
         choices[who] = Some(option);
         system.vote(who, option, &mut meter);
+        system.pass(between, &mut meter);
     }
+    system.pass(LONG, &mut meter);
     meter.phase = Phase::Join;
     system.join(&mut meter);
     let expected: Vec<u64> = (0..OPTIONS.len())
@@ -227,7 +242,8 @@ fn run(make: Make, participants: usize, measure: Option<Measure>) -> [u64; 3] {
     [meter.votes, meter.join, meter.most.unsigned_abs()]
 }
 
-/// The programs: `--list`, or the name of a system and a number of participants.
+/// The programs: `--list`, or the name of a system and a number of participants, and perhaps the
+/// milliseconds between two votes.
 #[must_use]
 pub fn main(measure: Option<Measure>) -> std::process::ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -238,15 +254,20 @@ pub fn main(measure: Option<Measure>) -> std::process::ExitCode {
         }
         return std::process::ExitCode::SUCCESS;
     }
-    if let [name, participants] = words[..]
-        && let Ok(participants) = participants.parse()
+    let between = match words.get(2) {
+        Some(millis) => millis.parse().ok().map(Duration::from_millis),
+        None => Some(LONG),
+    };
+    if let [name, participants, ..] = words[..]
+        && words.len() <= 3
+        && let (Ok(participants), Some(between)) = (participants.parse(), between)
         && let Some((_, make, _)) = SYSTEMS.iter().find(|(it, ..)| *it == name)
     {
-        let [bytes, join, heap] = run(*make, participants, measure);
+        let [bytes, join, heap] = run(*make, participants, between, measure);
         println!("{}\t{bytes}\t{join}\t{heap}", votes(participants));
         return std::process::ExitCode::SUCCESS;
     }
-    eprintln!("usage: --list | <system> <participants>");
+    eprintln!("usage: --list | <system> <participants> [<milliseconds between votes>]");
     std::process::ExitCode::from(2)
 }
 
@@ -257,8 +278,19 @@ mod tests {
     #[test]
     fn all_come_to_the_same_tally() {
         for (name, make, _) in SYSTEMS {
-            let [votes, join, _] = run(make, 5, None);
-            assert!(votes > 0 && join > 0, "{name}");
+            for between in [LONG, Duration::from_millis(1)] {
+                let [votes, join, _] = run(make, 5, between, None);
+                assert!(votes > 0 && join > 0, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_votes_that_come_together_those_who_tell_of_them_together_say_less() {
+        for (name, make, _) in SYSTEMS {
+            let bytes = |between| run(make, 20, Duration::from_millis(between), None)[0];
+            let says_less = ["hustings, secret", "yrs, merged"].contains(&name);
+            assert_eq!(bytes(1) < bytes(1_000), says_less, "{name}");
         }
     }
 }

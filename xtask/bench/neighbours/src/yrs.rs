@@ -2,11 +2,18 @@
 //! forwards as it is; this is what its documentation calls incremental updates, and y-sync's
 //! servers do. A newcomer sends its state vector and gets what it lacks. The smaller encoding (v1,
 //! which is the one that all servers speak) is used throughout.
+//!
+//! [`Merged`] is what a server could do that tells of several votes together, as hustings does: it
+//! merges the updates of 200 ms into one, which yrs has a function for.
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use yrs::updates::decoder::Decode;
 use yrs::updates::encoder::Encode;
-use yrs::{Any, Doc, Map, MapRef, Out, ReadTxn, StateVector, Transact, Update, WriteTxn};
+use yrs::{
+    Any, Doc, Map, MapRef, Out, ReadTxn, StateVector, Transact, Update, WriteTxn, merge_updates_v1,
+};
 
 use crate::{Meter, OPTIONS, System, name};
 
@@ -60,32 +67,44 @@ impl Room {
     }
 }
 
-impl System for Room {
-    fn vote(&mut self, who: usize, option: usize, meter: &mut Meter) {
+impl Room {
+    /// A member votes: the updates that it sends.
+    fn cast(&mut self, who: usize, option: usize, meter: &mut Meter) -> Vec<Vec<u8>> {
         let key = name(who);
         let member = &mut self.members[who];
-        let updates = meter.member(|| {
+        meter.member(|| {
             let mut transaction = member.doc.transact_mut();
             member.votes.insert(&mut transaction, key, OPTIONS[option]);
             vec![transaction.encode_update_v1()]
-        });
+        })
+    }
+
+    fn deliver(&mut self, sent: Vec<(usize, Vec<u8>)>, meter: &mut Meter) {
+        for (to, update) in sent {
+            let member = &mut self.members[to];
+            meter.member(|| {
+                member.apply(&update);
+                Vec::<Bytes>::new()
+            });
+        }
+    }
+}
+
+impl System for Room {
+    fn vote(&mut self, who: usize, option: usize, meter: &mut Meter) {
+        let updates = self.cast(who, option, meter);
         let (hub, count) = (&mut self.hub, self.members.len());
+        let mut all = Vec::new();
         for update in updates {
-            let sent = meter.hub(|| {
+            all.extend(meter.hub(|| {
                 hub.apply(&update);
                 // As it came: nothing is encoded, and a copy is a pointer.
                 let update = Bytes::from(update);
                 let others = (0..count).filter(|to| *to != who);
                 others.map(|to| (to, update.clone())).collect()
-            });
-            for (to, update) in sent {
-                let member = &mut self.members[to];
-                meter.member(|| {
-                    member.apply(&update);
-                    Vec::<Bytes>::new()
-                });
-            }
+            }));
         }
+        self.deliver(all, meter);
     }
 
     fn join(&mut self, meter: &mut Meter) {
@@ -129,5 +148,74 @@ impl System for Room {
             OPTIONS.iter().map(count).collect()
         });
         tallies.collect()
+    }
+}
+
+/// The time between two tellings.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// A hub that tells of a vote at once after a quiet time, and otherwise of all since the last
+/// telling, when the interval is over.
+pub(crate) struct Merged {
+    room: Room,
+    waiting: Vec<Vec<u8>>,
+    now: Duration,
+    not_before: Duration,
+}
+
+impl Merged {
+    pub(crate) fn new(count: usize, meter: &mut Meter) -> Self {
+        Self {
+            room: Room::new(count, meter),
+            waiting: Vec::new(),
+            now: Duration::ZERO,
+            not_before: Duration::ZERO,
+        }
+    }
+
+    /// Authors get their own votes among the others: one message is for all.
+    fn tell(&mut self, meter: &mut Meter) {
+        self.not_before = self.now + INTERVAL;
+        let (waiting, count) = (&mut self.waiting, self.room.members.len());
+        let sent = meter.hub(|| {
+            let merged = merge_updates_v1(&*waiting).expect("they were encoded");
+            waiting.clear();
+            let merged = Bytes::from(merged);
+            (0..count).map(|to| (to, merged.clone())).collect()
+        });
+        self.room.deliver(sent, meter);
+    }
+}
+
+impl System for Merged {
+    fn vote(&mut self, who: usize, option: usize, meter: &mut Meter) {
+        for update in self.room.cast(who, option, meter) {
+            let (hub, waiting) = (&mut self.room.hub, &mut self.waiting);
+            meter.hub(|| {
+                hub.apply(&update);
+                waiting.push(update);
+                Vec::<(usize, Bytes)>::new()
+            });
+        }
+        if self.now >= self.not_before {
+            self.tell(meter);
+        }
+    }
+
+    fn pass(&mut self, time: Duration, meter: &mut Meter) {
+        let until = self.now + time;
+        if !self.waiting.is_empty() && self.not_before <= until {
+            self.now = self.not_before;
+            self.tell(meter);
+        }
+        self.now = until;
+    }
+
+    fn join(&mut self, meter: &mut Meter) {
+        self.room.join(meter);
+    }
+
+    fn tallies(&self) -> Vec<Vec<u64>> {
+        self.room.tallies()
     }
 }
