@@ -116,10 +116,16 @@ pub(crate) enum Failure {
     Network(String),
 
     #[error(
-        "{} is in use by another process, such as `hustings host`; each person at work needs a \
-         data folder of their own (--data)", .0.display()
+        "{} is in use by another process, such as `hustings host`: end that first, or take another \
+         folder with --data, as another person", .0.display()
     )]
     InUse(PathBuf),
+    #[error(
+        "{} is in use by another process, such as its `hustings host`: end that first, or ask it \
+         from another folder by the link of the poll: `hustings results LINK --data OTHER`",
+        .0.display()
+    )]
+    HostedNow(PathBuf),
     #[error("{}: {error}", path.display())]
     Store { path: PathBuf, error: StoreError },
     #[error("{0}")]
@@ -182,7 +188,7 @@ impl Failure {
             Self::Away(_) | Self::NoCopy(_) | Self::NothingStored => (6, "owner-away"),
             Self::Pending { .. } => (7, "pending"),
             Self::NoServer { .. } | Self::Transport(_) | Self::Network(_) => (8, "no-server"),
-            Self::InUse(_) => (9, "in-use"),
+            Self::InUse(_) | Self::HostedNow(_) => (9, "in-use"),
             Self::Store { .. } | Self::Stored(_) => (10, "storage"),
             Self::NoPassphrase(_)
             | Self::PassphrasesDiffer

@@ -40,7 +40,14 @@ struct Results {
 pub(crate) async fn run(args: cli::Results) -> Result<(), Failure> {
     let path = Path::new(&args.of);
     let results = if args.of != "-" && path.is_dir() {
-        let folder = Folder::open_existing(path).await?;
+        let opened = Folder::open_existing(path).await;
+        let folder = opened.map_err(|failure| {
+            if let Failure::InUse(path) = failure {
+                // To be another person is no way to what is in this folder.
+                return Failure::HostedNow(path);
+            }
+            failure
+        })?;
         let polls = folder.own_polls().await?;
         if polls.is_empty() {
             return Err(Failure::NoPolls(path.to_owned()));

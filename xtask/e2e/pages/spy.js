@@ -15,6 +15,17 @@
     silent: false,
     // While it is true nothing that comes on a channel gets to the page.
     deaf: false,
+    // While it is the type of a message, frames with such a message get neither out of the page nor
+    // to it: they wait here, in their order.
+    holds: undefined,
+    held: [],
+    // Lets what waits go where it was going, or nowhere.
+    letGo: () => spy.noLonger().forEach(go => go()),
+    lose: () => void spy.noLonger(),
+    noLonger: () => {
+      spy.holds = undefined
+      return spy.held.splice(0)
+    },
     // The most bytes that any channel here has had waiting.
     mostBuffered: 0,
     // How often the page came back from the back/forward cache.
@@ -24,12 +35,23 @@
     note: what => spy.log.push([Date.now(), what]),
   })
 
+  const isHeld = (frame, go) => {
+    // Large ones are binary. Nobody holds those.
+    const held = spy.holds && typeof frame === 'string' && frame.includes(`"type":"${spy.holds}"`)
+    if (held) spy.held.push(go)
+    return held
+  }
+
   // Only what the other side closes is closing first. What dies is closed without it, after `rtc
   // failed`.
   const watch = channel => {
     channel.addEventListener('closing', () => spy.note('channel closing'))
     // Before anybody else listens.
-    channel.addEventListener('message', event => spy.deaf && event.stopImmediatePropagation())
+    channel.addEventListener('message', event => {
+      const { data } = event
+      const again = () => channel.dispatchEvent(new MessageEvent('message', { data }))
+      if (spy.deaf || isHeld(data, again)) event.stopImmediatePropagation()
+    })
   }
 
   window.RTCPeerConnection = class extends RTCPeerConnection {
@@ -49,7 +71,7 @@
   }
   const send = RTCDataChannel.prototype.send
   RTCDataChannel.prototype.send = function (...args) {
-    if (spy.silent) return
+    if (spy.silent || isHeld(args[0], () => this.send(...args))) return
     send.apply(this, args)
     spy.mostBuffered = Math.max(spy.mostBuffered, this.bufferedAmount)
   }

@@ -2,13 +2,19 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 
 use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use crate::bounds::SOON;
+
+/// What a program says, line by line. Somebody has to read it, or the program waits for that.
+pub(crate) type Said = Lines<BufReader<ChildStdout>>;
 
 /// A program in a process group of its own, which ends when this is dropped, with all that it has
 /// started.
@@ -19,13 +25,9 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// Starts it, and reads what it says until `look` finds what is looked for.
-    pub(crate) async fn start<T>(
-        mut command: Command,
-        look: impl Fn(&str) -> Option<T>,
-    ) -> anyhow::Result<(Self, T)> {
-        let name = command.as_std().get_program().to_owned();
-        let name = Path::new(&name).display();
+    /// Starts it.
+    pub(crate) fn begin(mut command: Command) -> anyhow::Result<(Self, Said)> {
+        let name = name_of(&command);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -41,15 +43,30 @@ impl Group {
             child: Mutex::new(child),
             id,
         };
-        let mut lines = BufReader::new(stdout.context("it has no output")?).lines();
-        while let Some(line) = lines.next_line().await? {
-            if let Some(found) = look(&line) {
-                // Its pipe is kept empty, or it would wait for somebody to read.
-                tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-                return Ok((group, found));
+        let stdout = stdout.context("it has no output")?;
+        Ok((group, BufReader::new(stdout).lines()))
+    }
+
+    /// Starts it, and reads what it says until `look` finds what is looked for, which has to be
+    /// soon.
+    pub(crate) async fn start<T>(
+        command: Command,
+        look: impl Fn(&str) -> Option<T>,
+    ) -> anyhow::Result<(Self, T)> {
+        let name = name_of(&command);
+        let (group, mut said) = Self::begin(command)?;
+        let looking = async {
+            while let Some(line) = said.next_line().await? {
+                if let Some(found) = look(&line) {
+                    return Ok(found);
+                }
             }
-        }
-        anyhow::bail!("{name} has ended without saying that it is ready")
+            anyhow::bail!("{name} has ended without saying that it is ready")
+        };
+        let found = timeout(SOON, looking).await;
+        let found = found.with_context(|| format!("{name} is not ready after {SOON:?}"))??;
+        tokio::spawn(async move { while let Ok(Some(_)) = said.next_line().await {} });
+        Ok((group, found))
     }
 
     /// Seconds of a processor that those of its programs have taken that are running.
@@ -80,7 +97,12 @@ impl Group {
     /// Resolves once it has ended.
     pub(crate) async fn ended(&self) {
         // What cannot be waited for has been.
-        let _ = self.child.lock().await.wait().await;
+        let _ = self.status().await;
+    }
+
+    /// The same, with the way in which it has.
+    pub(crate) async fn status(&self) -> std::io::Result<ExitStatus> {
+        self.child.lock().await.wait().await
     }
 
     /// Lets none of it run until [`thaw`](Self::thaw).
@@ -103,4 +125,10 @@ impl Drop for Group {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The name of a program, for whoever reads what is wrong with it.
+fn name_of(command: &Command) -> String {
+    let program = command.as_std().get_program();
+    Path::new(program).display().to_string()
 }

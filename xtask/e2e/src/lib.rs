@@ -22,7 +22,8 @@
 //! it is ready: each of ours does in its last line. How long that and everything else is waited for
 //! is in [`bounds`], and nothing else is about time.
 //!
-//! Somebody may have a [`Terminal`] instead of a browser.
+//! Somebody may have a [`Terminal`] instead of a browser, and that one may have its network from a
+//! [`Cable`].
 //!
 //! A browser can be killed and opened again with the same profile, frozen and thawed, and cut off
 //! from the network. When a scenario fails, what every tab shows and has logged is in `target/e2e`,
@@ -35,6 +36,7 @@
 
 pub mod bounds;
 mod broker;
+mod cable;
 mod group;
 mod page;
 mod pages;
@@ -49,6 +51,7 @@ mod terminal;
 mod world;
 
 pub use broker::Broker;
+pub use cable::Cable;
 pub use page::Page;
 pub use pages::Pages;
 pub use parts::Parts;
@@ -57,5 +60,5 @@ pub use poll::{Poll, TakesPart};
 pub use scenario::scenario;
 pub use spy::{SPY, Wait};
 pub use tab::Tab;
-pub use terminal::{Host, Terminal};
+pub use terminal::{Host, Running, Terminal};
 pub use world::World;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::bounds::BACK;
+use crate::bounds::{BACK, SOON};
 use crate::tab::Tab;
 
 /// The script, for pages that do not load it themselves.
@@ -83,6 +83,54 @@ impl Tab {
     /// The browser does not answer.
     pub async fn cut_and_hear(&self) -> anyhow::Result<()> {
         self.run("spy.cut(); spy.deaf = false").await
+    }
+
+    /// Keeps frames with a message of this type from getting out of the page and into it, until
+    /// [`let_go`](Self::let_go) or [`lose`](Self::lose). Others get past them.
+    ///
+    /// # Errors
+    ///
+    /// The browser does not answer.
+    pub async fn hold(&self, kind: &str) -> anyhow::Result<()> {
+        self.run_with("spy.holds = arg", kind).await
+    }
+
+    /// Waits until such a frame is there.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub async fn holds_one(&self) -> anyhow::Result<()> {
+        let held = "spy.held.length > 0";
+        self.wait_for("a frame that is held", held, SOON).await?;
+        Ok(())
+    }
+
+    /// Has what was held go where it was going.
+    ///
+    /// # Errors
+    ///
+    /// The browser does not answer.
+    pub async fn let_go(&self) -> anyhow::Result<()> {
+        self.run("spy.letGo()").await
+    }
+
+    /// What was held is lost. What comes from now on is not.
+    ///
+    /// # Errors
+    ///
+    /// The browser does not answer.
+    pub async fn lose(&self) -> anyhow::Result<()> {
+        self.run("spy.lose()").await
+    }
+
+    /// The same, and every connection of the page is closed behind its back.
+    ///
+    /// # Errors
+    ///
+    /// The browser does not answer.
+    pub async fn cut_and_lose(&self) -> anyhow::Result<()> {
+        self.run("spy.cut(); spy.lose()").await
     }
 
     /// Waits for this time, by a clock of the page's that runs so many times faster, and until at

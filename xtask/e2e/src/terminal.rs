@@ -3,6 +3,7 @@
 use std::env;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::Context;
 use serde_json::Value;
@@ -10,8 +11,9 @@ use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::bounds::{ANSWER, SOON};
-use crate::group::Group;
+use crate::bounds::ANSWER;
+use crate::cable::Cable;
+use crate::group::{Group, Said};
 
 /// Somebody with a terminal, and a data folder that nobody else has.
 #[derive(Debug)]
@@ -19,6 +21,8 @@ pub struct Terminal {
     program: PathBuf,
     folder: TempDir,
     server: String,
+    /// More settings, by the names of their variables.
+    settings: Vec<(&'static str, String)>,
 }
 
 /// A `hustings host` with one poll.
@@ -38,6 +42,20 @@ impl Terminal {
                 .into(),
             folder: TempDir::with_prefix("hustings-e2e-")?,
             server,
+            // It all stays on this machine.
+            settings: vec![("HUSTINGS_ICE_SERVERS", "[]".into())],
+        })
+    }
+
+    /// Somebody who reaches others by a cable, and by nothing else.
+    ///
+    /// # Errors
+    ///
+    /// The command is not built.
+    pub fn by(cable: &Cable) -> anyhow::Result<Self> {
+        Ok(Self {
+            settings: cable.settings(),
+            ..Self::new(cable.server())?
         })
     }
 
@@ -47,8 +65,7 @@ impl Terminal {
             .args(args)
             .env("HUSTINGS_DATA", self.folder.path())
             .env("HUSTINGS_SERVER", &self.server)
-            // It all stays on this machine.
-            .env("HUSTINGS_ICE_SERVERS", "[]");
+            .envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -66,9 +83,22 @@ impl Terminal {
             Some(line["address"].as_str()?.to_owned())
         };
         // One whose poll is not hosted goes on, and waits for files of polls.
-        let started = timeout(SOON, Group::start(command, link)).await;
-        let (group, link) = started.context("no poll is hosted")?.context("the host")?;
+        let started = Group::start(command, link).await;
+        let (group, link) = started.context("no poll is hosted")?;
         Ok(Host { group, link })
+    }
+
+    /// Starts a command that goes on for a while.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub fn start(&self, args: &[&str]) -> anyhow::Result<Running> {
+        let mut command = self.command(args);
+        command.arg("--json");
+        let (group, said) = Group::begin(command)?;
+        let what = args.first().copied().unwrap_or_default().to_owned();
+        Ok(Running { group, said, what })
     }
 
     /// Runs a command to its end, which has to be a good one. Returns the lines that it has
@@ -96,6 +126,72 @@ impl Terminal {
     #[must_use]
     pub fn folder(&self) -> &str {
         self.folder.path().to_str().unwrap_or_default()
+    }
+}
+
+/// A command that goes on.
+#[derive(Debug)]
+pub struct Running {
+    group: Group,
+    said: Said,
+    /// The command's name.
+    what: String,
+}
+
+impl Running {
+    /// Reads what it prints until a line is as it should be.
+    ///
+    /// # Errors
+    ///
+    /// It prints no such line within `bound`, or has ended.
+    pub async fn prints(
+        &mut self,
+        line: &str,
+        is_it: impl Fn(&Value) -> bool,
+        bound: Duration,
+    ) -> anyhow::Result<Value> {
+        let what = format!("`{}` prints {line}", self.what);
+        let reading = async {
+            while let Some(line) = self.said.next_line().await? {
+                let line: Value = serde_json::from_str(&line)?;
+                if is_it(&line) {
+                    return Ok(line);
+                }
+            }
+            anyhow::bail!("it has ended")
+        };
+        let read = timeout(bound, reading).await;
+        read.with_context(|| format!("not within {bound:?}"))
+            .flatten()
+            .context(what)
+    }
+
+    /// Waits for its end, which has to be a good one. Returns the lines that were not read.
+    ///
+    /// # Errors
+    ///
+    /// It fails, or goes on for longer than `bound`.
+    pub async fn ends(mut self, bound: Duration) -> anyhow::Result<Vec<Value>> {
+        let ending = async {
+            let mut lines = Vec::new();
+            while let Some(line) = self.said.next_line().await? {
+                lines.push(serde_json::from_str(&line)?);
+            }
+            let status = self.group.status().await?;
+            anyhow::ensure!(status.success(), "{status}, {lines:?}");
+            Ok(lines)
+        };
+        let ended = timeout(bound, ending).await;
+        ended
+            .with_context(|| format!("it goes on for longer than {bound:?}"))
+            .flatten()
+            .with_context(|| format!("`{}`", self.what))
+    }
+
+    /// Kills it, and waits until it is gone: it says goodbye to nobody.
+    pub async fn kill(self) {
+        self.group.kill();
+        self.group.ended().await;
     }
 }
 

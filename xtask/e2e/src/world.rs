@@ -9,6 +9,7 @@ use anyhow::Context;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 
 use crate::broker::Broker;
+use crate::cable::Cable;
 use crate::page::Page;
 use crate::pages::Pages;
 use crate::parts::{self, Parts};
@@ -135,6 +136,16 @@ impl World {
     /// The command is not built.
     pub fn terminal(&self) -> anyhow::Result<Terminal> {
         Terminal::new(format!("http://127.0.0.1:{}/", self.broker_port))
+    }
+
+    /// A network for people with terminals, which can be taken away from them.
+    ///
+    /// # Errors
+    ///
+    /// It does not start, or this machine is in no network.
+    pub async fn cable(&self) -> anyhow::Result<Cable> {
+        let relay = address().context("this machine has no address but loopback")?;
+        Cable::lay(&self.parts.broker, relay, self.broker_port).await
     }
 
     /// The address of the web app as a phone in the same network has it: by plain HTTP, from an

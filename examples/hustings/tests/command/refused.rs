@@ -85,7 +85,15 @@ async fn an_owner_who_is_away_and_one_who_says_no() {
     scene
         .run("owner", ["vote", &link, "--option", "1"])
         .await
-        .failed(9, "in use");
+        .failed(9, "take another folder with --data");
+    let folder = scene.path("owner");
+    let results = ["results", folder.to_str().unwrap()];
+    scene
+        .run("ann", results)
+        .await
+        .failed(9, "`hustings results LINK --data OTHER`");
+    // Which is true.
+    scene.run("ann", ["results", &link]).await.is_done();
     host.end().await;
     scene
         .run("owner", ["vote", &link, "--option", "1"])

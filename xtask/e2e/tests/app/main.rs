@@ -31,5 +31,6 @@ mod sending;
 mod session;
 mod settings;
 mod tabs;
+mod terminal;
 mod typing;
 mod votes;

@@ -1,12 +1,10 @@
-//! Programs and browsers in one room: an owner that is `hustings host`, and a voter who has a
-//! terminal.
+//! Browsers in the room of a program: its owner is `hustings host`.
 
 use hustings_e2e::bounds::{BACK, NOTICED, SOON};
 use hustings_e2e::{TakesPart, scenario};
-use serde_json::Value;
 
-use crate::member::{Device, Member, Poll, QUESTION, result};
-use crate::screen;
+use crate::member::{Device, Member, QUESTION, result};
+use crate::terminal::votes;
 
 /// The poll that the other scenarios have, too.
 const POLL: [&str; 7] = [
@@ -149,66 +147,6 @@ fn a_voter_killed_with_a_vote_on_the_disk_delivers_it_to_a_program() {
     });
 }
 
-#[test]
-#[ignore = "needs a browser: cargo xtask test --browsers"]
-fn a_terminal_votes_and_watches_in_the_room_of_a_page() {
-    scenario(async |world| {
-        let poll = Poll::begin(world).await?;
-        let (dan, eve) = (world.terminal()?, world.terminal()?);
-        let vote = ["vote", &poll.link, "--option", "thai", "--name", "Dan"];
-        let voted = dan.run(&vote).await?;
-        assert_eq!(voted[0]["outcome"], "applied");
-        poll.agrees(&[], result(&[("Thai", 1), ("Pizza", 0)]))
-            .await?;
-        poll.owner.sees("Dan", SOON).await?;
-        let join = ["join", &poll.link, "--until-closed"];
-        let watching = eve.run(&join);
-        let others = async {
-            poll.owner.votes_for("Pizza").await?;
-            let votes = result(&[("Thai", 1), ("Pizza", 1)]);
-            poll.agrees(&[], votes).await?;
-            poll.owner.clicks(&screen::button("Close the poll")).await
-        };
-        let (seen, done) = tokio::join!(watching, others);
-        done?;
-        let seen = seen?;
-        let last = &seen[seen.len() - 1]["poll"];
-        assert_eq!(last["closed"], true);
-        let votes = [&last["options"][0]["votes"], &last["options"][1]["votes"]];
-        assert_eq!(votes, [1, 1]);
-        // Whoever comes late is told.
-        let late = dan.run(&["vote", &poll.link, "--option", "pizza"]).await;
-        assert!(late.unwrap_err().to_string().contains("closed"));
-        Ok(())
-    });
-}
-
-#[test]
-#[ignore = "needs a browser: cargo xtask test --browsers"]
-fn a_terminals_vote_waits_for_the_page_that_owns_the_poll() {
-    scenario(async |world| {
-        let mut poll = Poll::begin(world).await?;
-        let dan = world.terminal()?;
-        dan.run(&["vote", &poll.link, "--option", "thai"]).await?;
-        poll.owner.person.kill();
-        let later = ["vote", &poll.link, "--option", "pizza", "--queue"];
-        let queued = dan.run(&[&later[..], &["--timeout", "5"]].concat()).await;
-        let said = queued.unwrap_err().to_string();
-        assert!(said.contains("no answer yet"), "{said}");
-        // It has a copy meanwhile, in which nothing is counted that the owner has not.
-        let kept = ["results", &poll.link, "--offline"];
-        let kept = dan.run(&kept).await?;
-        assert_eq!(votes(&kept), [("Thai", 1), ("Pizza", 0)]);
-
-        poll.owner.person.reopen().await?;
-        poll.owner_returns().await?;
-        let results = ["results", &poll.link, "--timeout", "90"];
-        let results = dan.run(&results).await?;
-        assert_eq!(votes(&results), [("Thai", 0), ("Pizza", 1)]);
-        poll.agrees(&[], result(&[("Thai", 0), ("Pizza", 1)])).await
-    });
-}
-
 /// Waits until everybody sees the same: this.
 async fn agree(members: &[&Member], votes: &[(&str, u64)]) -> anyhow::Result<()> {
     for member in members {
@@ -218,13 +156,4 @@ async fn agree(members: &[&Member], votes: &[(&str, u64)]) -> anyhow::Result<()>
             .await?;
     }
     Ok(())
-}
-
-/// The votes that `hustings results` has printed of one poll.
-fn votes(results: &[Value]) -> Vec<(&str, u64)> {
-    let options = results[0]["options"].as_array().unwrap().iter();
-    let vote = |option: &'_ Value| option["votes"].as_u64().unwrap();
-    options
-        .map(|option| (option["label"].as_str().unwrap(), vote(option)))
-        .collect()
 }
