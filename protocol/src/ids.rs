@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 pub(crate) use self::base32::{decode_base32, encode_base32};
 
-/// The order of bytes, of which nearly always the first few decide: no function is called for these.
+/// The order of bytes. Nearly always the first few decide it, and no function is called for these.
 pub(crate) fn compare<const N: usize>(one: &[u8; N], other: &[u8; N]) -> Ordering {
     let start = |bytes: &[u8; N]| bytes.first_chunk().copied().map(u64::from_be_bytes);
     start(one).cmp(&start(other)).then_with(|| one.cmp(other))

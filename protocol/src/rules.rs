@@ -19,7 +19,7 @@ fn withdrawn(option: &PollOption) -> Rejection {
     Rejection::new(ErrorCode::OptionWithdrawn, message)
 }
 
-/// The author of a vote, in the list of members: for one look at it, which is a walk through a tree.
+/// The author of a vote in the list of members. To look into that once is a walk through a tree.
 #[derive(Debug, Clone, Copy)]
 struct Standing {
     role: Role,

@@ -16,6 +16,10 @@ use crate::{CommandId, DeviceId, Epoch, HistoryMark, PeerId, Revision, Seq};
 
 /// A text that may be spelt as usual.
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly every frame is the large one, and it is taken apart at once"
+)]
 pub(super) enum Usual<'a> {
     /// It is, and this is its envelope: never another one than the parser would make of it.
     Sound(Envelope<'a>),

@@ -36,7 +36,7 @@ fn bytes_of(letters: &[u8; CHARS], seen: &mut u8) -> [u8; BYTES] {
     for letter in letters {
         let bits = BITS[usize::from(*letter)];
         *seen |= bits;
-        word = word << 5 | u64::from(bits & 31);
+        word = (word << 5) | u64::from(bits & 31);
     }
     let [_, _, _, bytes @ ..] = word.to_be_bytes();
     bytes

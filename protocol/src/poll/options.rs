@@ -77,8 +77,8 @@ impl Deref for Options {
 impl FromIterator<PollOption> for Options {
     fn from_iter<I: IntoIterator<Item = PollOption>>(options: I) -> Self {
         let mut listed = Listed::default();
-        // One by one: ids that are there in their order, as nearly all are that are made as UUIDs of a
-        // time, and a few that are not, are no work.
+        // One by one: each moves some places by one, which is little even for a thousand of them,
+        // and pages have no sorting to load.
         for option in options {
             listed.push(option);
         }

@@ -238,8 +238,8 @@ impl Participant {
 
     pub(super) fn take_update(&mut self, update: &Update, frame: &Bytes) -> Progress {
         if self.replica.is_next(update) {
-            // It is about to be another one. While it is there it shares the poll, and what is shared
-            // is copied before it is changed.
+            // It is about to be another one. While it is there it shares the poll, and what is
+            // shared is copied before it is changed.
             self.view = None;
         }
         self.replica.take_update(
