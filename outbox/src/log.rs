@@ -171,7 +171,11 @@ impl Log {
         Ok(())
     }
 
-    pub(crate) fn corrupt_frame(&self, revision: Revision, reason: impl std::fmt::Display) -> StoreError {
+    pub(crate) fn corrupt_frame(
+        &self,
+        revision: Revision,
+        reason: impl std::fmt::Display,
+    ) -> StoreError {
         corrupt(format_args!("{}, revision {revision}", self.name()), reason)
     }
 }
