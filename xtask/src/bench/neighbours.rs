@@ -238,7 +238,7 @@ fn paces(all: &[Counted]) -> String {
     text + PACES_NOTE
 }
 
-/// What is compared there.
+/// The sentences below it.
 const PACES_NOTE: &str = "\nOne after the other, each vote has been heard of by everybody, and 250 ms have passed, before the next \
                           one is cast. Then a secret poll tells a tally for each, which it does at most every 200 ms, by default. \
                           yrs's servers forward each update by itself, however many there are; \"yrs, merged\" is one that would \

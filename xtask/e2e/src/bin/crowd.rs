@@ -42,7 +42,7 @@ mod measure {
     /// take some.
     const QUIET: f64 = 0.05;
 
-    /// What goes on in a page has ended: well, or not.
+    /// The end of something that goes on in a page: a good one, or not.
     #[derive(Debug, Deserialize)]
     #[serde(rename_all = "camelCase")]
     enum Ended {
@@ -50,7 +50,7 @@ mod measure {
         Failed(String),
     }
 
-    /// What the host's page has done so far.
+    /// The work of the host's page so far.
     #[derive(Debug, Clone, Copy)]
     struct Work {
         /// Seconds of a processor, of the page's main thread.
@@ -213,7 +213,7 @@ mod measure {
         })
     }
 
-    /// Where the profiles of the host's page go, for the developer tools of Chromium:
+    /// The folder for profiles of the host's page, for the developer tools of Chromium:
     /// `HUSTINGS_PROFILES`. Without it none are taken, as they cost the page time.
     fn profiles() -> Option<std::path::PathBuf> {
         env::var_os("HUSTINGS_PROFILES").map(Into::into)
