@@ -63,8 +63,8 @@ impl Cache {
     }
 
     /// Adds updates that follow each other, each with its revision, as one record: in a browser a
-    /// record costs some tenths of a millisecond, and in a crowd there are hundreds at a time. There
-    /// are at most [`batch::MAX_MESSAGES`].
+    /// record costs some tenths of a millisecond, and in a crowd there are hundreds at a time.
+    /// There are at most [`batch::MAX_MESSAGES`].
     pub fn append_all(&self, batch: &mut Batch, updates: &[(Revision, Bytes)]) {
         if let Some((last, _)) = updates.last() {
             let frames: Vec<Bytes> = updates.iter().map(|(_, frame)| frame.clone()).collect();

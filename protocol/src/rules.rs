@@ -372,7 +372,7 @@ impl Poll {
         Ok(self.known_member_mut(peer))
     }
 
-    /// Whoever is no member becomes one, if there is room.
+    /// Somebody who is no member becomes one, if there is room.
     fn add_member(&mut self, peer: PeerId, limits: &Limits) -> Result<(), Rejection> {
         if self.members.size() >= limits.max_members {
             return Err(Rejection::new(

@@ -103,8 +103,8 @@ impl Poll {
         Ok(())
     }
 
-    /// What a copy that shows no choices says of its voters after a command, which has just been
-    /// applied. `had_voted` is of its author.
+    /// After a command, which has just been applied, a copy that shows no choices says the right
+    /// thing of its voters. `had_voted` is of the command's author.
     pub(crate) fn settle_turnout(&mut self, author: PeerId, command: &Command, had_voted: bool) {
         if self.shown == Shown::Ballots {
             return;

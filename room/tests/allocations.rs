@@ -107,7 +107,7 @@ fn allocations(people: u16) -> u64 {
     measured.count_total
 }
 
-/// Whoever has shown the poll and lets go of it does not have it copied by the next update.
+/// A poll that was shown and let go of is not copied by the next update.
 #[test]
 fn an_update_takes_no_more_memory_among_many_people() {
     let (few, many) = (allocations(3), allocations(1_000));

@@ -20,8 +20,8 @@ pub(crate) const WASM: &str = "wasm32-unknown-unknown";
 /// The profile that makes the smallest wasm, and the folder that cargo puts it into.
 pub(crate) const PROFILE: &str = "wasm";
 
-/// What is fast for those who send tens of thousands of messages in a second is small for those who
-/// vote: the app is loaded by everybody.
+/// Fast code is for those who send tens of thousands of messages in a second. The app is loaded by
+/// everybody who votes, so there it is small.
 const SMALL_TRANSPORT: &str = "profile.wasm.package.hustings-transport-peerjs.opt-level='s'";
 
 /// The name that rustup has for the toolchain that is made of Debian's packages.

@@ -1,7 +1,7 @@
 //! Parts of the page that are loaded when they are first shown, and not before one can vote.
 //!
-//! What a function with `wasm_split` alone needs is in a file of its own, one for each word: `host` for
-//! those who ask, `side` for what stands beside a ballot, `keep` for polls as a file.
+//! The code that only functions with `wasm_split` need is in files of its own, one for each word:
+//! `host` for those who ask, `side` for what stands beside a ballot, `keep` for polls as a file.
 
 use futures::FutureExt;
 use leptos::prelude::*;
@@ -20,7 +20,7 @@ impl From<SplitLoaderError> for Missing {
     }
 }
 
-/// What a function of such a part returns: its view.
+/// The view that a function of such a part returns.
 pub(crate) type Part = Result<AnyView, Missing>;
 
 /// Shows a part once it is loaded. If it does not arrive, it is asked for again when somebody wants

@@ -252,7 +252,7 @@ fn present(model: Model, title: Signal<String>) -> Part {
     Ok(view! { <Present model title /> }.into_any())
 }
 
-/// What a moderator changes in the options.
+/// The changes that a moderator makes in the options.
 #[wasm_split(side, fallible, preload(load_options))]
 fn options(model: Model) -> Part {
     Ok(view! { <Options model /> }.into_any())

@@ -30,7 +30,7 @@ fn letters_of(group: &[u8; BYTES]) -> [u8; CHARS] {
     std::array::from_fn(|at| LETTERS[(word >> (35 - 5 * at)) as usize & 31])
 }
 
-/// What each of the letters is goes into `seen`, so that one look at the end is enough.
+/// The bits of all the letters go into `seen`, so that one look at the end is enough.
 fn bytes_of(letters: &[u8; CHARS], seen: &mut u8) -> [u8; BYTES] {
     let mut word = 0;
     for letter in letters {

@@ -19,10 +19,10 @@ type Doing<'a, T> = futures::future::BoxFuture<'a, T>;
 #[cfg(target_family = "wasm")]
 type Doing<'a, T> = futures::future::LocalBoxFuture<'a, T>;
 
-/// What a handle asks the owner's side for.
+/// The things for which a handle asks the owner's side.
 ///
-/// An interface, though one type has it: only who makes an owner's handle has the machine's code with
-/// it, and a page in which people vote may load that later, or never.
+/// An interface, though one type has it: only those who make an owner's handle have the machine's
+/// code with it, and a page in which people vote may load that later, or never.
 pub(super) trait OwnerSide: MaybeSend {
     fn submit(
         &self,

@@ -26,8 +26,8 @@ const PASSWORD: &str = "268R9vgz4xdmuUW7ebDToY3FP4s=";
 /// The largest datagram that there is.
 const DATAGRAM: usize = 1 << 16;
 
-/// A cable to the signalling server and to a server that relays. Whoever hangs on it tells others to
-/// reach them by that one alone, so that there is no other way to them or from them.
+/// A cable to the signalling server and to a server that relays. Whoever hangs on it tells others
+/// to reach them by that one alone, so that there is no other way to them or from them.
 ///
 /// While it is cut nobody is told so, as with real ones: datagrams get lost, and what goes by TCP
 /// waits.

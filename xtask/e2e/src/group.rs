@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use crate::bounds::SOON;
 
-/// What a program says, line by line. Somebody has to read it, or the program waits for that.
+/// The lines that a program says. Somebody has to read it, or the program waits for that.
 pub(crate) type Said = Lines<BufReader<ChildStdout>>;
 
 /// A program in a process group of its own, which ends when this is dropped, with all that it has

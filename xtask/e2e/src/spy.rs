@@ -115,7 +115,7 @@ impl Tab {
         self.run("spy.letGo()").await
     }
 
-    /// What was held is lost. What comes from now on is not.
+    /// Loses the messages that were held. Those that come from now on are not lost.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! `cargo xtask bench --first-vote`: from a click on a link to a vote that is counted, on a slow line.
+//! `cargo xtask bench --first-vote`: from a click on a link to a vote that is counted, on a slow
+//! line.
 //!
 //! The program that measures is `xtask/e2e/src/bin/first-vote.rs`.
 

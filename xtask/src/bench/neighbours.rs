@@ -33,8 +33,8 @@ const PHASES: [&str; 4] = [
 /// The milliseconds between two votes, of so many.
 type Pace = fn(u64) -> u64;
 
-/// The times between two votes of which the bytes are counted, too, and what is said of them. In the
-/// other counts each vote has been heard of before the next one is cast.
+/// The times between two votes of which the bytes are counted, too, and what is said of them. In
+/// the other counts each vote has been heard of before the next one is cast.
 const PACES: [(&str, Pace); 2] = [
     ("all within ten seconds", |votes| 10_000 / votes),
     ("one in each millisecond", |_| 1),

@@ -9,8 +9,8 @@
 //! - `hustings-xtask-wasm bindgen <wasm-bindgen's arguments>` makes the bindings of a wasm
 //! - `hustings-xtask-wasm split <file.wasm> <folder>` takes apart what a page does not load at once
 //! - `hustings-xtask-wasm size <file>…` says how large files are, raw and compressed
-//! - `hustings-xtask-wasm compress <file>…` writes each file, compressed, beside it, for servers that
-//!   then need not do it
+//! - `hustings-xtask-wasm compress <file>…` writes each file, compressed, beside it, for servers
+//!   that then need not do it
 
 use std::ffi::OsString;
 use std::fs;
@@ -53,8 +53,8 @@ fn run(chore: Option<OsString>, args: Vec<OsString>) -> Result<()> {
 /// Writes into the folder the wasm without what its functions with `wasm_split` alone need, under
 /// its own name; a `split_….wasm` for each word that they say; and `split.js`, which loads these.
 ///
-/// What that loads has to be joined to the instance that there is, and it asks `boot.js` for it: the
-/// glue itself, which it would otherwise name, names it.
+/// Parts that are loaded have to be joined to the instance that there is, and `boot.js` is asked
+/// for it: the glue, which would be asked otherwise, names the loader itself.
 fn split(args: &[OsString]) -> Result<()> {
     let [wasm, folder] = args else {
         bail!("say split <file.wasm> <folder>");

@@ -27,7 +27,8 @@ mod measure {
     /// The rounds in which each of the two is measured.
     const ROUNDS: usize = 15;
 
-    /// The ways that are measured in each round: this transport, and stock PeerJS with its serializations.
+    /// The ways that are measured in each round: this transport, and stock PeerJS with its
+    /// serializations.
     const WAYS: [&str; 3] = ["ours", "raw", "json"];
 
     /// The messages that go there and back in a round.
