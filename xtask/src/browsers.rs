@@ -2,7 +2,6 @@
 
 use std::env;
 use std::path::PathBuf;
-use std::process::Command;
 
 use crate::error::Error;
 use crate::{process, setup};
@@ -62,15 +61,7 @@ pub(crate) fn chromium() -> Result<PathBuf, Error> {
         return Ok(driver);
     }
     if setup::root_on_debian() {
-        process::step(&format!("apt-get install {}", PACKAGES.join(" ")), || {
-            let apt = |args: &[&str]| {
-                let mut apt = Command::new("apt-get");
-                apt.args(["-qq", "-o", "Dpkg::Use-Pty=0"]).args(args);
-                process::run(apt.env("DEBIAN_FRONTEND", "noninteractive"))
-            };
-            apt(&["update"])?;
-            apt(&[&["install", "-y", "--no-install-recommends"][..], &PACKAGES].concat())
-        })?;
+        setup::install(&PACKAGES)?;
     }
     CHROMIUM.find().ok_or_else(missing)
 }

@@ -2,8 +2,10 @@
 //! reached, from Debian.
 
 mod debian;
+mod packages;
 
 pub(crate) use debian::root_on_debian;
+pub(crate) use packages::install;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -10,7 +10,7 @@ use std::process::Output;
 use crate::error::Error;
 use crate::process::{self, Report};
 use crate::versions::{self, Browsers};
-use crate::{browsers, crates, e2e, floods, purity, site, starters, web};
+use crate::{browsers, crates, e2e, floods, purity, setup, site, starters, web};
 
 /// The name of the last step.
 const IN_BROWSERS: &str = "the tests in a browser";
@@ -105,8 +105,21 @@ fn program_and_stock_peerjs(args: &[OsString]) -> Result<(), Error> {
     })
 }
 
+/// The programs by which the tests of programs behind NATs make their networks. Where there are
+/// none these tests say so and pass, so it is no fault if they cannot be installed.
+fn programs_for_networks() {
+    let is_missing = |program| process::on_path(program).is_none();
+    if ["ip", "nft"].into_iter().any(is_missing)
+        && setup::root_on_debian()
+        && let Err(error) = setup::install(&["iproute2", "nftables"])
+    {
+        eprintln!("{error}");
+    }
+}
+
 /// Runs every test that needs no browser.
 fn native(report: &mut Report) {
+    programs_for_networks();
     report.step(
         "the core is pure: its dependencies and its sources",
         purity::check,

@@ -306,6 +306,13 @@ impl<S: Store> Hosting<S> {
         }
     }
 
+    #[cfg_attr(
+        target_family = "wasm",
+        expect(
+            clippy::arc_with_non_send_sync,
+            reason = "natively a handle goes to other threads; here there are none"
+        )
+    )]
     fn room(&self, room: RoomId, opening: u64) -> Room {
         let opened = Opened {
             shared: Arc::clone(&self.shared),

@@ -48,10 +48,7 @@ pub(super) fn valgrind() -> Result<(), Error> {
         return Ok(());
     }
     if setup::root_on_debian() {
-        process::step("install valgrind", || {
-            let mut install = Command::new("apt-get");
-            process::run(install.args(["install", "--yes", "--quiet", "valgrind"]))
-        })?;
+        setup::install(&["valgrind"])?;
     }
     if is_there() {
         return Ok(());
