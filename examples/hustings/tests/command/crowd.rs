@@ -1,4 +1,4 @@
-//! People who vote all the time, in this process, and notice soon that their owner is gone.
+//! People who vote all the time, in this process.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
@@ -56,19 +56,26 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
-    /// Everybody joins and votes.
-    pub(crate) async fn join(scene: &Scene, link: &str, voters: usize) -> Self {
+    /// Everybody joins, and then they vote. An owner who does not answer for `patience` is taken for
+    /// gone.
+    pub(crate) async fn join(scene: &Scene, link: &str, voters: usize, patience: Duration) -> Self {
         let room: RoomId = link.parse().unwrap();
         let shared = Arc::new(Shared::default());
-        let mut tasks = Vec::new();
-        for place in 0..voters {
-            let room = enter(scene, room).await;
-            tasks.push(tokio::spawn(vote(room, place, Arc::clone(&shared))));
+        let mut rooms = Vec::new();
+        for _ in 0..voters {
+            rooms.push(enter(scene, room, patience).await);
         }
+        let rooms = rooms.into_iter().enumerate();
+        let vote = |(place, room)| tokio::spawn(vote(room, place, Arc::clone(&shared)));
         Self {
+            voters: rooms.map(vote).collect(),
             shared,
-            voters: tasks,
         }
+    }
+
+    /// The number of people.
+    pub(crate) fn len(&self) -> usize {
+        self.voters.len()
     }
 
     /// Waits until so many more votes are acknowledged.
@@ -87,6 +94,11 @@ impl Crowd {
         .await;
     }
 
+    /// The revisions that were acknowledged so far.
+    pub(crate) fn told(&self) -> BTreeSet<u64> {
+        self.shared.acks.lock().unwrap().clone()
+    }
+
     /// Has everybody's last vote acknowledged. Returns the revisions of all.
     pub(crate) async fn finish(self) -> BTreeSet<u64> {
         self.acknowledged(self.voters.len() as u64 * 2).await;
@@ -98,7 +110,7 @@ impl Crowd {
     }
 }
 
-async fn enter(scene: &Scene, room: RoomId) -> Room {
+async fn enter(scene: &Scene, room: RoomId, patience: Duration) -> Room {
     let store = MemoryStore::new();
     let identity = Identity::load_or_create(&store, 0).await.unwrap();
     let server = scene
@@ -121,16 +133,15 @@ async fn enter(scene: &Scene, room: RoomId) -> Room {
     let transport =
         PeerJs::open_at(&listen, &config, &address, &token, SystemClock::new()).unwrap();
     // As fast as a test wants it.
-    let short = Duration::from_millis(500);
     let config = RoomConfig {
         backoff: BackoffConfig {
             initial: Duration::from_millis(50),
-            max: short,
+            max: Duration::from_millis(500),
             ..BackoffConfig::default()
         },
-        dial_timeout: Duration::from_secs(2),
-        ping_after: short,
-        pong_timeout: short,
+        dial_timeout: patience * 4,
+        ping_after: patience,
+        pong_timeout: patience,
         ..RoomConfig::default()
     };
     let setup = driver::setup(&identity, config).unwrap();
