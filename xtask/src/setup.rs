@@ -86,8 +86,8 @@ impl WasmCargo {
         self.compile("build", profile)
     }
 
-    /// `cargo build` of the program of a package, as small as it gets, with what it takes to take it
-    /// apart: every place that names another.
+    /// `cargo build` of the program of a package, as small as it gets, with what it takes to take
+    /// it apart: every place that names another.
     pub(crate) fn build_to_split(self, package: &str) -> Command {
         let mut build = self.compile("rustc", PROFILE);
         build.args(["--config", SMALL_TRANSPORT, "--package", package]);

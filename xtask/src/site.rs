@@ -13,7 +13,8 @@ use crate::{hashed, process, setup, wasm};
 
 /// The folder of the app.
 const APP: &str = "poll-web";
-/// The files that a browser keeps for good, beside the parts of the app, each after those that it names.
+/// The files that a browser keeps for good, beside the parts of the app, each after those that it
+/// names.
 const KEPT: [&str; 5] = [
     "parts.js",
     "poll-web_bg.wasm",

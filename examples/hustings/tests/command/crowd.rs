@@ -56,8 +56,8 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
-    /// Everybody joins, and then they vote. An owner who does not answer for `patience` is taken for
-    /// gone.
+    /// Everybody joins, and then they vote. An owner who does not answer for `patience` is taken
+    /// for gone.
     pub(crate) async fn join(scene: &Scene, link: &str, voters: usize, patience: Duration) -> Self {
         let room: RoomId = link.parse().unwrap();
         let shared = Arc::new(Shared::default());

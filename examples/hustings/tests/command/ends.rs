@@ -19,7 +19,8 @@ const MANY: usize = 50;
 /// Those of whom a host is killed notice it soon.
 const IMPATIENT: Duration = Duration::from_millis(500);
 
-/// Whom a host says goodbye to need not guess, and on a busy machine many would guess wrong.
+/// Those to whom a host says goodbye need not guess, and on a busy machine many would guess
+/// wrong.
 const PATIENT: Duration = Duration::from_secs(5);
 
 const OPEN: [&str; 8] = [

@@ -1,8 +1,8 @@
 //! `cargo xtask bench --first-vote`: the time from a click on a link, in a browser that was never
 //! there, until the vote is counted; of the web app, and of a page on stock PeerJS.
 //!
-//! The voter's network and processor are slowed down by DevTools; the host's browser is not.
-//! Whoever votes does so as soon as the page lets them.
+//! The voter's network and processor are slowed down by DevTools; the host's browser is not. The
+//! vote is made as soon as the page lets it be.
 
 #[cfg(unix)]
 fn main() {

@@ -1,5 +1,5 @@
-// Somebody who votes for the first option as soon as the page lets them, and notes when that was: milliseconds since
-// the page was asked for.
+// Somebody who votes for the first option as soon as the page lets them, and notes when that was:
+// milliseconds since the page was asked for.
 (() => {
   const noted = (window.noted = {})
   const note = what => { noted[what] ??= performance.now() }
