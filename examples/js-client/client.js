@@ -480,11 +480,13 @@ export class Client extends EventTarget {
     this.#changed()
   }
 
-  /** In a poll that does not show each vote this comes in place of the votes of others. */
+  /** This comes in place of the votes of others, where these are not shown, or they are many. */
   async #takeTally(link, payload, { after, revision, history }) {
     if (this.poll && revision < this.revision) return
-    if (!this.poll?.shown || after > this.revision) return this.#ask(link)
-    const { updates = [] } = payload
+    if (!this.poll || after > this.revision) return this.#ask(link)
+    const { updates = [], choices } = payload
+    // It shows more or less than this copy.
+    if (!this.poll.shown === !choices) return this.#ask(link)
     const own = this.#ahead
     if (own?.revision <= revision) {
       this.#ahead = undefined
@@ -514,7 +516,7 @@ export class Client extends EventTarget {
       this.#hasAsked = false
       return this.#changed()
     }
-    if (this.poll?.shown && type === 'poll:vote' && author === this.peerId) {
+    if (this.poll && type === 'poll:vote' && author === this.peerId) {
       if (this.#ahead?.revision >= revision) return
       this.#ahead = { author, type, payload, revision }
       this.#showAhead()

@@ -217,11 +217,15 @@ function recount(poll, before = [], after) {
 }
 
 /**
- * Folds a `poll:tally` into a poll that was at the revision `at`: everything since, where each vote
- * is not shown. Without a `tally` the results are not due (any more).
+ * Folds a `poll:tally` into a poll that was at the revision `at`: everything since. Without a `tally`
+ * the results are not due (any more), unless there are `choices`: then each vote is shown.
  */
-export function foldTally(poll, at, { updates = [], tally, turnout, voted = [], withdrew = [] }) {
+export function foldTally(poll, at, { updates = [], tally, turnout, voted = [], withdrew = [], choices }) {
   for (const { revision, author, type, payload } of updates) if (revision > at) fold(poll, author, type, payload)
+  if (choices) {
+    for (const [peerId, places] of choices) memberOf(poll, peerId).choices = places.map(at => poll.options[at].optionId)
+    return
+  }
   for (const peerId of voted) {
     const member = memberOf(poll, peerId)
     // One's own choice is known.

@@ -1,4 +1,4 @@
-//! `poll:tally`: what has happened since the last message, in a poll that does not show each vote.
+//! `poll:tally`: what has happened since the last message, where each vote is not told by itself.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -6,14 +6,14 @@ use serde_json::value::RawValue;
 
 use crate::envelope::{Fields, encode};
 use crate::{
-    DecodeError, Envelope, ErrorCode, HistoryMark, Kind, Limits, Message, PeerId, Poll, Rejection,
-    Revision, Shown, Update,
+    DecodeError, Envelope, ErrorCode, HistoryMark, Kind, Limits, Message, OptionId, PeerId, Poll,
+    Rejection, Revision, Shown, Update,
 };
 
 /// Everything that has happened to a poll after one revision and up to another, as it is told to
-/// people who are not shown each other's choices.
+/// people who are not shown each other's choices; and to those who are, if they are many.
 ///
-/// The numbers are absolute, so that the last message is right whatever came before it.
+/// Numbers and choices are absolute, so that the last message is right whatever came before it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PollTally {
     /// A copy at this revision, or at a later one up to `revision`, needs no more than this
@@ -33,6 +33,10 @@ pub struct PollTally {
     pub voted: Vec<PeerId>,
     /// The people who have none any more.
     pub withdrew: Vec<PeerId>,
+    /// The people who have voted anew, each with the places of the options that they choose; empty
+    /// but for copies that [show each choice](Shown::Ballots), which are told none of the other
+    /// three.
+    pub choices: Vec<(PeerId, Vec<u32>)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -47,6 +51,8 @@ struct Payload<'a> {
     voted: Vec<PeerId>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     withdrew: Vec<PeerId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    choices: Vec<(PeerId, Vec<u32>)>,
 }
 
 impl PollTally {
@@ -70,6 +76,7 @@ impl PollTally {
             turnout: self.turnout,
             voted: self.voted.clone(),
             withdrew: self.withdrew.clone(),
+            choices: self.choices.clone(),
         };
         let fields = Fields {
             after: Some(self.after),
@@ -112,8 +119,13 @@ impl PollTally {
         if payload.turnout.is_some() && names > 0 {
             return bad("poll:tally counts the voters, and names some");
         }
+        let shows_none = payload.tally.is_some() || payload.turnout.is_some() || names > 0;
+        if !payload.choices.is_empty() && shows_none {
+            return bad("poll:tally has choices, and numbers or names in place of choices");
+        }
         let most = limits.max_members;
-        if payload.voted.len() > most || payload.withdrew.len() > most {
+        let lists = [&payload.voted, &payload.withdrew].map(Vec::len);
+        if lists.into_iter().any(|len| len > most) || payload.choices.len() > most {
             let message = format!("poll:tally names at most {most} people");
             return Err(envelope.refuse(ErrorCode::TooLong, message));
         }
@@ -126,25 +138,31 @@ impl PollTally {
             turnout: payload.turnout,
             voted: payload.voted,
             withdrew: payload.withdrew,
+            choices: payload.choices,
         })
     }
 }
 
 impl Poll {
-    /// Takes what has happened after revision `at` to a poll that shows no choices of others, or
-    /// changes nothing.
+    /// Takes what has happened after revision `at`, or changes nothing.
     ///
     /// # Errors
     ///
-    /// `unexpected` if the poll shows all choices, and the reason why it does not fit otherwise.
+    /// `unexpected` if it shows more or less than this copy, and the reason why it does not fit
+    /// otherwise.
     pub fn take_tally(
         &mut self,
         told: &PollTally,
         at: Revision,
         limits: &Limits,
     ) -> Result<(), Rejection> {
-        if self.shown == Shown::Ballots {
-            let message = "a tally is for copies that do not show each vote";
+        let shows_choices = self.shown == Shown::Ballots;
+        if shows_choices == told.choices.is_empty() {
+            let message = if shows_choices {
+                "this tally is for copies that do not show each vote"
+            } else {
+                "this tally is for copies that show each vote"
+            };
             return Err(Rejection::new(ErrorCode::Unexpected, message));
         }
         let mut poll = self.clone();
@@ -152,30 +170,73 @@ impl Poll {
         for update in missing {
             poll.apply(update.author, &update.numbered.command, limits)?;
         }
+        if shows_choices {
+            poll.take_choices(&told.choices, limits)?;
+        } else {
+            poll.take_counts(told, limits)?;
+        }
+        *self = poll;
+        Ok(())
+    }
+
+    /// Takes the numbers, and the names of those who have voted.
+    fn take_counts(&mut self, told: &PollTally, limits: &Limits) -> Result<(), Rejection> {
         for peer in &told.voted {
-            let member = poll.member_mut(*peer, limits)?;
+            let member = self.member_mut(*peer, limits)?;
             // One's own choice is shown.
             member.voted = member.choices.is_empty();
         }
         for peer in &told.withdrew {
-            poll.member_mut(*peer, limits)?.voted = false;
+            self.member_mut(*peer, limits)?.voted = false;
         }
         match told.turnout {
-            Some(turnout) if poll.names_voters() => poll.name_no_voters(turnout),
-            Some(turnout) => poll.turnout = Some(turnout),
-            None if poll.names_voters() && !poll.has_many_members() => {}
+            Some(turnout) if self.names_voters() => self.name_no_voters(turnout),
+            Some(turnout) => self.turnout = Some(turnout),
+            None if self.names_voters() && !self.has_many_members() => {}
             None => {
                 let message = "the voters of this poll are counted, and the tally names some";
                 return Err(Rejection::new(ErrorCode::Unexpected, message));
             }
         }
-        poll.tally = told.tally.clone();
-        poll.shown = match poll.tally {
+        self.tally.clone_from(&told.tally);
+        self.shown = match self.tally {
             Some(_) => Shown::Tally,
             None => Shown::Turnout,
         };
-        poll.check_shown()?;
-        *self = poll;
+        self.check_shown()
+    }
+
+    /// Takes the choices of people who have voted anew.
+    fn take_choices(
+        &mut self,
+        choices: &[(PeerId, Vec<u32>)],
+        limits: &Limits,
+    ) -> Result<(), Rejection> {
+        for (peer, places) in choices {
+            let at = |place: &u32| self.options.get(usize::try_from(*place).ok()?);
+            let chosen: Option<Vec<_>> = places
+                .iter()
+                .map(|place| Some(at(place)?.option_id))
+                .collect();
+            let Some(chosen) = chosen else {
+                let message = format!("this poll has {} options, and no more", self.options.len());
+                return Err(Rejection::new(ErrorCode::UnknownOption, message));
+            };
+            // Each of them was found among the options.
+            self.check_choices(&chosen, |_| true, limits)?;
+            self.member_mut(*peer, limits)?.choices = chosen;
+        }
         Ok(())
+    }
+
+    /// The choices of these people by the places of the options, as
+    /// [`PollTally::choices`] has them; of a poll that shows them.
+    pub fn choices_by_place(
+        &self,
+        people: impl Iterator<Item = PeerId>,
+    ) -> Vec<(PeerId, Vec<u32>)> {
+        let place = |choice: &OptionId| u32::try_from(self.options.position(*choice)?).ok();
+        let of = |peer| self.choices(peer).iter().filter_map(place).collect();
+        people.map(|peer| (peer, of(peer))).collect()
     }
 }

@@ -305,7 +305,24 @@ fn update(number: usize, author: PeerId, command: Command) -> Update {
     }
 }
 
-/// Everything from one state of a secret poll to another, for somebody who has the first.
+/// The states of a poll that come of these deeds, as long as it is so, each with its update.
+fn history(
+    poll: Poll,
+    deeds: Vec<(PeerId, Command)>,
+    is_so: impl Fn(&Poll) -> bool,
+) -> Vec<(Poll, Option<Update>)> {
+    let mut history = vec![(poll, None)];
+    for (author, command) in deeds {
+        let mut poll = history[history.len() - 1].0.clone();
+        if poll.apply(author, &command, &Limits::default()).is_ok() && is_so(&poll) {
+            let number = history.len();
+            history.push((poll, Some(update(number, author, command))));
+        }
+    }
+    history
+}
+
+/// Everything from one state of a poll to another, for somebody who has the first.
 fn tally(history: &[(Poll, Option<Update>)], from: usize, to: usize, who: PeerId) -> PollTally {
     let poll = &history[to].0;
     // Everybody who has voted, and of whom it is news that they have a vote, or have none.
@@ -323,13 +340,22 @@ fn tally(history: &[(Poll, Option<Update>)], from: usize, to: usize, who: PeerId
         if is_vote {
             changed.push(update.author);
         }
-        if !is_vote || update.author == who {
+        if !is_vote || update.author == who && poll.ballots() == Ballots::Secret {
             let mut update = update.clone();
             if let Some(told) = update.numbered.command.told() {
                 update.numbered.command = told;
             }
             updates.push(update);
         }
+    }
+    if poll.ballots() == Ballots::Open {
+        return PollTally {
+            after: revision(from),
+            revision: revision(to),
+            updates,
+            choices: poll.choices_by_place(changed.into_iter()),
+            ..PollTally::default()
+        };
     }
     let turnout = poll.turnout();
     let (voted, withdrew) = match turnout {
@@ -346,6 +372,7 @@ fn tally(history: &[(Poll, Option<Update>)], from: usize, to: usize, who: PeerId
         turnout,
         voted,
         withdrew,
+        choices: Vec::new(),
     }
 }
 
@@ -362,14 +389,7 @@ proptest! {
         who in 0_u8..6,
     ) {
         let who = peer(who);
-        let mut history = vec![(poll, None)];
-        for (author, command) in deeds {
-            let mut poll = history[history.len() - 1].0.clone();
-            if poll.apply(author, &command, &Limits::default()).is_ok() {
-                let number = history.len();
-                history.push((poll, Some(update(number, author, command))));
-            }
-        }
+        let history = history(poll, deeds, |_| true);
         if who == history[0].0.owner() {
             return Ok(());
         }
@@ -387,6 +407,35 @@ proptest! {
             copy.take_tally(&told, revision(at), &Limits::default()).unwrap();
             prop_assert_eq!(&copy, &history[now].0.told_to(who));
             // And once more: everything in it is absolute.
+            copy.take_tally(&told, revision(now), &Limits::default()).unwrap();
+            prop_assert_eq!(&copy, &history[now].0.told_to(who));
+            at = now;
+        }
+    }
+
+    /// The same with open ballots.
+    #[test]
+    fn choices_keep_a_copy_up_to_date(
+        poll in any_new_poll().prop_filter("open", Poll::is_open),
+        deeds in any_deeds(),
+        cuts in vec(any::<bool>(), 60),
+        who in 0_u8..6,
+    ) {
+        let who = peer(who);
+        let history = history(poll, deeds, Poll::is_open);
+        let (mut copy, mut at) = (history[0].0.told_to(who), 0);
+        for now in 1..history.len() {
+            let told = tally(&history, at, now, who);
+            if told.choices.is_empty() || !cuts[now % cuts.len()] && now + 1 < history.len() {
+                continue;
+            }
+            let frame = Message::PollTally(told.clone()).encode();
+            prop_assert_eq!(
+                Message::decode(&frame, &Limits::default()),
+                Ok(Message::PollTally(told.clone()))
+            );
+            copy.take_tally(&told, revision(at), &Limits::default()).unwrap();
+            prop_assert_eq!(&copy, &history[now].0.told_to(who));
             copy.take_tally(&told, revision(now), &Limits::default()).unwrap();
             prop_assert_eq!(&copy, &history[now].0.told_to(who));
             at = now;

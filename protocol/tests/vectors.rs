@@ -363,6 +363,7 @@ fn vectors() -> BTreeMap<String, Message> {
             turnout: None,
             voted: vec![participant],
             withdrew: vec![common::peer(8)],
+            choices: Vec::new(),
         }),
     );
     add(
@@ -386,6 +387,17 @@ fn vectors() -> BTreeMap<String, Message> {
             turnout: Some(300),
             voted: Vec::new(),
             withdrew: Vec::new(),
+            choices: Vec::new(),
+        }),
+    );
+    add(
+        "poll-tally-choices",
+        Message::PollTally(PollTally {
+            after: Revision::new(40).unwrap(),
+            revision,
+            history,
+            choices: vec![(participant, vec![1]), (common::peer(8), Vec::new())],
+            ..PollTally::default()
         }),
     );
     add(
@@ -407,6 +419,7 @@ fn vectors() -> BTreeMap<String, Message> {
             turnout: None,
             voted: Vec::new(),
             withdrew: Vec::new(),
+            choices: Vec::new(),
         }),
     );
     add(

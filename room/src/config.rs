@@ -53,7 +53,10 @@ pub struct Config {
     /// once, and a crowd that comes after it is told of together. It is more among many links, as
     /// with [`tally_interval`](Self::tally_interval).
     pub presence_interval: Duration,
-    /// The time between two tallies of a poll that does not show each vote. Default 200 ms: the
+    /// Most links of members to a poll with open ballots where each vote is told by itself. Default
+    /// 16. Among more, votes are told together, as those are that not everybody is shown.
+    pub tell_each_vote_up_to: usize,
+    /// The time between two messages about votes that are told together. Default 200 ms: the
     /// first is sent at once, and the votes that come after it are told of together. Among more
     /// than a thousand links it is a fifth of a millisecond for each, so that an owner who tells
     /// everybody has time left for those who vote. Zero is zero for any number.
@@ -85,6 +88,7 @@ impl Default for Config {
             max_devices_per_peer: 32,
             max_stranger_receipts: 16_384,
             presence_interval: Duration::from_millis(200),
+            tell_each_vote_up_to: 16,
             tally_interval: Duration::from_millis(200),
             max_listed_peers: 256,
             snapshot_after_bytes: 256 * 1024,

@@ -310,8 +310,13 @@ pub(crate) fn any_tally() -> impl Strategy<Value = PollTally> {
         vec(any_update(), 0..3),
         option::of(vec(any::<u32>(), 0..4)),
         any_voters(),
+        vec((any_peer(), vec(any::<u32>(), 0..3)), 0..3),
     )
-        .prop_map(|(revision, history, updates, tally, voters)| {
+        .prop_map(|(revision, history, updates, tally, voters, choices)| {
+            let (tally, voters) = match choices.is_empty() {
+                true => (tally, voters),
+                false => Default::default(),
+            };
             let (turnout, voted, withdrew) = voters;
             let mut updates = updates;
             updates.retain(|update| update.revision > Revision::ZERO);
@@ -327,6 +332,7 @@ pub(crate) fn any_tally() -> impl Strategy<Value = PollTally> {
                 turnout,
                 voted,
                 withdrew,
+                choices,
             }
         })
 }

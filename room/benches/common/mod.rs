@@ -14,9 +14,11 @@ use hustings_protocol::{
 use hustings_room::{ChannelBinding, Config, Setup};
 
 /// Room for everybody and everything that is measured: the defaults stop at what browsers bear.
+/// Each vote is told by itself, since what that costs is asked for.
 pub(crate) fn config() -> Config {
     Config {
         max_links: 20_000,
+        tell_each_vote_up_to: usize::MAX,
         limits: limits(),
         ..Config::default()
     }

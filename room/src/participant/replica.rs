@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hustings_protocol::{
     Command, CommandKind, Limits, Message, PeerId, Poll, PollState, PollTally, Position, Revision,
-    RoomId, Seen, Shown, StoredLog, Update,
+    RoomId, Seen, StoredLog, Update,
 };
 
 use crate::Record;
@@ -152,7 +152,7 @@ impl Replica {
         let command = &update.numbered.command;
         if update.revision != confirmed.at.revision.next() {
             let is_own_vote = update.author == self.peer && command.kind() == CommandKind::Vote;
-            if !is_own_vote || confirmed.poll.shown() == Shown::Ballots {
+            if !is_own_vote {
                 return Progress::Gap;
             }
             let last = self.ahead.as_ref().map(|ahead| ahead.revision);
@@ -173,7 +173,7 @@ impl Replica {
         Progress::Forward(confirmed.record(frame.clone(), snapshot_after_bytes))
     }
 
-    /// Takes all that has happened since, in a poll that does not show each vote.
+    /// Takes all that has happened since, where votes are told together.
     pub(crate) fn take_tally(
         &mut self,
         mut tally: PollTally,
@@ -195,10 +195,10 @@ impl Replica {
         if let Some(own) = self.ahead.take_if(|own| own.revision <= tally.revision)
             && own.revision > at
         {
-            // The message says that this side has voted, but not how. Alone it would not be enough
-            // for the cache.
+            // The message says that this side has voted, but, unless it has choices, not how. Alone it
+            // would not be enough for the cache.
             let is_there = |update: &Update| update.revision == own.revision;
-            if !tally.updates.iter().any(is_there) {
+            if tally.choices.is_empty() && !tally.updates.iter().any(is_there) {
                 tally.updates.push(own);
                 tally.updates.sort_by_key(|update| update.revision);
                 frame = Message::PollTally(tally.clone()).encode();

@@ -769,12 +769,20 @@ impl Oracle {
                     "the owner tells at {} of voters who are none, or the reverse",
                     tally.revision
                 );
+                let people = tally.choices.iter().map(|(peer, _)| *peer);
+                hold!(
+                    4,
+                    kept.choices_by_place(people) == tally.choices,
+                    "the owner tells at {} of choices that nobody has made",
+                    tally.revision
+                );
                 if let Some(Some(to)) = to {
                     let (peer, _) = self.devices[to];
                     let shown = kept.told_to(peer).shown();
                     hold!(
                         4,
-                        (shown == Shown::Tally) == tally.tally.is_some() && shown != Shown::Ballots,
+                        (shown == Shown::Tally) == tally.tally.is_some()
+                            && (shown != Shown::Ballots) == tally.choices.is_empty(),
                         "{to} is told a tally at {} and may have {shown:?}",
                         tally.revision
                     );
@@ -1014,8 +1022,7 @@ impl Oracle {
         self.shows_what_was(slot, view)
     }
 
-    /// Somebody who is not shown each vote has their own at once, and those before it a moment
-    /// later.
+    /// Where votes are told together one has one's own at once, and those before it a moment later.
     fn shows_own_vote(&self, slot: usize, view: &View) -> bool {
         let (peer, _) = self.devices[slot];
         let at = self.slots[slot].told_applied.map(index);
@@ -1025,9 +1032,8 @@ impl Oracle {
         // The next one may have its answer, too, which is told with the next commit.
         let mut since = self.line.polls.iter().skip(at);
         let is_pending = |it: &Pending| matches!(it.command, Command::Vote(_));
-        seen.shown() != Shown::Ballots
-            && (since.any(|kept| kept.choices(peer) == seen.choices(peer))
-                || view.pending.iter().any(is_pending))
+        since.any(|kept| kept.choices(peer) == seen.choices(peer))
+            || view.pending.iter().any(is_pending)
     }
 
     fn shows_what_was(&mut self, slot: usize, view: &View) -> Result<(), Violation> {

@@ -158,6 +158,8 @@ fn setup(slot: usize, life: u64, plan: &Plan) -> Setup {
         max_handshakes: 6,
         max_links: MAX_LINKS,
         max_links_per_peer: 3,
+        // Votes with open ballots are told one by one, or together, or both.
+        tell_each_vote_up_to: [0, 2, 16][(plan.seed % 3) as usize],
         ..Config::default()
     };
     if plan.meter.is_some() {
