@@ -17,6 +17,8 @@
 //! only with five of its eight bits changed. So no flipped bit makes a sealed record one of those
 //! that have nothing to check.
 
+use std::ops::Range;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use hustings_protocol::planted::{self, Fault};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
@@ -105,20 +107,23 @@ fn belongs(own: &[u8], key: &[u8], record: &[u8]) -> bool {
     own != key && !matches(key, record) && matches(own, record)
 }
 
-/// The key under which the record stands that was written under `own`, if one of its bits is
-/// another. For a record that is missing: it asks the store for every such key.
+/// The key under which the record stands that was written under `own`: one with the same tag, of
+/// whose records there are few, or with one that has another bit. For a record that is missing.
 pub(crate) async fn find_misplaced(
     store: &impl Store,
     own: &[u8],
 ) -> Result<Option<Bytes>, StoreError> {
-    for key in flipped(own, own.len()) {
-        if let Some(record) = store.get(&key).await?
-            && belongs(own, &key, &record)
-        {
-            return Ok(Some(key));
-        }
-    }
-    Ok(None)
+    let mut ranges = vec![Key::of(&own[..1]).prefix_range()];
+    ranges.extend(flipped_tag(own).map(just));
+    let found = store.scan_each(ranges).await?.into_iter().flatten();
+    let mut found = found.filter(|(key, record)| belongs(own, key, record));
+    Ok(found.next().map(|(key, _)| key))
+}
+
+/// The range of one key.
+fn just(key: Bytes) -> Range<Bytes> {
+    let end = [&key, &[0][..]].concat();
+    key..end.into()
 }
 
 /// The key of a record among `found` that was written under a key that begins with `scope`.
@@ -138,20 +143,19 @@ pub(crate) async fn find_under_other_tags(
     store: &impl Store,
     scope: &[u8],
 ) -> Result<Option<Bytes>, StoreError> {
-    for other in flipped(scope, 1) {
-        let found = store.scan(Key::of(&other).prefix_range()).await?;
-        if let Some(key) = misplaced_among(scope, &found) {
-            return Ok(Some(key.clone()));
-        }
-    }
-    Ok(None)
+    let others = flipped_tag(scope).map(|other| Key::of(&other).prefix_range());
+    let found = store.scan_each(others.collect()).await?;
+    let mut found = found
+        .iter()
+        .filter_map(|found| misplaced_among(scope, found));
+    Ok(found.next().cloned())
 }
 
-/// The keys that differ from `key` in one bit of its first `len` bytes.
-fn flipped(key: &[u8], len: usize) -> impl Iterator<Item = Bytes> {
-    (0..8 * len).map(|bit| {
+/// The keys that differ from `key` in one bit of their tag, its first byte.
+fn flipped_tag(key: &[u8]) -> impl Iterator<Item = Bytes> {
+    (0..8).map(|bit| {
         let mut other = key.to_vec();
-        other[bit / 8] ^= 1 << (bit % 8);
+        other[0] ^= 1 << bit;
         Bytes::from(other)
     })
 }

@@ -166,6 +166,24 @@ pub trait Store: MaybeSend {
     /// See [`StoreError`].
     async fn scan(&self, range: Range<Bytes>) -> Result<Vec<(Bytes, Bytes)>, StoreError>;
 
+    /// What [`scan`](Store::scan) returns for each of these ranges, of which most have no records.
+    /// A backend for which each read is a transaction makes one for all; commits may come between
+    /// them otherwise.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreError`].
+    async fn scan_each(
+        &self,
+        ranges: Vec<Range<Bytes>>,
+    ) -> Result<Vec<Vec<(Bytes, Bytes)>>, StoreError> {
+        let mut all = Vec::with_capacity(ranges.len());
+        for range in ranges {
+            all.push(self.scan(range).await?);
+        }
+        Ok(all)
+    }
+
     /// Makes every change of a batch, or none.
     ///
     /// # Errors
@@ -248,6 +266,13 @@ impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
         (**self).scan(range).await
     }
 
+    async fn scan_each(
+        &self,
+        ranges: Vec<Range<Bytes>>,
+    ) -> Result<Vec<Vec<(Bytes, Bytes)>>, StoreError> {
+        (**self).scan_each(ranges).await
+    }
+
     async fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
         (**self).commit(batch, durability).await
     }
@@ -263,6 +288,13 @@ impl<S: Store + ?Sized> Store for std::rc::Rc<S> {
 
     async fn scan(&self, range: Range<Bytes>) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
         (**self).scan(range).await
+    }
+
+    async fn scan_each(
+        &self,
+        ranges: Vec<Range<Bytes>>,
+    ) -> Result<Vec<Vec<(Bytes, Bytes)>>, StoreError> {
+        (**self).scan_each(ranges).await
     }
 
     async fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {

@@ -7,6 +7,8 @@ use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::mem::replace;
 use std::ops::Range;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::Poll;
 
 use async_trait::async_trait;
@@ -14,10 +16,11 @@ use bytes::Bytes;
 use ed25519_dalek::{Signer, Verifier, VerifyingKey};
 use futures::executor::block_on;
 use futures::future::join_all;
-use hustings_outbox::{Batch, Durability, Fault, Identity, MemoryStore, Store, StoreError};
-use hustings_protocol::{Address, DeviceId};
+use hustings_outbox::{Batch, Durability, Fault, Identity, MemoryStore, Outbox, Store, StoreError};
+use hustings_protocol::{Address, DeviceId, PollId, RoomId};
+use uuid::Uuid;
 
-fn load(store: &MemoryStore, slot: u32) -> Identity {
+fn load(store: &impl Store, slot: u32) -> Identity {
     block_on(Identity::load_or_create(store, slot)).unwrap()
 }
 
@@ -188,4 +191,54 @@ fn those_who_open_a_new_store_together_are_one_person() {
     assert_eq!(load(&store.0, 1), made[1], "and it is the one that is kept");
     let devices: BTreeSet<DeviceId> = made.iter().map(Identity::device).collect();
     assert_eq!(devices.len(), 3);
+}
+
+/// A store that counts how often it is read. In a browser each time is a transaction.
+#[derive(Default)]
+struct Counting {
+    store: MemoryStore,
+    reads: AtomicUsize,
+}
+
+#[async_trait]
+impl Store for Counting {
+    async fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        self.reads.fetch_add(1, Relaxed);
+        self.store.get(key).await
+    }
+
+    async fn scan(&self, range: Range<Bytes>) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
+        self.reads.fetch_add(1, Relaxed);
+        self.store.scan(range).await
+    }
+
+    async fn scan_each(
+        &self,
+        ranges: Vec<Range<Bytes>>,
+    ) -> Result<Vec<Vec<(Bytes, Bytes)>>, StoreError> {
+        self.reads.fetch_add(1, Relaxed);
+        self.store.scan_each(ranges).await
+    }
+
+    async fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
+        self.store.commit(batch, durability).await
+    }
+}
+
+/// Of somebody new everything is missing, and what is missing is looked for under other keys.
+#[test]
+fn whoever_is_new_costs_few_reads() {
+    let store = Counting::default();
+    let new = load(&store, 0);
+    let of_identity = store.reads.swap(0, Relaxed);
+    let room = RoomId {
+        owner: new.peer_id(),
+        poll_id: PollId::from_uuid(Uuid::nil()),
+    };
+    block_on(Outbox::new(new.device(), room).load(&store)).unwrap();
+    let of_outbox = store.reads.swap(0, Relaxed);
+    assert!(
+        of_identity <= 4 && of_outbox <= 3,
+        "{of_identity}, {of_outbox}"
+    );
 }

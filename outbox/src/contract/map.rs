@@ -81,6 +81,31 @@ pub async fn an_empty_or_inverted_range_has_nothing<H: Harness>() {
     }
 }
 
+/// Several ranges are scanned as each of them alone is, in their order, also where they overlap.
+pub async fn several_ranges_are_each_scanned<H: Harness>() {
+    let harness = H::fresh().await;
+    let store = harness.store();
+    for key in [&b"a"[..], b"b", b"c"] {
+        put(&store, key, key, Durability::Relaxed).await;
+    }
+    let range = |start: &'static str, end: &'static str| start.into()..end.into();
+    let ranges = vec![
+        range("b", "z"),
+        range("d", "e"),
+        range("z", "a"),
+        range("a", "c"),
+    ];
+    let found = store.scan_each(ranges.clone()).await;
+    let found = found.expect("a scan succeeds");
+    let lens: Vec<_> = found.iter().map(Vec::len).collect();
+    assert_eq!(lens, [2, 0, 0, 2]);
+    for (found, range) in found.into_iter().zip(ranges) {
+        assert_eq!(found, store.scan(range).await.expect("a scan succeeds"));
+    }
+    let none = store.scan_each(Vec::new()).await;
+    assert_eq!(none.expect("there is nothing to scan").len(), 0);
+}
+
 /// No byte has a special meaning, neither in a key nor in a value.
 pub async fn keys_and_values_are_any_bytes<H: Harness>() {
     let harness = H::fresh().await;

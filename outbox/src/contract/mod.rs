@@ -119,6 +119,7 @@ macro_rules! store_contract {
             a_value_is_put_overwritten_and_deleted
             a_range_is_half_open_and_ordered
             an_empty_or_inverted_range_has_nothing
+            several_ranges_are_each_scanned
             keys_and_values_are_any_bytes
             a_megabyte_comes_back
             an_empty_batch_is_committed

@@ -215,6 +215,13 @@ impl<S: Store> Store for Guarded<S> {
         self.store.scan(range).await
     }
 
+    async fn scan_each(
+        &self,
+        ranges: Vec<Range<Bytes>>,
+    ) -> Result<Vec<Vec<(Bytes, Bytes)>>, StoreError> {
+        self.store.scan_each(ranges).await
+    }
+
     async fn commit(&self, batch: Batch, durability: Durability) -> Result<(), StoreError> {
         if !self.place.is_held().await {
             return Err(StoreError::TakenOver);

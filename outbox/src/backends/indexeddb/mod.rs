@@ -11,8 +11,10 @@ use std::rc::Rc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::FutureExt;
 use futures::lock::Mutex;
 use hustings_protocol::planted::{self, Fault};
+use indexed_db_futures::iter::ArrayMapIter;
 use indexed_db_futures::object_store::ObjectStore;
 use indexed_db_futures::prelude::*;
 use indexed_db_futures::transaction::{
@@ -300,7 +302,9 @@ impl Store for IndexedDbStore {
             .with_transaction(async |connection| {
                 let transaction = connection.read()?;
                 let records = transaction.object_store(RECORDS).map_err(io)?;
-                Ok(read(&records, key).await?)
+                let value = read(&records, key).await?;
+                end(transaction);
+                Ok(value)
             })
             .await
     }
@@ -316,26 +320,42 @@ impl Store for IndexedDbStore {
                 let records = transaction.object_store(RECORDS).map_err(io)?;
                 // Both requests are made before either is awaited, in one transaction, so no write
                 // comes between them.
-                let keys = records
-                    .get_all_keys::<JsValue>()
-                    .with_query::<JsValue, _>(key_range(&range))
-                    .primitive()
-                    .map_err(io)?;
-                let values = records
-                    .get_all::<JsValue>()
-                    .with_query::<JsValue, _>(key_range(&range))
-                    .primitive()
-                    .map_err(io)?;
-                let (keys, values) = (keys.await.map_err(io)?, values.await.map_err(io)?);
-                if keys.len() != values.len() {
-                    let error = "the browser returned different numbers of keys and values";
-                    return Err(StoreError::Io(error.to_owned()).into());
+                let (keys, values) = (keys_in(&records, &range)?, values_in(&records, &range)?);
+                let found = paired(keys.await, values.await)?;
+                end(transaction);
+                Ok(found)
+            })
+            .await
+    }
+
+    async fn scan_each(
+        &self,
+        ranges: Vec<Range<Bytes>>,
+    ) -> Result<Vec<Vec<(Bytes, Bytes)>>, StoreError> {
+        self.shared
+            .with_transaction(async |connection| {
+                let transaction = connection.read()?;
+                let records = transaction.object_store(RECORDS).map_err(io)?;
+                let mut all = Vec::with_capacity(ranges.len());
+                for range in &ranges {
+                    let has_any = range.start < range.end;
+                    all.push(has_any.then(|| keys_in(&records, range)).transpose()?);
                 }
-                let mut found = Vec::with_capacity(keys.len());
-                for (key, value) in keys.zip(values) {
-                    let (key, value) = (key.map_err(io)?, value.map_err(io)?);
-                    found.push((bytes(&key, &key)?, bytes(&key, &value)?));
+                let mut found = Vec::with_capacity(ranges.len());
+                for (keys, range) in all.into_iter().zip(&ranges) {
+                    let Some(keys) = keys else {
+                        found.push(Vec::new());
+                        continue;
+                    };
+                    let keys = keys.await;
+                    // Most have none, and their values are not asked for.
+                    let is_empty = keys.as_ref().is_ok_and(|keys| keys.len() == 0);
+                    found.push(match is_empty {
+                        true => Vec::new(),
+                        false => paired(keys, values_in(&records, range)?.await)?,
+                    });
                 }
+                end(transaction);
                 Ok(found)
             })
             .await
@@ -362,6 +382,7 @@ impl Store for IndexedDbStore {
                     }
                 }
                 if only_asks {
+                    end(transaction);
                     return Ok(());
                 }
                 let sent = transaction
@@ -379,6 +400,54 @@ impl Store for IndexedDbStore {
             })
             .await
     }
+}
+
+/// What a request for all keys or all values of a range brings.
+type All = ArrayMapIter<JsValue>;
+
+/// Asks for the keys in a range that can have some.
+fn keys_in(
+    records: &ObjectStore<'_>,
+    range: &Range<Bytes>,
+) -> Result<impl Future<Output = indexed_db_futures::Result<All>>, StoreError> {
+    let request = records.get_all_keys::<JsValue>();
+    let request = request.with_query::<JsValue, _>(key_range(range));
+    Ok(request.primitive().map_err(io)?.into_future())
+}
+
+/// Asks for their values.
+fn values_in(
+    records: &ObjectStore<'_>,
+    range: &Range<Bytes>,
+) -> Result<impl Future<Output = indexed_db_futures::Result<All>>, StoreError> {
+    let request = records.get_all::<JsValue>();
+    let request = request.with_query::<JsValue, _>(key_range(range));
+    Ok(request.primitive().map_err(io)?.into_future())
+}
+
+/// The records of these keys and values.
+fn paired(
+    keys: indexed_db_futures::Result<All>,
+    values: indexed_db_futures::Result<All>,
+) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
+    let (keys, values) = (keys.map_err(io)?, values.map_err(io)?);
+    if keys.len() != values.len() {
+        let error = "the browser returned different numbers of keys and values";
+        return Err(StoreError::Io(error.to_owned()));
+    }
+    let mut found = Vec::with_capacity(keys.len());
+    for (key, value) in keys.zip(values) {
+        let (key, value) = (key.map_err(io)?, value.map_err(io)?);
+        found.push((bytes(&key, &key)?, bytes(&key, &value)?));
+    }
+    Ok(found)
+}
+
+/// Lets a transaction that has only read end by itself. One that is dropped is aborted, which takes
+/// the browser as long as the reading.
+fn end(transaction: Transaction<'_>) {
+    // Nothing is left that could fail.
+    let _ = transaction.commit().now_or_never();
 }
 
 /// Reads a record.

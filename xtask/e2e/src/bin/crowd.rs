@@ -97,12 +97,14 @@ mod measure {
         let before = work(&host).await?;
         let taken = processors(&browsers)?;
         profile(&host).await?;
+        profile(&pages[0]).await?;
         let began = now(&host).await?;
         for page in &pages {
             page.run_with::<()>("joinAll(arg)", &link).await?;
         }
         say("join ms", end("joined", &pages).await? - began);
-        profiled(&host, "join").await?;
+        profiled(&host, "host-join").await?;
+        profiled(&pages[0], "people-join").await?;
         let joined = work(&host).await?;
         say(
             "join ms of processors",
@@ -116,6 +118,7 @@ mod measure {
         let commits_before = commits(&pages).await?;
         let taken = processors(&browsers)?;
         profile(&host).await?;
+        profile(&pages[0]).await?;
         let began = now(&host).await?;
         for page in &pages {
             page.run::<()>("voteAll()").await?;
@@ -127,7 +130,8 @@ mod measure {
         let tallied = end("tallied", &pages).await?;
         let tallied = tallied.max(end("tallied", std::slice::from_ref(&host)).await?);
         say("tally ms", tallied - began);
-        profiled(&host, "vote").await?;
+        profiled(&host, "host-vote").await?;
+        profiled(&pages[0], "people-vote").await?;
         let taken = processors(&browsers)? - taken;
         say("vote ms of processors", taken * 1_000.0);
         let done = work(&host).await?;
@@ -213,23 +217,23 @@ mod measure {
         })
     }
 
-    /// The folder for profiles of the host's page, for the developer tools of Chromium:
-    /// `HUSTINGS_PROFILES`. Without it none are taken, as they cost the page time.
+    /// The folder for profiles of the host's page and of a page of people, for the developer tools of
+    /// Chromium: `HUSTINGS_PROFILES`. Without it none are taken, as they cost the pages time.
     fn profiles() -> Option<std::path::PathBuf> {
         env::var_os("HUSTINGS_PROFILES").map(Into::into)
     }
 
-    async fn profile(host: &Tab) -> anyhow::Result<()> {
+    async fn profile(page: &Tab) -> anyhow::Result<()> {
         if profiles().is_some() {
-            host.devtools("Profiler.enable", json!({})).await?;
-            host.devtools("Profiler.start", json!({})).await?;
+            page.devtools("Profiler.enable", json!({})).await?;
+            page.devtools("Profiler.start", json!({})).await?;
         }
         Ok(())
     }
 
-    async fn profiled(host: &Tab, phase: &str) -> anyhow::Result<()> {
+    async fn profiled(page: &Tab, phase: &str) -> anyhow::Result<()> {
         if let Some(folder) = profiles() {
-            let profile: Value = host.devtools("Profiler.stop", json!({})).await?;
+            let profile: Value = page.devtools("Profiler.stop", json!({})).await?;
             let file = folder.join(format!("{phase}.cpuprofile"));
             fs::write(file, profile["profile"].to_string())?;
         }
