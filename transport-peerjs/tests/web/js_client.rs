@@ -418,6 +418,35 @@ async fn it_joins_votes_and_sees_what_others_vote() {
 }
 
 #[wasm_bindgen_test]
+async fn it_hears_of_the_open_votes_of_many_together() {
+    let config = Config {
+        tell_each_vote_up_to: 0,
+        ..Config::default()
+    };
+    let draft = tea_or_coffee().ballots(Ballots::Open);
+    let (hosting, poll) = poll_with(config, draft).await;
+    let visitor = Visitor::logs(&poll).await;
+    visitor.sees("state", "Connected.").await;
+    visitor.votes_for_tea().await;
+    visitor.sees("commands", "Counted").await;
+    let others = [join(&poll).await, join(&poll).await];
+    for other in &others {
+        votes_in(other, 0).await;
+    }
+    visitor.sees_tea_with(3).await;
+    votes_in(&others[1], 1).await;
+    visitor.sees_tea_with(2).await;
+    visitor.sees("options", "Coffee 1").await;
+    let heard = visitor.heard().await;
+    let is_vote = |it: &&Value| it["type"] == "poll:vote";
+    assert_eq!(heard.iter().find(is_vote), None, "by itself");
+    for other in others {
+        other.close().await;
+    }
+    hosting.close().await;
+}
+
+#[wasm_bindgen_test]
 async fn its_vote_whose_ack_was_lost_is_sent_again_and_counted_once() {
     page::spy().await;
     let owner = identity();
