@@ -62,6 +62,23 @@ pub(crate) fn compare() -> Result<String, Error> {
     })
 }
 
+/// Measures what it takes to keep votes in Chromium beside a bare transaction. Returns what is said
+/// about it, a table among it.
+pub(crate) fn stored() -> Result<String, Error> {
+    let driver = browsers::chromium()?;
+    // What people get.
+    process::step("build the JavaScript package", || {
+        package::build(package::Speed::Small)
+    })?;
+    let program = ["--package", "hustings-e2e", "--bin", "stored"];
+    let mut stored = process::cargo(["run", "--quiet"]);
+    with_parts(stored.args(program), &driver)?;
+    stored.stderr(Stdio::inherit());
+    process::step("compare what is kept with a bare transaction", || {
+        process::stdout(&mut stored)
+    })
+}
+
 /// Builds what a crowd in browsers is measured with. Returns the command that measures one.
 pub(crate) fn crowd() -> Result<impl Fn() -> Result<Command, Error>, Error> {
     let driver = browsers::chromium()?;

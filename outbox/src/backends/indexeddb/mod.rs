@@ -5,6 +5,7 @@ mod errors;
 mod quota;
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::rc::Rc;
@@ -373,24 +374,27 @@ impl Store for IndexedDbStore {
                     true => connection.read()?,
                     false => connection.write(durability)?,
                 };
+                // Everything is asked for at once: to wait for what is required before the changes
+                // are made would be another way to the browser and back. Requests are done in
+                // their order, and dropped without a commit the transaction rolls back.
+                let records = transaction.object_store(RECORDS).map_err(io)?;
+                let required = batch.required().iter();
+                let required = required.map(|(key, value)| Ok((key, value, asked(&records, key)?)));
+                let required: Vec<_> = required.collect::<Result<_, StoreError>>()?;
+                if !only_asks {
+                    send(&records, batch.writes()).map_err(io)?;
+                }
                 // Nothing but the transaction's own requests is awaited: that would commit the
                 // changes so far.
-                for (key, value) in batch.required() {
-                    let records = transaction.object_store(RECORDS).map_err(io)?;
-                    if read(&records, key).await? != *value {
+                for (key, value, found) in required {
+                    if found.await? != *value {
                         return Err(StoreError::unmet(key).into());
                     }
                 }
+                drop(records);
                 if only_asks {
                     end(transaction);
                     return Ok(());
-                }
-                let sent = transaction
-                    .object_store(RECORDS)
-                    .and_then(|records| send(&records, batch.writes()));
-                if let Err(error) = sent {
-                    // Dropped without a commit, the transaction rolls back.
-                    return Err(io(error).into());
                 }
                 let raw = transaction.as_sys().clone();
                 Ok(transaction
@@ -452,16 +456,40 @@ fn end(transaction: Transaction<'_>) {
 
 /// Reads a record.
 async fn read(records: &ObjectStore<'_>, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-    let key = js(key);
-    let request = records.get::<JsValue, _, _>(key.clone());
-    let value = request.primitive().map_err(io)?.await.map_err(io)?;
-    let value = value.filter(|value| !value.is_undefined());
-    value.map(|value| bytes(&key, &value)).transpose()
+    asked(records, key)?.await
 }
 
-/// Puts the changes into a transaction, in their order, which IndexedDB keeps.
+/// Asks for a record now, whenever the answer is awaited.
+fn asked(
+    records: &ObjectStore<'_>,
+    key: &[u8],
+) -> Result<impl Future<Output = Result<Option<Bytes>, StoreError>>, StoreError> {
+    let key = js(key);
+    let request = records.get::<JsValue, _, _>(key.clone());
+    let request = request.primitive().map_err(io)?;
+    Ok(async move {
+        let value = request.await.map_err(io)?;
+        let value = value.filter(|value| !value.is_undefined());
+        value.map(|value| bytes(&key, &value)).transpose()
+    })
+}
+
+/// Puts the changes into a transaction, in their order, which IndexedDB keeps. Those of a key that
+/// is changed once more later are left out: a hundred commands that come together count a hundred
+/// numbers on, and each request costs the page and the browser.
 fn send(records: &ObjectStore<'_>, writes: &[Write]) -> indexed_db_futures::Result<()> {
-    for write in writes {
+    let mut later = BTreeSet::new();
+    let mut needed: Vec<&Write> = Vec::with_capacity(writes.len());
+    for write in writes.iter().rev() {
+        let is_last = match write {
+            Write::Put { key, .. } | Write::Delete { key } => later.insert(key),
+            Write::DeleteRange { .. } => true,
+        };
+        if is_last {
+            needed.push(write);
+        }
+    }
+    for write in needed.into_iter().rev() {
         // The requests' futures are dropped: an error of any of them reaches the transaction.
         match write {
             Write::Put { key, value } => drop(records.put(js(value)).with_key(js(key)).build()?),

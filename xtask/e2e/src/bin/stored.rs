@@ -1,0 +1,59 @@
+//! The second half of `cargo xtask bench --browser`: until votes are on the disk in a browser,
+//! beside a bare strict transaction of IndexedDB with as many bytes.
+//!
+//! The owner is away, so that nothing but the votes is kept. Both do it in turn; the ratio is the
+//! median of the ratios of each round, whose parts had the same machine.
+
+#[cfg(unix)]
+fn main() {
+    measure::run();
+}
+
+#[cfg(not(unix))]
+fn main() {
+    eprintln!("it needs process groups, which only Unix has");
+}
+
+#[cfg(unix)]
+mod measure {
+    use hustings_e2e::scenario;
+    use serde_json::json;
+
+    /// The votes at once, and the rounds that are measured of them.
+    const VOTES: [(u32, usize); 2] = [(1, 41), (100, 9)];
+
+    pub(super) fn run() {
+        scenario(async |world| {
+            let page = world.page("stored.html");
+            let (ann, bob) = (world.person("ann").await?, world.person("bob").await?);
+            let host = ann.open(&page).await?;
+            let link: String = host.run("return host()").await?;
+            let voter = bob.open(&page).await?;
+            voter.run_with::<()>("await join(arg)", &link).await?;
+            ann.kill();
+            println!(
+                "| until so many votes are on the disk, ms | ours | a bare strict transaction | ratio | goal |"
+            );
+            println!("| --- | ---: | ---: | ---: | --- |");
+            for (votes, rounds) in VOTES {
+                // The first rounds compile what the others run.
+                let arg = json!({ "votes": votes, "rounds": rounds + 2 });
+                let measured: Vec<(f64, f64)> = voter.run_with("return measure(arg)", arg).await?;
+                let measured = &measured[2..];
+                println!(
+                    "| {votes} | {:.1} | {:.1} | {:.2} | at most 1.2 |",
+                    median(measured.iter().map(|(ours, _)| *ours)),
+                    median(measured.iter().map(|(_, bare)| *bare)),
+                    median(measured.iter().map(|(ours, bare)| ours / bare)),
+                );
+            }
+            Ok(())
+        });
+    }
+
+    fn median(values: impl Iterator<Item = f64>) -> f64 {
+        let mut values: Vec<_> = values.collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    }
+}
