@@ -199,11 +199,12 @@ impl Links {
         own.map(|(_, link)| *link).collect()
     }
 
-    /// The links that are told so much of the votes.
-    pub(crate) fn shown(&self, shown: Shown) -> Vec<LinkId> {
-        let all = self.by_device.values().copied();
-        all.filter(|id| self.get(*id).is_some_and(|it| it.shown == shown))
-            .collect()
+    /// The links that are told so much of the votes. Looks at each once: it is done for every vote
+    /// in a quiet room.
+    pub(crate) fn shown(&self, shown: Shown) -> impl Iterator<Item = (LinkId, &Session)> {
+        let all = self.sessions.iter();
+        all.filter(move |(_, session)| session.shown == shown)
+            .map(|(id, session)| (*id, session))
     }
 
     /// The sessions, the newest link first.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hustings_protocol::planted::{self, Fault};
 use hustings_protocol::{
-    Ack, CommandId, DeviceId, Message, Outcome, PeerId, PeerInfo, Refusal, Rejection,
+    Ack, CommandId, DeviceId, Message, Outcome, PeerId, PeerInfo, Refusal, Rejection, Shown,
 };
 
 use super::Owner;
@@ -42,6 +42,26 @@ impl Owner {
             self.outputs.push_back(Output::Broadcast {
                 links,
                 except,
+                frame,
+            });
+        }
+    }
+
+    /// Sends one frame on the links that are told so much of the votes; those that are blocked are
+    /// owed the content instead.
+    pub(super) fn send_to_shown(&mut self, shown: Shown, frame: Bytes, about: About) {
+        let (mut open, mut blocked) = (Vec::with_capacity(self.links.len()), Vec::new());
+        for (link, session) in self.links.shown(shown) {
+            match session.owed {
+                None => open.push(link),
+                Some(_) => blocked.push(link),
+            }
+        }
+        self.send_to_some(blocked, frame.clone(), None, about);
+        if !open.is_empty() {
+            self.outputs.push_back(Output::Broadcast {
+                links: open.into(),
+                except: None,
                 frame,
             });
         }

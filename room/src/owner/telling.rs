@@ -222,7 +222,10 @@ impl Owner {
                 self.telling.keeps_choices = true;
                 Vec::new()
             }
-            Ballots::Open => self.links.shown(Shown::Ballots),
+            Ballots::Open => {
+                let shown = self.links.shown(Shown::Ballots);
+                shown.map(|(link, _)| link).collect()
+            }
             // Only the owner's.
             Ballots::Secret => self.links.of_peer(self.room.owner),
         };
@@ -240,10 +243,9 @@ impl Owner {
         let has_choices = std::mem::take(&mut self.telling.keeps_choices);
         let ballots = has_choices.then_some(Shown::Ballots);
         for shown in [Shown::Turnout, Shown::Tally].into_iter().chain(ballots) {
-            let links = self.links.shown(shown);
-            if !links.is_empty() {
+            if self.links.shown(shown).next().is_some() {
                 let frame = self.tally(shown, &[]);
-                self.send_to_some(links, frame, None, About::State);
+                self.send_to_shown(shown, frame, About::State);
             }
         }
         self.telling.told = self.revision();
