@@ -392,6 +392,33 @@ fn a_crowd_that_comes_together_is_told_of_together() {
     assert_eq!(told(&alice.waits(Duration::from_secs(9)), bob), [0; 0]);
 }
 
+/// To tell a hundred takes half a second of what browsers have, so it is done that often.
+#[test]
+fn many_hear_less_often_of_those_who_come() {
+    let mut alice = hosting(Config {
+        presence_interval: Duration::from_nanos(1),
+        ..Config::default()
+    });
+    let (bob, _) = alice.admits_with(BOB, hello(BOB, room()));
+    let mut comes = |alice: &mut Bench<Host>, number, wait| {
+        let who = stranger(number);
+        let mut said = alice.admits_with(who, hello(who, room())).1;
+        said.0.append(&mut alice.waits(wait).0);
+        let to_bob = said.to(bob).into_iter();
+        to_bob
+            .filter(|message| matches!(message, Message::Discovery(_)))
+            .count()
+    };
+    for number in 0..98 {
+        comes(&mut alice, number, Duration::from_millis(50));
+    }
+    alice.waits(Duration::from_secs(1));
+    let told: Vec<_> = (98..104)
+        .map(|number| comes(&mut alice, number, Duration::from_millis(200)))
+        .collect();
+    assert_eq!(told, [1, 0, 1, 0, 0, 1]);
+}
+
 /// The bytes that everybody is sent while so many join, one after the other.
 fn bytes_of_joins(people: u8) -> usize {
     let mut alice = hosting(Config {

@@ -17,6 +17,10 @@ use crate::{Event, LinkId, Moment, Output};
 /// --native`), and what is told of many votes is several.
 const EACH_LINK: Duration = Duration::from_micros(200);
 
+/// The same for who came and went. Nobody reads a long list that often, and of 300 people in
+/// browsers who join one after the other each heard of the others in a hundred messages.
+const EACH_LINK_OF_PRESENCE: Duration = Duration::from_millis(5);
+
 impl Owner {
     pub(super) fn send(&mut self, link: LinkId, message: &Message) {
         self.send_frame(link, message.encode(), About::Nothing);
@@ -120,18 +124,24 @@ impl Owner {
         }]));
     }
 
-    /// The time between two messages to everybody. Whoever wants none gets none.
-    pub(super) fn between(&self, least: Duration) -> Duration {
+    /// The time between two messages about votes to everybody.
+    pub(super) fn between_tallies(&self) -> Duration {
+        self.between(self.config.tally_interval, EACH_LINK)
+    }
+
+    /// The time between two messages to everybody: so much, or more among many links. Whoever wants
+    /// none gets none.
+    fn between(&self, least: Duration, each_link: Duration) -> Duration {
         if least.is_zero() {
             return least;
         }
         let links = u32::try_from(self.links.len()).unwrap_or(u32::MAX);
-        least.max(EACH_LINK.saturating_mul(links))
+        least.max(each_link.saturating_mul(links))
     }
 
     /// Tells everybody who came and went, if it is time.
     pub(super) fn tell_presence(&mut self, now: Moment) {
-        let interval = self.between(self.config.presence_interval);
+        let interval = self.between(self.config.presence_interval, EACH_LINK_OF_PRESENCE);
         let Some(changed) = self.presence.take(now, interval) else {
             return;
         };

@@ -250,7 +250,7 @@ impl Owner {
         }
         self.telling.told = self.revision();
         self.telling.changed.clear();
-        self.telling.not_before = now + self.between(self.config.tally_interval);
+        self.telling.not_before = now + self.between_tallies();
     }
 
     /// Everything since the last telling as one message, with these updates.
