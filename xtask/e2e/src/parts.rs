@@ -46,8 +46,11 @@ impl Parts {
 /// `target/e2e`, wherever the target folder is: this program came from there.
 pub(crate) fn folder() -> PathBuf {
     let exe = env::current_exe().unwrap_or_default();
-    exe.ancestors()
-        .nth(3)
+    // Tests are one folder deeper than programs.
+    let mut above = exe.ancestors().skip(1);
+    let built = above.find(|folder| !folder.ends_with("deps"));
+    built
+        .and_then(Path::parent)
         .map_or_else(|| root().join("target"), PathBuf::from)
         .join("e2e")
 }
