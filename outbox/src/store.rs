@@ -166,7 +166,7 @@ pub trait Store: MaybeSend {
     /// See [`StoreError`].
     async fn scan(&self, range: Range<Bytes>) -> Result<Vec<(Bytes, Bytes)>, StoreError>;
 
-    /// What [`scan`](Store::scan) returns for each of these ranges, of which most have no records.
+    /// The records of each of these ranges, as [`scan`](Store::scan) returns them; most have none.
     /// A backend for which each read is a transaction makes one for all; commits may come between
     /// them otherwise.
     ///

@@ -51,7 +51,8 @@ pub struct Config {
     pub max_stranger_receipts: usize,
     /// The time between two messages about who came and went. Default 200 ms: the first is sent at
     /// once, and a crowd that comes after it is told of together. Among more than forty links it is
-    /// five milliseconds for each: nobody reads a long list that often. Zero is zero for any number.
+    /// five milliseconds for each: nobody reads a long list that often. Zero is zero for any
+    /// number.
     pub presence_interval: Duration,
     /// Most links of members to a poll with open ballots where each vote is told by itself. Default
     /// 16. Among more, votes are told together, as those are that not everybody is shown.

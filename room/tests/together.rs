@@ -100,7 +100,8 @@ fn many_are_told_votes_together() {
     }
 }
 
-/// People who change their minds meanwhile are told of once, and whoever takes a vote back has none.
+/// People who change their minds meanwhile are told of once, and those who take a vote back have
+/// none.
 #[test]
 fn the_last_choice_of_each_is_told() {
     let world = &mut World::new();
@@ -123,7 +124,7 @@ fn the_last_choice_of_each_is_told() {
     );
 }
 
-/// Whatever else happens is told after the votes before it.
+/// Anything else that happens is told after the votes before it.
 #[test]
 fn votes_are_told_before_anything_else() {
     let world = &mut World::new();

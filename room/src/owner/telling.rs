@@ -194,9 +194,9 @@ impl Owner {
         }
     }
 
-    /// A vote is told at once to those who are shown each by itself, and to the other devices of its
-    /// author. An author who is shown more or less with it is told so first. Everybody else hears of
-    /// it in the next tally.
+    /// A vote is told at once to those who are shown each by itself, and to the other devices of
+    /// its author. An author who is shown more or less with it is told so first. Everybody else
+    /// hears of it in the next tally.
     fn relay_vote(&mut self, author: PeerId, frame: Bytes, from: From, now: Moment) {
         self.telling.changed.insert(author, ());
         let link = from.as_ref().map(|(link, ..)| *link);

@@ -195,8 +195,8 @@ impl Replica {
         if let Some(own) = self.ahead.take_if(|own| own.revision <= tally.revision)
             && own.revision > at
         {
-            // The message says that this side has voted, but, unless it has choices, not how. Alone it
-            // would not be enough for the cache.
+            // The message says that this side has voted, but, unless it has choices, not how. Alone
+            // it would not be enough for the cache.
             let is_there = |update: &Update| update.revision == own.revision;
             if tally.choices.is_empty() && !tally.updates.iter().any(is_there) {
                 tally.updates.push(own);

@@ -1022,7 +1022,8 @@ impl Oracle {
         self.shows_what_was(slot, view)
     }
 
-    /// Where votes are told together one has one's own at once, and those before it a moment later.
+    /// Of votes that are told together one has one's own at once, and those before it a moment
+    /// later.
     fn shows_own_vote(&self, slot: usize, view: &View) -> bool {
         let (peer, _) = self.devices[slot];
         let at = self.slots[slot].told_applied.map(index);

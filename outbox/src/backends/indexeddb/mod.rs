@@ -406,7 +406,7 @@ impl Store for IndexedDbStore {
     }
 }
 
-/// What a request for all keys or all values of a range brings.
+/// The answer to a request for all keys or all values of a range.
 type All = ArrayMapIter<JsValue>;
 
 /// Asks for the keys in a range that can have some.

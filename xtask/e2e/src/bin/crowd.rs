@@ -217,8 +217,8 @@ mod measure {
         })
     }
 
-    /// The folder for profiles of the host's page and of a page of people, for the developer tools of
-    /// Chromium: `HUSTINGS_PROFILES`. Without it none are taken, as they cost the pages time.
+    /// The folder for profiles of the host's page and of a page of people, for the developer tools
+    /// of Chromium: `HUSTINGS_PROFILES`. Without it none are taken, as they cost the pages time.
     fn profiles() -> Option<std::path::PathBuf> {
         env::var_os("HUSTINGS_PROFILES").map(Into::into)
     }
