@@ -505,7 +505,7 @@ fn invited_polls_keep_every_guarantee() {
 /// everybody hears who was on the other side.
 #[test]
 fn an_owner_that_moves_and_comes_back_is_found_out() {
-    let total = held(&[Kind::MovedOwner], 40);
+    let total = held(&[Kind::MovedOwner], 50);
     let Report {
         put_back, epochs, ..
     } = total;
