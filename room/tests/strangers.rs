@@ -400,7 +400,7 @@ fn many_hear_less_often_of_those_who_come() {
         ..Config::default()
     });
     let (bob, _) = alice.admits_with(BOB, hello(BOB, room()));
-    let mut comes = |alice: &mut Bench<Host>, number, wait| {
+    let comes = |alice: &mut Bench<Host>, number, wait| {
         let who = stranger(number);
         let mut said = alice.admits_with(who, hello(who, room())).1;
         said.0.append(&mut alice.waits(wait).0);
