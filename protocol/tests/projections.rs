@@ -376,6 +376,27 @@ fn tally(history: &[(Poll, Option<Update>)], from: usize, to: usize, who: PeerId
     }
 }
 
+/// The message is read as it was written, and brings a copy from one revision to another: there it
+/// is this poll, and stays so if the message comes once more, as everything in it is absolute.
+fn brings(
+    told: &PollTally,
+    copy: &mut Poll,
+    (from, to): (usize, usize),
+    poll: &Poll,
+) -> Result<(), TestCaseError> {
+    let frame = Message::PollTally(told.clone()).encode();
+    prop_assert_eq!(
+        Message::decode(&frame, &Limits::default()),
+        Ok(Message::PollTally(told.clone()))
+    );
+    for at in [from, to] {
+        let taken = copy.take_tally(told, revision(at), &Limits::default());
+        prop_assert_eq!(taken, Ok(()));
+        prop_assert_eq!(&*copy, poll);
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(common::config())]
 
@@ -399,16 +420,7 @@ proptest! {
                 continue;
             }
             let told = tally(&history, at, now, who);
-            let frame = Message::PollTally(told.clone()).encode();
-            prop_assert_eq!(
-                Message::decode(&frame, &Limits::default()),
-                Ok(Message::PollTally(told.clone()))
-            );
-            copy.take_tally(&told, revision(at), &Limits::default()).unwrap();
-            prop_assert_eq!(&copy, &history[now].0.told_to(who));
-            // And once more: everything in it is absolute.
-            copy.take_tally(&told, revision(now), &Limits::default()).unwrap();
-            prop_assert_eq!(&copy, &history[now].0.told_to(who));
+            brings(&told, &mut copy, (at, now), &history[now].0.told_to(who))?;
             at = now;
         }
     }
@@ -429,15 +441,7 @@ proptest! {
             if told.choices.is_empty() || !cuts[now % cuts.len()] && now + 1 < history.len() {
                 continue;
             }
-            let frame = Message::PollTally(told.clone()).encode();
-            prop_assert_eq!(
-                Message::decode(&frame, &Limits::default()),
-                Ok(Message::PollTally(told.clone()))
-            );
-            copy.take_tally(&told, revision(at), &Limits::default()).unwrap();
-            prop_assert_eq!(&copy, &history[now].0.told_to(who));
-            copy.take_tally(&told, revision(now), &Limits::default()).unwrap();
-            prop_assert_eq!(&copy, &history[now].0.told_to(who));
+            brings(&told, &mut copy, (at, now), &history[now].0.told_to(who))?;
             at = now;
         }
     }

@@ -53,13 +53,7 @@ pub(crate) fn compare() -> Result<String, Error> {
     let driver = browsers::chromium()?;
     process::step("install stock PeerJS", process::npm_packages)?;
     process::step("build the transport alone", bare)?;
-    let program = ["--package", "hustings-e2e", "--bin", "compare"];
-    let mut compare = process::cargo(["run", "--quiet"]);
-    with_parts(compare.args(program), &driver)?;
-    compare.stderr(Stdio::inherit());
-    process::step("compare it with stock PeerJS", || {
-        process::stdout(&mut compare)
-    })
+    said_by("compare", &driver, "compare it with stock PeerJS")
 }
 
 /// Measures what it takes to keep votes in Chromium beside a bare transaction. Returns what is said
@@ -70,13 +64,19 @@ pub(crate) fn stored() -> Result<String, Error> {
     process::step("build the JavaScript package", || {
         package::build(package::Speed::Small)
     })?;
-    let program = ["--package", "hustings-e2e", "--bin", "stored"];
-    let mut stored = process::cargo(["run", "--quiet"]);
-    with_parts(stored.args(program), &driver)?;
-    stored.stderr(Stdio::inherit());
-    process::step("compare what is kept with a bare transaction", || {
-        process::stdout(&mut stored)
-    })
+    said_by(
+        "stored",
+        &driver,
+        "compare what is kept with a bare transaction",
+    )
+}
+
+/// Runs one of the programs that measure. Returns what it says.
+fn said_by(program: &str, driver: &Path, step: &str) -> Result<String, Error> {
+    let mut measure = process::cargo(["run", "--quiet", "--package", "hustings-e2e"]);
+    with_parts(measure.args(["--bin", program]), driver)?;
+    measure.stderr(Stdio::inherit());
+    process::step(step, || process::stdout(&mut measure))
 }
 
 /// Builds what a crowd in browsers is measured with. Returns the command that measures one.

@@ -62,13 +62,7 @@ impl Owner {
             }
         }
         self.send_to_some(blocked, frame.clone(), None, about);
-        if !open.is_empty() {
-            self.outputs.push_back(Output::Broadcast {
-                links: open.into(),
-                except: None,
-                frame,
-            });
-        }
+        self.broadcast_on(open, frame);
     }
 
     /// Sends one frame on some links; those that are blocked are owed the content instead.
@@ -88,6 +82,11 @@ impl Owner {
                 None => {}
             }
         }
+        self.broadcast_on(open, frame);
+    }
+
+    /// Sends one frame on links that are not blocked.
+    fn broadcast_on(&mut self, open: Vec<LinkId>, frame: Bytes) {
         if !open.is_empty() {
             self.outputs.push_back(Output::Broadcast {
                 links: open.into(),

@@ -38,6 +38,7 @@ pub mod bounds;
 mod broker;
 mod cable;
 mod group;
+mod median;
 mod page;
 mod pages;
 mod parts;
@@ -52,6 +53,7 @@ mod world;
 
 pub use broker::Broker;
 pub use cable::Cable;
+pub use median::median;
 pub use page::Page;
 pub use pages::Pages;
 pub use parts::Parts;

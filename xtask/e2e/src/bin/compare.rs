@@ -20,7 +20,7 @@ fn main() {
 
 #[cfg(unix)]
 mod measure {
-    use hustings_e2e::{Person, Tab, World, scenario};
+    use hustings_e2e::{Person, Tab, World, median, scenario};
     use serde::Deserialize;
     use serde_json::json;
 
@@ -136,11 +136,5 @@ mod measure {
             });
             self.dialling.run_with("return measure(arg)", how).await
         }
-    }
-
-    fn median(values: impl Iterator<Item = f64>) -> f64 {
-        let mut values: Vec<_> = values.collect();
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
     }
 }

@@ -16,7 +16,7 @@ fn main() {
 
 #[cfg(unix)]
 mod measure {
-    use hustings_e2e::scenario;
+    use hustings_e2e::{median, scenario};
     use serde_json::json;
 
     /// The votes at once, and the rounds that are measured of them.
@@ -49,11 +49,5 @@ mod measure {
             }
             Ok(())
         });
-    }
-
-    fn median(values: impl Iterator<Item = f64>) -> f64 {
-        let mut values: Vec<_> = values.collect();
-        values.sort_by(f64::total_cmp);
-        values[values.len() / 2]
     }
 }
