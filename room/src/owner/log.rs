@@ -65,6 +65,19 @@ impl Log {
         self.tail.push_back((end, frame));
     }
 
+    /// Forgets the oldest updates but for so many bytes of them, or one more: whoever has missed more
+    /// than a poll has gets the poll.
+    pub(crate) fn keep(&mut self, bytes: usize) {
+        let size = self.size();
+        while let Some((end, _)) = self.tail.front()
+            && size - *end >= bytes as u64
+        {
+            self.tail_start = self.tail_start.next();
+            self.tail_start_bytes = *end;
+            self.tail.pop_front();
+        }
+    }
+
     /// True if the updates since the last snapshot are worth a new one. Each snapshot waits for at
     /// least its own size in updates, so all snapshots together cost no more bytes than the
     /// updates.
@@ -74,7 +87,8 @@ impl Log {
     }
 
     /// The journal takes a new snapshot, of so many bytes. Returns the revision up to which updates
-    /// may go: those since the previous snapshot stay for participants that are behind.
+    /// may go from the journal: those since the previous snapshot stay for participants that are
+    /// behind when the owner has started again.
     pub(crate) fn journal(&mut self, revision: Revision, bytes: usize) -> Revision {
         let keep_after = self.journaled.0;
         while self.tail_start < keep_after {
@@ -254,6 +268,22 @@ mod tests {
         log.push(Bytes::from("        12"));
         assert_eq!(log.present(revision(12), || snapshot(12)), snapshot(12));
         assert_eq!(catch_up(&mut log, Some(11), 12), [(10, 12)]);
+    }
+
+    #[test]
+    fn no_more_updates_are_kept_than_anybody_is_sent() {
+        let mut log = log(20);
+        log.keep(35);
+        assert_eq!(log.tail.len(), 4);
+        assert_eq!(catch_up(&mut log, Some(16), 20).len(), 4);
+        assert_eq!(catch_up(&mut log, Some(15), 20), [(40, 20)]);
+        log.push(Bytes::from("        21"));
+        assert_eq!(log.journal(revision(21), 10), revision(10));
+        assert_eq!(catch_up(&mut log, Some(19), 21), [(10, 20), (10, 21)]);
+        log.keep(0);
+        log.push(Bytes::from("        22"));
+        assert_eq!(catch_up(&mut log, Some(21), 22), [(10, 22)]);
+        assert!(log.wants_snapshot(10) && !log.wants_snapshot(11));
     }
 
     #[test]

@@ -95,6 +95,8 @@ impl Sequencer {
         for (_, frame) in newer {
             log.push(told(frame));
         }
+        let size = Size::of(&folded.poll);
+        log.keep(size.most_missed());
         let mut dedup = Dedup::default();
         for (author, device, receipt) in journal.receipts {
             dedup.record(author, device, receipt);
@@ -107,7 +109,7 @@ impl Sequencer {
         let owner = folded.poll.owner();
         dedup.count_strangers(|peer| folded.poll.member(peer).is_none() && peer != owner);
         let mut sequencer = Self {
-            size: Size::of(&folded.poll),
+            size,
             poll: folded.poll,
             revision: folded.revision,
             epoch: folded.epoch,
@@ -172,6 +174,7 @@ impl Sequencer {
                 Ok((frame, told)) => {
                     self.revision = self.revision.next();
                     self.log.push(told.clone());
+                    self.log.keep(self.size.most_missed());
                     let receipt = receipt(Outcome::Applied(self.revision));
                     self.dedup.record(author, device, receipt.clone());
                     return Sequenced::Applied {

@@ -18,6 +18,9 @@ const OPTION: usize = 100;
 /// The bytes of a snapshot without options and members, at most, apart from the title.
 const REST: usize = 736;
 
+/// To look at a poll costs as much as some updates, however small it is.
+const LEAST_MISSED: usize = 4 * 1024;
+
 /// The bytes of one choice in what members are told: nothing where these are secret.
 const fn choice(poll: &Poll) -> usize {
     match poll.ballots() {
@@ -92,6 +95,12 @@ impl Standing {
 }
 
 impl Size {
+    /// The bytes of updates that anybody who has missed them is sent, at most: of those who have
+    /// missed more, each gets the poll, which has no more bytes than this.
+    pub(crate) fn most_missed(&self) -> usize {
+        self.bytes.max(LEAST_MISSED)
+    }
+
     pub(crate) fn of(poll: &Poll) -> Self {
         let labels = poll.options().iter();
         let options: usize = labels.map(|it| option(poll) + text(&it.label)).sum();
