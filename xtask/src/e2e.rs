@@ -33,7 +33,12 @@ pub(crate) fn run_with(args: &[OsString], settings: &[(&str, String)]) -> Result
         package::build(package::Speed::Small)
     })?;
     process::step("build the web app", || site::build(&Settings::default()))?;
-    let mut scenarios = process::cargo(["test", "--package", "hustings-e2e"]);
+    // Of the workspace, though they are one crate's: alone they would be built anew, with other
+    // features.
+    let mut scenarios = process::cargo(["test", "--workspace", "--all-features"]);
+    if !args.iter().any(|arg| arg == "--test") {
+        scenarios.args(["--test", "app", "--test", "rooms"]);
+    }
     scenarios
         .envs(settings.iter().map(|(name, value)| (name, value)))
         .args(args)

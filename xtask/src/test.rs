@@ -93,7 +93,8 @@ fn in_browsers(args: &[OsString]) -> Result<(), Error> {
 
 /// The native transport together with stock PeerJS, which is installed for the tests in a page.
 fn program_and_stock_peerjs(args: &[OsString]) -> Result<(), Error> {
-    let test = "test --package hustings-transport-peerjs --all-features --test native";
+    // Of the workspace, though it is one crate's: alone it would be built anew, with other features.
+    let test = "test --workspace --all-features --test native";
     let mut test = process::cargo(test.split_whitespace());
     test.args(args).args(["--", "--ignored"]);
     // Its driver is not used: the page begins by itself.
@@ -160,7 +161,7 @@ fn native(report: &mut Report) {
 /// The same behaviours that the broker's own tests ask for, asked of npm's `peer`.
 fn original_peerserver() -> Result<(), Error> {
     process::npm_packages()?;
-    let test = "test --package hustings-transport-peerjs --all-features --test broker -- --ignored";
+    let test = "test --workspace --all-features --test broker -- --ignored";
     process::run(&mut process::cargo(test.split_whitespace()))
 }
 
