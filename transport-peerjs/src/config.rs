@@ -141,6 +141,10 @@ pub struct Timing {
     /// The time that a connection may take, from the dial or the offer until its channel is open.
     /// Default 15 s.
     pub connect_timeout: Duration,
+    /// The time that an offer may wait for its turn, when more come at once than can come up
+    /// together. Default 8 s: whoever sent it waits for `connect_timeout`, of which some has to be
+    /// left. Zero turns away at once whoever finds no place.
+    pub hold_for: Duration,
     /// The time that a connection may be `disconnected` before it counts as lost. Default 30 s: a
     /// page that was frozen for a while comes back on the same connection.
     pub disconnected_timeout: Duration,
@@ -162,6 +166,7 @@ impl Default for Timing {
             taken_patience: Duration::from_secs(120),
             yielded_probe_every: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(15),
+            hold_for: Duration::from_secs(8),
             disconnected_timeout: Duration::from_secs(30),
             linger: Duration::from_secs(10),
         }
@@ -183,11 +188,17 @@ pub struct WireLimits {
     pub max_dials: usize,
     /// Most offers at a time whose connection has not come up. Default 160: at 50 hostile ones a
     /// second each has three seconds, see [`Budget::first_turn`]. When they are all taken, a new
-    /// one takes the place of the least advanced one of whoever has most.
+    /// one takes the place of the least advanced one of whoever has most, or is held. While this
+    /// side is so busy that its own part takes long, there are fewer of them.
     pub max_incoming: usize,
     /// The same, of one sender. Default 4. A new one takes the place of the sender's own.
     pub max_incoming_each: usize,
-    /// Most connections altogether. Default 400: Chromium allows 500 in a page.
+    /// Most offers at a time that are held until it is their turn, one of each sender. Default 256.
+    pub max_held: usize,
+    /// Most bytes of all of them. Default 1 MiB; one and its candidates have some 1.5 KiB.
+    pub max_held_bytes: usize,
+    /// Most connections altogether. Default 440: Chromium allows 500 in a page, and counts those
+    /// that are closed until it has collected them.
     pub max_connections: usize,
     /// Largest frame from somebody who dialled this side, in bytes. Default 64 KiB.
     pub max_accepted_frame_bytes: usize,
@@ -212,7 +223,9 @@ impl Default for WireLimits {
             max_dials: 8,
             max_incoming: 160,
             max_incoming_each: 4,
-            max_connections: 400,
+            max_held: 256,
+            max_held_bytes: 1024 * 1024,
+            max_connections: 440,
             max_accepted_frame_bytes: 64 * 1024,
             max_dialled_frame_bytes: 64 * 1024 * 1024,
             max_queued_bytes: 4 * 1024 * 1024,
@@ -232,6 +245,8 @@ impl WireLimits {
     pub fn native() -> Self {
         Self {
             max_incoming: 1_024,
+            max_held: 2_048,
+            max_held_bytes: 4 * 1024 * 1024,
             max_early: 1_024,
             max_connections: 10_000,
             channel_high_water: 256 * 1024,

@@ -13,6 +13,7 @@ mod contest;
 mod early;
 mod endpoint;
 mod framing;
+mod held;
 pub(crate) mod ice_servers;
 mod messages;
 mod outgoing;

@@ -790,12 +790,12 @@ fn whoever_offers_what_cannot_work_is_told_at_once() {
     for _ in 0..100 {
         say(&mut bench, 0, &offer(binary));
     }
-    assert_eq!(said_no(&bench, 0).len(), 32);
-    bench.advance(Duration::from_millis(50));
+    assert_eq!(said_no(&bench, 0).len(), 64);
+    bench.advance(Duration::from_millis(20));
     for _ in 0..100 {
         say(&mut bench, 0, &offer(binary));
     }
-    assert_eq!(said_no(&bench, 0).len(), 33);
+    assert_eq!(said_no(&bench, 0).len(), 65);
 }
 
 #[test]
@@ -923,7 +923,7 @@ fn strangers_cannot_make_connections_without_end() {
         );
     }
     assert_eq!(bench.sides[0].endpoint.connections(), 4, "of one sender");
-    for n in 0..200 {
+    for n in 0..600 {
         let text = offer(|_| {}).replace("stock-page", &format!("page{n}"));
         say(&mut bench, 0, &text);
     }

@@ -29,14 +29,16 @@ pub struct Budget {
     pub known_after: Duration,
     /// The time in which a connection that is coming up does not have to make room for another,
     /// unless its sender has more of them than the newcomer, or is not known and the newcomer is.
-    /// Default 3 s: those that work take less than one.
+    /// Default 3 s: those that work take less than one. Where most of them come up and take longer,
+    /// it is half as long again as they take; and while this side is busy, twenty times as long as
+    /// it takes to answer an offer; at most five times as long as this.
     pub first_turn: Duration,
     /// Most senders of whom something is remembered. Default 1,024.
     pub max_senders: usize,
     /// Most senders who are told at once that they are refused; the others find out by themselves
-    /// when nothing comes. Default 32.
+    /// when nothing comes. Default 64.
     pub refusals: u32,
-    /// The time after which one more may be told. Default 50 ms: servers let a peer send some 200
+    /// The time after which one more may be told. Default 20 ms: servers let a peer send some 200
     /// messages a second, and those of members come first.
     pub refusal_every: Duration,
 }
@@ -52,8 +54,8 @@ impl Default for Budget {
             known_after: Duration::from_secs(20),
             first_turn: Duration::from_secs(3),
             max_senders: 1_024,
-            refusals: 32,
-            refusal_every: Duration::from_millis(50),
+            refusals: 64,
+            refusal_every: Duration::from_millis(20),
         }
     }
 }

@@ -35,6 +35,16 @@ struct Sender {
     is_known: bool,
 }
 
+/// The answer to whether one more connection may be made for a sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Allowed {
+    Now,
+    /// When fewer have been made for others lately.
+    Later,
+    /// The sender has had too many.
+    Not,
+}
+
 /// The connections that were made, by sender.
 #[derive(Debug)]
 pub(crate) struct Admission {
@@ -61,8 +71,8 @@ impl Admission {
             .is_some_and(|sender| sender.is_known)
     }
 
-    /// True if one more connection may be made for a sender.
-    pub(crate) fn allows(&self, sender: &str, now: Moment) -> bool {
+    /// Says whether one more connection may be made for a sender.
+    pub(crate) fn allows(&self, sender: &str, now: Moment) -> Allowed {
         let Budget {
             made,
             made_every,
@@ -82,8 +92,12 @@ impl Admission {
         let own = sender.taken.amount(now, made_each_every, made_each);
         // In proportion: of a bucket that is half empty a sender gets half as many. Who has none
         // gets one as long as there is any.
-        own < made_each
-            && u64::from(own) * u64::from(shared) < u64::from(made_each) * u64::from(left)
+        let is_fair = u64::from(own) * u64::from(shared) < u64::from(made_each) * u64::from(left);
+        match own < made_each {
+            true if is_fair => Allowed::Now,
+            true => Allowed::Later,
+            false => Allowed::Not,
+        }
     }
 
     /// A connection is made for a sender.
@@ -101,15 +115,25 @@ impl Admission {
             .take(now, made_each_every, made_each);
     }
 
-    /// True if one more refusal may be said, which is then taken as said.
-    pub(crate) fn answers(&mut self, now: Moment) -> bool {
+    /// True if one more refusal may be said.
+    pub(crate) fn may_answer(&self, now: Moment) -> bool {
         let Budget {
             refusals,
             refusal_every,
             ..
         } = self.budget;
-        let may = self.answered.amount(now, refusal_every, refusals) < refusals;
+        self.answered.amount(now, refusal_every, refusals) < refusals
+    }
+
+    /// The same; it is then taken as said.
+    pub(crate) fn answers(&mut self, now: Moment) -> bool {
+        let may = self.may_answer(now);
         if may {
+            let Budget {
+                refusals,
+                refusal_every,
+                ..
+            } = self.budget;
             self.answered.take(now, refusal_every, refusals);
         }
         may
@@ -170,7 +194,7 @@ mod tests {
     /// The number that one sender gets at a moment.
     fn gets(admission: &mut Admission, sender: &str, now: Moment) -> u32 {
         let mut got = 0;
-        while admission.allows(sender, now) {
+        while admission.allows(sender, now) == Allowed::Now {
             admission.made(sender, now);
             got += 1;
         }
@@ -197,12 +221,17 @@ mod tests {
         for name in ["f", "g", "h", "i"] {
             assert_eq!(gets(&mut admission, name, at(0)), 1, "{name}");
         }
-        assert!(!admission.allows("j", at(0)), "nothing is left");
-        assert!(
-            !admission.allows("a", at(1)),
+        assert_ne!(
+            admission.allows("j", at(0)),
+            Allowed::Now,
+            "nothing is left"
+        );
+        assert_eq!(
+            admission.allows("a", at(1)),
+            Allowed::Not,
             "there is one, but not for those"
         );
-        assert!(admission.allows("j", at(1)));
+        assert_eq!(admission.allows("j", at(1)), Allowed::Now);
     }
 
     #[test]
@@ -213,8 +242,8 @@ mod tests {
         for n in 0..30 {
             gets(&mut admission, &format!("stranger{n}"), at(0));
         }
-        assert!(!admission.allows("brief", at(0)));
-        assert!(admission.allows("member", at(0)));
+        assert_ne!(admission.allows("brief", at(0)), Allowed::Now);
+        assert_eq!(admission.allows("member", at(0)), Allowed::Now);
         assert!(admission.is_known("member") && !admission.is_known("brief"));
     }
 
@@ -244,8 +273,8 @@ mod tests {
         assert_eq!(gets(&mut admission, "a", at(100_000)), 4);
         // As little is left as can be; what comes back does so in the usual time.
         admission.made("b", at(0));
-        assert!(!admission.allows("c", at(0)));
-        assert!(admission.allows("c", at(20)));
+        assert_ne!(admission.allows("c", at(0)), Allowed::Now);
+        assert_eq!(admission.allows("c", at(20)), Allowed::Now);
     }
 
     #[test]
@@ -256,7 +285,7 @@ mod tests {
             ..BUDGET
         });
         for _ in 0..100 {
-            assert!(admission.allows("a", at(0)));
+            assert_eq!(admission.allows("a", at(0)), Allowed::Now);
             admission.made("a", at(0));
         }
     }

@@ -10,6 +10,8 @@
 //! There is no second offer: PeerJS closes a connection over it, so a connection that fails is
 //! dialled anew.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use hustings_protocol::ErrorCode;
 use hustings_room::transport::{SendOutcome, TransportEvent};
@@ -210,6 +212,11 @@ impl Connection {
     /// The moment at which the link came up.
     pub(crate) fn up_since(&self) -> Option<Moment> {
         self.up_since
+    }
+
+    /// The time that it took to come up, of one that somebody else has asked for.
+    pub(crate) fn took(&self) -> Option<Duration> {
+        Some(self.up_since? - self.accepted_at?)
     }
 
     /// The moment of the offer, of one that somebody else has asked for and that is coming up.

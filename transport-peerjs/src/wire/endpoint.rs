@@ -1,6 +1,7 @@
 //! One address: its registration and all of its connections.
 
 mod incoming;
+mod pace;
 mod phases;
 
 use std::collections::BTreeMap;
@@ -13,11 +14,13 @@ use hustings_room::{DownReason, LinkId, Moment};
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
+use self::pace::Pace;
 use self::phases::{Phase, Phases};
 use super::admission::Admission;
 use super::connection::{Connection, Cx, End, Names};
 use super::early::Early;
 use super::framing::ChannelMessage;
+use super::held::Held;
 use super::ice_servers::{Due, IceServers};
 use super::messages::{FromServer, IceCandidate, ToServer};
 use super::output::{
@@ -79,9 +82,11 @@ pub struct Endpoint {
     /// Dials that wait for the registration.
     waiting: Vec<Waiting>,
     early: Early,
+    held: Held,
     ice: IceServers,
     budget: Budget,
     admission: Admission,
+    pace: Pace,
     last_rtc: u64,
     last_accepted: u64,
     over: bool,
@@ -147,9 +152,11 @@ impl Endpoint {
             names: BTreeMap::new(),
             waiting: Vec::new(),
             early: Early::default(),
+            held: Held::default(),
             ice: IceServers::new(&config.ice_servers),
             budget: config.budget,
             admission: Admission::new(config.budget),
+            pace: Pace::new(),
             last_rtc: 0,
             last_accepted: 0,
             over: false,
@@ -174,6 +181,7 @@ impl Endpoint {
             .chain(connection)
             .chain(self.registration.timeout())
             .chain(self.ice.timeout().filter(|_| !self.over))
+            .chain(self.held.timeout().map(|at| (at, TimeoutReason::Turn)))
             .min()
     }
 
@@ -275,6 +283,7 @@ impl Endpoint {
         self.over = true;
         self.registration.close(&mut self.out);
         self.waiting.clear();
+        self.held.clear();
         while let Some(rtc) = self.connections.keys().next().copied() {
             self.remove(rtc);
         }
@@ -314,9 +323,14 @@ impl Endpoint {
 
     /// The description that was asked for is made and set.
     pub fn handle_description(&mut self, rtc: RtcId, sdp: String, now: Moment) {
+        let connection = self.connections.get(&rtc);
+        if let Some(begun) = connection.and_then(Connection::incoming_since) {
+            self.pace.described(begun, &self.limits, now);
+        }
         self.with(rtc, now, |connection, cx| {
             connection.handle_description(sdp, cx)
         });
+        self.take_turns(now);
     }
 
     /// This side has found an address of its own to try.
@@ -415,6 +429,7 @@ impl Endpoint {
                 Err(connection.timed_out())
             });
         }
+        self.take_turns(now);
         self.follow_registration(now);
     }
 
@@ -572,9 +587,19 @@ impl Endpoint {
         };
         let before = Phase::of(connection);
         let done = then(connection, &mut cx);
-        self.phases.change(rtc, before, Phase::of(connection));
+        let after = Phase::of(connection);
+        if after.has_come_up_since(before)
+            && let Some(took) = connection.took()
+        {
+            self.pace.came_up(took);
+        }
+        self.phases.change(rtc, before, after);
+        let is_over = done.is_err();
         if let Err(end) = done {
             self.end(rtc, end, now);
+        }
+        if is_over || after.has_come_up_since(before) {
+            self.take_turns(now);
         }
     }
 
@@ -614,6 +639,9 @@ impl Endpoint {
         };
         let phase = Phase::of(&connection);
         self.phases.change(rtc, phase, Phase::ABSENT);
+        if connection.incoming_since().is_some() {
+            self.pace.failed();
+        }
         let Names {
             link,
             remote,

@@ -192,6 +192,15 @@ pub struct IceCandidate {
     pub username_fragment: Option<String>,
 }
 
+impl IceCandidate {
+    /// The bytes of its texts.
+    pub(crate) fn bytes(&self) -> usize {
+        let others = [&self.sdp_mid, &self.username_fragment];
+        let others = others.map(|text| text.as_ref().map_or(0, String::len));
+        self.candidate.len() + others.iter().sum::<usize>()
+    }
+}
+
 /// The reason why a text is not a message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {

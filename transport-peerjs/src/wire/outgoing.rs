@@ -85,6 +85,8 @@ mod tests {
         max_dials: 0,
         max_incoming: 0,
         max_incoming_each: 0,
+        max_held: 0,
+        max_held_bytes: 0,
         max_connections: 0,
         max_accepted_frame_bytes: 0,
         max_dialled_frame_bytes: 0,

@@ -185,6 +185,9 @@ pub enum Refusal {
     /// Too many connections were made lately, for this sender or for all of them.
     #[error("too many connections in a short time")]
     TooOften,
+    /// There were so many others that its turn did not come while its sender would have waited.
+    #[error("too many came at once, and its turn did not come")]
+    Waited,
     /// Another connection needed its place, before it had come up.
     #[error("it did not come up and had to make room for another")]
     GaveWay,
@@ -204,7 +207,7 @@ impl Refusal {
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
         match self {
-            Self::TooMany | Self::TooOften | Self::GaveWay => ErrorCode::Busy,
+            Self::TooMany | Self::TooOften | Self::Waited | Self::GaveWay => ErrorCode::Busy,
             Self::Kind(_)
             | Self::Serialization(_)
             | Self::Unreliable
@@ -302,6 +305,8 @@ pub enum TimeoutReason {
     /// It is time to ask the server for new STUN and TURN servers, or to do without those that it
     /// has handed out.
     IceServers,
+    /// It is time to see whose turn it is among those whose offers wait.
+    Turn,
     /// A connection has not come up.
     Connect,
     /// A connection has been disconnected for too long.

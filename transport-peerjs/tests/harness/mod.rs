@@ -269,6 +269,8 @@ pub(crate) struct Bench {
     pub(crate) now: Moment,
     /// WebRTC lets somebody through.
     pub(crate) connects: bool,
+    /// Answers are made at once; otherwise the test does it.
+    pub(crate) answers: bool,
 }
 
 impl Bench {
@@ -277,6 +279,7 @@ impl Bench {
             sides: Vec::new(),
             now: Moment::START,
             connects: true,
+            answers: true,
         }
     }
 
@@ -357,6 +360,9 @@ impl Bench {
                 if let Some(caller) = self.sides[other].rtcs.get(&number).copied() {
                     self.sides[at].peers.insert(rtc, (other, caller));
                     self.sides[other].peers.insert(caller, (at, rtc));
+                }
+                if !self.answers {
+                    return;
                 }
                 let side = &mut self.sides[at];
                 side.endpoint.handle_candidate(rtc, candidate("first"), now);

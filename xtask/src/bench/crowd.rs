@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::{e2e, process};
 
 /// The people of each poll, unless somebody asks for another number.
-const PEOPLE: [u64; 3] = [30, 90, 300];
+const PEOPLE: [u64; 4] = [30, 90, 300, 400];
 
 const BALLOTS: [&str; 2] = ["open", "secret"];
 

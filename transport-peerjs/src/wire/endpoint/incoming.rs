@@ -7,8 +7,10 @@ use hustings_room::{LinkId, Moment};
 
 use super::Endpoint;
 use crate::config::WireLimits;
+use crate::wire::admission::Allowed;
 use crate::wire::connection::{Connection, Names};
-use crate::wire::messages::{FromServer, Offer, Refused, ToServer};
+use crate::wire::held::HeldOffer;
+use crate::wire::messages::{FromServer, IceCandidate, Offer, Refused, ToServer};
 use crate::wire::output::{Output, Refusal, RtcId};
 
 impl Endpoint {
@@ -31,7 +33,7 @@ impl Endpoint {
             FromServer::Offer { src, offer } => {
                 registration.handle_accepted(now, out);
                 let connection_id = offer.connection_id.clone();
-                if let Err(refusal) = self.accept(&src, offer, now) {
+                if let Err(refusal) = self.take_offer(&src, offer, now) {
                     self.refuse(&src, connection_id, refusal, now);
                 }
             }
@@ -64,7 +66,7 @@ impl Endpoint {
                         connection.handle_candidate(candidate.ice, cx);
                         Ok(())
                     });
-                } else {
+                } else if let Some(candidate) = self.held.keep(&key.0, candidate, &self.limits) {
                     let WireLimits {
                         max_early,
                         max_candidates,
@@ -84,23 +86,122 @@ impl Endpoint {
     }
 
     fn handle_absent(&mut self, src: &str, now: Moment) {
+        self.held.forget(src);
         let there: Vec<RtcId> = self.with_remote(src).collect();
         for rtc in there {
             self.with(rtc, now, |connection, _| connection.handle_absent());
         }
     }
 
-    fn accept(&mut self, src: &str, offer: Offer, now: Moment) -> Result<(), Refusal> {
-        let (serialization, fingerprint) = Connection::check(&offer)?;
+    /// Accepts an offer, or holds it until it is its turn.
+    fn take_offer(&mut self, src: &str, offer: Offer, now: Moment) -> Result<(), Refusal> {
+        Connection::check(&offer)?;
         let key = (src.to_owned(), offer.connection_id.clone());
-        if self.names.contains_key(&key) {
+        if self.names.contains_key(&key) || self.held.has(src, &key.1) {
             return Err(Refusal::Duplicate);
         }
         self.remember_lasting(src, now);
-        if !self.admission.allows(src, now) {
-            return Err(Refusal::TooOften);
+        let refusal = match self.admission.allows(src, now) {
+            Allowed::Now => match self.place_for(src, now) {
+                Ok(given_way) => return self.accept(src, offer, Vec::new(), given_way, now),
+                // Where all who are there are up, nobody's turn comes soon.
+                Err(refusal) if self.phases.coming_up().next().is_none() => return Err(refusal),
+                Err(refusal) => refusal,
+            },
+            Allowed::Later => Refusal::TooOften,
+            Allowed::Not => return Err(Refusal::TooOften),
+        };
+        if self.timing.hold_for.is_zero() {
+            return Err(refusal);
         }
-        if let Some(given_way) = self.place_for(src, now)? {
+        self.hold(src, offer, refusal, now)
+    }
+
+    /// Holds an offer. Somebody who is known does not find all the room taken by strangers: the one
+    /// who came last goes without.
+    fn hold(
+        &mut self,
+        src: &str,
+        offer: Offer,
+        refusal: Refusal,
+        now: Moment,
+    ) -> Result<(), Refusal> {
+        let age = self.timing.connect_timeout;
+        let candidates = self.early.take(src, &offer.connection_id, now, age);
+        let offer = HeldOffer {
+            since: now,
+            src: src.to_owned(),
+            offer,
+            candidates,
+        };
+        let Err(offer) = self.held.hold(offer, &self.limits) else {
+            return Ok(());
+        };
+        let is_known = |sender: &&str| self.admission.is_known(sender);
+        let last = self.held.senders().rev().find(|sender| !is_known(sender));
+        let last = last.filter(|_| is_known(&src)).map(str::to_owned);
+        let Some(turned_away) = last.and_then(|last| self.held.forget(&last)) else {
+            return Err(refusal);
+        };
+        let HeldOffer {
+            src: last,
+            offer: theirs,
+            ..
+        } = turned_away;
+        self.refuse(&last, theirs.connection_id, Refusal::TooMany, now);
+        let held = self.held.hold(*offer, &self.limits);
+        held.map_err(|_| refusal)
+    }
+
+    /// Begins the connections of those who wait, as far as there is room; members first, and then
+    /// whoever came first. Those who have waited for too long are told so.
+    pub(super) fn take_turns(&mut self, now: Moment) {
+        if self.held.is_empty() {
+            return;
+        }
+        self.held.looked(now);
+        while let Some((src, waited)) = self.held.overdue(self.timing.hold_for, now) {
+            // Those who cannot be told yet are a little later, as long as they listen.
+            if waited < self.timing.connect_timeout && !self.admission.may_answer(now) {
+                break;
+            }
+            let src = src.to_owned();
+            if let Some(held) = self.held.forget(&src) {
+                self.refuse(&src, held.offer.connection_id, Refusal::Waited, now);
+            }
+        }
+        while let Some(src) = self.next_turn(now)
+            && let Ok(given_way) = self.place_for(&src, now)
+            && let Some(held) = self.held.forget(&src)
+        {
+            let connection_id = held.offer.connection_id.clone();
+            let begun = self.accept(&src, held.offer, held.candidates, given_way, now);
+            if let Err(refusal) = begun {
+                self.refuse(&src, connection_id, refusal, now);
+            }
+        }
+    }
+
+    /// The one among those who wait for whom a connection may be made.
+    fn next_turn(&self, now: Moment) -> Option<String> {
+        let is_known = |sender: &&str| self.admission.is_known(sender);
+        let may = |sender: &&str| self.admission.allows(sender, now) == Allowed::Now;
+        let all = || self.held.in_turn(self.timing.hold_for, now);
+        let next = all().filter(is_known).find(may).or_else(|| all().find(may));
+        next.map(str::to_owned)
+    }
+
+    /// Accepts an offer, in the place of another connection if one has to give way.
+    fn accept(
+        &mut self,
+        src: &str,
+        offer: Offer,
+        mut candidates: Vec<IceCandidate>,
+        given_way: Option<RtcId>,
+        now: Moment,
+    ) -> Result<(), Refusal> {
+        let (serialization, fingerprint) = Connection::check(&offer)?;
+        if let Some(given_way) = given_way {
             if let Some(connection) = self.connections.get(&given_way) {
                 let Names {
                     remote,
@@ -115,13 +216,19 @@ impl Endpoint {
         self.admission.made(src, now);
         // A candidate older than that belongs to an attempt that is over.
         let age = self.timing.connect_timeout;
-        let early = self.early.take(src, &offer.connection_id, now, age);
+        candidates.extend(self.early.take(src, &offer.connection_id, now, age));
         self.last_accepted += 1;
         let link = LinkId::accepted(self.last_accepted);
-        let names = self.name(link, key);
+        let names = self.name(link, (src.to_owned(), offer.connection_id.clone()));
         let (rtc, mut cx) = (names.rtc, self.cx(now));
-        let connection =
-            Connection::accept(names, offer, serialization, fingerprint, early, &mut cx);
+        let connection = Connection::accept(
+            names,
+            offer,
+            serialization,
+            fingerprint,
+            candidates,
+            &mut cx,
+        );
         self.add(rtc, connection);
         Ok(())
     }
@@ -169,18 +276,19 @@ impl Endpoint {
         let own = each.get(src).copied().unwrap_or(0);
         let is_own_full = own >= self.limits.max_incoming_each;
         if !is_own_full
-            && incoming.len() < self.limits.max_incoming
+            && incoming.len() < self.pace.most(&self.limits)
             && self.connections.len() < self.limits.max_connections
         {
             return Ok(None);
         }
         let is_known = self.admission.is_known(src);
+        let first_turn = self.pace.first_turn(&self.budget);
         let gives_way = |remote: &str, of_sender: usize, since: Moment| {
             if is_own_full {
                 return remote == src;
             }
             of_sender > own + 1
-                || now - since >= self.budget.first_turn
+                || now - since >= first_turn
                 || (is_known && !self.admission.is_known(remote))
         };
         incoming

@@ -42,6 +42,11 @@ impl Phase {
             is_up: connection.is_up(),
         }
     }
+
+    /// True if that was one that had not come up, and this is one that has.
+    pub(super) fn has_come_up_since(self, before: Self) -> bool {
+        before.is_coming_up && self.is_up
+    }
 }
 
 impl Phases {
