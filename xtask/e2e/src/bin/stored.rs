@@ -19,8 +19,9 @@ mod measure {
     use hustings_e2e::{median, scenario};
     use serde_json::json;
 
-    /// The votes at once, and the rounds that are measured of them.
-    const VOTES: [(u32, usize); 2] = [(1, 41), (100, 9)];
+    /// The votes at once, the milliseconds between one and the next, and the rounds that are measured
+    /// of them.
+    const VOTES: [(u32, u32, usize); 3] = [(1, 20, 101), (1, 0, 101), (100, 20, 21)];
 
     pub(super) fn run() {
         scenario(async |world| {
@@ -32,16 +33,20 @@ mod measure {
             voter.run_with::<()>("await join(arg)", &link).await?;
             ann.kill();
             println!(
-                "| until so many votes are on the disk, ms | ours | a bare strict transaction | ratio | goal |"
+                "| until so many votes are on the disk, ms | one after the other | ours | a bare strict transaction | ratio | goal |"
             );
-            println!("| --- | ---: | ---: | ---: | --- |");
-            for (votes, rounds) in VOTES {
+            println!("| --- | --- | ---: | ---: | ---: | --- |");
+            for (votes, pause, rounds) in VOTES {
                 // The first rounds compile what the others run.
-                let arg = json!({ "votes": votes, "rounds": rounds + 2 });
+                let arg = json!({ "votes": votes, "pause": pause, "rounds": rounds + 2 });
+                let between = match pause {
+                    0 => "at once".to_owned(),
+                    pause => format!("after {pause} ms"),
+                };
                 let measured: Vec<(f64, f64)> = voter.run_with("return measure(arg)", arg).await?;
                 let measured = &measured[2..];
                 println!(
-                    "| {votes} | {:.1} | {:.1} | {:.2} | at most 1.2 |",
+                    "| {votes} | {between} | {:.1} | {:.1} | {:.2} | at most 1.2 |",
                     median(measured.iter().map(|(ours, _)| *ours)),
                     median(measured.iter().map(|(_, bare)| *bare)),
                     median(measured.iter().map(|(ours, bare)| ours / bare)),
