@@ -15,7 +15,11 @@ function sentence(error) {
   return [`This browser cannot run the page: ${error}`, false];
 }
 
+const loading = document.getElementById("loading");
+loading.hidden = false;
+
 function say(error) {
+  loading.remove();
   const [text, loadingHelps] = sentence(error);
   const said = document.createElement("p");
   said.className = "banner problem";
@@ -28,6 +32,11 @@ function say(error) {
     said.append(" ", again);
   }
   document.body.append(said);
+}
+
+// For the app, as long as it has no views.
+export function sayMissing() {
+  say(new TypeError("a part of the app is missing"));
 }
 
 // Parts of the app that come later (parts.js) are joined to it by this.

@@ -1,17 +1,19 @@
-//! The page: it opens the app's storage, and shows the view that its address asks for.
+//! The page: it waits for the app, and shows the view that its address asks for.
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use hustings_browser::{App, Storage};
-use hustings_protocol::FindLinkError;
+use futures::StreamExt;
+use hustings_browser::{App, JoinError, Joined, Storage};
 use hustings_protocol::text::isolated;
+use hustings_protocol::{FindLinkError, RoomId};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos::{ev, html};
 
-use crate::browser::{ask_before_leaving, hash, is_secure, meta, parameter, pause, reload, server};
+use crate::browser::{ask_before_leaving, hash, is_secure, reload};
 use crate::create::Template;
+use crate::early::{Early, Failure, Step, Steps};
 use crate::kept::{Kept, Leaving};
 use crate::later::later;
 use crate::redeem::Invited;
@@ -20,17 +22,35 @@ use crate::route::Route;
 use crate::start::{load_start, start};
 use crate::words::{INSECURE, LEFT_ASIDE, sentence};
 
-/// The name of the database; all tabs of a browser are one person.
-const PROFILE: &str = "hustings";
-
 /// The opened app, for every component below [`Page`].
 #[derive(Clone, Copy)]
-pub(crate) struct Opened(StoredValue<Rc<App>, LocalStorage>);
+pub(crate) struct Opened {
+    app: StoredValue<Rc<App>, LocalStorage>,
+    early: StoredValue<Early, LocalStorage>,
+}
 
 impl Opened {
+    fn new(app: Rc<App>, early: Early) -> Self {
+        Self {
+            app: StoredValue::new_local(app),
+            early: StoredValue::new_local(early),
+        }
+    }
+
     /// The app of this page. It is there for as long as the page is.
     pub(crate) fn app() -> Rc<App> {
-        expect_context::<Self>().0.get_value()
+        expect_context::<Self>().app.get_value()
+    }
+
+    /// Joins a poll, or goes on with the joining that was begun before there was a view of it.
+    pub(crate) async fn join(self, link: RoomId) -> Result<Joined, JoinError> {
+        let (app, early) = (self.app.get_value(), self.early.get_value());
+        if let Some(begun) = early.take(Some(link))
+            && let Ok(joined) = begun.await
+        {
+            return joined;
+        }
+        app.join(link).await
     }
 }
 
@@ -44,30 +64,24 @@ enum Opening {
     Failed(Failure),
 }
 
-/// The reason why there is no app.
-#[derive(Debug, Clone)]
-enum Failure {
-    /// The settings of the page or its address cannot be used.
-    Settings(String),
-    /// The stored data cannot be used.
-    Stored(String),
-}
-
 /// The whole page.
 #[component]
-pub(crate) fn Page() -> impl IntoView {
+pub(crate) fn Page(mut steps: Steps) -> impl IntoView {
     let opening = RwSignal::new(Opening::UnderWay);
-    let opened = move |app| Opening::Done(Opened(StoredValue::new_local(app)));
     let owner = Owner::current();
     spawn_local(async move {
-        let result = open(|why| opening.set(Opening::Overdue(why))).await;
-        // What is stored belongs to the page and not to whoever happens to be asked at the moment.
-        let state = match (result, owner) {
-            (Ok(app), Some(owner)) => owner.with(|| opened(app)),
-            (Ok(app), None) => opened(app),
-            (Err(why), _) => Opening::Failed(why),
-        };
-        opening.set(state);
+        while let Some(step) = steps.next().await {
+            opening.set(match (step, &owner) {
+                (Step::Overdue(why), _) => Opening::Overdue(why),
+                // What is stored belongs to the page and not to whoever happens to be asked at the
+                // moment.
+                (Step::Opened(app, early), Some(owner)) => {
+                    Opening::Done(owner.with(|| Opened::new(app, early)))
+                }
+                (Step::Opened(app, early), None) => Opening::Done(Opened::new(app, early)),
+                (Step::Failed(why), _) => Opening::Failed(why),
+            });
+        }
     });
     view! {
         <header class="top">
@@ -84,35 +98,6 @@ pub(crate) fn Page() -> impl IntoView {
         </main>
     }
 }
-
-/// Opens the app, and goes on asking for as long as that may help. `overdue` hears why it takes
-/// long.
-async fn open(overdue: impl Fn(String)) -> Result<Rc<App>, Failure> {
-    let address = parameter("peerserver").or_else(|| meta("peerserver"));
-    let server = server(address.as_deref()).ok_or_else(|| {
-        let address = isolated(&address.unwrap_or_default()).to_string();
-        let example = "an address such as https://0.peerjs.com/ is needed, with http: or https:";
-        Failure::Settings(format!("invalid signalling server {address}: {example}"))
-    })?;
-    let ice = parameter("ice").or_else(|| meta("ice-servers"));
-    let is_relayed = parameter("relay").is_some_and(|value| value == "only")
-        || meta("relay-only").is_some_and(|value| value == "yes");
-    let config = server.config(ice.as_deref(), is_relayed);
-    let config = config.map_err(|error| Failure::Settings(error.to_string()))?;
-    loop {
-        match App::open(PROFILE, config.clone()).await {
-            Ok(app) => return Ok(app),
-            Err(error) if error.may_pass() => {
-                overdue(error.to_string());
-                pause(AGAIN).await;
-            }
-            Err(error) => return Err(Failure::Stored(error.to_string())),
-        }
-    }
-}
-
-/// The pause before a browser that has not answered is asked again.
-const AGAIN: Duration = Duration::from_secs(2);
 
 /// The browser does not answer.
 #[component]
@@ -138,6 +123,10 @@ fn Views(opened: Opened) -> impl IntoView {
     let route = RwSignal::new(Route::of(&hash()));
     let place = Memo::new(move |_| route.get().place());
     let is_presented = Memo::new(move |_| matches!(route.get(), Route::Presented(_)));
+    if !matches!(place.get_untracked(), Route::Room(_)) {
+        // Somebody has gone elsewhere before there was a view.
+        opened.early.get_value().take(None);
+    }
     let invited = Invited::new(&route.get_untracked());
     provide_context(invited);
     let changes = window_event_listener(ev::hashchange, move |_| {

@@ -6,6 +6,7 @@ use hustings_protocol::{RoomId, RoomLink};
 use hustings_room::clock::{Clock, SystemClock};
 use js_sys::{Array, Uint8Array};
 use leptos::prelude::{document, request_animation_frame, window};
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{
@@ -15,6 +16,20 @@ use web_sys::{
 
 use crate::route::{fragment, fragment_of};
 use crate::settings::Server;
+
+#[wasm_bindgen(raw_module = "./boot.js")]
+extern "C" {
+    /// Says that a part of the page did not arrive, where there are no views to say it.
+    #[wasm_bindgen(js_name = sayMissing)]
+    pub(crate) fn say_missing();
+}
+
+/// Takes away what the page shows while it is loaded.
+pub(crate) fn remove_loading() {
+    if let Some(loading) = document().get_element_by_id("loading") {
+        loading.remove();
+    }
+}
 
 /// The content of a `<meta>` of the page, if it has one.
 pub(crate) fn meta(name: &str) -> Option<String> {

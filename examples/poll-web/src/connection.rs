@@ -161,7 +161,7 @@ impl State {
             (Some(reason), _) => Self {
                 kind: Kind::Away,
                 headline: if *reason == DownReason::Refused(ErrorCode::Busy) {
-                    "The poll is full"
+                    "The host is busy"
                 } else {
                     "The host is away"
                 },
@@ -266,7 +266,9 @@ fn away(reason: &DownReason, registration: Option<&RegistrationState>) -> &'stat
             "Somebody else answers at the host's address; nothing was sent to them."
         }
         DownReason::DialFailed(_) => "The host does not answer.",
-        DownReason::Refused(ErrorCode::Busy) => "The host has no room for more people now.",
+        DownReason::Refused(ErrorCode::Busy) => {
+            "More people come than it can let in at once, or it has no room for more."
+        }
         DownReason::Refused(_) => "The host does not let anybody in now.",
         DownReason::Lost(_) | _ => "The connection was lost.",
     }

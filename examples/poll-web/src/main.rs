@@ -7,6 +7,7 @@
 //! the room.
 //!
 //! - `settings`: the signalling server, from the page's own address unless it says otherwise
+//! - `early`: what is begun before the views are loaded
 //! - `app`, `route`, `start`, `create`, `own`, `joined`, `undelivered`, `room`, `present`: the
 //!   views, and the choice between them
 //! - `ballot`, `results`, `pending`, `connection`, `share`, `people`, `host`, `export`: the parts
@@ -62,6 +63,8 @@ mod damaged;
 #[cfg(target_family = "wasm")]
 mod deadline;
 #[cfg(target_family = "wasm")]
+mod early;
+#[cfg(target_family = "wasm")]
 mod export;
 #[cfg(target_family = "wasm")]
 mod host;
@@ -107,7 +110,21 @@ mod undelivered;
 #[cfg(target_family = "wasm")]
 fn main() {
     console_error_panic_hook::set_once();
-    leptos::mount::mount_to_body(app::Page);
+    let steps = early::begin();
+    wasm_bindgen_futures::spawn_local(async move {
+        if page(steps).await.is_err() {
+            browser::say_missing();
+        }
+    });
+}
+
+/// Shows the page. The views are a part that is loaded after the rest, which has begun by then.
+#[cfg(target_family = "wasm")]
+#[wasm_split_helpers::wasm_split(page, fallible)]
+fn page(steps: early::Steps) -> Result<(), later::Missing> {
+    browser::remove_loading();
+    leptos::mount::mount_to_body(move || app::Page(app::PageProps { steps }));
+    Ok(())
 }
 
 #[cfg(not(target_family = "wasm"))]

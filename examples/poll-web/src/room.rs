@@ -64,11 +64,11 @@ pub(crate) fn RoomPage(
             entering.try_set(hosts);
         });
     };
+    let opened = expect_context::<Opened>();
     let join = move || {
         entering.set(Entering::UnderWay);
-        let app = app.get_value();
         spawn_local(async move {
-            entering.try_set(join(&app, link).await);
+            entering.try_set(join(opened, link).await);
         });
     };
     let is_own = app.with_value(|app| app.me()) == link.owner;
@@ -156,8 +156,8 @@ async fn damage(app: &Rc<App>, link: RoomId) -> Option<Damage> {
     damaged.find(|damage| damage.link == Some(link))
 }
 
-async fn join(app: &Rc<App>, link: RoomId) -> Entering {
-    match app.join(link).await {
+async fn join(opened: Opened, link: RoomId) -> Entering {
+    match opened.join(link).await {
         Ok(joined) => Entering::There(Side::Guest(joined)),
         Err(error) => Entering::Failed(error.to_string()),
     }

@@ -14,7 +14,8 @@ fn a_part_that_is_missing_is_said_and_asked_for_again_by_a_click() {
         let ann = Member::enter_on(world, "ann", Device::Phone).await?;
         let tab = &ann.tab;
         tab.devtools("Network.enable", json!({})).await?;
-        for part in ["*.wasm", "*poll-web-*.js"] {
+        // The last one is that of the views, without which nothing else can say so.
+        for part in ["*.wasm", "*poll-web-*.js", "*split_page-*.wasm"] {
             let blocked = json!({ "urls": [part] });
             tab.devtools("Network.setBlockedURLs", blocked).await?;
             let said = "document.querySelector('[role=alert] button') !== null";
