@@ -20,6 +20,7 @@ fn main() {
 
 #[cfg(unix)]
 mod measure {
+    use anyhow::Context;
     use hustings_e2e::{Person, Tab, World, median, scenario};
     use serde::Deserialize;
     use serde_json::json;
@@ -134,7 +135,8 @@ mod measure {
                 "roundTrips": ROUND_TRIPS,
                 "messages": MESSAGES,
             });
-            self.dialling.run_with("return measure(arg)", how).await
+            let measured = self.dialling.run_with("return measure(arg)", how).await;
+            measured.with_context(|| format!("{way}, in a round"))
         }
     }
 }
