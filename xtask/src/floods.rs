@@ -6,7 +6,7 @@ use crate::process;
 /// Runs them. It fails where the broker does not serve; what PeerServer does is only printed.
 pub(crate) fn run() -> Result<(), Error> {
     process::npm_packages()?;
-    let test = "test --package hustings-transport-peerjs --all-features --test side_by_side -- \
+    let test = "test --workspace --all-features --test side_by_side -- \
                 --ignored --nocapture";
     process::run(&mut process::cargo(test.split_whitespace()))
 }
