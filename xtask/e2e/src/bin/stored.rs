@@ -33,20 +33,20 @@ mod measure {
             voter.run_with::<()>("await join(arg)", &link).await?;
             ann.kill();
             println!(
-                "| until so many votes are on the disk, ms | one after the other | ours | a bare strict transaction | ratio | goal |"
+                "| until so many votes are on the disk, ms | pause before | ours | a bare strict transaction | ratio | goal |"
             );
             println!("| --- | --- | ---: | ---: | ---: | --- |");
             for (votes, pause, rounds) in VOTES {
                 // The first rounds compile what the others run.
                 let arg = json!({ "votes": votes, "pause": pause, "rounds": rounds + 2 });
-                let between = match pause {
-                    0 => "at once".to_owned(),
-                    pause => format!("after {pause} ms"),
+                let before = match pause {
+                    0 => "none".to_owned(),
+                    pause => format!("{pause} ms"),
                 };
                 let measured: Vec<(f64, f64)> = voter.run_with("return measure(arg)", arg).await?;
                 let measured = &measured[2..];
                 println!(
-                    "| {votes} | {between} | {:.1} | {:.1} | {:.2} | at most 1.2 |",
+                    "| {votes} | {before} | {:.1} | {:.1} | {:.2} | at most 1.2 |",
                     median(measured.iter().map(|(ours, _)| *ours)),
                     median(measured.iter().map(|(_, bare)| *bare)),
                     median(measured.iter().map(|(ours, bare)| ours / bare)),
