@@ -255,7 +255,9 @@ impl Owner {
             // An unreadable frame was not written here.
             Err(_) => About::Nothing,
         };
-        self.links.block(link, about, frame);
+        if !self.links.block(link, about, frame) {
+            self.hang_up(link);
+        }
     }
 
     /// A blocked link is writable again.

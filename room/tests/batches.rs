@@ -314,6 +314,23 @@ fn a_machine_is_told_of_each_message_that_found_no_room() {
     assert_eq!(said.to(bob).len(), 1, "the poll once");
 }
 
+/// A device has at most `WINDOW` commands without an outcome. Whoever has more answers in one batch
+/// that finds no room would miss some of them for good.
+#[test]
+fn whoever_cannot_be_owed_every_answer_of_a_batch_is_let_go() {
+    let mut alice = Bench::hosting();
+    let mallory = alice.admits(MALLORY);
+    let mut answers = Vec::new();
+    for number in 1..=WINDOW + 1 {
+        let said = alice.hears(mallory, numbered(number, call_me("Mallory")));
+        answers.extend(said.frames(mallory).into_iter().take(1));
+    }
+    for (number, answer) in (1..).zip(&answers) {
+        let (_, said) = alice.tell(|host, now| host.handle_blocked(mallory, answer, now));
+        assert_eq!(said.hangs_up(mallory), number > WINDOW, "{number}");
+    }
+}
+
 // What is read.
 
 /// The answers of a host to each of these frames, alone and in a batch.

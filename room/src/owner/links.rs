@@ -229,15 +229,17 @@ impl Links {
         self.sessions.into_iter().map(|(id, _)| id)
     }
 
-    /// A member's link is blocked.
-    pub(crate) fn block(&mut self, id: LinkId, about: About, frame: &Bytes) {
-        if let Some(member) = self.get_mut(id) {
-            // The first that is owed always has room.
-            member.owed.get_or_insert_default().add(about, frame);
-            if self.blocked.insert(id, ()).is_none() {
-                self.recipients = None;
-            }
+    /// A member's link is blocked. False if it is owed more answers than it may be: the frame that
+    /// found no room may have been a batch of them.
+    pub(crate) fn block(&mut self, id: LinkId, about: About, frame: &Bytes) -> bool {
+        let Some(member) = self.get_mut(id) else {
+            return true;
+        };
+        let has_room = member.owed.get_or_insert_default().add(about, frame);
+        if self.blocked.insert(id, ()).is_none() {
+            self.recipients = None;
         }
+        has_room
     }
 
     /// A member's link is writable again: returns the content that it is owed. `None` if it was not
