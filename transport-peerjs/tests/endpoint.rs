@@ -622,14 +622,7 @@ fn an_echo_that_was_asked_for_earlier_proves_nothing() {
 
 /// An offer of a stock page, with something changed.
 fn offer(change: impl FnOnce(&mut serde_json::Value)) -> String {
-    let mut offer = serde_json::json!({
-        "type": "OFFER", "src": "stock-page", "dst": "me",
-        "payload": {
-            "sdp": { "type": "offer", "sdp": sdp(9, "0/99") },
-            "type": "data", "connectionId": "dc_stock", "label": "dc_stock",
-            "reliable": true, "serialization": "raw",
-        },
-    });
+    let mut offer = harness::offer_of("stock-page", "dc_stock", &sdp(9, "0/99"));
     change(&mut offer["payload"]);
     offer.to_string()
 }

@@ -96,14 +96,7 @@ impl Flood {
     }
 
     fn offer_of(&mut self, src: &str, connection: &str) {
-        let offer = serde_json::json!({
-            "type": "OFFER", "src": src, "dst": "me",
-            "payload": {
-                "sdp": { "type": "offer", "sdp": sdp(9, "0/99999") },
-                "type": "data", "connectionId": connection, "label": connection,
-                "reliable": true, "serialization": "raw",
-            },
-        });
+        let offer = harness::offer_of(src, connection, &sdp(9, "0/99999"));
         let (_, socket, _) = &self.relay.registered[&owner(1).to_string()];
         let now = self.bench.now;
         let endpoint = &mut self.bench.sides[0].endpoint;
@@ -155,13 +148,8 @@ impl Flood {
             .count()
     }
 
-    fn refused(&self, looked_for: &Refusal) -> usize {
-        let notices = self.bench.sides[0].notices.iter();
-        notices
-            .filter(
-                |notice| matches!(notice, Notice::Refused { refusal, .. } if refusal == looked_for),
-            )
-            .count()
+    fn refused(&self, reason: &Refusal) -> usize {
+        self.bench.sides[0].refused(reason)
     }
 }
 
@@ -276,6 +264,7 @@ fn when_all_places_are_taken_the_least_advanced_of_whoever_has_most_gives_way() 
     };
     flood.offer_of("new1", "dc_1");
     assert_eq!(closed(&flood), [second]);
+    let new = made(&flood);
     // Nobody has more than two now, and none of them has had its time.
     flood.offer_of("new2", "dc_1");
     assert_eq!(closed(&flood), [second, third]);
@@ -289,5 +278,5 @@ fn when_all_places_are_taken_the_least_advanced_of_whoever_has_most_gives_way() 
         "for the one who has waited"
     );
     flood.offer_of("new4", "dc_1");
-    assert_eq!(closed(&flood).len(), 4);
+    assert_eq!(closed(&flood), [second, third, light, new]);
 }

@@ -16,9 +16,7 @@ use std::time::Duration;
 
 use harness::{Bench, Relay, SocketDo, owner, sdp};
 use hustings_transport_peerjs::Config;
-use hustings_transport_peerjs::wire::{
-    ChannelKind, Notice, Refusal, RtcAction, RtcId, RtcState, SocketId,
-};
+use hustings_transport_peerjs::wire::{Refusal, RtcAction, RtcId, SocketId};
 
 const TICK: Duration = Duration::from_millis(100);
 
@@ -32,7 +30,6 @@ struct Room {
     /// The connections that have been made and not come up, by the name of their offer.
     begun: VecDeque<(String, RtcId)>,
     closed: BTreeSet<RtcId>,
-    asked: BTreeSet<String>,
 }
 
 impl Room {
@@ -51,7 +48,6 @@ impl Room {
             seen: 0,
             begun: VecDeque::new(),
             closed: BTreeSet::new(),
-            asked: BTreeSet::new(),
         }
     }
 
@@ -64,23 +60,12 @@ impl Room {
 
     /// An offer, whose name is `name`.
     fn offer(&mut self, src: &str, name: &str) {
-        self.offer_of(
-            src,
-            name,
-            sdp(9, &format!("0/{}", 90_000 + self.asked.len())),
-        );
+        self.offer_of(src, name, &sdp(9, "0/99999"));
     }
 
-    fn offer_of(&mut self, src: &str, name: &str, sdp: String) {
-        assert!(self.asked.insert(name.to_owned()), "a name is used once");
-        self.hears(&serde_json::json!({
-            "type": "OFFER", "src": src, "dst": "me",
-            "payload": {
-                "sdp": { "type": "offer", "sdp": format!("{sdp}a=note:{name}\r\n") },
-                "type": "data", "connectionId": name, "label": name,
-                "reliable": true, "serialization": "raw",
-            },
-        }));
+    fn offer_of(&mut self, src: &str, name: &str, sdp: &str) {
+        let sdp = format!("{sdp}a=note:{name}\r\n");
+        self.hears(&harness::offer_of(src, name, &sdp));
     }
 
     fn candidate(&mut self, src: &str, name: &str, line: &str) {
@@ -137,11 +122,7 @@ impl Room {
 
     fn comes_up(&mut self, rtc: RtcId) {
         self.begun.retain(|(_, other)| *other != rtc);
-        let now = self.bench.now;
-        let endpoint = &mut self.bench.sides[0].endpoint;
-        endpoint.handle_state(rtc, RtcState::Connected, now);
-        endpoint.handle_channel(rtc, ChannelKind::RELIABLE, now);
-        endpoint.handle_channel_open(rtc, now);
+        self.bench.comes_up(0, rtc);
         self.look();
     }
 
@@ -156,11 +137,8 @@ impl Room {
         self.begun.iter().map(|(name, _)| name.as_str()).collect()
     }
 
-    fn refused(&self, looked_for: &Refusal) -> usize {
-        let notices = self.bench.sides[0].notices.iter();
-        let refused = notices
-            .filter(|it| matches!(it, Notice::Refused { refusal, .. } if refusal == looked_for));
-        refused.count()
+    fn refused(&self, reason: &Refusal) -> usize {
+        self.bench.sides[0].refused(reason)
     }
 }
 
@@ -181,9 +159,9 @@ const WORK: f64 = 80.0;
 /// on each. Their machines wait for as long as a dial may take, and come again a second or two after
 /// it failed, as a driver does. Returns the milliseconds until all are up, the offers, and the work
 /// that was for nothing.
-fn crowd(people: usize, change: impl FnOnce(&mut Config)) -> (u64, usize, f64) {
+fn crowd(people: usize) -> (u64, usize, f64) {
     const STEP: Duration = Duration::from_millis(10);
-    let mut room = Room::new(change);
+    let mut room = Room::new(|_| {});
     room.bench.answers = false;
     // Who asked when, by the name of the offer; and who asks again when.
     let mut asked: BTreeMap<String, (usize, u64)> = BTreeMap::new();
@@ -231,7 +209,7 @@ fn crowd(people: usize, change: impl FnOnce(&mut Config)) -> (u64, usize, f64) {
 
 #[test]
 fn four_hundred_who_come_at_once_come_up_as_fast_as_they_can() {
-    let (took, offers, wasted) = crowd(400, |_| {});
+    let (took, offers, wasted) = crowd(400);
     // Of a processor that is never idle it would be 32 s.
     assert!(took < 45_000, "{took} ms");
     assert!(offers < 4 * 400, "{offers} offers");
@@ -306,7 +284,6 @@ fn an_offer_that_waits_is_not_taken_twice() {
     let mut room = Room::new(one_at_a_time);
     room.offer("ann", "a");
     room.offer("bob", "b");
-    room.asked.clear();
     room.offer("bob", "b");
     assert_eq!(room.refused(&Refusal::Duplicate), 1);
     room.one_comes_up();
@@ -361,7 +338,7 @@ fn strangers_have_a_bounded_number_of_offers_and_bytes_kept() {
     let mut room = Room::new(one_at_a_time);
     let large = sdp(9, "0/99999") + &format!("a=x:{:>70}\r\n", "").repeat(400);
     for n in 0..1_000 {
-        room.offer_of(&format!("stranger{n}"), &format!("dc_{n}"), large.clone());
+        room.offer_of(&format!("stranger{n}"), &format!("dc_{n}"), &large);
     }
     let refused = room.refused(&Refusal::TooMany) + room.refused(&Refusal::TooOften);
     let kept = 1_000 - 1 - refused;
@@ -383,6 +360,18 @@ fn an_owner_all_of_whose_places_are_up_turns_people_away_at_once() {
     let mut room = Room::new(|config| config.limits.max_connections = 1);
     room.offer("ann", "a");
     room.one_comes_up();
+    room.offer("bob", "b");
+    assert_eq!(room.told, ["b"]);
+    assert_eq!(room.refused(&Refusal::TooMany), 1);
+}
+
+#[test]
+fn without_time_to_wait_whoever_finds_no_place_is_turned_away_at_once() {
+    let mut room = Room::new(|config| {
+        one_at_a_time(config);
+        config.timing.hold_for = Duration::ZERO;
+    });
+    room.offer("ann", "a");
     room.offer("bob", "b");
     assert_eq!(room.told, ["b"]);
     assert_eq!(room.refused(&Refusal::TooMany), 1);

@@ -69,13 +69,20 @@ impl Log {
     /// than a poll has gets the poll.
     pub(crate) fn keep(&mut self, bytes: usize) {
         let size = self.size();
-        while let Some((end, _)) = self.tail.front()
-            && size - *end >= bytes as u64
-        {
-            self.tail_start = self.tail_start.next();
-            self.tail_start_bytes = *end;
-            self.tail.pop_front();
+        let is_too_old = |(end, _): &(u64, Bytes)| size - *end >= bytes as u64;
+        while self.tail.front().is_some_and(is_too_old) {
+            self.forget_oldest();
         }
+    }
+
+    /// False if there is none.
+    fn forget_oldest(&mut self) -> bool {
+        let Some((end, _)) = self.tail.pop_front() else {
+            return false;
+        };
+        self.tail_start = self.tail_start.next();
+        self.tail_start_bytes = end;
+        true
     }
 
     /// True if the updates since the last snapshot are worth a new one. Each snapshot waits for at
@@ -91,13 +98,7 @@ impl Log {
     /// behind when the owner has started again.
     pub(crate) fn journal(&mut self, revision: Revision, bytes: usize) -> Revision {
         let keep_after = self.journaled.0;
-        while self.tail_start < keep_after {
-            let Some((end, _)) = self.tail.pop_front() else {
-                break;
-            };
-            self.tail_start = self.tail_start.next();
-            self.tail_start_bytes = end;
-        }
+        while self.tail_start < keep_after && self.forget_oldest() {}
         self.journaled = (revision, bytes);
         self.journaled_bytes = self.size();
         keep_after

@@ -18,8 +18,8 @@ const OPTION: usize = 100;
 /// The bytes of a snapshot without options and members, at most, apart from the title.
 const REST: usize = 736;
 
-/// To look at a poll costs as much as some updates, however small it is.
-const LEAST_MISSED: usize = 4 * 1024;
+/// As many missed bytes are worth less than a look at how large the poll is.
+pub(super) const FEW_BYTES: usize = 1_024;
 
 /// The bytes of one choice in what members are told: nothing where these are secret.
 const fn choice(poll: &Poll) -> usize {
@@ -98,7 +98,7 @@ impl Size {
     /// The bytes of updates that anybody who has missed them is sent, at most: of those who have
     /// missed more, each gets the poll, which has no more bytes than this.
     pub(crate) fn most_missed(&self) -> usize {
-        self.bytes.max(LEAST_MISSED)
+        self.bytes.max(FEW_BYTES)
     }
 
     pub(crate) fn of(poll: &Poll) -> Self {

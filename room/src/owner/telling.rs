@@ -19,6 +19,7 @@ use litemap::LiteMap;
 
 use super::links::About;
 use super::sequencer::Sequencer;
+use super::size::FEW_BYTES;
 use super::{Owner, removed};
 use crate::{LinkId, Moment};
 
@@ -440,9 +441,6 @@ impl Owner {
         Poll::encode_told(payload, at, self.poll().choices(peer))
     }
 }
-
-/// As many missed bytes are worth less than a look at how large the poll is.
-const FEW_BYTES: usize = 1_024;
 
 /// As many missed bytes are read in the time in which one member is looked at, roughly.
 const BYTES_A_MEMBER: usize = 32;

@@ -58,6 +58,16 @@ pub(crate) struct Names {
     pub(crate) connection_id: String,
 }
 
+/// An offer that a connection may be made for.
+#[derive(Debug)]
+pub(crate) struct AcceptableOffer {
+    /// The dialler's name for the connection.
+    pub(crate) connection_id: String,
+    pub(crate) sdp: String,
+    serialization: Serialization,
+    fingerprint: Fingerprint,
+}
+
 /// The machine of one connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -121,17 +131,21 @@ impl Connection {
         }
     }
 
-    /// Answers an offer that has been found acceptable.
+    /// Answers an offer.
     pub(crate) fn accept(
         names: Names,
-        offer: Offer,
-        serialization: Serialization,
-        fingerprint: Fingerprint,
+        offer: AcceptableOffer,
         early: Vec<IceCandidate>,
         cx: &mut Cx<'_>,
     ) -> Self {
+        let AcceptableOffer {
+            sdp,
+            serialization,
+            fingerprint,
+            ..
+        } = offer;
         cx.out
-            .rtc(names.rtc, RtcAction::CreateAnswer { offer: offer.sdp });
+            .rtc(names.rtc, RtcAction::CreateAnswer { offer: sdp });
         let joiner = Joiner::new(serialization, cx.limits.max_accepted_frame_bytes);
         let until = cx.now + cx.timing.connect_timeout;
         Self {
@@ -144,9 +158,9 @@ impl Connection {
     }
 
     /// Checks what can be known of an offer before anything is made for it.
-    pub(crate) fn check(offer: &Offer) -> Result<(Serialization, Fingerprint), Refusal> {
+    pub(crate) fn check(offer: Offer) -> Result<AcceptableOffer, Refusal> {
         if offer.kind != "data" {
-            return Err(Refusal::Kind(offer.kind.clone()));
+            return Err(Refusal::Kind(offer.kind));
         }
         let serialization = Serialization::offered(&offer.serialization)?;
         if !offer.reliable {
@@ -154,7 +168,12 @@ impl Connection {
         }
         let fingerprint = Fingerprint::of(&offer.sdp)?;
         check_offer(&offer.sdp)?;
-        Ok((serialization, fingerprint))
+        Ok(AcceptableOffer {
+            connection_id: offer.connection_id,
+            sdp: offer.sdp,
+            serialization,
+            fingerprint,
+        })
     }
 
     fn new(names: Names, serialization: Serialization, joiner: Joiner, until: Moment) -> Self {

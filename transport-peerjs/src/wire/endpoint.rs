@@ -588,18 +588,15 @@ impl Endpoint {
         let before = Phase::of(connection);
         let done = then(connection, &mut cx);
         let after = Phase::of(connection);
-        if after.has_come_up_since(before)
-            && let Some(took) = connection.took()
-        {
+        let has_come_up = after.has_come_up_since(before);
+        if has_come_up && let Some(took) = connection.took() {
             self.pace.came_up(took);
         }
         self.phases.change(rtc, before, after);
-        let is_over = done.is_err();
-        if let Err(end) = done {
-            self.end(rtc, end, now);
-        }
-        if is_over || after.has_come_up_since(before) {
-            self.take_turns(now);
+        match done {
+            Err(end) => self.end(rtc, end, now),
+            Ok(()) if has_come_up => self.take_turns(now),
+            Ok(()) => {}
         }
     }
 
@@ -631,6 +628,7 @@ impl Endpoint {
         self.remove(rtc);
         // It may have been the last link that was up, and with it the last reason to go on.
         self.follow_registration(now);
+        self.take_turns(now);
     }
 
     fn remove(&mut self, rtc: RtcId) {

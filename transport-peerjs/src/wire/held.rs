@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use hustings_room::Moment;
 
-use super::messages::{Candidate, IceCandidate, Offer};
+use super::connection::AcceptableOffer;
+use super::messages::{Candidate, IceCandidate};
 use crate::config::WireLimits;
 
 /// An offer that waits.
@@ -17,7 +18,7 @@ use crate::config::WireLimits;
 pub(crate) struct HeldOffer {
     pub(crate) since: Moment,
     pub(crate) src: String,
-    pub(crate) offer: Offer,
+    pub(crate) offer: AcceptableOffer,
     /// Those that have come meanwhile.
     pub(crate) candidates: Vec<IceCandidate>,
 }
@@ -26,7 +27,7 @@ impl HeldOffer {
     /// The bytes that it keeps, as far as its sender decides on them.
     fn bytes(&self) -> usize {
         let candidates = self.candidates.iter().map(IceCandidate::bytes);
-        let names = self.src.len() + self.offer.connection_id.len() + self.offer.label.len();
+        let names = self.src.len() + self.offer.connection_id.len();
         names + self.offer.sdp.len() + candidates.sum::<usize>()
     }
 }

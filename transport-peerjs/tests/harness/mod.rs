@@ -10,8 +10,8 @@ use hustings_protocol::{Address, DeviceId, PeerId};
 use hustings_room::transport::TransportEvent;
 use hustings_room::{LinkId, Moment};
 use hustings_transport_peerjs::wire::{
-    ChannelKind, ChannelMessage, Endpoint, IceCandidate, Notice, Output, RegistrationState,
-    RtcAction, RtcId, RtcState, SocketId,
+    ChannelKind, ChannelMessage, Endpoint, IceCandidate, Notice, Output, Refusal,
+    RegistrationState, RtcAction, RtcId, RtcState, SocketId,
 };
 use hustings_transport_peerjs::{Config, IceServer, Token};
 use serde_json::Value;
@@ -33,6 +33,18 @@ pub(crate) fn sdp(fingerprint: u8, name: &str) -> String {
         "v=0\r\ns={name}\r\na=fingerprint:sha-256 {hex}\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n\
          a=setup:actpass\r\na=ice-ufrag:abcd\r\na=ice-pwd:0123456789abcdef012345\r\n"
     )
+}
+
+/// An offer from a stranger, which may be changed before it is said.
+pub(crate) fn offer_of(src: &str, connection: &str, sdp: &str) -> Value {
+    serde_json::json!({
+        "type": "OFFER", "src": src, "dst": "me",
+        "payload": {
+            "sdp": { "type": "offer", "sdp": sdp },
+            "type": "data", "connectionId": connection, "label": connection,
+            "reliable": true, "serialization": "raw",
+        },
+    })
 }
 
 fn name_of(sdp: &str) -> (usize, u64) {
@@ -255,6 +267,15 @@ impl Side {
         })
     }
 
+    /// The number of offers and connections that were refused for this reason.
+    pub(crate) fn refused(&self, looked_for: &Refusal) -> usize {
+        let refused = self
+            .notices
+            .iter()
+            .filter(|it| matches!(it, Notice::Refused { refusal, .. } if refusal == looked_for));
+        refused.count()
+    }
+
     fn number(&mut self, rtc: RtcId) -> u64 {
         let next = self.number.len() as u64;
         let number = *self.number.entry(rtc).or_insert(next);
@@ -400,13 +421,18 @@ impl Bench {
         let Some((other, callee)) = self.sides[at].peers.get(&rtc).copied() else {
             return;
         };
-        let callee_side = &mut self.sides[other].endpoint;
-        callee_side.handle_state(callee, RtcState::Connected, self.now);
-        callee_side.handle_channel(callee, ChannelKind::RELIABLE, self.now);
-        callee_side.handle_channel_open(callee, self.now);
+        self.comes_up(other, callee);
         let caller_side = &mut self.sides[at].endpoint;
         caller_side.handle_state(rtc, RtcState::Connected, self.now);
         caller_side.handle_channel_open(rtc, self.now);
+    }
+
+    /// A connection that a side has accepted comes up.
+    pub(crate) fn comes_up(&mut self, at: usize, rtc: RtcId) {
+        let endpoint = &mut self.sides[at].endpoint;
+        endpoint.handle_state(rtc, RtcState::Connected, self.now);
+        endpoint.handle_channel(rtc, ChannelKind::RELIABLE, self.now);
+        endpoint.handle_channel_open(rtc, self.now);
     }
 
     /// Gives a message to a connection as if the other side had sent it.

@@ -8,7 +8,7 @@ use hustings_room::{LinkId, Moment};
 use super::Endpoint;
 use crate::config::WireLimits;
 use crate::wire::admission::Allowed;
-use crate::wire::connection::{Connection, Names};
+use crate::wire::connection::{AcceptableOffer, Connection, Names};
 use crate::wire::held::HeldOffer;
 use crate::wire::messages::{FromServer, IceCandidate, Offer, Refused, ToServer};
 use crate::wire::output::{Output, Refusal, RtcId};
@@ -95,7 +95,7 @@ impl Endpoint {
 
     /// Accepts an offer, or holds it until it is its turn.
     fn take_offer(&mut self, src: &str, offer: Offer, now: Moment) -> Result<(), Refusal> {
-        Connection::check(&offer)?;
+        let offer = Connection::check(offer)?;
         let key = (src.to_owned(), offer.connection_id.clone());
         if self.names.contains_key(&key) || self.held.has(src, &key.1) {
             return Err(Refusal::Duplicate);
@@ -103,7 +103,10 @@ impl Endpoint {
         self.remember_lasting(src, now);
         let refusal = match self.admission.allows(src, now) {
             Allowed::Now => match self.place_for(src, now) {
-                Ok(given_way) => return self.accept(src, offer, Vec::new(), given_way, now),
+                Ok(given_way) => {
+                    self.accept(src, offer, Vec::new(), given_way, now);
+                    return Ok(());
+                }
                 // Where all who are there are up, nobody's turn comes soon.
                 Err(refusal) if self.phases.coming_up().next().is_none() => return Err(refusal),
                 Err(refusal) => refusal,
@@ -122,7 +125,7 @@ impl Endpoint {
     fn hold(
         &mut self,
         src: &str,
-        offer: Offer,
+        offer: AcceptableOffer,
         refusal: Refusal,
         now: Moment,
     ) -> Result<(), Refusal> {
@@ -174,11 +177,7 @@ impl Endpoint {
             && let Ok(given_way) = self.place_for(&src, now)
             && let Some(held) = self.held.forget(&src)
         {
-            let connection_id = held.offer.connection_id.clone();
-            let begun = self.accept(&src, held.offer, held.candidates, given_way, now);
-            if let Err(refusal) = begun {
-                self.refuse(&src, connection_id, refusal, now);
-            }
+            self.accept(&src, held.offer, held.candidates, given_way, now);
         }
     }
 
@@ -195,12 +194,11 @@ impl Endpoint {
     fn accept(
         &mut self,
         src: &str,
-        offer: Offer,
+        offer: AcceptableOffer,
         mut candidates: Vec<IceCandidate>,
         given_way: Option<RtcId>,
         now: Moment,
-    ) -> Result<(), Refusal> {
-        let (serialization, fingerprint) = Connection::check(&offer)?;
+    ) {
         if let Some(given_way) = given_way {
             if let Some(connection) = self.connections.get(&given_way) {
                 let Names {
@@ -221,16 +219,8 @@ impl Endpoint {
         let link = LinkId::accepted(self.last_accepted);
         let names = self.name(link, (src.to_owned(), offer.connection_id.clone()));
         let (rtc, mut cx) = (names.rtc, self.cx(now));
-        let connection = Connection::accept(
-            names,
-            offer,
-            serialization,
-            fingerprint,
-            candidates,
-            &mut cx,
-        );
+        let connection = Connection::accept(names, offer, candidates, &mut cx);
         self.add(rtc, connection);
-        Ok(())
     }
 
     /// Notes that an offer is not accepted, and tells the sender, unless too many were told lately.
