@@ -31,6 +31,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+pub(crate) use self::neighbours::check as check_neighbours;
+
 use self::count::Scenario;
 use self::report::Table;
 use self::rows::{FLOOR, INSTRUCTIONS, Row};

@@ -33,12 +33,12 @@ pub(crate) fn run_with(args: &[OsString], settings: &[(&str, String)]) -> Result
         package::build(package::Speed::Small)
     })?;
     process::step("build the web app", || site::build(&Settings::default()))?;
-    // Of the workspace, though they are one crate's: alone they would be built anew, with other
-    // features.
-    let mut scenarios = process::cargo(["test", "--workspace", "--all-features"]);
-    if !args.iter().any(|arg| arg == "--test") {
-        scenarios.args(["--test", "app", "--test", "rooms"]);
-    }
+    // Unless `args` name one.
+    let programs: &[&str] = match args.iter().any(|arg| arg == "--test") {
+        true => &[],
+        false => &["app", "rooms"],
+    };
+    let mut scenarios = process::tests(programs);
     scenarios
         .envs(settings.iter().map(|(name, value)| (name, value)))
         .args(args)

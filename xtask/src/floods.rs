@@ -6,7 +6,6 @@ use crate::process;
 /// Runs them. It fails where the broker does not serve; what PeerServer does is only printed.
 pub(crate) fn run() -> Result<(), Error> {
     process::npm_packages()?;
-    let test = "test --workspace --all-features --test side_by_side -- \
-                --ignored --nocapture";
-    process::run(&mut process::cargo(test.split_whitespace()))
+    let mut floods = process::tests(&["side_by_side"]);
+    process::run(floods.args(["--", "--ignored", "--nocapture"]))
 }

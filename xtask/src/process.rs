@@ -46,6 +46,16 @@ pub(crate) fn room_test(program: &str) -> Command {
     test
 }
 
+/// `cargo test` of these test programs. Of the workspace, whosever they are: of one package alone
+/// cargo takes other features, and would build everything anew.
+pub(crate) fn tests(programs: &[&str]) -> Command {
+    let mut test = cargo(["test", "--workspace", "--all-features"]);
+    for program in programs {
+        test.args(["--test", program]);
+    }
+    test
+}
+
 /// True if npm's packages can be installed.
 pub(crate) fn has_npm() -> bool {
     on_path("npm").is_some() && on_path("node").is_some()

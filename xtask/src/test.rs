@@ -93,9 +93,7 @@ fn in_browsers(args: &[OsString]) -> Result<(), Error> {
 
 /// The native transport together with stock PeerJS, which is installed for the tests in a page.
 fn program_and_stock_peerjs(args: &[OsString]) -> Result<(), Error> {
-    // Of the workspace, though it is one crate's: alone it would be built anew, with other features.
-    let test = "test --workspace --all-features --test native";
-    let mut test = process::cargo(test.split_whitespace());
+    let mut test = process::tests(&["native"]);
     test.args(args).args(["--", "--ignored"]);
     // Its driver is not used: the page begins by itself.
     if let Some(browser) = browsers::CHROMIUM.program() {
@@ -161,8 +159,7 @@ fn native(report: &mut Report) {
 /// The same behaviours that the broker's own tests ask for, asked of npm's `peer`.
 fn original_peerserver() -> Result<(), Error> {
     process::npm_packages()?;
-    let test = "test --workspace --all-features --test broker -- --ignored";
-    process::run(&mut process::cargo(test.split_whitespace()))
+    process::run(process::tests(&["broker"]).args(["--", "--ignored"]))
 }
 
 fn demo() -> std::process::Command {

@@ -113,6 +113,13 @@ pub(super) fn run(out: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// Sees whether the lock file of their workspace is up to date. They are built for comparisons alone,
+/// and whoever compares would be the first to find out.
+pub(crate) fn check() -> Result<(), Error> {
+    let mut update = process::cargo(["update", "--workspace", "--locked", "--quiet"]);
+    process::run(update.current_dir(process::root().join(FOLDER)))
+}
+
 /// Returns the folder of the programs. They are built in a folder of their own.
 fn build() -> Result<PathBuf, Error> {
     let target = process::scratch()?.join("neighbours");
