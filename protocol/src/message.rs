@@ -1,5 +1,7 @@
 //! Messages: everything that crosses a link.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
@@ -108,7 +110,7 @@ impl Refusal {
 struct RefusalPayload {
     command_id: Option<CommandId>,
     code: ErrorCode,
-    message: String,
+    message: Arc<str>,
 }
 
 impl From<RefusalPayload> for Refusal {

@@ -1,5 +1,7 @@
 //! Outcomes: the final answer to a command.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{CommandId, ErrorCode, Revision, Seq};
@@ -20,8 +22,9 @@ pub enum Outcome {
 pub struct Rejection {
     /// A stable word for programs.
     pub code: ErrorCode,
-    /// A sentence for people.
-    pub message: String,
+    /// A sentence for people. It is shared: the same refusal is told to a peer and to the
+    /// application, and kept for when the command comes again.
+    pub message: Arc<str>,
 }
 
 impl Rejection {
@@ -36,7 +39,10 @@ impl Rejection {
         {
             message.truncate(end);
         }
-        Self { code, message }
+        Self {
+            code,
+            message: message.into(),
+        }
     }
 }
 

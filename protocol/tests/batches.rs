@@ -15,7 +15,7 @@ const PING: &str = r#"{"type":"ping","payload":{}}"#;
 fn refused(frame: &[u8], max_bytes: usize) -> (ErrorCode, String) {
     let error = batch::messages(frame, max_bytes).expect_err("it is refused");
     assert_eq!(error.command_id, None);
-    (error.rejection.code, error.rejection.message)
+    (error.rejection.code, error.rejection.message.to_string())
 }
 
 fn of(count: usize) -> String {

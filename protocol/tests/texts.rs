@@ -189,7 +189,7 @@ fn a_text_is_one_line_without_controls_and_turns_nothing_around_it() {
 
 #[test]
 fn the_sentence_names_the_character() {
-    let why = |text: &str| name(text).check_text().unwrap_err().message;
+    let why = |text: &str| name(text).check_text().unwrap_err().message.to_string();
     let turns =
         "the name has the character U+202E, which turns the direction of the text around it";
     assert_eq!(why("a\u{202e}b"), turns);
@@ -417,7 +417,7 @@ fn the_second_of_two_is_told_which_one_there_is() {
         .unwrap_err();
     assert_eq!(second.code, ErrorCode::LabelExists);
     let expected = "this poll already has the option “\u{2068}Sushi\u{2069}”";
-    assert_eq!(second.message, expected);
+    assert_eq!(*second.message, *expected);
     assert_eq!(poll.options().len(), 2);
 }
 
@@ -431,7 +431,7 @@ fn a_label_that_fits_no_sentence_is_not_cut_in_one() {
     let mut poll = poll_of(&[]).unwrap();
     assert_eq!(poll.decide(peer(BOB), &add(8, &label), &wide), Ok(()));
     let second = poll.decide(peer(BOB), &add(9, &label), &wide).unwrap_err();
-    assert_eq!(second.message, "this poll already has such an option");
+    assert_eq!(*second.message, *"this poll already has such an option");
 }
 
 /// Each label is brought into the form in which it is compared once, and not for each new one.

@@ -113,9 +113,12 @@ impl Host {
 
     /// The next thing to do. The order matters, see [`Output`].
     pub fn poll_output(&mut self) -> Option<Output> {
-        // Last of all that follows from an input: a link that ended may have made room for another.
-        let next = self.outputs.pop_front();
-        next.or_else(|| self.notice_room())
+        if self.outputs.is_empty() {
+            // Last of all that follows from an input: a link that ended may have made room for
+            // another.
+            self.notice_room();
+        }
+        self.outputs.pop_front()
     }
 
     /// The moment when [`handle_timeout`](Self::handle_timeout) is due next, and the reason.
@@ -277,16 +280,16 @@ impl Host {
 
     /// Opens a poll, and challenges the participants that wait for it. A poll that was open under
     /// the same id is closed.
-    pub fn open(&mut self, owner: Owner, now: Moment) {
+    pub fn open(&mut self, mut owner: Owner, now: Moment) {
         let poll_id = owner.room_id().poll_id;
         self.close_poll(poll_id);
+        // The journal's first record goes before the challenges, so nobody joins a poll that a
+        // crash could lose.
+        take_outputs(&mut self.outputs, owner.outputs_mut(), &mut self.routes);
         self.owners.insert(poll_id, owner);
         if let Some(journals) = &mut self.journals {
             journals.insert(poll_id, ());
         }
-        // The journal's first record goes before the challenges, so nobody joins a poll that a
-        // crash could lose.
-        self.take_outputs(poll_id);
         self.challenge_waiting(poll_id, now);
     }
 
@@ -376,13 +379,11 @@ impl Host {
     }
 
     /// There is room again, after somebody went without.
-    fn notice_room(&mut self) -> Option<Output> {
-        if !self.is_full || self.routes.len() >= self.config.max_links {
-            return None;
+    fn notice_room(&mut self) {
+        if self.is_full && self.routes.len() < self.config.max_links {
+            self.is_full = false;
+            self.tell_full();
         }
-        self.is_full = false;
-        self.tell_full();
-        self.outputs.pop_front()
     }
 
     fn tell_full(&mut self) {
@@ -394,29 +395,30 @@ impl Host {
     // Does nothing without such a poll: `close_poll` has closed its links and handshakes already.
     /// Tells an owner something, if the poll is open here, and takes over its outputs.
     fn with<R>(&mut self, poll_id: PollId, tell: impl FnOnce(&mut Owner) -> R) -> Option<R> {
-        let told = tell(self.owners.get_mut(&poll_id)?);
-        self.take_outputs(poll_id);
+        let owner = self.owners.get_mut(&poll_id)?;
+        let told = tell(owner);
+        take_outputs(&mut self.outputs, owner.outputs_mut(), &mut self.routes);
         Some(told)
     }
+}
 
-    /// Apart from [`with`](Self::with), which is compiled once for each of its callers.
-    fn take_outputs(&mut self, poll_id: PollId) {
-        let Some(owner) = self.owners.get_mut(&poll_id) else {
-            return;
-        };
-        let outputs = owner.outputs_mut();
-        for output in outputs.iter() {
-            // The link belongs to no poll any more, and its end is not the owner's business.
-            if let Output::Hangup { link } = output {
-                self.routes.remove(link);
-            }
+/// Apart from [`Host::with`], which is compiled once for each of its callers.
+fn take_outputs(
+    all: &mut VecDeque<Output>,
+    outputs: &mut VecDeque<Output>,
+    routes: &mut LiteMap<LinkId, PollId>,
+) {
+    for output in outputs.iter() {
+        // The link belongs to no poll any more, and its end is not the owner's business.
+        if let Output::Hangup { link } = output {
+            routes.remove(link);
         }
-        if self.outputs.is_empty() {
-            // As after every input of a host that is drained as it should be: nothing is copied.
-            std::mem::swap(&mut self.outputs, outputs);
-        } else {
-            self.outputs.append(outputs);
-        }
+    }
+    if all.is_empty() {
+        // As after every input of a host that is drained as it should be: nothing is copied.
+        std::mem::swap(all, outputs);
+    } else {
+        all.append(outputs);
     }
 }
 

@@ -17,8 +17,8 @@ use crate::{Event, LinkId};
 /// it drops the machine and starts again from the durable data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
-    /// Store a record.
-    Persist(Persist),
+    /// Store a record. In a box, which keeps every other output at the half of its size.
+    Persist(Box<Persist>),
     /// Send a frame.
     Send {
         /// The link.

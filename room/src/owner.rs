@@ -298,10 +298,10 @@ impl Owner {
             return;
         };
         session.liveness.heard(now);
-        let limits = self.config.limits;
-        if frame.len() > limits.max_command_bytes {
+        if frame.len() > self.config.limits.max_command_bytes {
             return self.receive_too_large(link, frame, now);
         }
+        let limits = self.config.limits;
         match Envelope::parse(frame, limits.max_command_bytes, &limits) {
             Ok(envelope) => self.receive(link, &envelope, now),
             Err(error) if error.rejection.code == ErrorCode::TooDeep => {
@@ -508,8 +508,8 @@ impl Owner {
 
     fn persist(&mut self, record: Record) {
         let room = self.room;
-        self.outputs
-            .push_back(Output::Persist(Persist { room, record }));
+        let persist = Box::new(Persist { room, record });
+        self.outputs.push_back(Output::Persist(persist));
     }
 
     /// A snapshot in place of the whole journal so far.

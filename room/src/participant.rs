@@ -500,8 +500,8 @@ impl Participant {
 
     fn persist(&mut self, record: Record) {
         let room = self.room;
-        self.outputs
-            .push_back(Output::Persist(Persist { room, record }));
+        let persist = Box::new(Persist { room, record });
+        self.outputs.push_back(Output::Persist(persist));
     }
 
     fn persist_all(&mut self, records: Vec<Record>) {

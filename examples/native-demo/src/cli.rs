@@ -160,7 +160,7 @@ fn parse_poll(bytes: &[u8]) -> Result<PollDraft, Complaint> {
         position(&bytes[..offset])
     };
     let title_only = draft_of(&draft.title, &[]);
-    check(title_only).map_err(|rejection| (within(pieces.title), rejection.message))?;
+    check(title_only).map_err(|rejection| (within(pieces.title), rejection.message.to_string()))?;
     let (Some(options), [_, _, ..]) = (pieces.options, &*draft.options) else {
         let at = within(pieces.options.unwrap_or(pieces.title));
         let count = draft.options.len();
@@ -171,9 +171,9 @@ fn parse_poll(bytes: &[u8]) -> Result<PollDraft, Complaint> {
         serde_json::from_str(options.get()).map_err(|error| complaint(&error))?;
     for (label, piece) in draft.options.iter().zip(labels) {
         check(draft_of(&draft.title, std::slice::from_ref(label)))
-            .map_err(|rejection| (within(piece), rejection.message))?;
+            .map_err(|rejection| (within(piece), rejection.message.to_string()))?;
     }
-    check(draft.clone()).map_err(|rejection| (within(options), rejection.message))?;
+    check(draft.clone()).map_err(|rejection| (within(options), rejection.message.to_string()))?;
     Ok(draft)
 }
 

@@ -151,7 +151,7 @@ impl From<hustings_browser::Refusal> for Refusal {
         Self {
             command: refusal.command,
             code: refusal.why.code.to_string(),
-            message: refusal.why.message,
+            message: refusal.why.message.to_string(),
         }
     }
 }
@@ -199,7 +199,7 @@ impl From<Outcome> for Ended {
             Outcome::Applied(revision) => Self::Applied { revision },
             Outcome::Rejected(rejection) => Self::Rejected {
                 code: rejection.code.to_string(),
-                message: rejection.message,
+                message: rejection.message.to_string(),
             },
         }
     }
@@ -292,7 +292,7 @@ impl RoomEvent {
             } => Self::Fault {
                 peer_id: peer,
                 code: rejection.code.to_string(),
-                message: rejection.message,
+                message: rejection.message.to_string(),
             },
             Event::Full(full) => Self::Full { full },
             Event::JournalRolledBack { have, seen } => Self::RolledBack { have, seen },

@@ -157,7 +157,7 @@ impl Hall {
             }
             Output::Send { frame, .. } => sent.push(frame),
             Output::Persist(record) => match records {
-                Some(records) => records.push(record),
+                Some(records) => records.push(*record),
                 None => drop(black_box(record)),
             },
             other @ (Output::Dial { .. } | Output::Hangup { .. } | Output::Event { .. }) => {

@@ -297,7 +297,7 @@ impl<T: Transport, S: Store> Driver<T, S> {
                 Output::Persist(persist) => {
                     let durability = records::durability(&persist.record);
                     self.staged.durability = self.staged.durability.max(Some(durability));
-                    self.staged.records.add(self.device, persist);
+                    self.staged.records.add(self.device, *persist);
                 }
                 Output::Send { .. }
                 | Output::Broadcast { .. }

@@ -190,10 +190,14 @@ impl Owner {
         self.fault_event(link, peer, rejection);
     }
 
-    /// The same, with this frame for the peer, which names no command.
-    pub(super) fn fault_told(&mut self, link: LinkId, answer: Bytes, rejection: Rejection) {
-        let peer = self.peer_of(link);
-        self.send_frame(link, answer, About::Nothing);
+    /// The same, with this frame for the peer. It names no command, so a blocked link is not owed
+    /// it.
+    pub(super) fn fault_told(&mut self, link: LinkId, frame: Bytes, rejection: Rejection) {
+        let session = self.links.get(link);
+        let peer = session.map(|session| session.peer);
+        if session.is_none_or(|session| session.owed.is_none()) {
+            self.outputs.push_back(Output::Send { link, frame });
+        }
         self.fault_event(link, peer, rejection);
     }
 

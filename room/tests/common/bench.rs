@@ -183,7 +183,7 @@ impl<M: Machine> Bench<M> {
             if let Output::Persist(persist) = &output {
                 let mut batch = Batch::new();
                 let durability = records::durability(&persist.record);
-                records::stage(&mut batch, device, persist.clone());
+                records::stage(&mut batch, device, persist.as_ref().clone());
                 ready(disk.commit(batch, durability));
             }
             outputs.push(output);

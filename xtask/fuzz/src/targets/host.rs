@@ -265,7 +265,7 @@ impl Run {
                     }
                     let mut batch = Batch::new();
                     let durability = records::durability(&persist.record);
-                    records::stage(&mut batch, device(OWNER), persist.clone());
+                    records::stage(&mut batch, device(OWNER), persist.as_ref().clone());
                     let committed = self.disk.commit(batch, durability).now_or_never();
                     committed.unwrap().unwrap();
                 }

@@ -300,7 +300,7 @@ impl Run {
                     }
                     let mut batch = Batch::new();
                     let durability = records::durability(&persist.record);
-                    records::stage(&mut batch, device(VOTER), persist.clone());
+                    records::stage(&mut batch, device(VOTER), persist.as_ref().clone());
                     let committed = self.disk.commit(batch, durability).now_or_never();
                     committed.unwrap().unwrap();
                 }

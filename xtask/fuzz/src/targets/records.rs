@@ -123,7 +123,7 @@ fn sound() -> MemoryStore {
     }
     while let Some(output) = host.poll_output() {
         if let Output::Persist(persist) = output {
-            records::stage(&mut batch, device(OWNER), persist);
+            records::stage(&mut batch, device(OWNER), *persist);
         }
     }
     let outbox = Outbox::new(device(MEMBER), room());
