@@ -204,7 +204,11 @@ fn an_error_names_the_type_and_the_reason_and_no_more_than_its_share() {
     let limits = Limits::default();
     let message = |frame: &str| {
         let error = Message::decode(&Bytes::copy_from_slice(frame.as_bytes()), &limits);
-        error.expect_err("it is wrong").rejection.message.to_string()
+        error
+            .expect_err("it is wrong")
+            .rejection
+            .message
+            .to_string()
     };
     let long = "x".repeat(1_000);
     let unknown = message(&format!(r#"{{"type":"poll:{long}","payload":{{}}}}"#));

@@ -4,9 +4,18 @@ use std::path::Path;
 
 use anyhow::Context;
 use axum::Router;
+use axum::http::{HeaderName, HeaderValue};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tower_http::services::ServeDir;
+use tower_http::set_header::SetResponseHeaderLayer;
+
+/// With these a page has nothing to do with other sites, and the browser gives it a clock of 5 µs in
+/// place of 100.
+const ISOLATED: [(&str, &str); 2] = [
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-embedder-policy", "require-corp"),
+];
 
 /// A server of static files at a free port of this machine, until it is dropped.
 #[derive(Debug)]
@@ -28,6 +37,11 @@ impl Pages {
                 "/" => router.fallback_service(ServeDir::new(folder)),
                 path => router.nest_service(path, ServeDir::new(folder)),
             };
+        }
+        for (name, value) in ISOLATED {
+            let name = HeaderName::from_static(name);
+            let value = HeaderValue::from_static(value);
+            router = router.layer(SetResponseHeaderLayer::overriding(name, value));
         }
         let listener = TcpListener::bind(("127.0.0.1", 0))
             .await
