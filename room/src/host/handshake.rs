@@ -79,6 +79,10 @@ impl Handshakes {
     pub(super) fn remove(&mut self, link: LinkId) -> Option<Handshake> {
         let handshake = self.links.remove(&link)?;
         self.deadlines.remove(&(handshake.deadline, link));
+        if self.links.is_empty() {
+            // Nothing is kept for a crowd that has come.
+            *self = Self::default();
+        }
         Some(handshake)
     }
 

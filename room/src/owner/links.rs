@@ -28,8 +28,8 @@ pub(crate) struct Session {
     /// The deadline that [`Links`] has for this link.
     scheduled: Moment,
     /// Set while the link is blocked: the content to send once it is writable. Until then nothing
-    /// is sent.
-    pub(crate) owed: Option<Owed>,
+    /// is sent. In a box, as few links are.
+    pub(crate) owed: Option<Box<Owed>>,
 }
 
 impl Session {
@@ -248,7 +248,7 @@ impl Links {
         let owed = self.get_mut(id)?.owed.take()?;
         self.blocked.remove(&id);
         self.recipients = None;
-        Some(owed)
+        Some(*owed)
     }
 
     /// Adds content to everything that blocked links are owed.

@@ -84,7 +84,10 @@ struct Counted {
     /// The same with less time between the votes, as in [`PACES`].
     paced: [u64; 2],
     join_bytes: u64,
+    /// At most, at a time.
     heap: u64,
+    /// The hub's heap at the end, and of it the bytes that it has to keep, if it knows.
+    kept: Option<(u64, u64)>,
     /// Instructions in each of the phases.
     phases: [u64; 4],
 }
@@ -136,12 +139,12 @@ fn count(programs: &Path, system: &str, participants: u64) -> Result<Counted, Er
         command
     };
     let said = process::stdout(&mut with_arguments("heap"))?;
-    let [votes, bytes, join_bytes, heap] = numbers(&said)?;
+    let ([votes, bytes, join_bytes, heap], kept) = numbers(&said)?;
     let mut paced = [0; 2];
     for (bytes, (_, between)) in paced.iter_mut().zip(PACES) {
         let mut heap = with_arguments("heap");
         let said = process::stdout(heap.arg(between(votes).to_string()))?;
-        [_, *bytes, ..] = numbers(&said)?;
+        ([_, *bytes, ..], _) = numbers(&said)?;
     }
     let phases = each_phase(|phase| {
         let counted = format!("--toggle-collect=*{phase}*");
@@ -156,6 +159,7 @@ fn count(programs: &Path, system: &str, participants: u64) -> Result<Counted, Er
         paced,
         join_bytes,
         heap,
+        kept,
         phases,
     })
 }
@@ -180,11 +184,17 @@ fn panicked() -> Error {
     Error::Because("a count of the neighbours has panicked".to_owned())
 }
 
-/// The numbers that the program says, with tabs between.
-fn numbers(said: &str) -> Result<[u64; 4], Error> {
+/// The numbers that the program says, with tabs between: four, and two more of a system that knows
+/// what it has to keep.
+fn numbers(said: &str) -> Result<([u64; 4], Option<(u64, u64)>), Error> {
     let numbers: Option<Vec<u64>> = said.split_whitespace().map(|it| it.parse().ok()).collect();
-    let numbers = numbers.and_then(|numbers| numbers.try_into().ok());
-    numbers.ok_or_else(|| Error::Because(format!("a neighbour says what nobody expects: {said:?}")))
+    match numbers.as_deref() {
+        Some(&[a, b, c, d]) => Ok(([a, b, c, d], None)),
+        Some(&[a, b, c, d, kept, content]) => Ok(([a, b, c, d], Some((kept, content)))),
+        Some(_) | None => Err(Error::Because(format!(
+            "a neighbour says what nobody expects: {said:?}"
+        ))),
+    }
 }
 
 fn markdown(all: &[Counted]) -> String {
@@ -222,6 +232,7 @@ fn markdown(all: &[Counted]) -> String {
         text += &format!("| {} |\n", cells.join(" | "));
     }
     text += &paces(all);
+    text += &kept(all);
     text += "\n| | hustings | yrs | automerge | samod |\n| --- | --- | --- | --- | --- |\n";
     for (what, who) in DOES {
         text += &format!("| {what} | {} |\n", who.join(" | "));
@@ -248,6 +259,30 @@ fn paces(all: &[Counted]) -> String {
     text + PACES_NOTE
 }
 
+/// The goal for the hub's heap at the end, by what it has to keep.
+const MOST_HEAP: f64 = 2.0;
+
+/// The hub's heap at the end, of those that know what they have to keep.
+fn kept(all: &[Counted]) -> String {
+    let mut text = "\nThe hub's heap at the end, beside the bytes that it has to keep: the poll, as many bytes of updates (whoever has \
+                    missed more gets the poll), the list of those who are there, an outcome for each vote, and each link:\n\n\
+                    | participants | system | heap | has to keep | ratio | goal |\n| ---: | --- | ---: | ---: | ---: | --- |\n"
+        .to_owned();
+    for counted in all {
+        let Some((heap, content)) = counted.kept else {
+            continue;
+        };
+        let ratio = heap as f64 / content as f64;
+        let goal = if ratio <= MOST_HEAP { "yes" } else { "no" };
+        let (people, system) = (grouped(counted.participants as f64), &counted.system);
+        let (heap, content) = (grouped(heap as f64), grouped(content as f64));
+        text += &format!(
+            "| {people} | {system} | {heap} | {content} | {ratio:.1} | ≤ {MOST_HEAP}: {goal} |\n"
+        );
+    }
+    text
+}
+
 /// The sentences below it.
 const PACES_NOTE: &str = "\nOne after the other, each vote has been heard of by everybody, and 250 ms have passed, before the next \
                           one is cast. Then a secret poll tells a tally for each, which it does at most every 200 ms, by default. \
@@ -260,11 +295,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_programs_say_four_numbers() {
-        assert_eq!(
-            numbers("20\t67500\t5230\t31958\n").unwrap(),
-            [20, 67_500, 5_230, 31_958]
-        );
+    fn the_programs_say_four_numbers_or_six() {
+        let four = [20, 67_500, 5_230, 31_958];
+        let said = "20\t67500\t5230\t31958";
+        assert_eq!(numbers(&format!("{said}\n")).unwrap(), (four, None));
+        let six = (four, Some((17_751, 6_116)));
+        assert_eq!(numbers(&format!("{said}\t17751\t6116\n")).unwrap(), six);
+        assert!(numbers(&format!("{said}\t17751\n")).is_err());
         assert!(numbers("20\t67500").is_err());
         assert!(numbers("20\tmany\t1\t1").is_err());
     }
@@ -279,12 +316,15 @@ mod tests {
             paced: [9_400, 4_000],
             join_bytes: 880,
             heap: 4_528,
+            kept: Some((9_000, 4_500)),
             phases: [200_000, 600_000, 7_000, 8_000],
         };
         let table = markdown(&[counted]);
         let row = "| 10 | yrs | 10,000 | 3,000 | 47 | 4,528 | 7,000 | 8,000 | 880 |";
         assert!(table.lines().any(|line| line == row), "{table}");
         let row = "| 10 | yrs | 47 | 47 | 20 |";
+        assert!(table.lines().any(|line| line == row), "{table}");
+        let row = "| 10 | yrs | 9,000 | 4,500 | 2.0 | ≤ 2: yes |";
         assert!(table.lines().any(|line| line == row), "{table}");
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use hustings_protocol::{
-    Ballots, Command, DeviceId, OptionId, Poll, PollDraft, PollId, RoomId, Vote,
+    Ballots, Command, DeviceId, Message, OptionId, Poll, PollDraft, PollId, RoomId, Vote,
 };
 use hustings_room::{
     ChannelBinding, Config, Host, LinkId, Moment, Output, Owner, Participant, Setup,
@@ -26,7 +26,15 @@ pub(crate) struct Room {
     id: RoomId,
     options: Vec<OptionId>,
     now: Moment,
+    votes: u64,
 }
+
+/// An outcome: number, id, digest and revision.
+const OUTCOME: u64 = 8 + 16 + 8 + 8;
+
+/// A device and its link: identity, device, the link's number, the oldest command that may come, when
+/// it was heard, and when it is due.
+const LINK: u64 = 32 + 5 + 8 + 8 + 8 + 8;
 
 pub(crate) fn open(count: usize, meter: &mut Meter) -> Room {
     Room::new(count, Ballots::Open, meter)
@@ -131,6 +139,7 @@ impl Room {
             id,
             options,
             now: Moment::START,
+            votes: 0,
         };
         for _ in 0..count {
             room.join(meter);
@@ -179,6 +188,7 @@ impl System for Room {
             poll_id: self.id.poll_id,
             option_ids: vec![self.options[option]],
         });
+        self.votes += 1;
         let (member, _) = &mut self.members[who];
         let now = self.now;
         let first = meter.member(|| {
@@ -232,6 +242,18 @@ impl System for Room {
         self.deliver(sent, meter);
         self.carry(number, first, meter);
         self.pass(LONG, meter);
+    }
+
+    /// The poll, and as many bytes of updates, as whoever has missed more gets the poll; who is there;
+    /// an outcome of each vote, and each link.
+    fn content(&self) -> Option<u64> {
+        let owner = self.host.owner(self.id.poll_id)?;
+        let poll = owner.poll().encode_payload().len() as u64;
+        let mut peers = owner.peers();
+        peers.truncate(Config::default().max_listed_peers);
+        let peers = Message::Discovery(peers).encode().len() as u64;
+        let links = self.members.len() as u64 * LINK;
+        Some(2 * poll + peers + self.votes * OUTCOME + links)
     }
 
     fn tallies(&self) -> Vec<Vec<u64>> {

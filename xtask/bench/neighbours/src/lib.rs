@@ -152,6 +152,10 @@ trait System {
     fn pass(&mut self, _time: Duration, _meter: &mut Meter) {}
     /// One more participant joins, until it has everything.
     fn join(&mut self, meter: &mut Meter);
+    /// The bytes that the hub has to keep at the end, if it knows; see the system's own.
+    fn content(&self) -> Option<u64> {
+        None
+    }
     /// The votes of each option, as each participant counts them.
     fn tallies(&self) -> Vec<Vec<u64>>;
 }
@@ -206,9 +210,20 @@ fn votes(participants: usize) -> usize {
     (2 * participants).min(100)
 }
 
-/// The whole of it, with so much time after each vote, and the counts: bytes of the votes, bytes of
-/// the late join, the most bytes in the hub's heap.
-fn run(make: Make, participants: usize, between: Duration, measure: Option<Measure>) -> [u64; 3] {
+/// What is counted beside instructions.
+struct Counts {
+    /// Bytes of the votes, and of the late join.
+    votes: u64,
+    join: u64,
+    /// The most bytes in the hub's heap, and those at the end.
+    most: i64,
+    kept: i64,
+    /// The bytes that it has to keep, where it knows.
+    content: Option<u64>,
+}
+
+/// The whole of it, with so much time after each vote.
+fn run(make: Make, participants: usize, between: Duration, measure: Option<Measure>) -> Counts {
     let mut meter = Meter {
         measure,
         phase: Phase::Begin,
@@ -239,7 +254,13 @@ fn run(make: Make, participants: usize, between: Duration, measure: Option<Measu
         tallies.iter().all(|tally| *tally == expected),
         "{tallies:?} {expected:?}"
     );
-    [meter.votes, meter.join, meter.most.unsigned_abs()]
+    Counts {
+        votes: meter.votes,
+        join: meter.join,
+        most: meter.most,
+        kept: meter.kept,
+        content: system.content(),
+    }
 }
 
 /// The programs: `--list`, or the name of a system and a number of participants, and perhaps the
@@ -263,8 +284,17 @@ pub fn main(measure: Option<Measure>) -> std::process::ExitCode {
         && let (Ok(participants), Some(between)) = (participants.parse(), between)
         && let Some((_, make, _)) = SYSTEMS.iter().find(|(it, ..)| *it == name)
     {
-        let [bytes, join, heap] = run(*make, participants, between, measure);
-        println!("{}\t{bytes}\t{join}\t{heap}", votes(participants));
+        let counts = run(*make, participants, between, measure);
+        let Counts {
+            votes: bytes,
+            join,
+            most,
+            kept,
+            content,
+        } = counts;
+        // Of those who do not know what they have to keep, nobody asks what they have kept.
+        let kept = content.map_or_else(String::new, |content| format!("\t{kept}\t{content}"));
+        println!("{}\t{bytes}\t{join}\t{most}{kept}", votes(participants));
         return std::process::ExitCode::SUCCESS;
     }
     eprintln!("usage: --list | <system> <participants> [<milliseconds between votes>]");
@@ -279,7 +309,7 @@ mod tests {
     fn all_come_to_the_same_tally() {
         for (name, make, _) in SYSTEMS {
             for between in [LONG, Duration::from_millis(1)] {
-                let [votes, join, _] = run(make, 5, between, None);
+                let Counts { votes, join, .. } = run(make, 5, between, None);
                 assert!(votes > 0 && join > 0, "{name}");
             }
         }
@@ -288,7 +318,7 @@ mod tests {
     #[test]
     fn of_votes_that_come_together_those_who_tell_of_them_together_say_less() {
         for (name, make, _) in SYSTEMS {
-            let bytes = |between| run(make, 20, Duration::from_millis(between), None)[0];
+            let bytes = |between| run(make, 20, Duration::from_millis(between), None).votes;
             let says_less = ["hustings, secret", "yrs, merged"].contains(&name);
             assert_eq!(bytes(1) < bytes(1_000), says_less, "{name}");
         }
