@@ -237,9 +237,10 @@ impl Owner {
             // The device stays online by its new link, so there is nothing to tell.
             Some(old) => {
                 self.links.remove(old);
+                self.presence.moved(old, link);
                 self.outputs.push_back(Output::Hangup { link: old });
             }
-            None => self.presence_changed(hello.peer_id, hello.device, true),
+            None => self.presence_changed(link, (hello.peer_id, hello.device), true),
         }
         if !self.sync(link, hello.known()) {
             return;
@@ -320,21 +321,15 @@ impl Owner {
         }
         // Each once: at the end of time a new deadline is not later than the one that has come.
         for link in self.links.due(now) {
-            let Some(session) = self.links.get_mut(link) else {
-                continue;
-            };
-            let verdict = session.liveness.judge(&self.config, now);
-            let deadline = session.liveness.deadline();
-            match verdict {
-                Verdict::Alive => {}
-                Verdict::Ping => self.send(link, &Message::Ping),
-                Verdict::Dead => {
-                    self.hang_up(link);
-                    // The link is gone, and its deadline with it.
-                    continue;
-                }
+            let config = &self.config;
+            match self
+                .links
+                .watch(link, |liveness| liveness.judge(config, now))
+            {
+                Some(Verdict::Alive) | None => {}
+                Some(Verdict::Ping) => self.send(link, &Message::Ping),
+                Some(Verdict::Dead) => self.hang_up(link),
             }
-            self.links.schedule(link, deadline);
         }
     }
 
@@ -347,12 +342,11 @@ impl Owner {
     /// Nothing is known of the links for now: each is asked if it is alive.
     pub(crate) fn suspect_all(&mut self, now: Moment) {
         for link in self.links.ids() {
-            let Some(session) = self.links.get_mut(link) else {
-                continue;
-            };
-            if session.liveness.suspect(&self.config, now) {
-                let deadline = session.liveness.deadline();
-                self.links.schedule(link, deadline);
+            let config = &self.config;
+            let suspected = self
+                .links
+                .watch(link, |liveness| liveness.suspect(config, now));
+            if suspected == Some(true) {
                 self.send(link, &Message::Ping);
             }
         }
@@ -370,7 +364,7 @@ impl Owner {
             if self.sequencer.is_passing(peer_id) {
                 self.sequencer.dedup.forget_stranger(peer_id, device);
             }
-            self.presence_changed(peer_id, device, false);
+            self.presence_changed(link, (peer_id, device), false);
         }
     }
 

@@ -1,10 +1,11 @@
 //! Deduplication: the owner's memory of the commands that it has answered.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use hustings_protocol::{
     CommandId, DeviceId, ErrorCode, Outcome, PeerId, Receipt, Rejection, Revision, Seq, WINDOW,
 };
+use uuid::Uuid;
 
 /// The last outcomes of each device that ever sent a command.
 ///
@@ -18,15 +19,13 @@ pub(crate) struct Dedup {
     of_strangers: usize,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Window {
-    /// The last number that has an outcome; zero before the first.
-    last: u64,
-    /// The remembered outcomes, in the order of their numbers.
-    receipts: VecDeque<Kept>,
+    /// The remembered outcomes, in the order of their numbers. The last one is never forgotten.
+    receipts: Vec<Kept>,
     /// The highest of the ids so far. They begin with the time, so nearly every new one is higher,
     /// and need not be looked for.
-    highest: Option<CommandId>,
+    highest: CommandId,
 }
 
 /// A [`Receipt`] as it is kept. Nearly all are of commands that were applied, so the reason of a
@@ -102,9 +101,9 @@ impl Dedup {
         oldest: Seq,
         (command_id, seq, digest): (CommandId, Seq, u64),
     ) -> Seen {
-        let none = Window::default();
+        let none = Window::EMPTY;
         let window = self.devices.get(&(author, device)).unwrap_or(&none);
-        let last = window.last.max(oldest.get() - 1);
+        let last = window.last().max(oldest.get() - 1);
         if seq.get() > last + 1 {
             return Seen::Gap(Rejection::new(
                 ErrorCode::SeqGap,
@@ -131,7 +130,7 @@ impl Dedup {
         }
         // A new number, but an id that was used before: a device whose outbox is an old copy has
         // numbered it anew.
-        if window.highest.is_none_or(|highest| command_id > highest) {
+        if command_id > window.highest {
             return Seen::New;
         }
         let mut receipts = window.receipts.iter();
@@ -210,27 +209,35 @@ impl Dedup {
 
     /// Remembers an outcome, and forgets the one that leaves the window.
     pub(crate) fn record(&mut self, author: PeerId, device: DeviceId, receipt: Receipt) {
-        let window = self.devices.entry((author, device)).or_default();
-        window.last = window.last.max(receipt.seq.get());
-        window.highest = window.highest.max(Some(receipt.command_id));
+        let window = self
+            .devices
+            .entry((author, device))
+            .or_insert(Window::EMPTY);
+        let last = window.last().max(receipt.seq.get());
+        window.highest = window.highest.max(receipt.command_id);
         // Saturates at zero while the window is not full yet.
-        let oldest_kept = (window.last + 1).saturating_sub(WINDOW);
+        let oldest_kept = (last + 1).saturating_sub(WINDOW);
         let leaves = |kept: &Kept| kept.seq.get() < oldest_kept;
-        // First, or the list would take twice the memory for the one that is too many.
-        while window.receipts.front().is_some_and(leaves) {
-            window.receipts.pop_front();
-        }
-        if window.receipts.is_empty() {
-            // Most people vote once, and of the usual four places three would stay empty.
+        // First, or the list would take twice the memory for the one that is too many. All have to
+        // move up, which is little beside what a command costs.
+        let leaving = window
+            .receipts
+            .iter()
+            .take_while(|kept| leaves(kept))
+            .count();
+        window.receipts.drain(..leaving);
+        if window.receipts.len() < 4 {
+            // Most people vote once or twice, and of the usual four places the others would stay
+            // empty.
             window.receipts.reserve_exact(1);
         }
-        window.receipts.push_back(receipt.into());
+        window.receipts.push(receipt.into());
     }
 
     /// The last number of a device that has its outcome.
     pub(crate) fn last_seq(&self, author: PeerId, device: DeviceId) -> Option<Seq> {
         // Zero, before the first command, is no number.
-        Seq::new(self.devices.get(&(author, device))?.last)
+        Seq::new(self.devices.get(&(author, device))?.last())
     }
 
     /// The number of the next command of a device.
@@ -240,6 +247,17 @@ impl Dedup {
 }
 
 impl Window {
+    const EMPTY: Self = Self {
+        receipts: Vec::new(),
+        // No id is lower. A command that had this one would be looked for, and not be found.
+        highest: CommandId::from_uuid(Uuid::nil()),
+    };
+
+    /// The last number that has an outcome; zero before the first.
+    fn last(&self) -> u64 {
+        self.receipts.last().map_or(0, |receipt| receipt.seq.get())
+    }
+
     fn find(&self, seq: Seq) -> Option<&Kept> {
         let at = self.receipts.partition_point(|receipt| receipt.seq < seq);
         self.receipts.get(at).filter(|receipt| receipt.seq == seq)

@@ -25,8 +25,6 @@ pub(crate) struct Session {
     pub(crate) shown: Shown,
     /// Its requests for the poll.
     pub(crate) pace: Pace,
-    /// The deadline that [`Links`] has for this link.
-    scheduled: Moment,
     /// Set while the link is blocked: the content to send once it is writable. Until then nothing
     /// is sent. In a box, as few links are.
     pub(crate) owed: Option<Box<Owed>>,
@@ -38,7 +36,6 @@ impl Session {
             peer: hello.peer_id,
             device: hello.device,
             oldest: hello.oldest_seq,
-            scheduled: liveness.deadline(),
             liveness,
             // Until the first sync, which is at once.
             shown: Shown::Turnout,
@@ -120,7 +117,8 @@ pub(crate) struct Links {
     /// The deadline of each link, earliest first. `handle_timeout` needs the first one after each
     /// input, so they are sorted here rather than searched for among the sessions.
     deadlines: LiteMap<(Moment, LinkId), ()>,
-    by_device: LiteMap<(PeerId, DeviceId), LinkId>,
+    /// The links in the order of their devices, which the sessions have.
+    by_device: Vec<LinkId>,
     blocked: LiteMap<LinkId, ()>,
     /// The links of members that are not blocked; `None` until they are needed.
     recipients: Option<Arc<[LinkId]>>,
@@ -138,35 +136,64 @@ impl Links {
     /// Lets a link in. Returns the link that the same device had before: a device has only one, and
     /// the old one is usually a connection that died silently.
     pub(crate) fn admit(&mut self, id: LinkId, session: Session) -> Option<LinkId> {
-        let device = (session.peer, session.device);
-        self.deadlines.insert((session.scheduled, id), ());
+        let found = self.find((session.peer, session.device));
+        self.deadlines.insert((session.liveness.deadline(), id), ());
         self.sessions.insert(id, session);
         self.recipients = None;
-        self.by_device.insert(device, id)
+        match found {
+            Ok(at) => Some(std::mem::replace(&mut self.by_device[at], id)),
+            Err(at) => {
+                self.by_device.insert(at, id);
+                None
+            }
+        }
+    }
+
+    /// The place of a device among all, or the place for it.
+    fn find(&self, device: (PeerId, DeviceId)) -> Result<usize, usize> {
+        let links = &self.by_device;
+        links.binary_search_by(|link| self.device_of(*link).cmp(&Some(device)))
+    }
+
+    /// The device of a link.
+    pub(crate) fn device_of(&self, id: LinkId) -> Option<(PeerId, DeviceId)> {
+        let session = self.sessions.get(&id)?;
+        Some((session.peer, session.device))
     }
 
     /// Removes a link. Returns its device, unless that is on another link by now.
     pub(crate) fn remove(&mut self, id: LinkId) -> Option<(PeerId, DeviceId)> {
+        let device = self.device_of(id)?;
+        let at = self
+            .find(device)
+            .ok()
+            .filter(|at| self.by_device[*at] == id);
         let session = self.sessions.remove(&id)?;
-        self.deadlines.remove(&(session.scheduled, id));
+        self.deadlines.remove(&(session.liveness.deadline(), id));
         self.blocked.remove(&id);
         self.recipients = None;
-        let device = (session.peer, session.device);
-        if self.by_device.get(&device) == Some(&id) {
-            self.by_device.remove(&device);
-            Some(device)
-        } else {
-            None
-        }
+        at.map(|at| {
+            self.by_device.remove(at);
+            device
+        })
     }
 
-    /// Moves a link's deadline.
-    pub(crate) fn schedule(&mut self, id: LinkId, deadline: Moment) {
-        if let Some(session) = self.sessions.get_mut(&id) {
-            self.deadlines.remove(&(session.scheduled, id));
-            session.scheduled = deadline;
-            self.deadlines.insert((deadline, id), ());
+    /// Lets `work` look at a link's liveness, and notes the deadline that it has then; `None` if there
+    /// is no such link. Nothing else changes a deadline.
+    pub(crate) fn watch<R>(
+        &mut self,
+        id: LinkId,
+        work: impl FnOnce(&mut Liveness) -> R,
+    ) -> Option<R> {
+        let liveness = &mut self.sessions.get_mut(&id)?.liveness;
+        let before = liveness.deadline();
+        let seen = work(liveness);
+        let after = liveness.deadline();
+        if after != before {
+            self.deadlines.remove(&(before, id));
+            self.deadlines.insert((after, id), ());
         }
+        Some(seen)
     }
 
     pub(crate) fn next_deadline(&self) -> Option<(Moment, TimeoutReason)> {
@@ -182,21 +209,23 @@ impl Links {
 
     /// The members' devices, in order.
     pub(crate) fn devices(&self) -> impl Iterator<Item = (PeerId, DeviceId)> {
-        self.by_device.keys().copied()
+        let links = self.by_device.iter();
+        links.filter_map(|link| self.device_of(*link))
     }
 
     /// The link of a device.
     pub(crate) fn of_device(&self, peer: PeerId, device: DeviceId) -> Option<LinkId> {
-        self.by_device.get(&(peer, device)).copied()
+        let at = self.find((peer, device)).ok()?;
+        Some(self.by_device[at])
     }
 
     /// The links of a peer's devices.
     pub(crate) fn of_peer(&self, peer: PeerId) -> Vec<LinkId> {
         let first = (peer, DeviceId::from_bytes([0; 5]));
-        let from = self.by_device.find_index(&first).unwrap_or_else(|at| at);
-        let devices = (from..).map_while(|at| self.by_device.get_indexed(at));
-        let own = devices.take_while(|((owner, _), _)| *owner == peer);
-        own.map(|(_, link)| *link).collect()
+        let from = self.find(first).unwrap_or_else(|at| at);
+        let links = self.by_device[from..].iter().copied();
+        let is_own = |link: &LinkId| self.get(*link).is_some_and(|it| it.peer == peer);
+        links.take_while(is_own).collect()
     }
 
     /// The links that are told so much of the votes. Looks at each once: it is done for every vote
@@ -270,7 +299,7 @@ impl Links {
         }
         let recipients: Arc<[LinkId]> = self
             .by_device
-            .values()
+            .iter()
             .copied()
             .filter(|id| !self.blocked.contains_key(id))
             .collect();

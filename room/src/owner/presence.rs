@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hustings_protocol::{DeviceId, PeerId};
 use litemap::LiteMap;
 
-use crate::Moment;
+use crate::{LinkId, Moment};
 
 /// The devices that the others are told of, and those of them that came or went since.
 ///
@@ -21,8 +21,8 @@ use crate::Moment;
 #[derive(Debug, Default)]
 pub(crate) struct Presence {
     listed: LiteMap<(PeerId, DeviceId), ()>,
-    /// The others, in the order in which they came.
-    waiting: VecDeque<(PeerId, DeviceId)>,
+    /// The links of the others, in the order in which they came.
+    waiting: VecDeque<LinkId>,
     changed: LiteMap<(PeerId, DeviceId), ()>,
     /// Not before this moment the others are told again.
     not_before: Moment,
@@ -30,23 +30,36 @@ pub(crate) struct Presence {
 }
 
 impl Presence {
-    /// A device has come.
-    pub(crate) fn came(&mut self, device: (PeerId, DeviceId), max_listed: usize) {
+    /// A device has come, with this link.
+    pub(crate) fn came(&mut self, link: LinkId, device: (PeerId, DeviceId), max_listed: usize) {
         if self.listed.len() < max_listed {
             self.list_one(device);
         } else {
-            self.waiting.push_back(device);
+            self.waiting.push_back(link);
         }
     }
 
-    /// A device has gone.
-    pub(crate) fn went(&mut self, device: (PeerId, DeviceId)) {
+    /// A device that was here has another link.
+    pub(crate) fn moved(&mut self, from: LinkId, to: LinkId) {
+        if let Some(link) = self.waiting.iter_mut().find(|link| **link == from) {
+            *link = to;
+        }
+    }
+
+    /// A device has gone, and its link.
+    pub(crate) fn went(
+        &mut self,
+        link: LinkId,
+        device: (PeerId, DeviceId),
+        device_of: impl Fn(LinkId) -> Option<(PeerId, DeviceId)>,
+    ) {
         if self.listed.remove(&device).is_none() {
-            self.waiting.retain(|waiting| *waiting != device);
+            self.waiting.retain(|waiting| *waiting != link);
             return;
         }
         self.changed.insert(device, ());
-        if let Some(next) = self.waiting.pop_front() {
+        let next = self.waiting.pop_front();
+        if let Some(next) = next.and_then(device_of) {
             self.list_one(next);
         }
     }

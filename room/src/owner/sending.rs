@@ -108,13 +108,19 @@ impl Owner {
     }
 
     /// A device has come or gone: the application hears of it at once, the others when it is time.
-    pub(super) fn presence_changed(&mut self, peer_id: PeerId, device: DeviceId, online: bool) {
+    pub(super) fn presence_changed(
+        &mut self,
+        link: LinkId,
+        (peer_id, device): (PeerId, DeviceId),
+        online: bool,
+    ) {
+        let (presence, links) = (&mut self.presence, &self.links);
         match online {
             true => {
                 let max_listed = self.config.max_listed_peers;
-                self.presence.came((peer_id, device), max_listed);
+                presence.came(link, (peer_id, device), max_listed);
             }
-            false => self.presence.went((peer_id, device)),
+            false => presence.went(link, (peer_id, device), |link| links.device_of(link)),
         }
         self.event(Event::PeersChanged(vec![PeerInfo {
             peer_id,

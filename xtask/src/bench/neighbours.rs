@@ -184,9 +184,11 @@ fn panicked() -> Error {
     Error::Because("a count of the neighbours has panicked".to_owned())
 }
 
-/// The numbers that the program says, with tabs between: four, and two more of a system that knows
-/// what it has to keep.
-fn numbers(said: &str) -> Result<([u64; 4], Option<(u64, u64)>), Error> {
+/// Four numbers, and two more of a system that knows what it has to keep.
+type Numbers = ([u64; 4], Option<(u64, u64)>);
+
+/// The numbers that the program says, with tabs between.
+fn numbers(said: &str) -> Result<Numbers, Error> {
     let numbers: Option<Vec<u64>> = said.split_whitespace().map(|it| it.parse().ok()).collect();
     match numbers.as_deref() {
         Some(&[a, b, c, d]) => Ok(([a, b, c, d], None)),
@@ -265,7 +267,7 @@ const MOST_HEAP: f64 = 2.0;
 /// The hub's heap at the end, of those that know what they have to keep.
 fn kept(all: &[Counted]) -> String {
     let mut text = "\nThe hub's heap at the end, beside the bytes that it has to keep: the poll, as many bytes of updates (whoever has \
-                    missed more gets the poll), the list of those who are there, an outcome for each vote, and each link:\n\n\
+                    missed more gets the poll), the list of those who are there, and what is remembered of commands, votes and links:\n\n\
                     | participants | system | heap | has to keep | ratio | goal |\n| ---: | --- | ---: | ---: | ---: | --- |\n"
         .to_owned();
     for counted in all {

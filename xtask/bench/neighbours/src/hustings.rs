@@ -29,12 +29,17 @@ pub(crate) struct Room {
     votes: u64,
 }
 
-/// An outcome: number, id, digest and revision.
-const OUTCOME: u64 = 8 + 16 + 8 + 8;
+/// Of a command: its outcome (number, id, digest and revision), and the digest of the history after
+/// it, by which a copy is known.
+const COMMAND: u64 = 8 + 16 + 8 + 8 + 8;
+
+/// Of somebody who has voted, beside the poll: by which command, from which device, as which
+/// revision.
+const CAST: u64 = 16 + 5 + 8;
 
 /// A device and its link: identity, device, the link's number, the oldest command that may come, when
-/// it was heard, and when it is due.
-const LINK: u64 = 32 + 5 + 8 + 8 + 8 + 8;
+/// it was heard, when it is due, and when it may ask for the poll once more.
+const LINK: u64 = 32 + 5 + 8 + 8 + 8 + 8 + 8;
 
 pub(crate) fn open(count: usize, meter: &mut Meter) -> Room {
     Room::new(count, Ballots::Open, meter)
@@ -245,7 +250,7 @@ impl System for Room {
     }
 
     /// The poll, and as many bytes of updates, as whoever has missed more gets the poll; who is there;
-    /// an outcome of each vote, and each link.
+    /// and what is remembered of commands, votes and links.
     fn content(&self) -> Option<u64> {
         let owner = self.host.owner(self.id.poll_id)?;
         let poll = owner.poll().encode_payload().len() as u64;
@@ -253,7 +258,8 @@ impl System for Room {
         peers.truncate(Config::default().max_listed_peers);
         let peers = Message::Discovery(peers).encode().len() as u64;
         let links = self.members.len() as u64 * LINK;
-        Some(2 * poll + peers + self.votes * OUTCOME + links)
+        let voters = owner.poll().voters() as u64;
+        Some(2 * poll + peers + self.votes * COMMAND + voters * CAST + links)
     }
 
     fn tallies(&self) -> Vec<Vec<u64>> {
