@@ -485,9 +485,12 @@ fn of_a_crowd_the_others_hear_of_the_first() {
         links.push(link);
     }
     assert_eq!(alice.owner().peers().len(), 7, "the owner knows them all");
-    // One of whom nobody has heard goes; then one of the others, and the next takes the place.
+    // One of whom nobody has heard goes; then one of the others, and the next takes the place, who
+    // has come again by another link meanwhile.
     let said = alice.loses(links[3], DownReason::ClosedByPeer);
     assert_eq!(lists(&said, links[0]), [[]; 0]);
+    let again = stranger(4);
+    links[4] = alice.admits_with(again, hello(again, room())).0;
     let said = alice.loses(links[1], DownReason::ClosedByPeer);
     let mut changed = vec![(device(1), false), (device(4), true)];
     changed.sort_unstable();
