@@ -7,6 +7,7 @@ mod write;
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -37,7 +38,7 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
-    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+    pub(crate) fn new(code: ErrorCode, message: impl Into<Arc<str>>) -> Self {
         Self {
             rejection: Rejection::new(code, message),
             command_id: None,
@@ -464,7 +465,7 @@ impl<'a> Envelope<'a> {
         self.refuse(ErrorCode::BadField, message)
     }
 
-    pub(crate) fn refuse(&self, code: ErrorCode, message: impl Into<String>) -> DecodeError {
+    pub(crate) fn refuse(&self, code: ErrorCode, message: impl Into<Arc<str>>) -> DecodeError {
         self.refuse_with(Rejection::new(code, message))
     }
 

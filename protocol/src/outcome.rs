@@ -31,18 +31,15 @@ impl Rejection {
     /// A rejection with this code and this sentence. The sentence is cut at 300 characters, because
     /// it may repeat what a peer sent.
     #[must_use]
-    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+    pub fn new(code: ErrorCode, message: impl Into<Arc<str>>) -> Self {
         let mut message = message.into();
         // Bytes first: nearly every sentence is short, and its characters need not be counted.
         if message.len() > 300
             && let Some((end, _)) = message.char_indices().nth(300)
         {
-            message.truncate(end);
+            message = message[..end].into();
         }
-        Self {
-            code,
-            message: message.into(),
-        }
+        Self { code, message }
     }
 }
 

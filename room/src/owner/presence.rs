@@ -58,8 +58,8 @@ impl Presence {
             return;
         }
         self.changed.insert(device, ());
-        let next = self.waiting.pop_front();
-        if let Some(next) = next.and_then(device_of) {
+        let mut waiting = std::iter::from_fn(|| self.waiting.pop_front());
+        if let Some(next) = waiting.find_map(device_of) {
             self.list_one(next);
         }
     }
