@@ -11,8 +11,8 @@ use tower_http::services::ServeDir;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 /// With these a page has nothing to do with other sites, and the browser gives it a clock of 5 µs in
-/// place of 100.
-const ISOLATED: [(&str, &str); 2] = [
+/// place of 100. Few people's pages are like that, so only what is measured by that clock is.
+const ISOLATION: [(&str, &str); 2] = [
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-embedder-policy", "require-corp"),
 ];
@@ -25,7 +25,8 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// Serves the files of each folder below its path: `("/", folder)` for all of them.
+    /// Serves the files of each folder below its path: `("/", folder)` for all of them, which are
+    /// below `/isolated` once more, as pages with a better clock.
     ///
     /// # Errors
     ///
@@ -34,14 +35,11 @@ impl Pages {
         let mut router = Router::new();
         for (path, folder) in mounts {
             router = match *path {
-                "/" => router.fallback_service(ServeDir::new(folder)),
+                "/" => router
+                    .nest("/isolated", isolated(folder))
+                    .fallback_service(ServeDir::new(folder)),
                 path => router.nest_service(path, ServeDir::new(folder)),
             };
-        }
-        for (name, value) in ISOLATED {
-            let name = HeaderName::from_static(name);
-            let value = HeaderValue::from_static(value);
-            router = router.layer(SetResponseHeaderLayer::overriding(name, value));
         }
         let listener = TcpListener::bind(("127.0.0.1", 0))
             .await
@@ -60,6 +58,15 @@ impl Pages {
         // Browsers take 127.0.0.1 for safe without HTTPS: it has IndexedDB, locks and WebCrypto.
         format!("http://127.0.0.1:{}/{path}", self.port)
     }
+}
+
+fn isolated(folder: &Path) -> Router {
+    let pages = Router::new().fallback_service(ServeDir::new(folder));
+    ISOLATION.iter().fold(pages, |pages, (name, value)| {
+        let name = HeaderName::from_static(name);
+        let value = HeaderValue::from_static(value);
+        pages.layer(SetResponseHeaderLayer::overriding(name, value))
+    })
 }
 
 impl Drop for Pages {

@@ -25,7 +25,7 @@ mod measure {
 
     pub(super) fn run() {
         scenario(async |world| {
-            let page = world.page("stored.html");
+            let page = world.page("isolated/stored.html");
             let (ann, bob) = (world.person("ann").await?, world.person("bob").await?);
             let host = ann.open(&page).await?;
             let link: String = host.run("return host()").await?;
