@@ -220,11 +220,7 @@ impl Dedup {
         let leaves = |kept: &Kept| kept.seq.get() < oldest_kept;
         // First, or the list would take twice the memory for the one that is too many. All have to
         // move up, which is little beside what a command costs.
-        let leaving = window
-            .receipts
-            .iter()
-            .take_while(|kept| leaves(kept))
-            .count();
+        let leaving = window.receipts.partition_point(leaves);
         window.receipts.drain(..leaving);
         if window.receipts.len() < 4 {
             // Most people vote once or twice, and of the usual four places the others would stay

@@ -178,8 +178,8 @@ impl Links {
         })
     }
 
-    /// Lets `work` look at a link's liveness, and notes the deadline that it has then; `None` if there
-    /// is no such link. Nothing else changes a deadline.
+    /// Lets `work` look at a link's liveness, and notes the deadline that it has then; `None` if
+    /// there is no such link. Nothing else changes a deadline.
     pub(crate) fn watch<R>(
         &mut self,
         id: LinkId,

@@ -5,8 +5,8 @@ use hustings_protocol::{
     Ballots, Command, ErrorCode, Limits, Member, PeerId, Poll, Rejection, Role,
 };
 
-/// The bytes of a member in a snapshot without name and vote, at most: the id, the longest role, and
-/// that they were removed.
+/// The bytes of a member in a snapshot without name and vote, at most: the id, the longest role,
+/// and that they were removed.
 const MEMBER: usize = 90;
 
 /// The bytes that a name has beside its text.

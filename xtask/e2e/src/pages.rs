@@ -10,8 +10,8 @@ use tokio::task::JoinHandle;
 use tower_http::services::ServeDir;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-/// With these a page has nothing to do with other sites, and the browser gives it a clock of 5 µs in
-/// place of 100. Few people's pages are like that, so only what is measured by that clock is.
+/// With these a page has nothing to do with other sites, and the browser gives it a clock of 5 µs
+/// in place of 100. Few people's pages are like that, so only what is measured by that clock is.
 const ISOLATION: [(&str, &str); 2] = [
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-embedder-policy", "require-corp"),
@@ -60,6 +60,7 @@ impl Pages {
     }
 }
 
+/// The files of a folder, as pages with the better clock.
 fn isolated(folder: &Path) -> Router {
     let pages = Router::new().fallback_service(ServeDir::new(folder));
     ISOLATION.iter().fold(pages, |pages, (name, value)| {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::report::grouped;
+use super::report::{grouped, yes_or_no};
 use crate::error::Error;
 use crate::process;
 
@@ -194,9 +194,8 @@ fn markdown(all: &[Measured]) -> String {
     let largest = all.iter().rfind(|it| it.is_webrtc && it.is_secret);
     if let Some(largest) = largest {
         let people = grouped(largest.participants as f64);
-        let is_met = |is_met: bool| if is_met { "yes" } else { "no" };
         if let Some(kept) = largest.kept("idle KiB") {
-            let met = is_met(kept * 1024.0 <= GOAL_BYTES);
+            let met = yes_or_no(kept * 1024.0 <= GOAL_BYTES);
             text += &format!("\n- {people} links in one process, at most 150 KiB each: {met}\n");
         }
         if let Some(tally) = largest.get("tally ms") {

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::thread;
 
 use super::count;
-use super::report::grouped;
+use super::report::{grouped, yes_or_no};
 use crate::error::Error;
 use crate::process;
 
@@ -116,8 +116,8 @@ pub(super) fn run(out: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Sees whether the lock file of their workspace is up to date. They are built for comparisons alone,
-/// and whoever compares would be the first to find out.
+/// Sees whether the lock file of their workspace is up to date. They are built for comparisons
+/// alone, and whoever compares would be the first to find out.
 pub(crate) fn check() -> Result<(), Error> {
     let mut update = process::cargo(["update", "--workspace", "--locked", "--quiet"]);
     process::run(update.current_dir(process::root().join(FOLDER)))
@@ -275,7 +275,7 @@ fn kept(all: &[Counted]) -> String {
             continue;
         };
         let ratio = heap as f64 / content as f64;
-        let goal = if ratio <= MOST_HEAP { "yes" } else { "no" };
+        let goal = yes_or_no(ratio <= MOST_HEAP);
         let (people, system) = (grouped(counted.participants as f64), &counted.system);
         let (heap, content) = (grouped(heap as f64), grouped(content as f64));
         text += &format!(

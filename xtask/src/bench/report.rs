@@ -114,6 +114,11 @@ fn verdict(row: &Row, rows: &[Row]) -> String {
     }
 }
 
+/// The answer to whether a goal is met.
+pub(super) fn yes_or_no(is_met: bool) -> &'static str {
+    if is_met { "yes" } else { "no" }
+}
+
 fn change(row: &Row, before: &BTreeMap<String, f64>) -> String {
     match before.get(&row.name) {
         None => "new".to_owned(),

@@ -26,7 +26,6 @@ pub(crate) struct Room {
     id: RoomId,
     options: Vec<OptionId>,
     now: Moment,
-    votes: u64,
 }
 
 /// Of a command: its outcome (number, id, digest and revision), and the digest of the history after
@@ -37,8 +36,8 @@ const COMMAND: u64 = 8 + 16 + 8 + 8 + 8;
 /// revision.
 const CAST: u64 = 16 + 5 + 8;
 
-/// A device and its link: identity, device, the link's number, the oldest command that may come, when
-/// it was heard, when it is due, and when it may ask for the poll once more.
+/// A device and its link: identity, device, the link's number, the oldest command that may come,
+/// when it was heard, when it is due, and when it may ask for the poll once more.
 const LINK: u64 = 32 + 5 + 8 + 8 + 8 + 8 + 8;
 
 pub(crate) fn open(count: usize, meter: &mut Meter) -> Room {
@@ -144,7 +143,6 @@ impl Room {
             id,
             options,
             now: Moment::START,
-            votes: 0,
         };
         for _ in 0..count {
             room.join(meter);
@@ -193,7 +191,6 @@ impl System for Room {
             poll_id: self.id.poll_id,
             option_ids: vec![self.options[option]],
         });
-        self.votes += 1;
         let (member, _) = &mut self.members[who];
         let now = self.now;
         let first = meter.member(|| {
@@ -249,8 +246,8 @@ impl System for Room {
         self.pass(LONG, meter);
     }
 
-    /// The poll, and as many bytes of updates, as whoever has missed more gets the poll; who is there;
-    /// and what is remembered of commands, votes and links.
+    /// The poll, and as many bytes of updates, as whoever has missed more gets the poll; who is
+    /// there; and what is remembered of commands, votes and links.
     fn content(&self) -> Option<u64> {
         let owner = self.host.owner(self.id.poll_id)?;
         let poll = owner.poll().encode_payload().len() as u64;
@@ -258,8 +255,8 @@ impl System for Room {
         peers.truncate(Config::default().max_listed_peers);
         let peers = Message::Discovery(peers).encode().len() as u64;
         let links = self.members.len() as u64 * LINK;
-        let voters = owner.poll().voters() as u64;
-        Some(2 * poll + peers + self.votes * COMMAND + voters * CAST + links)
+        let (commands, voters) = (owner.revision().get(), owner.poll().voters() as u64);
+        Some(2 * poll + peers + commands * COMMAND + voters * CAST + links)
     }
 
     fn tallies(&self) -> Vec<Vec<u64>> {

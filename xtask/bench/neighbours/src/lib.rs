@@ -55,9 +55,11 @@ struct Meter {
     /// Bytes on all links, in both directions.
     votes: u64,
     join: u64,
-    /// The hub's heap.
+    /// The hub's heap, and the most that it was.
     kept: i64,
     most: i64,
+    /// The bytes that the hub has to keep at the end, where it knows.
+    content: Option<u64>,
 }
 
 impl Meter {
@@ -210,20 +212,8 @@ fn votes(participants: usize) -> usize {
     (2 * participants).min(100)
 }
 
-/// What is counted beside instructions.
-struct Counts {
-    /// Bytes of the votes, and of the late join.
-    votes: u64,
-    join: u64,
-    /// The most bytes in the hub's heap, and those at the end.
-    most: i64,
-    kept: i64,
-    /// The bytes that it has to keep, where it knows.
-    content: Option<u64>,
-}
-
 /// The whole of it, with so much time after each vote.
-fn run(make: Make, participants: usize, between: Duration, measure: Option<Measure>) -> Counts {
+fn run(make: Make, participants: usize, between: Duration, measure: Option<Measure>) -> Meter {
     let mut meter = Meter {
         measure,
         phase: Phase::Begin,
@@ -231,6 +221,7 @@ fn run(make: Make, participants: usize, between: Duration, measure: Option<Measu
         join: 0,
         kept: 0,
         most: 0,
+        content: None,
     };
     let mut system = make(participants, &mut meter);
     meter.phase = Phase::Votes;
@@ -254,13 +245,8 @@ fn run(make: Make, participants: usize, between: Duration, measure: Option<Measu
         tallies.iter().all(|tally| *tally == expected),
         "{tallies:?} {expected:?}"
     );
-    Counts {
-        votes: meter.votes,
-        join: meter.join,
-        most: meter.most,
-        kept: meter.kept,
-        content: system.content(),
-    }
+    meter.content = system.content();
+    meter
 }
 
 /// The programs: `--list`, or the name of a system and a number of participants, and perhaps the
@@ -284,17 +270,14 @@ pub fn main(measure: Option<Measure>) -> std::process::ExitCode {
         && let (Ok(participants), Some(between)) = (participants.parse(), between)
         && let Some((_, make, _)) = SYSTEMS.iter().find(|(it, ..)| *it == name)
     {
-        let counts = run(*make, participants, between, measure);
-        let Counts {
-            votes: bytes,
-            join,
-            most,
-            kept,
-            content,
-        } = counts;
+        let meter = run(*make, participants, between, measure);
+        let (votes, bytes) = (votes(participants), meter.votes);
+        print!("{votes}\t{bytes}\t{}\t{}", meter.join, meter.most);
         // Of those who do not know what they have to keep, nobody asks what they have kept.
-        let kept = content.map_or_else(String::new, |content| format!("\t{kept}\t{content}"));
-        println!("{}\t{bytes}\t{join}\t{most}{kept}", votes(participants));
+        if let Some(content) = meter.content {
+            print!("\t{}\t{content}", meter.kept);
+        }
+        println!();
         return std::process::ExitCode::SUCCESS;
     }
     eprintln!("usage: --list | <system> <participants> [<milliseconds between votes>]");
@@ -309,7 +292,7 @@ mod tests {
     fn all_come_to_the_same_tally() {
         for (name, make, _) in SYSTEMS {
             for between in [LONG, Duration::from_millis(1)] {
-                let Counts { votes, join, .. } = run(make, 5, between, None);
+                let Meter { votes, join, .. } = run(make, 5, between, None);
                 assert!(votes > 0 && join > 0, "{name}");
             }
         }
