@@ -302,8 +302,15 @@ mod tests {
     fn of_votes_that_come_together_those_who_tell_of_them_together_say_less() {
         for (name, make, _) in SYSTEMS {
             let bytes = |between| run(make, 20, Duration::from_millis(between), None).votes;
-            let says_less = ["hustings, secret", "yrs, merged"].contains(&name);
-            assert_eq!(bytes(1) < bytes(1_000), says_less, "{name}");
+            let (quick, slow) = (bytes(1), bytes(1_000));
+            match name {
+                "hustings, open" | "hustings, secret" | "yrs, merged" => {
+                    assert!(quick < slow, "{name}: {quick} of {slow}");
+                }
+                // It sends more or less from one run to the next.
+                "samod" => assert!(quick.abs_diff(slow) < slow / 10, "{quick} and {slow}"),
+                _ => assert_eq!(quick, slow, "{name}"),
+            }
         }
     }
 }
