@@ -49,7 +49,7 @@ pub(crate) fn drive(iterations: usize, at_a_time: u64, store: impl Store + Clone
                 for frames in frames.chunks(at_a_time as usize) {
                     voter.say(batch::join(frames));
                     for _ in frames {
-                        black_box(voter.hear().await);
+                        black_box(voter.is_told_the_outcome().await);
                     }
                 }
             });
@@ -213,6 +213,16 @@ impl Voter {
     fn say(&mut self, frame: Bytes) {
         let sent = self.transport.send(self.link, frame);
         assert_eq!(sent, SendOutcome::Queued);
+    }
+
+    /// The next `ack`. Of those who come and go it may hear before that.
+    async fn is_told_the_outcome(&mut self) -> Bytes {
+        loop {
+            let message = self.hear().await;
+            if message.starts_with(br#"{"type":"ack""#) {
+                return message;
+            }
+        }
     }
 
     /// The next message.
